@@ -1,0 +1,31 @@
+"""Every error that codebudget raises on purpose.
+
+`UserError` is a mistake that its user can mend (exit code 2); `MachineError` is something that this machine cannot do
+(exit code 3). The message of each is one line that names the fix.
+"""
+
+
+class CodebudgetError(Exception):
+    """Root of codebudget's own errors."""
+
+    exit_code = 3
+
+
+class UserError(CodebudgetError, ValueError):
+    """The input is wrong; the message names what to change."""
+
+    exit_code = 2
+
+
+class MachineError(CodebudgetError, RuntimeError):
+    """The machine lacks something (an engine, weights, a sandbox); the message names the ways forward."""
+
+    exit_code = 3
+
+
+class UndefinedEstimateError(UserError):
+    """A metric is not defined for these numbers, such as pass@k with fewer than k samples."""
+
+
+class SandboxError(MachineError):
+    """The sandbox itself failed, so that no verdict about a candidate can be given."""

@@ -1,0 +1,41 @@
+"""Keys that name a thing by what made it: SHA-256 over typed, length-prefixed parts."""
+
+from __future__ import annotations
+
+import hashlib
+
+KeyPart = str | bytes | int | float | None
+
+
+def key_of(*parts: KeyPart) -> str:
+    """The SHA-256 of some parts, as 64 hexadecimal digits.
+
+    Every part goes in with its type and its length, so that different parts never make the same key: `("ab", "c")`,
+    `("a", "bc")`, `("abc",)`, and `1`, `1.0`, `True` and `"1"` all differ.
+
+    Args:
+        parts: Texts, bytes, numbers, truth values or None, in an order that the caller fixes.
+
+    Returns:
+        The digest in hexadecimal.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        tag, data = _encoded(part)
+        digest.update(b"%b%d:" % (tag, len(data)))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _encoded(part: KeyPart) -> tuple[bytes, bytes]:
+    if isinstance(part, str):
+        return b"s", part.encode("utf-8", "surrogatepass")
+    if isinstance(part, bytes):
+        return b"b", part
+    if part is None:
+        return b"n", b""
+    if isinstance(part, bool):
+        return b"t", b"1" if part else b"0"
+    if isinstance(part, int):
+        return b"i", str(part).encode()
+    return b"f", float(part).hex().encode()

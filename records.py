@@ -1,0 +1,255 @@
+"""The frozen types that flow between the folders, and that are written to disk.
+
+Units are in names: `_s` seconds, `_bytes` bytes, `flops` floating-point operations (a multiply-add counts two), `usd`
+United States dollars. Scores and rates are fractions in [0, 1]. A value that cannot be known is `None`, never 0.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION: Final = 1
+
+Status = Literal["passed", "wrong", "crashed", "timeout", "memory", "output", "invalid", "tampered", "sandbox_error"]
+"""What a verdict says. Only `sandbox_error` is about the machine; all others are about the candidate."""
+
+Integrity = Literal["split", "shared"]
+"""`split`: tests and candidate never share a process. `shared`: they do, which a candidate can abuse."""
+
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, closed, versioned."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+
+class Example(Record):
+    """One visible example of a task, as source text.
+
+    `call` is an expression that calls the entry point; `expected` is a literal.
+    """
+
+    call: str
+    expected: str
+
+
+class HiddenTests(Record):
+    """Test code that decides a verdict and that neither a candidate nor a ranker may see.
+
+    `check`: the code defines `check(candidate)`, as HumanEval's does. `asserts`: the code is statements that name the
+    entry point, as MBPP's `test_list` is. Either way the entry point's name is bound to the candidate.
+    """
+
+    style: Literal["check", "asserts"]
+    code: str
+
+
+class PublicTask(Record):
+    """What a ranker may see of a task."""
+
+    id: str
+    prompt: str
+    entry_point: str
+    examples: tuple[Example, ...] = ()
+
+
+class Task(Record):
+    """One problem of a benchmark.
+
+    `prompt` is Python source that ends where a completion begins; `reference` is a whole program that solves it.
+    """
+
+    id: str
+    benchmark: str
+    prompt: str
+    entry_point: str
+    examples: tuple[Example, ...] = ()
+    tests: HiddenTests | None = None
+    reference: str | None = None
+    stop: tuple[str, ...] = ()
+
+    def public(self) -> PublicTask:
+        """The part of the task that rankers see."""
+        return PublicTask(id=self.id, prompt=self.prompt, entry_point=self.entry_point, examples=self.examples)
+
+
+class Arm(Record):
+    """One side of a comparison: a model at a precision, drawn k times per task (`k` open: None).
+
+    `name` is the model as typed (`70b`, `codellama-13b`, a path); `spec` is the whole arm as typed (`13b@int4:5`).
+    `precision` is None until the family's default is filled in. A greedy arm is one sample at temperature 0.
+    """
+
+    spec: str
+    name: str
+    precision: str | None = None
+    k: Annotated[int, Field(ge=1)] | None = None
+    greedy: bool = False
+
+
+class Cost(Record):
+    """What something costs per task. None where it cannot be known."""
+
+    flops: NonNegative | None = None
+    runtime_s: NonNegative | None = None
+    memory_bytes: NonNegative | None = None
+    usd: NonNegative | None = None
+
+
+class Budget(Cost):
+    """Limits per task; None where there is no limit."""
+
+
+BudgetKind = Literal["flops", "runtime", "memory", "usd"]
+
+
+class Workload(Record):
+    """Tokens per sample, and how a plan counts them.
+
+    `tokens`: the prompt is prefilled once per task and shared by its samples, then each sample decodes
+    `output_tokens`. `paper`: one forward pass over 128 tokens per sample (Hassid et al. 2024, section 3.2).
+    `source` says where the counts come from.
+    """
+
+    convention: Literal["tokens", "paper"]
+    prompt_tokens: Annotated[int, Field(ge=0)]
+    output_tokens: Annotated[int, Field(ge=0)]
+    source: str
+
+
+class Plan(Record):
+    """How many samples an arm gets and what they cost per task.
+
+    `budget_ratio` is the cost over the first arm's (or over the budget). `matched`: the cost is at most the first
+    arm's plus the tolerance, and one more sample would cost more than the first arm's. `equal`: within the tolerance
+    on both sides. `leftover` is what the limits leave unused.
+    """
+
+    arm: Arm
+    model: str
+    precision: str
+    k: Annotated[int, Field(ge=1)]
+    cost: Cost
+    budget_ratio: Cost
+    matched: bool
+    equal: bool
+    binding: BudgetKind | None
+    leftover: Cost
+
+
+class Usage(Record):
+    """What a piece of work really used. None where it was not measured."""
+
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    prefill_flops: NonNegative | None = None
+    decode_flops: NonNegative | None = None
+    wall_s: NonNegative | None = None
+    peak_memory_bytes: int | None = None
+    usd: NonNegative | None = None
+
+
+class Candidate(Record):
+    """One sample of an arm for a task: the raw text and the program taken out of it.
+
+    `index` is its place among the arm's samples of the task. `stratum` names the setting that it was drawn with where
+    one arm holds several (the file it came from), and `prompt` the prompt it was drawn from where that is not the
+    benchmark's. `logprobs` has one natural logarithm per output token.
+    """
+
+    task_id: str
+    arm: str
+    index: Annotated[int, Field(ge=0)]
+    raw: str
+    program: str
+    seed: int | None = None
+    stratum: str | None = None
+    prompt: str | None = None
+    finish_reason: Literal["stop", "length"] | None = None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    logprobs: tuple[float, ...] | None = None
+
+
+class Limits(Record):
+    """What one candidate may use while it is graded.
+
+    `wall_s` counts the candidate's own time only: loading its program and answering calls, not waiting for the tests.
+    """
+
+    wall_s: Annotated[float, Field(gt=0)] = 3.0
+    memory_bytes: Annotated[int, Field(gt=0)] = 1 << 30
+    output_bytes: Annotated[int, Field(gt=0)] = 1 << 20
+    processes: Annotated[int, Field(gt=0)] = 32
+    open_files: Annotated[int, Field(gt=0)] = 256
+    file_bytes: Annotated[int, Field(gt=0)] = 64 << 20
+
+
+class Verdict(Record):
+    """What the sandbox found out about one program.
+
+    `tests_run` counts the assert statements of the test code that were reached and held; `tests_expected` is how many
+    the reference reaches. `detail` is one printable line.
+    """
+
+    status: Status
+    integrity: Integrity
+    tests_run: int = 0
+    tests_expected: int = 0
+    cpu_s: NonNegative = 0.0
+    wall_s: NonNegative = 0.0
+    peak_bytes: int = 0
+    detail: str = ""
+
+
+class ReferenceCheck(Record):
+    """What running a task's own reference solution showed, before any candidate is seen.
+
+    A task that is not `ok` is left out of every score. `integrity` is how the task can be graded, and `sites` are the
+    assert statements of the test code that the reference reaches: a candidate passes only if it reaches them all.
+    """
+
+    task_id: str
+    ok: bool
+    integrity: Integrity = "split"
+    mutates_arguments: bool = False
+    sites: tuple[int, ...] = ()
+    cpu_s: NonNegative = 0.0
+    wall_s: NonNegative = 0.0
+    detail: str = ""
+
+
+class Outcome(Record):
+    """What one expression gave when it was evaluated against a candidate.
+
+    `value` is a canonical text of the value, equal for equal values; None where there was none, and then `error` says
+    why: the name of an exception, or `timeout`, `memory`, `output`, `crashed`, `invalid`, `tampered`.
+    """
+
+    value: str | None = None
+    error: str | None = None
+
+
+class Ranking(Record):
+    """Scores of a task's candidates, higher is better, in the order given; equal scores are ties.
+
+    `usage` is what ranking cost; `executions` counts the programs it ran.
+    """
+
+    scores: tuple[float, ...]
+    usage: Usage = Usage()
+    executions: int = 0
+
+
+class Interval(Record):
+    """An estimate with its 95 % confidence interval; all None where the estimate is undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
