@@ -1,0 +1,76 @@
+"""Amounts as people write them: `2e13`, `20TFLOP`, `30s`, `5min`, `80GiB`, `24GB`, `$0.02`."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from ..records import BudgetKind
+
+_AMOUNT = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(?P<unit>[a-z]*)", re.IGNORECASE)
+
+_SI = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18, "z": 1e21}
+_FLOPS = {f"{prefix}{unit}": factor for prefix, factor in _SI.items() for unit in ("flop", "flops")}
+_SECONDS = {
+    **dict.fromkeys(("ms", "msec"), 1e-3),
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
+    **dict.fromkeys(("min", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hour", "hours"), 3600.0),
+}
+_BYTES = {
+    "b": 1.0,
+    **{f"{prefix}b": factor for prefix, factor in _SI.items() if prefix in "kmgtp" and prefix},
+    **{f"{prefix}ib": 1024.0**power for power, prefix in enumerate("kmgtp", start=1)},
+}
+_UNITS: dict[BudgetKind, dict[str, float]] = {
+    "flops": {"": 1.0, **_FLOPS},
+    "runtime": _SECONDS,
+    "memory": _BYTES,
+    "usd": {"": 1.0, "usd": 1.0},
+}
+_EXAMPLES: dict[BudgetKind, str] = {
+    "flops": "2e13 or 20TFLOP",
+    "runtime": "30s or 5min",
+    "memory": "80GiB or 24GB",
+    "usd": "$0.02",
+}
+_SHOWN: dict[BudgetKind, tuple[tuple[str, float], ...]] = {
+    "flops": tuple((f" {prefix.upper()}FLOP", _SI[prefix]) for prefix in ("z", "e", "p", "t", "g", "m", "")),
+    "runtime": ((" h", 3600.0), (" min", 60.0), (" s", 1.0), (" ms", 1e-3)),
+    "memory": ((" TiB", 1024.0**4), (" GiB", 1024.0**3), (" MiB", 1024.0**2), (" KiB", 1024.0), (" B", 1.0)),
+}
+
+
+def parse_amount(kind: BudgetKind, text: str) -> float:
+    """Read an amount of FLOPs, seconds, bytes or US dollars.
+
+    Units are read in any case; KB, MB, GB are powers of 1000, KiB, MiB, GiB of 1024. FLOPs and dollars may stand
+    without a unit, times and sizes not.
+
+    Raises:
+        UserError: It cannot be read, or is not a positive finite amount.
+    """
+    bare = text.strip()
+    match = _AMOUNT.fullmatch(bare.removeprefix("$") if kind == "usd" else bare)
+    factor = _UNITS[kind].get(match["unit"].lower()) if match else None
+    if match is None or factor is None:
+        raise UserError(f"cannot read {text!r} as {kind}; write it like {_EXAMPLES[kind]}")
+    value = float(match["number"]) * factor
+    if not math.isfinite(value) or value <= 0:
+        raise UserError(f"{kind} must be more than 0 and finite, not {text!r}")
+    return value
+
+
+def format_amount(kind: BudgetKind, value: float) -> str:
+    """Write an amount with four significant digits and its unit; `parse_amount` reads it back."""
+    if kind == "usd":
+        return f"${value:.4g}"
+    units = _SHOWN[kind]
+    # The unit is chosen for the rounded value, so that 1000 TFLOP is never printed for 1 PFLOP.
+    rounded = float(f"{abs(value):.4g}")
+    unit, factor = next((entry for entry in units if rounded >= entry[1]), units[-1])
+    return f"{value / factor:.4g}{unit}"

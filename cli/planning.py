@@ -1,0 +1,176 @@
+"""Options of `plan` and `compare` that say what to plan, and the way from them to plans.
+
+Heavy imports are inside the functions: this module is read on every start of the program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..records import Plan, Workload
+
+
+class Match(StrEnum):
+    """What arms are matched by; the values of `records.BudgetKind`."""
+
+    flops = "flops"
+    runtime = "runtime"
+    memory = "memory"
+    usd = "usd"
+
+
+class Convention(StrEnum):
+    """How FLOPs are counted; the values of `Workload.convention`."""
+
+    paper = "paper"
+    tokens = "tokens"
+
+
+ArmsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ARM...", help="A model, with @PRECISION and :K (a number or greedy) as wanted: 70b:1 13b@int4:5 7b"
+    ),
+]
+FamilyOption = Annotated[str, typer.Option(help="Where names like 7b are looked up.")]
+MatchOption = Annotated[
+    Match | None, typer.Option(help="Give arms without :K the first arm's cost in this.", show_default="flops")
+]
+BudgetOption = Annotated[
+    str | None, typer.Option(help="Limits per task for all arms, such as flops=2e13.", metavar="KIND=AMOUNT,...")
+]
+BenchmarkOption = Annotated[str | None, typer.Option(help="The benchmark whose token counts are planned for.")]
+PromptTokensOption = Annotated[int | None, typer.Option(min=1, help="Tokens of a prompt, prefilled once per task.")]
+OutputTokensOption = Annotated[int | None, typer.Option(min=1, help="Tokens of one sample.")]
+ConventionOption = Annotated[
+    Convention | None,
+    typer.Option(
+        help="paper: one 128-token pass per sample. tokens: one prefill per task, then decoding.",
+        show_default="tokens where token counts or a benchmark are given, else paper",
+    ),
+]
+ToleranceOption = Annotated[float, typer.Option(min=0.0, help="How far over the limit still counts as matched.")]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What the options come to."""
+
+    workload: Workload
+    plans: tuple[Plan, ...]
+
+
+def plan_from_options(
+    arms: Sequence[str],
+    *,
+    family: str,
+    match: Match | None,
+    budget: str | None,
+    benchmark: str | None,
+    prompt_tokens: int | None,
+    output_tokens: int | None,
+    convention: Convention | None,
+    tolerance: float,
+) -> Planned:
+    """Plan the arms as the options of `plan` and `compare` say; see the options for what each is.
+
+    Raises:
+        UserError: An option cannot be read or contradicts another, or the arms cannot be planned.
+    """
+    from ..budgets.arms import parse_arm, parse_budget
+    from ..budgets.plan import plan_arms
+
+    parsed = [parse_arm(arm) for arm in arms]
+    limits = None if budget is None else parse_budget(budget)
+    workload = workload_from_options(
+        benchmark=benchmark, prompt_tokens=prompt_tokens, output_tokens=output_tokens, convention=convention
+    )
+    plans = plan_arms(
+        parsed,
+        family=family,
+        workload=workload,
+        match=None if match is None else match.value,
+        budget=limits,
+        tolerance=tolerance,
+    )
+    return Planned(workload=workload, plans=plans)
+
+
+def workload_from_options(
+    *, benchmark: str | None, prompt_tokens: int | None, output_tokens: int | None, convention: Convention | None
+) -> Workload:
+    """The workload: the paper's where nothing names another, else the benchmark's, with typed counts in its place.
+
+    Raises:
+        UserError: The options contradict each other or leave a count open.
+    """
+    from ..budgets.flops import PAPER_WORKLOAD
+    from ..records import Workload
+
+    typed = prompt_tokens is not None or output_tokens is not None
+    if convention is None:
+        convention = Convention.tokens if typed or benchmark is not None else Convention.paper
+    if convention is Convention.paper:
+        if typed:
+            raise UserError(
+                "the paper's convention counts 128 tokens: drop --prompt-tokens and --output-tokens, "
+                "or use --convention tokens"
+            )
+        return PAPER_WORKLOAD
+    if prompt_tokens is not None and output_tokens is not None:
+        source = "--prompt-tokens and --output-tokens"
+        return Workload(convention="tokens", prompt_tokens=prompt_tokens, output_tokens=output_tokens, source=source)
+    if benchmark is None:
+        raise UserError("--convention tokens needs --benchmark, or both --prompt-tokens and --output-tokens")
+    from ..tasks import load_benchmark
+
+    measured = load_benchmark(benchmark).workload()
+    if prompt_tokens is not None:
+        changed: dict[str, object] = {
+            "prompt_tokens": prompt_tokens,
+            "source": f"--prompt-tokens, and {measured.source}",
+        }
+    elif output_tokens is not None:
+        changed = {"output_tokens": output_tokens, "source": f"--output-tokens, and {measured.source}"}
+    else:
+        return measured
+    return measured.model_copy(update=changed)
+
+
+def plan_as_json(plan: Plan) -> dict[str, object]:
+    """One arm of `plan --json`, as DESIGN.md has it."""
+    fields = {"cost": plan.cost, "budget_ratio": plan.budget_ratio, "leftover": plan.leftover}
+    costs = {name: cost.model_dump(exclude={"schema_version"}) for name, cost in fields.items()}
+    return {
+        "spec": plan.arm.spec,
+        "model": plan.model,
+        "precision": plan.precision,
+        "k": plan.k,
+        "cost": costs["cost"],
+        "budget_ratio": costs["budget_ratio"],
+        "matched": plan.matched,
+        "equal": plan.equal,
+        "binding": plan.binding,
+        "leftover": costs["leftover"],
+    }
+
+
+def describe_workload(workload: Workload) -> str:
+    """One line that names the convention, what it counts, and where the counts come from."""
+    if workload.convention == "paper":
+        what = f"one forward pass over {workload.prompt_tokens} tokens per sample"
+    else:
+        what = (
+            f"{workload.prompt_tokens} prompt tokens prefilled once per task, "
+            f"{workload.output_tokens} output tokens per sample"
+        )
+    return f"convention {workload.convention}: {what} ({workload.source})"

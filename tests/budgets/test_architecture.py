@@ -1,0 +1,147 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from codebudget.budgets.architecture import Architecture
+from codebudget.budgets.models import families, find_model
+from codebudget.errors import UserError
+
+TINY: dict[str, Any] = {
+    "model_type": "llama",
+    "num_hidden_layers": 2,
+    "hidden_size": 8,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 12,
+    "vocab_size": 10,
+}
+
+PUBLISHED = {
+    "codellama-7b": 6_738_546_688,
+    "codellama-13b": 13_016_028_160,
+    "codellama-34b": 33_743_970_304,
+    "codellama-70b": 68_976_910_336,
+    "llama-3-8b": 8_030_261_248,
+    "llama-3-70b": 70_553_706_496,
+    "llama-7b": 6_738_415_616,
+    "llama-13b": 13_015_864_320,
+    "llama-33b": 32_528_943_616,
+    "llama-65b": 65_285_660_672,
+}
+
+
+def tensor_shapes(config: dict[str, Any]) -> list[tuple[int, ...]]:
+    """Every tensor of a Llama checkpoint, written out one by one."""
+    hidden, ffn, vocab = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
+    heads = config["num_attention_heads"]
+    kv_heads = config.get("num_key_value_heads") or heads
+    head_dim = config.get("head_dim") or hidden // heads
+    shapes: list[tuple[int, ...]] = [(vocab, hidden), (hidden,)]
+    if not config.get("tie_word_embeddings"):
+        shapes.append((vocab, hidden))
+    for _ in range(config["num_hidden_layers"]):
+        attention = [(heads * head_dim, hidden), (kv_heads * head_dim, hidden), (kv_heads * head_dim, hidden)]
+        attention.append((hidden, heads * head_dim))
+        mlp = [(ffn, hidden), (ffn, hidden), (hidden, ffn)]
+        shapes += [(hidden,), (hidden,), *attention, *mlp]
+        if config.get("attention_bias"):
+            shapes += [(rows,) for rows, _ in attention]
+        if config.get("mlp_bias"):
+            shapes += [(rows,) for rows, _ in mlp]
+    return shapes
+
+
+def product(shape: tuple[int, ...]) -> int:
+    return shape[0] * (shape[1] if len(shape) == 2 else 1)
+
+
+@pytest.mark.parametrize(("name", "total"), PUBLISHED.items())
+def test_parameters_equal_published_total(name: str, total: int) -> None:
+    assert find_model(name).architecture.parameter_count() == total
+
+
+def test_every_catalogue_entry_agrees_with_its_own_total_and_names_a_source() -> None:
+    for family in families():
+        for model in family.models:
+            assert model.architecture.parameter_count() == model.published_parameters, model.name
+            assert model.source
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"num_key_value_heads": None},
+        {"head_dim": 5},
+        {"tie_word_embeddings": True},
+        {"attention_bias": True},
+        {"mlp_bias": True},
+        {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True, "head_dim": 3},
+    ],
+)
+def test_parameters_equal_the_sum_of_all_tensors(change: dict[str, Any]) -> None:
+    config = {**TINY, **change}
+    expected = sum(product(shape) for shape in tensor_shapes(config))
+    assert Architecture.from_config(config).parameter_count() == expected
+
+
+def test_a_plain_ffn_has_one_matrix_less() -> None:
+    gated = Architecture.from_config(TINY)
+    plain = gated.model_copy(update={"gated_ffn": False})
+    assert gated.parameter_count() - plain.parameter_count() == 2 * 8 * 12
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_type": "mamba"}, "'mamba'.*supported: llama"),
+        ({"model_type": None}, "not supported"),
+        ({"hidden_size": None}, "lacks hidden_size"),
+        ({"vocab_size": "many"}, "vocab_size"),
+        ({"vocab_size": True}, "vocab_size"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers"),
+        ({"num_key_value_heads": 3}, "no multiple"),
+        ({"hidden_size": 9}, "add head_dim"),
+        ({"tie_word_embeddings": "yes"}, "tie_word_embeddings"),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_the_users_mistake(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Architecture.from_config({**TINY, **change})
+
+
+def test_a_local_folder_or_config_file_is_a_model(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({**TINY, "torch_dtype": "bfloat16"}))
+    for name in (str(tmp_path), str(tmp_path / "config.json")):
+        model = find_model(name)
+        assert model.architecture == Architecture.from_config(TINY)
+        assert model.default_precision == "bf16"
+        assert model.name == model.path == name
+
+
+@pytest.mark.parametrize(
+    ("extra", "precision"),
+    [
+        ({}, None),
+        ({"dtype": "float32"}, "fp32"),
+        ({"torch_dtype": "float16", "quantization_config": {"quant_method": "gptq", "bits": 4}}, "int4"),
+        ({"torch_dtype": "float16", "quantization_config": {"quant_method": "gptq", "bits": 3}}, None),
+        ({"torch_dtype": "float16", "quantization_config": {"quant_method": "new"}}, None),
+    ],
+)
+def test_default_precision_of_a_local_model(tmp_path: Path, extra: dict[str, Any], precision: str | None) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({**TINY, **extra}))
+    assert find_model(str(tmp_path)).default_precision == precision
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"model_type": "gpt_neox"}', "\xff"])
+def test_a_broken_config_names_its_file(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text, encoding="latin-1")
+    with pytest.raises(UserError, match=r"config\.json"):
+        find_model(str(tmp_path))
+
+
+def test_a_folder_without_config_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"holds no config\.json"):
+        find_model(str(tmp_path))

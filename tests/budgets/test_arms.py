@@ -1,0 +1,141 @@
+from typing import get_args
+
+import pytest
+from codebudget.budgets.arms import parse_arm, parse_budget
+from codebudget.budgets.precision import NAMED_PRECISIONS, parse_precision
+from codebudget.budgets.quantities import format_amount, parse_amount
+from codebudget.errors import UserError
+from codebudget.records import Budget, BudgetKind
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "precision", "k", "greedy"),
+    [
+        ("70b:1", "70b", None, 1, False),
+        ("13b@int4:5", "13b", "int4", 5, False),
+        ("13b", "13b", None, None, False),
+        ("70b:greedy", "70b", None, 1, True),
+        ("13b@BF16", "13b", "bf16", None, False),
+        ("codellama/CodeLlama-7b-hf@w4a16-g128-sym:10", "codellama/CodeLlama-7b-hf", "w4a16-g128-sym", 10, False),
+        ("./my.model/v1.2:3", "./my.model/v1.2", None, 3, False),
+        ("/a:b/c@d/e", "/a:b/c@d/e", None, None, False),
+        ("/a:b/c@d/e@fp8:7", "/a:b/c@d/e", "fp8", 7, False),
+    ],
+)
+def test_arms_as_typed(text: str, name: str, precision: str | None, k: int | None, greedy: bool) -> None:
+    arm = parse_arm(text)
+    assert (arm.spec, arm.name, arm.precision, arm.k, arm.greedy) == (text, name, precision, k, greedy)
+
+
+@given(
+    st.from_regex(r"[a-z0-9._/-]*[a-z0-9]", fullmatch=True),
+    st.none() | st.sampled_from([*NAMED_PRECISIONS, "w8a8", "w4a16-g64-asym"]),
+    st.none() | st.just("greedy") | st.integers(1, 10**9 - 1),
+)
+def test_any_arm_is_read_back(name: str, precision: str | None, count: int | str | None) -> None:
+    text = name + (f"@{precision}" if precision else "") + (f":{count}" if count else "")
+    arm = parse_arm(text)
+    assert (arm.name, arm.precision, arm.greedy) == (name, precision, count == "greedy")
+    assert arm.k == (1 if count == "greedy" else count)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "names no model"),
+        (":5", "names no model"),
+        ("@int4:5", "names no model"),
+        ("13b:0", "at least 1"),
+        ("13b:-1", "at least 1"),
+        ("13b:", "at least 1"),
+        ("13b:1.5", "at least 1"),
+        ("13b:²", "at least 1"),
+        ("13b:" + "9" * 5000, "at least 1"),
+        ("13b:5@int4", r"MODEL\[@PRECISION\]\[:K\]"),
+        ("13b@int5", "unknown precision 'int5'.*int4"),
+        ("13b@", "unknown precision"),
+        ("13b@w0a16", "unknown precision"),
+        ("13b@w4a16-g0", "unknown precision"),
+    ],
+)
+def test_a_wrong_arm_is_the_users_mistake(text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse_arm(text)
+
+
+def test_precisions_are_read_in_any_case() -> None:
+    assert parse_precision("W4A16-G128-Asym") == "w4a16-g128-asym"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("flops", "2e13", 2e13),
+        ("flops", "20TFLOP", 2e13),
+        ("flops", "20 tflops", 2e13),
+        ("flops", "1.5PFLOP", 1.5e15),
+        ("flops", "5FLOP", 5),
+        ("runtime", "30s", 30),
+        ("runtime", "5min", 300),
+        ("runtime", "250 ms", 0.25),
+        ("runtime", "1.5h", 5400),
+        ("memory", "80GiB", 80 * 2**30),
+        ("memory", "24GB", 24e9),
+        ("memory", "24 gb", 24e9),
+        ("memory", "512MiB", 2**29),
+        ("usd", "$0.02", 0.02),
+        ("usd", "0.02", 0.02),
+        ("usd", ".02USD", 0.02),
+    ],
+)
+def test_amounts_as_people_write_them(kind: BudgetKind, text: str, value: float) -> None:
+    assert parse_amount(kind, text) == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("flops", ""),
+        ("flops", "many"),
+        ("flops", "20T"),
+        ("flops", "nan"),
+        ("flops", "inf"),
+        ("flops", "1e999"),
+        ("flops", "0"),
+        ("flops", "-2e13"),
+        ("flops", "$5"),
+        ("runtime", "30"),
+        ("runtime", "30GiB"),
+        ("memory", "80"),
+        ("memory", "80G"),
+        ("usd", "$"),
+        ("usd", "$-1"),
+    ],
+)
+def test_an_unreadable_amount_is_the_users_mistake(kind: BudgetKind, text: str) -> None:
+    with pytest.raises(UserError, match=kind):
+        parse_amount(kind, text)
+
+
+@given(st.sampled_from(get_args(BudgetKind)), st.floats(1e-6, 1e24))
+def test_a_written_amount_is_read_back(kind: BudgetKind, value: float) -> None:
+    assert parse_amount(kind, format_amount(kind, value)) == pytest.approx(value, rel=5.1e-4)
+
+
+def test_the_unit_follows_the_rounded_value() -> None:
+    assert format_amount("flops", 999.99e12) == "1 PFLOP"
+    assert format_amount("flops", 0) == "0 FLOP"
+    assert format_amount("memory", 80 * 2**30) == "80 GiB"
+
+
+def test_a_budget_of_all_kinds() -> None:
+    budget = parse_budget("flops=2e13, runtime=30s,memory=80GiB,usd=$0.02")
+    assert budget == Budget(flops=2e13, runtime_s=30, memory_bytes=80 * 2**30, usd=0.02)
+
+
+@pytest.mark.parametrize("text", ["", "flops", "2e13", "flops=", "time=30s", "flops=1,flops=2", "flops=1,,usd=1"])
+def test_a_wrong_budget_is_the_users_mistake(text: str) -> None:
+    with pytest.raises(UserError):
+        parse_budget(text)
