@@ -1,0 +1,18 @@
+"""Ways to pick among a task's candidates without its hidden tests, and the contract for adding one."""
+
+from .protocol import Context, Need, Ranker, Runner
+from .registry import RankerInfo, available, load_ranker
+from .scoring import RankedPool, TaskScore, score_task
+
+__all__ = [
+    "Context",
+    "Need",
+    "RankedPool",
+    "Ranker",
+    "RankerInfo",
+    "Runner",
+    "TaskScore",
+    "available",
+    "load_ranker",
+    "score_task",
+]
