@@ -1,0 +1,303 @@
+"""The first process of a box: forks one confined process per run and passes messages between it and the host.
+
+A forked process may send one message for each that it got (the start of the run counts as one). While it owes a message
+its clock runs; a message that it does not owe is tampering.
+"""
+
+from __future__ import annotations
+
+import _sitebuiltins
+import builtins
+import gc
+import importlib
+import json
+import os
+import platform
+import select
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Callable
+
+from . import candidate, separation, tester, wire
+
+if TYPE_CHECKING:
+    import socket
+
+_PRELOADED = (
+    "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "fractions", "functools", "hashlib",
+    "heapq", "itertools", "json", "math", "operator", "random", "re", "statistics", "string", "typing",
+)  # fmt: skip
+"""Modules that programs import often: loaded once here instead of once per fork."""
+
+_PREPARED_KEPT = 8
+
+
+class HostGoneError(Exception):
+    """The host closed its end."""
+
+
+class Host:
+    """The worker's end of the stream to the host."""
+
+    def __init__(self, read_fd: int, write_fd: int) -> None:
+        self.read_fd = read_fd
+        self._write_fd = write_fd
+        self._buffer = bytearray()
+
+    def send(self, kind: int, payload: bytes) -> None:
+        """Write one frame."""
+        data = memoryview(wire.frame(kind, payload))
+        while data:
+            data = data[os.write(self._write_fd, data) :]
+
+    def receive(self) -> tuple[int, bytes]:
+        """Read one frame.
+
+        Raises:
+            HostGoneError: the stream ended.
+        """
+        while True:
+            taken = wire.take_frame(self._buffer)
+            if taken is not None:
+                return taken
+            data = os.read(self.read_fd, 1 << 16)
+            if not data:
+                raise HostGoneError
+            self._buffer += data
+
+
+class Run:
+    """One forked process, watched until it is done."""
+
+    def __init__(self, host: Host, child: separation.Child, limits: dict[str, Any]) -> None:
+        self._host = host
+        self._child = child
+        self._wall_s = float(limits["wall_s"])
+        self._output_bytes_left = int(limits["output_bytes"])
+        self._buffer = bytearray()
+        self._confined = False
+        self._watch_output = True
+        self._busy_since: float | None = time.monotonic()
+        self.used_s = 0.0
+
+    def watch(self) -> tuple[str, str]:
+        """Pass messages on until the host stops the run or the child breaks a limit.
+
+        Returns:
+            A status, empty where the host ended the run, and a detail.
+        """
+        while True:
+            remaining_s = self._remaining_s()
+            if remaining_s is not None and remaining_s <= 0:
+                return "timeout", f"over {self._wall_s:g} s"
+            sources: list[Any] = [self._child.channel, self._host.read_fd]
+            if self._watch_output:
+                sources.append(self._child.output_fd)
+            ready, _, _ = select.select(sources, [], [], remaining_s)
+            ended = None
+            if self._child.output_fd in ready:
+                ended = self._take_output()
+            if ended is None and self._child.channel in ready:
+                ended = self._take_message()
+            if ended is None and self._host.read_fd in ready:
+                ended = self._take_order()
+            if ended is not None:
+                self._stop_clock()
+                return ended
+
+    def _remaining_s(self) -> float | None:
+        if self._busy_since is None:
+            return None
+        return self._wall_s - self.used_s - (time.monotonic() - self._busy_since)
+
+    def _stop_clock(self) -> None:
+        if self._busy_since is not None:
+            self.used_s += time.monotonic() - self._busy_since
+            self._busy_since = None
+
+    def _take_output(self) -> tuple[str, str] | None:
+        data = os.read(self._child.output_fd, 1 << 16)
+        self._watch_output = bool(data)
+        self._output_bytes_left -= len(data)
+        return ("output", "printed more than allowed") if self._output_bytes_left < 0 else None
+
+    def _take_message(self) -> tuple[str, str] | None:
+        try:
+            data = self._child.channel.recv(1 << 18)
+        except ConnectionError:
+            data = b""
+        if not data:
+            return "ended", "closed its channel"
+        self._buffer += data
+        try:
+            if not self._confined:
+                taken = wire.take_frame(self._buffer)
+                if taken is None:
+                    return None
+                kind, payload = taken
+                if kind != wire.HELLO:
+                    return "sandbox_error", f"the run could not be confined: {payload.decode('utf-8', 'replace')}"
+                self._confined = True
+                self._busy_since = time.monotonic()
+                if not self._buffer:
+                    return None
+            taken = wire.take_frame(self._buffer)
+        except wire.FrameError:
+            return "output", "sent more than allowed"
+        if self._busy_since is None or (taken and self._buffer):
+            return "tampered", "a message that nobody asked for"
+        if taken is None:
+            return None
+        kind, payload = taken
+        if kind != wire.MESSAGE:
+            return "tampered", "a frame that is no message"
+        self._stop_clock()
+        self._host.send(wire.MESSAGE, payload)
+        return None
+
+    def _take_order(self) -> tuple[str, str] | None:
+        kind, payload = self._host.receive()
+        if kind == wire.STOP:
+            return "", ""
+        self._busy_since = time.monotonic()
+        self._child.channel.settimeout(max(self._wall_s - self.used_s, 0.001))
+        try:
+            self._child.channel.sendall(wire.frame(wire.MESSAGE, payload))
+        except TimeoutError:
+            return "timeout", "did not take its arguments in time"
+        except OSError:
+            return "ended", "closed its channel"
+        finally:
+            self._child.channel.settimeout(None)
+        return None
+
+
+class Worker:
+    """Takes orders from the host, one run at a time."""
+
+    def __init__(self, host: Host, apart: separation.Separation) -> None:
+        self._host = host
+        self._apart = apart
+        self._prepared: dict[str, tester.Prepared | tester.InvalidTestsError] = {}
+
+    def serve(self) -> None:
+        """Work until the host closes the stream."""
+        while True:
+            kind, payload = self._host.receive()
+            if kind == wire.RUN:
+                self._run(json.loads(payload))
+
+    def _run(self, request: dict[str, Any]) -> None:
+        oom_kills = _oom_kills()
+        child = self._apart.start(self._target(request), request["limits"])
+        run = Run(self._host, child, request["limits"])
+        try:
+            status, detail = run.watch()
+            if status == "ended":
+                _wait_for_exit(child.pid)
+        finally:
+            remains = self._apart.finish(child)
+        if status == "ended":
+            status, detail = _cause_of_death(remains.wait_status, _oom_kills() > oom_kills)
+        done = {
+            "status": status,
+            "detail": detail,
+            "cpu_s": remains.cpu_s,
+            "wall_s": run.used_s,
+            "peak_bytes": remains.peak_bytes,
+        }
+        self._host.send(wire.DONE, json.dumps(done).encode())
+
+    def _target(self, request: dict[str, Any]) -> Callable[[socket.socket], None]:
+        role = request["role"]
+        if role == "candidate":
+            return lambda channel: candidate.serve(channel, request)
+        if role == "shared":
+            return lambda channel: tester.serve_shared(channel, request)
+        if role == "expressions":
+            return lambda channel: tester.serve_expressions(channel, request)
+        prepared = self._prepare(request["tests"])
+        return lambda channel: tester.serve(channel, request, prepared)
+
+    def _prepare(self, tests: dict[str, Any]) -> tester.Prepared | tester.InvalidTestsError:
+        key = json.dumps(tests, sort_keys=True)
+        if key not in self._prepared:
+            if len(self._prepared) == _PREPARED_KEPT:
+                del self._prepared[next(iter(self._prepared))]
+            try:
+                self._prepared[key] = tester.prepare(tests)
+            except tester.InvalidTestsError as error:
+                self._prepared[key] = error
+        return self._prepared[key]
+
+
+def _wait_for_exit(pid: int) -> None:
+    """Give a child that closed its channel a moment to be seen dead, so that its own exit is what is reported."""
+    deadline = time.monotonic() + 0.5
+    while time.monotonic() < deadline:
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return
+        time.sleep(0.002)
+
+
+def _cause_of_death(wait_status: int, oom_killed: bool) -> tuple[str, str]:
+    if oom_killed:
+        return "memory", "killed by the kernel for lack of memory"
+    if os.WIFSIGNALED(wait_status):
+        number = os.WTERMSIG(wait_status)
+        if number == signal.SIGXCPU:
+            return "timeout", "over its CPU time"
+        if number == signal.SIGXFSZ:
+            return "crashed", "wrote a file larger than allowed"
+        return "crashed", f"died of signal {number}"
+    return "crashed", f"exited with code {os.WEXITSTATUS(wait_status)}"
+
+
+def _oom_kills() -> int:
+    """How often the kernel killed a process of this box for memory; 0 where no cgroup file says."""
+    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+        try:
+            with open(path, encoding="ascii") as events:
+                rows = dict(line.split() for line in events)
+        except (OSError, ValueError):
+            continue
+        if "oom_kill" in rows:
+            return int(rows["oom_kill"])
+    return 0
+
+
+def main(configuration: dict[str, Any]) -> None:
+    """Serve the host on standard input and output until it closes them."""
+    read_fd, write_fd = os.dup(0), os.dup(1)
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    host = Host(read_fd, write_fd)
+    separation.harden_worker()
+    for name in _PRELOADED:
+        importlib.import_module(name)
+    _define_exit()
+    gc.collect()
+    gc.freeze()
+    host.send(wire.HELLO, json.dumps({"python": platform.python_version(), "pid": os.getpid()}).encode())
+    try:
+        Worker(host, _separation(configuration)).serve()
+    except (HostGoneError, BrokenPipeError):
+        sys.exit(0)
+
+
+def _define_exit() -> None:
+    """Give programs the `exit` and `quit` that `site`, which a box may leave out, would have given them."""
+    for name in ("exit", "quit"):
+        if not hasattr(builtins, name):
+            setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
+
+
+def _separation(configuration: dict[str, Any]) -> separation.Separation:
+    kind, root = configuration["separation"], configuration["work_root"]
+    if kind == "uid":
+        return separation.UidSeparation(root, configuration["first_uid"], configuration["uid_count"])
+    if kind == "namespaces":
+        return separation.NamespaceSeparation(root)
+    return separation.Separation(root)

@@ -1,0 +1,193 @@
+"""Boxes that are Docker containers, through the docker SDK."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import SandboxError
+from ..box import START_S, Box
+from ..bundle import BOOTSTRAP, start_message
+from ..stream import BoxLostError, DockerStream
+from .local import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+IMAGE = "codebudget-sandbox"
+"""Tag of the image that boxes run; `codebudget sandbox build` makes it."""
+
+LABEL = "codebudget.run"
+"""Label of every container of ours; its value is the run that owns it."""
+
+_RUN_ID = uuid.uuid4().hex
+_FIRST_UID, _UID_COUNT = 10_000, 50_000
+_BOX_MEMORY_BYTES = 2 << 30
+_CONNECT_S = 10
+_BUILD_S = 600
+
+
+class DockerLauncher:
+    """Starts warm containers, each with a worker that gives every run a user id of its own."""
+
+    name = "docker"
+    promise = "containers without network or capabilities, read-only, memory and processes bounded per box"
+
+    def __init__(self) -> None:
+        self._client: DockerClient | None = None
+        self._image_id = ""
+
+    def prepare(self) -> None:
+        """Reach the engine, find or build the image, and start a box once.
+
+        Raises:
+            SandboxError: one of these fails.
+        """
+        self._image_id = self._find_image() or build_image()
+        self.launch().close()
+
+    def environment(self) -> str:
+        """The image, by its digest."""
+        return f"docker {self._image_id}"
+
+    def _find_image(self) -> str | None:
+        import docker
+
+        try:
+            return str(self._engine().images.get(IMAGE).id)
+        except docker.errors.ImageNotFound:
+            return None
+
+    def _engine(self) -> DockerClient:
+        if self._client is None:
+            self._client = connect()
+        return self._client
+
+    def launch(self) -> Box:
+        """Start a container and greet its worker."""
+        import docker
+
+        api = self._engine().api
+        try:
+            container = api.create_container(
+                self._image_id,
+                command=["python3", "-s", "-c", BOOTSTRAP],
+                stdin_open=True,
+                environment=ENVIRONMENT,
+                working_dir="/tmp",
+                user="0:0",
+                labels={LABEL: _RUN_ID},
+                network_disabled=True,
+                host_config=api.create_host_config(**_host_limits()),
+            )["Id"]
+        except docker.errors.DockerException as error:
+            raise SandboxError(f"the container could not be made: {error}") from error
+
+        def kill() -> None:
+            try:
+                api.remove_container(container, force=True)
+            except docker.errors.NotFound:
+                return
+            except docker.errors.APIError as error:
+                # Docker answers 409 while the container's own end is already removing it.
+                if error.status_code != 409:
+                    raise SandboxError(f"container {container[:12]} could not be removed: {error}") from error
+
+        try:
+            attached = api.attach_socket(container, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+            stream = DockerStream(_raw_socket(attached))
+            api.start(container)
+            stream.write(
+                start_message(
+                    {
+                        "separation": "uid",
+                        "work_root": "/tmp",
+                        "first_uid": _FIRST_UID,
+                        "uid_count": _UID_COUNT,
+                    }
+                ),
+                time.monotonic() + START_S,
+            )
+            return Box(stream, kill)
+        except docker.errors.DockerException as error:
+            kill()
+            raise SandboxError(f"the container did not start: {error}") from error
+        except BoxLostError:
+            kill()
+            raise
+
+
+def _host_limits() -> dict[str, Any]:
+    from docker.types import LogConfig, Ulimit
+
+    return {
+        "network_mode": "none",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        # For the worker alone: runs have another user id, and with it no capability.
+        "cap_add": ["SETUID", "SETGID", "KILL"],
+        "security_opt": ["no-new-privileges"],
+        "pids_limit": 256,
+        "mem_limit": _BOX_MEMORY_BYTES,
+        "memswap_limit": _BOX_MEMORY_BYTES,
+        "nano_cpus": 1_000_000_000,
+        "ulimits": [Ulimit(name="nofile", soft=1024, hard=1024), Ulimit(name="core", soft=0, hard=0)],
+        "tmpfs": {"/tmp": "size=64m,nr_inodes=8192,mode=1777"},
+        "shm_size": 16 << 20,
+        "ipc_mode": "private",
+        "log_config": LogConfig(type="none"),
+        "auto_remove": True,
+    }
+
+
+def _raw_socket(attached: Any) -> socket.socket:
+    # The SDK wraps the socket in a SocketIO whose buffering would get in the way.
+    raw = getattr(attached, "_sock", attached)
+    if not isinstance(raw, socket.socket):
+        raise SandboxError("this Docker connection gives no plain socket; use a unix:// or tcp:// DOCKER_HOST")
+    duplicate = raw.dup()
+    attached.close()
+    return duplicate
+
+
+def connect() -> DockerClient:
+    """A client of the engine that the environment names.
+
+    Raises:
+        SandboxError: it does not answer.
+    """
+    import docker
+
+    try:
+        client = docker.from_env(timeout=_CONNECT_S)
+        client.ping()
+    except docker.errors.DockerException as error:
+        where = os.environ.get("DOCKER_HOST", "the default socket")
+        raise SandboxError(f"no Docker engine answers at {where}") from error
+    return client
+
+
+def build_image(base: str | None = None) -> str:
+    """Build the sandbox image, on `base` where given; returns its id.
+
+    Raises:
+        SandboxError: the build fails; the message ends with the engine's reason.
+    """
+    import docker
+
+    folder = Path(__file__).resolve().parent.parent / "image"
+    client = connect()
+    client.api.timeout = _BUILD_S
+    try:
+        image, _ = client.images.build(path=str(folder), tag=IMAGE, rm=True, buildargs={"BASE": base} if base else None)
+    except docker.errors.DockerException as error:
+        reason = str(error).splitlines()[-1]
+        raise SandboxError(
+            f"the sandbox image does not build ({reason}); name a base that this engine has: "
+            "codebudget sandbox build --base IMAGE"
+        ) from error
+    return str(image.id)

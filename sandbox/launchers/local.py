@@ -1,0 +1,105 @@
+"""What the launchers without an engine share: the interpreter, its environment, and starting a worker as a child."""
+
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ...errors import SandboxError
+from ..box import START_S, Box
+from ..bundle import BOOTSTRAP, start_message
+from ..stream import BoxLostError, PipeStream
+
+ENVIRONMENT = {
+    "HOME": "/tmp",
+    "LANG": "C.UTF-8",
+    "OMP_NUM_THREADS": "1",
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+    "TZ": "UTC",
+}
+"""All that a box's processes see of an environment: fixed, so that verdicts do not depend on the caller's."""
+
+PYTHON_OPTIONS = ("-s", "-S", "-c", BOOTSTRAP)
+"""`-S`: no site-packages of the host; what happens to be installed there must not change a verdict."""
+
+
+def interpreter() -> Path:
+    """The Python that boxes on this host run: the one under this environment, or the system's.
+
+    As root, boxes run as another user, who must be able to read the interpreter.
+
+    Raises:
+        SandboxError: there is none that such a user can read.
+    """
+    candidates = (Path(getattr(sys, "_base_executable", sys.executable)).resolve(), Path("/usr/bin/python3").resolve())
+    for candidate in candidates:
+        if candidate.is_file() and (os.geteuid() != 0 or _readable_by_others(candidate)):
+            return candidate
+    raise SandboxError(
+        f"the Python under {candidates[0].parent} cannot be read by an unprivileged user; install the system's python3"
+    )
+
+
+def prefix(python: Path) -> Path:
+    """The folder that holds an interpreter's standard library."""
+    return python.parent.parent
+
+
+def _readable_by_others(path: Path) -> bool:
+    return all(part.stat().st_mode & stat.S_IXOTH for part in (path, *path.parents))
+
+
+def start_worker(
+    command: list[str],
+    configuration: dict[str, Any],
+    *,
+    user: int | None = None,
+    cleanup: Callable[[], None] | None = None,
+) -> Box:
+    """Start `command`, which must run a Python with `PYTHON_OPTIONS`, as `user` where given, and greet its worker.
+
+    `cleanup` is called once the box is gone.
+
+    Raises:
+        SandboxError: the worker does not come up; the message ends with what it said.
+    """
+    its_stdin, our_write = os.pipe()
+    our_read, its_stdout = os.pipe()
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            command,
+            stdin=its_stdin,
+            stdout=its_stdout,
+            stderr=errors,
+            env=ENVIRONMENT,
+            cwd="/",
+            start_new_session=True,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+        )
+        os.close(its_stdin)
+        os.close(its_stdout)
+        stream = PipeStream(our_read, our_write)
+
+        def kill() -> None:
+            process.kill()
+            process.wait()
+            if cleanup is not None:
+                cleanup()
+
+        try:
+            stream.write(start_message(configuration), time.monotonic() + START_S)
+            return Box(stream, kill)
+        except BoxLostError as error:
+            kill()
+            errors.seek(0)
+            said = errors.read(4096).decode("utf-8", "replace").strip().splitlines()
+            raise SandboxError(f"{error}" + (f": {said[-1]}" if said else "")) from error

@@ -1,0 +1,12 @@
+"""Text from a candidate, made safe for a terminal and a log."""
+
+MAX_CHARACTERS = 200
+
+
+def one_line(text: str) -> str:
+    """`text` on one line of at most 200 characters; whatever is not printable is escaped."""
+    kept = text[: MAX_CHARACTERS + 1]
+    safe = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in kept
+    )
+    return safe if len(safe) <= MAX_CHARACTERS else safe[: MAX_CHARACTERS - 3] + "..."
