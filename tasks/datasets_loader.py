@@ -1,0 +1,170 @@
+"""Any data set of HumanEval's or MBPP's shape, from the hub or a local file, as a benchmark."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UserError
+from ..records import HiddenTests, Task
+from .benchmark import Benchmark
+from .examples import visible_examples
+from .humaneval import STOP
+from .prose import called_function, completed, defines, stub_prompt
+from .rows import Located, read_file, read_hub
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "task_id": ("task_id", "id", "name"),
+    "prompt": ("prompt", "text"),
+    "entry_point": ("entry_point",),
+    "test": ("test", "test_list", "tests"),
+    "reference": ("canonical_solution", "reference", "code", "solution"),
+    "setup": ("test_imports", "test_setup_code"),
+}
+"""What a task is made of, and the names that data sets give it, the first that is there taken."""
+
+ALIASES = {"test_list": "test", "canonical_solution": "reference", "code": "reference", "test_imports": "setup"}
+
+
+def load_dataset_benchmark(
+    spec: str,
+    fields: Mapping[str, str] | None = None,
+    *,
+    name: str | None = None,
+    split: str | None = None,
+    id_prefix: str | None = None,
+) -> Benchmark:
+    """A data set of HumanEval's or MBPP's shape.
+
+    A prompt that is Python source with the entry point's header is taken as it is, and a reference that does not define
+    the entry point continues it. A prompt in prose becomes the reference's header with the prose as its docstring.
+
+    Args:
+        spec: A local `.json`, `.jsonl` (either also `.gz`) or `.parquet` file, or a hub id, `OWNER/NAME[:CONFIG]`.
+        fields: Which field of a row is which part of a task, as in `{"prompt": "text"}`; keys are those of `FIELDS`.
+        name: The benchmark's name; the file's stem or the id where None.
+        split: The hub's split; see `rows.read_hub`.
+        id_prefix: What stands before the slash where a row's id is a number; the name where None.
+
+    Raises:
+        UserError: If the file, a row or the mapping is wrong; the message names file and line.
+        MachineError: If the hub does not answer.
+    """
+    path = Path(spec).expanduser()
+    if path.is_file() or not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", spec):
+        rows = read_file(path)
+        name = name or path.name.split(".")[0]
+    else:
+        hub_id, _, config = spec.partition(":")
+        rows = read_hub(hub_id, config or None, split)
+        name = name or spec
+    mapping = _mapping(fields or {})
+    tasks: dict[str, Task] = {}
+    for row in rows:
+        task = _task(row, mapping, name, id_prefix or name)
+        if task.id in tasks:
+            raise UserError(f"{row[0]}: task {task.id!r} is there twice; make the ids unique")
+        tasks[task.id] = task
+    if not tasks:
+        raise UserError(f"{spec}: holds no task; name a file with at least one row")
+    return Benchmark(name, tuple(tasks.values()))
+
+
+def _mapping(fields: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """For each part of a task, the row fields to look in."""
+    mapping = dict(FIELDS)
+    for part, field in fields.items():
+        part = ALIASES.get(part, part)
+        if part not in FIELDS:
+            near = difflib.get_close_matches(part, FIELDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the parts are {', '.join(FIELDS)}"
+            raise UserError(f"--field {part}={field}: a task has no {part!r}; {hint}")
+        mapping[part] = (field,)
+    return mapping
+
+
+def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: str, id_prefix: str) -> Task:
+    place = located[0]
+    raw_id = _value(located, mapping, "task_id")
+    task_id = f"{id_prefix}/{raw_id}" if isinstance(raw_id, int) else _text(place, "task_id", raw_id)
+    prompt = _text(place, "prompt", _value(located, mapping, "prompt"))
+    test = _lines(place, "test", _value(located, mapping, "test"))
+    reference = _optional(located, mapping, "reference")
+    setup = _optional(located, mapping, "setup")
+    entry_point = _optional(located, mapping, "entry_point")
+    if entry_point is None:
+        entry_point = called_function(test, reference) if reference is not None else None
+        if entry_point is None:
+            raise UserError(
+                f"{place}: no entry point: no field {mapping['entry_point'][0]!r}, and the tests call no function "
+                "that the reference defines; map one with --field entry_point=NAME"
+            )
+    entry_point = entry_point.strip()
+    if not entry_point.isidentifier():
+        raise UserError(f"{place}: the entry point {entry_point!r} is not a Python name; mend the row")
+    if not defines(prompt, entry_point, is_open=True):
+        if reference is None or not defines(reference, entry_point):
+            raise UserError(
+                f"{place}: neither the prompt nor the reference defines {entry_point!r}; map the right fields with "
+                "--field prompt=NAME or --field reference=NAME"
+            )
+        prompt = stub_prompt(prompt, reference, entry_point)
+    elif reference is not None and not defines(reference, entry_point):
+        reference = completed(prompt, reference, entry_point)
+    return Task(
+        id=task_id,
+        benchmark=benchmark,
+        prompt=prompt,
+        entry_point=entry_point,
+        examples=visible_examples(prompt, entry_point),
+        tests=_tests(setup, test),
+        reference=reference,
+        stop=STOP,
+    )
+
+
+def _tests(setup: str | None, test: str) -> HiddenTests:
+    code = f"{setup}\n{test}" if setup else test
+    is_check = re.search(r"^def check\(", test, re.MULTILINE) is not None
+    return HiddenTests(style="check" if is_check else "asserts", code=code)
+
+
+def _value(located: Located, mapping: Mapping[str, tuple[str, ...]], part: str) -> Any:
+    place, row = located
+    for field in mapping[part]:
+        if row.get(field) is not None:
+            return row[field]
+    wanted = " or ".join(repr(field) for field in mapping[part])
+    raise UserError(f"{place}: no field {wanted}; map it with --field {part}=NAME (the row has {', '.join(row)})")
+
+
+def _optional(located: Located, mapping: Mapping[str, tuple[str, ...]], part: str) -> str | None:
+    place, row = located
+    for field in mapping[part]:
+        if row.get(field) is not None:
+            return _lines(place, part, row[field])
+    if mapping[part] != FIELDS[part]:
+        raise UserError(
+            f"{place}: no field {mapping[part][0]!r}, which --field {part}=... names; the row has {', '.join(row)}"
+        )
+    return None
+
+
+def _text(place: str, part: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise UserError(
+            f"{place}: {part} is {type(value).__name__}, not text; map the right field with --field {part}=NAME"
+        )
+    return value
+
+
+def _lines(place: str, part: str, value: object) -> str:
+    """A text, or a list of texts as lines."""
+    if isinstance(value, list | tuple):
+        return "\n".join(_text(place, part, item) for item in value)
+    return _text(place, part, value)

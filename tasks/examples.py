@@ -1,0 +1,201 @@
+"""Visible examples: calls of the entry point and their results, read out of a prompt.
+
+Covered: doctest (`>>> f(1)` and the result below); a call and its result on one line (`f(1) == 2`, `f(1) ➞ 2`, and with
+`=>`, `->`, `=`, `returns`, `should return`); `Input: x = 1` with `Output: 2` below; and `For x = 1 the output should
+be 2`. Not covered: results told in prose, calls of another name, arguments that are not literals.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..records import Example
+from .literals import literal_at, literal_text, span_at
+from .source import expression, module
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PURE_BUILTINS = frozenset(
+    {"abs", "all", "any", "bool", "complex", "dict", "divmod", "enumerate", "float", "frozenset", "int", "len", "list"}
+    | {"max", "min", "range", "repr", "reversed", "round", "set", "sorted", "str", "sum", "tuple", "zip"}
+)
+"""What a doctest may wrap around the entry point, as in `round(f(2), 3)`."""
+
+ARROW = re.compile(
+    r"[ \t]*(?:#[ \t]*)?(?:=+>|-+>|➞|→|⇒|==|(?P<equation>=)(?!=)|(?:should |must |will )?(?:returns?|gives?)\b:?)[ \t]*"
+)
+"""What stands between a call and its result. A lone `=` is also what an equation is written with."""
+
+AFTER_RESULT = re.compile(r"[ \t]*(?:$|\n|#|\(|[.,;:](?:\s|$)|(?:since|because|as)\b)")
+"""What may follow a result, so that `f(1) == 1 + n` and `f(n) returns 1 if ...` are no examples."""
+
+CHAINED_RESULT = re.compile(r"[^\n=]*[^\n=<>!]=[ \t]*(?=[^=])")
+"""The sum before the result in `f(1) == 1 + 9 = 10`."""
+
+INPUT_OUTPUT = re.compile(r"\bInputs?[ \t]*:(?P<input>.*?)\bOutputs?[ \t]*:\s*", re.DOTALL)
+FOR_OUTPUT = re.compile(
+    r"\bFor[ \t]+(?P<input>\w+[ \t]*=[^\n]*?),?[ \t]+the[ \t]+"
+    r"(?:output|result|answer)[ \t]+(?:should|will|must)[ \t]+be[ \t]+"
+)
+
+
+def visible_examples(prompt: str, entry_point: str) -> tuple[Example, ...]:
+    """The examples that a prompt shows of its entry point.
+
+    Args:
+        prompt: Python source that ends where a completion begins.
+        entry_point: The function whose calls count.
+
+    Returns:
+        Every example whose call parses as an expression with literal arguments and whose result is a Python literal, in
+        the order of the prompt, each call once.
+    """
+    header = re.search(rf"^[ \t]*(?:async[ \t]+)?def[ \t]+{re.escape(entry_point)}\b", prompt, re.MULTILINE)
+    if header is None:
+        return ()
+    source = prompt[header.end() :]
+    parameters = _parameters(prompt, entry_point)
+    # A docstring that spells "\n" within an example is right as source or as a value; the one that gives more is meant.
+    docstrings = _docstrings(prompt, entry_point)
+    texts = [*docstrings, source] if "\\" in source or not docstrings else docstrings
+    found = [_deduplicated(text, entry_point, parameters) for text in texts]
+    return max(found, key=len, default=())
+
+
+def _deduplicated(text: str, entry_point: str, parameters: tuple[str, ...]) -> tuple[Example, ...]:
+    calls: dict[str, Example] = {}
+    hits = [*_doctests(text, entry_point), *_one_liners(text, entry_point), *_inputs(text, entry_point, parameters)]
+    for _, example in sorted(hits, key=lambda hit: hit[0]):
+        calls.setdefault(example.call, example)
+    return tuple(calls.values())
+
+
+@lru_cache(maxsize=8)
+def _definition(prompt: str, entry_point: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    tree = module(prompt) or module(prompt + "\n    pass\n")
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry_point:
+            return node
+    return None
+
+
+def _docstrings(prompt: str, entry_point: str) -> list[str]:
+    """The strings that stand alone in the entry point's body, joined, as values."""
+    node = _definition(prompt, entry_point)
+    if node is None:
+        return []
+    texts = [
+        statement.value.value
+        for statement in node.body
+        if isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    ]
+    return ["\n".join(texts)] if texts else []
+
+
+def _parameters(prompt: str, entry_point: str) -> tuple[str, ...]:
+    node = _definition(prompt, entry_point)
+    return tuple(argument.arg for argument in (*node.args.posonlyargs, *node.args.args)) if node else ()
+
+
+def _doctests(text: str, entry_point: str) -> Iterator[tuple[int, Example]]:
+    """Prompted expressions with the result on the lines below."""
+    lines = text.splitlines(keepends=True)
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line))
+    for start, line in enumerate(lines):
+        if not line.lstrip().startswith(">>>"):
+            continue
+        source, end = line.lstrip()[3:].strip(), start + 1
+        while (call := expression(source)) is None and end < len(lines) and lines[end].strip():
+            if lines[end].lstrip().startswith(">>>"):
+                break
+            source += "\n" + re.sub(r"^\s*\.\.\.", "", lines[end]).rstrip()
+            end += 1
+        wanted: list[str] = []
+        while end < len(lines) and lines[end].strip() and not lines[end].lstrip().startswith((">>>", '"""', "'''")):
+            wanted.append(lines[end].strip())
+            end += 1
+        if call is None:
+            continue
+        expected = literal_text("\n".join(wanted)) if wanted else None
+        compared = call.body
+        if isinstance(compared, ast.Compare) and len(compared.ops) == 1 and isinstance(compared.ops[0], ast.Eq):
+            # `>>> f(1) == 2` with nothing, or True, below it.
+            if (not wanted or expected == "True") and _is_call(compared.left, entry_point):
+                side = literal_text(ast.unparse(compared.comparators[0]))
+                if side is not None:
+                    yield offsets[start], Example(call=ast.unparse(compared.left), expected=side)
+        elif expected is not None and _is_call(compared, entry_point):
+            yield offsets[start], Example(call=ast.unparse(compared), expected=expected)
+
+
+def _one_liners(text: str, entry_point: str) -> Iterator[tuple[int, Example]]:
+    """Calls with an arrow, a sign of equality or a verb, and the result behind it."""
+    hits: list[tuple[int, Example, bool]] = []
+    is_algebra = False
+    for match in re.finditer(rf"(?<![\w.]){re.escape(entry_point)}[ \t]*\(", text):
+        end = span_at(text, match.end() - 1)
+        if end is None:
+            continue
+        call = expression(text[match.start() : end])
+        arrow = ARROW.match(text, end)
+        if call is None or arrow is None:
+            continue
+        if not _is_call(call.body, entry_point):
+            is_algebra = is_algebra or arrow["equation"] is not None
+            continue
+        expected = _result_at(text, arrow.end())
+        if expected is not None:
+            example = Example(call=ast.unparse(call.body), expected=expected)
+            hits.append((match.start(), example, arrow["equation"] is not None))
+    # Where `f(n) = f(n - 1) + 2` stands, `f(1) = 3` is mathematics too, and need not be what the function returns.
+    yield from ((place, example) for place, example, is_equation in hits if not (is_equation and is_algebra))
+
+
+def _inputs(text: str, entry_point: str, parameters: tuple[str, ...]) -> Iterator[tuple[int, Example]]:
+    """Arguments and results under `Input:` and `Output:`, or in `For x = 1 the output should be 2`."""
+    for pattern in (INPUT_OUTPUT, FOR_OUTPUT):
+        for match in pattern.finditer(text):
+            expected = _result_at(text, match.end())
+            call = expression(f"{entry_point}({match['input'].strip()})")
+            node = call.body if call else None
+            if expected is None or not isinstance(node, ast.Call) or not _is_call(node, entry_point):
+                continue
+            named = {keyword.arg: keyword.value for keyword in node.keywords}
+            if named and tuple(named) != parameters[len(node.args) :]:
+                continue
+            # By position, for a candidate may call its parameters otherwise.
+            arguments = ", ".join(ast.unparse(value) for value in (*node.args, *named.values()))
+            yield match.start(), Example(call=f"{entry_point}({arguments})", expected=expected)
+
+
+def _result_at(text: str, start: int) -> str | None:
+    """The literal that begins at `start`, as Python source, or None."""
+    found = literal_at(text, start)
+    if found is not None and AFTER_RESULT.match(text, found[1]):
+        return found[0]
+    chained = CHAINED_RESULT.match(text, start)
+    if chained is not None:
+        found = literal_at(text, chained.end())
+        if found is not None and AFTER_RESULT.match(text, found[1]):
+            return found[0]
+    return None
+
+
+def _is_call(node: ast.AST, entry_point: str) -> bool:
+    """Whether an expression calls the entry point on literals, with nothing but pure builtins around it."""
+    names = [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+    forbidden = (ast.Attribute, ast.Lambda, ast.comprehension, ast.NamedExpr, ast.Await, ast.Yield, ast.Compare)
+    return (
+        isinstance(node, ast.Call)
+        and entry_point in names
+        and all(name == entry_point or name in PURE_BUILTINS for name in names)
+        and not any(isinstance(inner, forbidden) for inner in ast.walk(node))
+    )

@@ -1,0 +1,74 @@
+"""Python literals inside running text."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from .source import expression
+
+OPEN, CLOSE = "([{", ")]}"
+STRING = re.compile(r"(?:[rRbBuU]{0,2})(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")")
+PLAIN = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|(?:\d[\d_]*)?\.?\d+(?:[eE][-+]?\d+)?\.?(?!\d)|\d+\.)|[A-Za-z]+\b")
+AT_SENTENCE_END = re.compile(r"\s|$")
+CONSTANTS = {"true": "True", "false": "False", "null": "None"}
+"""JSON's constants, which docstrings use for Python's."""
+
+
+def span_at(text: str, start: int) -> int | None:
+    """The end of the bracket that opens at `start`, strings skipped, or None where it never closes."""
+    depth, place = 0, start
+    while place < len(text):
+        character = text[place]
+        if character in "'\"":
+            string = STRING.match(text, place)
+            if string is None:
+                return None
+            place = string.end()
+            continue
+        if character in OPEN:
+            depth += 1
+        elif character in CLOSE:
+            depth -= 1
+            if depth == 0:
+                return place + 1
+        place += 1
+    return None
+
+
+def literal_at(text: str, start: int) -> tuple[str, int] | None:
+    """The Python literal that begins at `start`, and where it ends, or None.
+
+    Returns:
+        Its canonical source, and the offset behind it.
+    """
+    if start >= len(text):
+        return None
+    end: int | None
+    if text[start] in OPEN:
+        end = span_at(text, start)
+    else:
+        match = STRING.match(text, start) or PLAIN.match(text, start)
+        end = match.end() if match else None
+        if match and match[0].endswith(".") and AT_SENTENCE_END.match(text, match.end()):
+            end = match.end() - 1
+    if end is None:
+        return None
+    source = literal_text(text[start:end])
+    return (source, end) if source is not None else None
+
+
+def literal_text(source: str) -> str | None:
+    """A literal's canonical source, or None where the text is not one.
+
+    `true`, `false` and `null` are taken for Python's constants.
+    """
+    source = CONSTANTS.get(source.strip(), source.strip())
+    tree = expression(source)
+    if tree is None:
+        return None
+    try:
+        ast.literal_eval(tree)
+    except (ValueError, TypeError, RecursionError, MemoryError):
+        return None
+    return ast.unparse(tree)

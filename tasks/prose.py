@@ -1,0 +1,90 @@
+"""From a task told in prose, with a reference and asserts, to a prompt that a completion can continue."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+
+from .source import module
+
+
+def defines(source: str, entry_point: str, *, is_open: bool = False) -> bool:
+    """Whether Python source defines a function at its top level.
+
+    Args:
+        source: The source.
+        entry_point: The function's name.
+        is_open: Whether the source may end where the function's body would begin.
+    """
+    for closing in ("", "\n    pass\n") if is_open else ("",):
+        tree = module(source + closing)
+        if tree is not None:
+            return entry_point in _functions(tree)
+    return False
+
+
+def called_function(test: str, reference: str) -> str | None:
+    """The function of the reference that the tests call, the most called one where they call several."""
+    test_tree, reference_tree = module(test), module(reference)
+    if test_tree is None or reference_tree is None:
+        return None
+    functions = _functions(reference_tree)
+    calls = Counter(
+        node.func.id
+        for node in ast.walk(test_tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in functions
+    )
+    return calls.most_common(1)[0][0] if calls else None
+
+
+def completed(prompt: str, body: str, entry_point: str) -> str:
+    """A prompt with the body that solves it, as one program.
+
+    Where the body is indented unlike the prompt's docstring, so that the two do not parse together, the docstring is
+    left out: a body may have any indentation of its own.
+
+    Args:
+        prompt: Source that ends where the body of the entry point begins.
+        body: What follows.
+        entry_point: The function that the two define.
+    """
+    program = prompt + body
+    tree = module(prompt + "\n    pass\n")
+    if module(program) is not None or tree is None:
+        return program
+    first_line = _functions(tree)[entry_point].body[0].lineno
+    without_docstring = "".join(prompt.splitlines(keepends=True)[: first_line - 1]) + body
+    return without_docstring if module(without_docstring) is not None else program
+
+
+def stub_prompt(prose: str, reference: str, entry_point: str) -> str:
+    """The reference's header with the prose as its docstring, open for a body.
+
+    Of the reference nothing else is shown but imports that its header needs.
+
+    Args:
+        prose: What the function should do.
+        reference: Source that defines the function.
+        entry_point: The function's name.
+    """
+    tree = ast.parse(reference)
+    node = _functions(tree)[entry_point]
+    outer = (node.args, node.returns) if node.returns else (node.args,)
+    needed = {name.id for part in outer for name in ast.walk(part) if isinstance(name, ast.Name)}
+    imports = [
+        ast.unparse(statement)
+        for statement in tree.body
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        and any((alias.asname or alias.name).split(".")[0] in needed for alias in statement.names)
+    ]
+    keyword = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    text = prose.strip().replace("\r\n", "\n").replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    indented = "\n".join(f"    {line}".rstrip() for line in text.split("\n"))
+    preamble = "\n".join(imports) + "\n\n\n" if imports else ""
+    return f'{preamble}{keyword} {entry_point}({ast.unparse(node.args)}){returns}:\n    """\n{indented}\n    """\n'
+
+
+def _functions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Top-level functions, the last of each name."""
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}

@@ -1,0 +1,45 @@
+"""Keys: the same parts make the same key, and no other parts do."""
+
+import hashlib
+from itertools import combinations
+
+from codebudget.hashing import key_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+PARTS = st.lists(
+    st.text() | st.binary() | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.none(), max_size=4
+)
+
+
+def typed(parts: list[object]) -> list[tuple[type, object]]:
+    return [(type(part), part.hex() if isinstance(part, float) else part) for part in parts]
+
+
+@given(PARTS, PARTS)
+def test_keys_are_equal_just_where_the_parts_are(left: list[object], right: list[object]) -> None:
+    assert (key_of(*left) == key_of(*right)) == (typed(left) == typed(right))  # type: ignore[arg-type]
+
+
+def test_parts_that_look_alike_stay_apart() -> None:
+    groups: list[tuple[str | bytes | int | float | None, ...]] = [
+        (),
+        ("",),
+        ("", ""),
+        (None,),
+        ("a", "b"),
+        ("ab",),
+        ("a", "b", ""),
+        (1,),
+        (1.0,),
+        (True,),
+        ("1",),
+        (b"1",),
+        ("1:s1",),
+    ]
+    assert all(key_of(*one) != key_of(*two) for one, two in combinations(groups, 2))
+
+
+def test_a_key_is_sha256_in_hex_and_stays_what_it_is() -> None:
+    assert key_of("ab", 1) == hashlib.sha256(b"s2:abi1:1").hexdigest()
+    assert len(key_of("\ud800")) == 64
