@@ -1,0 +1,53 @@
+# What can be run from a checkout. Needs Python 3.11+ with its venv module; everything else goes into .venv.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint image clean
+
+PYTHON ?= python3
+ARGS ?=
+BASE ?=
+PIP = .venv/bin/python -m pip -qq --disable-pip-version-check
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+install: .venv/.installed ## make .venv with codebudget in it
+
+demo: .venv/.installed ## run the main job on a small recorded set
+	@examples/demo/run.sh
+
+test: .venv/.installed-dev ## run the tests (ARGS="tests/budgets -k flops" runs some of them)
+	@.venv/bin/pytest $(ARGS)
+
+# A clone may have any name, but the package has one: mypy sees it through a link.
+lint: .venv/.installed-dev ## ruff and mypy --strict
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	@mkdir -p .venv/link && ln -sfn ../.. .venv/link/codebudget
+	cd .venv/link && MYPYPATH="$$PWD" ../bin/mypy --strict --config-file ../../pyproject.toml -p codebudget
+
+image: .venv/.installed ## build the sandbox image (BASE=IMAGE: on that image)
+	.venv/bin/codebudget sandbox build $(if $(BASE),--base "$(BASE)")
+
+clean: ## remove .venv, caches and build folders; a store of samples stays
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo '$(PYTHON) is missing or older than 3.11: name a newer one, make PYTHON=python3.12' >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo '$(PYTHON) has no venv module: apt-get install python3-venv, or make PYTHON=/another/python3' >&2; exit 1; }
+	@"$(PYTHON)" -m venv .venv || { rm -rf .venv; exit 1; }
+
+.venv/.installed: pyproject.toml setup.py | .venv/bin/python
+	@echo 'installing codebudget into .venv (only the first time)' >&2
+	@$(PIP) install --editable .
+	@touch $@
+
+.venv/.installed-dev: pyproject.toml setup.py | .venv/bin/python
+	@echo 'installing codebudget and its test tools into .venv (only the first time)' >&2
+	@$(PIP) install --editable '.[dev]'
+	@touch .venv/.installed $@
