@@ -229,11 +229,13 @@ class Outcome(Record):
     """What one expression gave when it was evaluated against a candidate.
 
     `value` is a canonical text of the value, equal for equal values; None where there was none, and then `error` says
-    why: the name of an exception, or `timeout`, `memory`, `output`, `crashed`, `invalid`, `tampered`.
+    why: the name of an exception, or `timeout`, `memory`, `output`, `crashed`, `invalid`, `tampered`. `wall_s` is what
+    getting it took; loading the program counts to the first expression of a run.
     """
 
     value: str | None = None
     error: str | None = None
+    wall_s: NonNegative = 0.0
 
 
 class Ranking(Record):
@@ -253,3 +255,86 @@ class Interval(Record):
     value: float | None
     low: float | None
     high: float | None
+
+
+class RankerScore(Interval):
+    """Rank-score@k of one ranker over an arm's candidates, and what ranking costs per task at the arm's k."""
+
+    cost_flops: NonNegative | None = None
+    cost_s: NonNegative | None = None
+
+
+class StratumScore(Record):
+    """pass@1 of an arm's samples that were made with one setting."""
+
+    name: str
+    n: int
+    pass_at_1: Interval
+
+
+class Realised(Record):
+    """What an arm's samples really cost per task at its k, and how that compares with the first arm's.
+
+    All None where the samples carry no token counts.
+    """
+
+    cost: Cost = Cost()
+    budget_ratio: Cost = Cost()
+    matched: bool | None = None
+    equal: bool | None = None
+
+
+class ArmResult(Record):
+    """One arm of a comparison.
+
+    `n` is the number of samples per task, the smallest where tasks differ; `samples` is the number of all of them.
+    """
+
+    plan: Plan
+    n: int
+    samples: int
+    pass_at_k: Interval
+    rankers: dict[str, RankerScore]
+    realised: Realised
+    statuses: dict[Status, int]
+    strata: tuple[StratumScore, ...] = ()
+
+
+class PairedResult(Record):
+    """Arm `a` minus arm `b` on one metric, over the same tasks; `p_value` is Holm-adjusted over all pairs reported."""
+
+    a: str
+    b: str
+    metric: str
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+class VerdictSentences(Record):
+    """What to do: for those whose tests can select, and for those who have none."""
+
+    with_tests: str
+    without_tests: str
+
+
+class Comparison(Record):
+    """The answer: arms with costs and scores, paired differences, and two sentences.
+
+    `tasks` were scored; `left_out` says why others were not. `decisive_ranker` is the one that advises those without
+    tests, named beforehand. `warnings` are lines that a reader must see;
+    `sandbox_errors` counts programs that the machine failed to grade.
+    """
+
+    benchmark: str
+    workload: Workload
+    sandbox: str
+    tasks: int
+    left_out: dict[str, str]
+    arms: tuple[ArmResult, ...]
+    paired: tuple[PairedResult, ...]
+    decisive_ranker: str
+    verdict: VerdictSentences
+    warnings: tuple[str, ...]
+    sandbox_errors: int

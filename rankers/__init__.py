@@ -1,5 +1,6 @@
 """Ways to pick among a task's candidates without its hidden tests, and the contract for adding one."""
 
+from .execution import RememberingRunner
 from .protocol import Context, Need, Ranker, Runner
 from .registry import RankerInfo, available, load_ranker
 from .scoring import RankedPool, TaskScore, score_task
@@ -10,6 +11,7 @@ __all__ = [
     "RankedPool",
     "Ranker",
     "RankerInfo",
+    "RememberingRunner",
     "Runner",
     "TaskScore",
     "available",

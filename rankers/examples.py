@@ -24,7 +24,14 @@ class Examples:
         """Score by the share of examples whose call gives what is expected."""
         if not task.examples or not candidates:
             return Ranking(scores=(0.0,) * len(candidates))
-        checks = [f"({example.call}) == ({example.expected})" for example in task.examples]
-        rows = context.runner.evaluate(task, [candidate.program for candidate in candidates], checks)
-        held = [sum(cell.value == "True" for cell in row) for row in rows]
-        return Ranking(scores=tuple(count / len(checks) for count in held))
+        # Each call beside its expected value, so that a call that never ends costs only the examples after it.
+        expressions = [text for example in task.examples for text in (example.call, example.expected)]
+        rows = context.runner.evaluate(task, [candidate.program for candidate in candidates], expressions)
+        held = [
+            sum(
+                got.value is not None and got.value == wanted.value
+                for got, wanted in zip(row[::2], row[1::2], strict=True)
+            )
+            for row in rows
+        ]
+        return Ranking(scores=tuple(count / len(task.examples) for count in held))

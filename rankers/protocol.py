@@ -23,8 +23,8 @@ class Runner(Protocol):
         """Evaluate each expression against each program, with the task's entry point bound to the program's.
 
         Returns:
-            One row per program and one cell per expression, in the orders given. Expressions do not affect each other.
-            The text of `True` is `True`.
+            One row per program and one cell per expression, in the orders given. An outcome's text is equal for
+            equal values. Once a program is dead, the expressions after share its error.
 
         Raises:
             SandboxError: The sandbox itself failed.

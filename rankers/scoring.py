@@ -39,8 +39,12 @@ class RankedPool:
         self._context = Context(context.rng, self._runner)
         start = time.perf_counter()
         ranking = self._rank(candidates)
-        usage = ranking.usage.model_copy(update={"wall_s": time.perf_counter() - start})
-        executions = self._runner.executions if self._runner else 0
+        wall_s = time.perf_counter() - start
+        executions = 0
+        if self._runner is not None:
+            wall_s += self._runner.charged_s - self._runner.waited_s
+            executions = self._runner.executions
+        usage = ranking.usage.model_copy(update={"wall_s": wall_s})
         self.ranking = ranking.model_copy(update={"usage": usage, "executions": executions})
 
     def score_at_k(self, passed: BoolArray, k: int, *, subsets: int = 200, seed: int) -> float:

@@ -1,0 +1,5 @@
+"""`python -m codebudget`."""
+
+from .cli.main import main
+
+main()

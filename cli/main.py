@@ -1,0 +1,66 @@
+"""The `codebudget` command: registers the sub-commands and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import CodebudgetError
+from . import benchmarks, rankers, sandbox
+from .compare import compare
+from .plan import plan
+
+INTERRUPTED = 130
+
+# typer carries its own copy of click and exports only the leaves of click's errors.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[2]
+
+# Without rich, whose import alone is a third of the time that --help takes.
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
+app.command()(plan)
+app.command()(compare)
+app.add_typer(benchmarks.app, name="benchmarks")
+app.add_typer(rankers.app, name="rankers")
+app.add_typer(sandbox.app, name="sandbox")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"codebudget {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """One run of the big code model or many of the small one? Plan, execute, rank and compare for the same compute."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns the exit code."""
+    try:
+        result = app(arguments, prog_name="codebudget", standalone_mode=False)
+    except CodebudgetError as error:
+        return _fail(str(error), error.exit_code)
+    except _UsageError as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        return _fail(f"{message} (see codebudget --help)", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; what was finished is kept, and the same command goes on from there", INTERRUPTED)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"codebudget: {' '.join(message.split())}", file=sys.stderr)
+    return code

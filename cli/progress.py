@@ -1,0 +1,49 @@
+"""Progress of long steps on standard error: a bar in a terminal, nothing where output is kept."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..grading import Progress
+
+
+@contextmanager
+def shown_progress() -> Iterator[Progress]:
+    """A Progress for the duration of a command."""
+    if not sys.stderr.isatty():
+        from ..grading import silent
+
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        started: dict[str, TaskID] = {}
+
+        def advance(step: str, done: int, total: int) -> None:
+            if step not in started:
+                for earlier in started.values():
+                    bars.update(earlier, visible=False)
+                started[step] = bars.add_task(step, total=total)
+            bars.update(started[step], completed=done, total=total)
+
+        yield advance
+
+
+def warn(message: str) -> None:
+    """One line on standard error."""
+    print(f"codebudget: {message}", file=sys.stderr)

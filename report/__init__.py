@@ -1,0 +1,1 @@
+"""Comparison -> something to read."""

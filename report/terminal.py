@@ -1,0 +1,146 @@
+"""A comparison as tables of at most 100 columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from ..records import ArmResult, Comparison, Interval
+
+WIDTH = 100
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print a comparison to standard output."""
+    console = Console()
+    console.width = min(WIDTH, console.width) if console.is_terminal else _plain_width()
+    workload = comparison.workload
+    console.print(
+        Text(
+            f"{comparison.benchmark}, {comparison.tasks} tasks, graded in {comparison.sandbox}; "
+            f"95 % intervals over tasks. Costs are per task: {workload.source}."
+        )
+    )
+    console.print(_arms(comparison))
+    console.print(_rankers(comparison))
+    if comparison.paired:
+        console.print(_paired(comparison))
+    if any(arm.strata for arm in comparison.arms):
+        console.print(_strata(comparison))
+    for reason, tasks in _grouped(comparison.left_out).items():
+        shown = ", ".join(tasks[:5]) + (", ..." if len(tasks) > 5 else "")
+        console.print(Text(f"Left out, {reason}: {len(tasks)} ({shown})"))
+    console.print(Text(comparison.verdict.with_tests, style="bold"))
+    console.print(Text(comparison.verdict.without_tests, style="bold"))
+
+
+def _plain_width() -> int:
+    """100 columns, or fewer where COLUMNS says so: a file has no width of its own."""
+    import os
+
+    columns = os.environ.get("COLUMNS", "")
+    return min(WIDTH, int(columns)) if columns.isdigit() and int(columns) > 0 else WIDTH
+
+
+def _arms(comparison: Comparison) -> Table:
+    table = Table(box=SIMPLE_HEAD, title="Arms", title_justify="left")
+    table.add_column("arm", overflow="fold")
+    table.add_column("precision", no_wrap=True)
+    for header in ("k", "FLOPs", "ratio"):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("matched", no_wrap=True)
+    table.add_column("realised", justify="right", no_wrap=True)
+    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("pass@k", no_wrap=True)
+    for arm in comparison.arms:
+        plan = arm.plan
+        table.add_row(
+            Text(plan.arm.spec),
+            plan.precision,
+            "greedy" if plan.arm.greedy else str(plan.k),
+            _flops(plan.cost.flops),
+            _ratio(plan.budget_ratio.flops),
+            _matched(plan.matched, plan.equal),
+            _ratio(arm.realised.budget_ratio.flops),
+            str(arm.n),
+            _interval(arm.pass_at_k),
+        )
+    return table
+
+
+def _rankers(comparison: Comparison) -> Table:
+    table = Table(box=SIMPLE_HEAD, title="Picked without hidden tests (rank-score@k)", title_justify="left")
+    table.add_column("ranker", overflow="fold")
+    for arm in comparison.arms:
+        table.add_column(Text(arm.plan.arm.spec), no_wrap=True)
+    table.add_column("s/task", justify="right", no_wrap=True)
+    for name in comparison.arms[0].rankers:
+        scores = [arm.rankers[name] for arm in comparison.arms]
+        cost_s = max(score.cost_s or 0.0 for score in scores)
+        table.add_row(Text(name), *(_interval(score) for score in scores), f"{cost_s:.3f}")
+    return table
+
+
+def _paired(comparison: Comparison) -> Table:
+    title = f"Paired differences (p adjusted by Holm over {len(comparison.paired)}, all of them with --json)"
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
+    table.add_column("metric", overflow="fold")
+    table.add_column("arms", overflow="fold")
+    table.add_column("difference", no_wrap=True)
+    table.add_column("p", justify="right", no_wrap=True)
+    for row in comparison.paired:
+        if row.metric not in ("pass_at_k", comparison.decisive_ranker):
+            continue
+        table.add_row(
+            Text("pass@k" if row.metric == "pass_at_k" else row.metric),
+            Text(f"{row.a} - {row.b}"),
+            f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]",
+            "<0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}",
+        )
+    return table
+
+
+def _strata(comparison: Comparison) -> Table:
+    table = Table(box=SIMPLE_HEAD, title="pass@1 by the setting that samples were made with", title_justify="left")
+    table.add_column("setting", overflow="fold")
+    for arm in comparison.arms:
+        table.add_column(Text(arm.plan.arm.spec), no_wrap=True)
+    names = list(dict.fromkeys(stratum.name for arm in comparison.arms for stratum in arm.strata))
+    for name in names:
+        table.add_row(Text(name), *(_stratum(arm, name) for arm in comparison.arms))
+    return table
+
+
+def _stratum(arm: ArmResult, name: str) -> str:
+    found = [stratum for stratum in arm.strata if stratum.name == name]
+    return _interval(found[0].pass_at_1) if found else "-"
+
+
+def _grouped(left_out: dict[str, str]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for task_id, reason in left_out.items():
+        grouped.setdefault(reason, []).append(task_id)
+    return grouped
+
+
+def _interval(interval: Interval) -> str:
+    if interval.value is None or interval.low is None or interval.high is None:
+        return "-"
+    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def _flops(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _matched(matched: bool, equal: bool) -> str:
+    return ("equal" if equal else "yes") if matched else "no"
