@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from ..errors import SandboxError
 from ..records import Limits
 from .guest import wire
 from .stream import BoxLostError, Stream
@@ -13,6 +14,10 @@ START_S = 30.0
 """How long a worker may take to say hello."""
 GRACE_S = 10.0
 """How long past a run's own limits the host waits for the worker before it gives the box up."""
+
+
+class RequestTooLongError(SandboxError):
+    """A program or its tests are longer than a frame may be."""
 
 
 class Message(NamedTuple):
@@ -71,6 +76,7 @@ class Box:
         self._kill = kill
         self._buffer = bytearray()
         self._limits = Limits()
+        self._done: Done | None = None
         try:
             kind, payload = self._frame(time.monotonic() + START_S)
             if kind != wire.HELLO:
@@ -80,40 +86,81 @@ class Box:
             self.close()
             raise
 
-    def run(self, role: str, limits: Limits, **request: Any) -> None:
-        """Start a run."""
+    def run(self, role: str, limits: Limits, *, tests: dict[str, Any] | None = None, **request: Any) -> None:
+        """Start a run.
+
+        `tests` stay with the worker, compiled once for many runs; `request` goes to the run's process alone, so that
+        no later run can find it in the worker's memory.
+
+        Raises:
+            RequestTooLongError: the request fits no frame.
+            BoxLostError: the box went away.
+        """
+        order = {"role": role, "limits": limits.model_dump(), "tests": tests}
+        try:
+            frames = wire.frame(wire.RUN, json.dumps(order).encode()) + wire.frame(
+                wire.MESSAGE, json.dumps(request).encode()
+            )
+        except wire.FrameError as error:
+            raise RequestTooLongError(str(error)) from error
         self._limits = limits
-        order = {"role": role, "limits": limits.model_dump(), **request}
-        self._send(wire.RUN, json.dumps(order).encode())
+        self._done = None
+        self._write(frames)
 
     def send(self, payload: bytes) -> None:
         """Hand the run's process a message."""
         self._send(wire.MESSAGE, payload)
 
     def receive(self) -> Message | Done:
-        """What the run's process says next, or how it ended."""
+        """What the run's process says next, or how it ended.
+
+        Raises:
+            SandboxError: the run could not be started or confined.
+            BoxLostError: the box went away.
+        """
         kind, payload = self._frame(time.monotonic() + self._limits.wall_s + GRACE_S)
         if kind == wire.MESSAGE:
             return Message(payload)
         if kind == wire.DONE:
-            return Done(**json.loads(payload))
+            self._done = Done(**json.loads(payload))
+            if self._done.status == "sandbox_error":
+                raise SandboxError(self._done.detail)
+            return self._done
         raise BoxLostError("the sandbox's worker broke the protocol")
 
     def stop(self) -> Done:
-        """End the run and wait until all of it is gone."""
-        self._send(wire.STOP, b"")
-        while True:
-            said = self.receive()
-            if isinstance(said, Done):
-                return said
+        """End the run, where it has not ended by itself, and wait until all of it is gone."""
+        if self._done is None:
+            self._send(wire.STOP, b"")
+        while self._done is None:
+            self.receive()
+        return self._done
 
     def close(self) -> None:
         """End the box and everything in it."""
         self._kill()
         self._stream.close()
 
+    def try_out(self) -> None:
+        """Confine a run and end it, then the box.
+
+        Raises:
+            SandboxError: that does not work here.
+        """
+        try:
+            self.run("candidate", self._limits, program="def run(): pass", entry_point="run", return_arguments=False)
+            said = self.receive()
+            if isinstance(said, Done):
+                raise SandboxError(f"a run ends at once: {said.detail}")
+            self.stop()
+        finally:
+            self.close()
+
     def _send(self, kind: int, payload: bytes) -> None:
-        self._stream.write(wire.frame(kind, payload), time.monotonic() + self._limits.wall_s + GRACE_S)
+        self._write(wire.frame(kind, payload))
+
+    def _write(self, data: bytes) -> None:
+        self._stream.write(data, time.monotonic() + self._limits.wall_s + GRACE_S)
 
     def _frame(self, deadline: float) -> tuple[int, bytes]:
         while True:

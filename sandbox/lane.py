@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import SandboxError
 from ..records import HiddenTests, Limits, Outcome, PublicTask, ReferenceCheck, Status, Task, Verdict
-from .box import Box, Done, Launcher, Message
+from .box import Box, Done, Launcher, Message, RequestTooLongError
 from .guest import wire
 from .printable import one_line
 from .stream import BoxLostError
@@ -23,6 +24,8 @@ _CONTROL = Task(
     tests=HiddenTests(style="asserts", code="assert control([3, 1, 2]) == [1, 2, 3]\nassert control([]) == []\n"),
 )
 _CONTROL_CHECK = ReferenceCheck(task_id="control", ok=True, sites=(0, 1))
+_NEVER_CALLED = "the tests never called the candidate"
+_MAX_CLAIM_BYTES = 1 << 16
 _GOOD_PROGRAM = "def control(values):\n    return sorted(values)\n"
 _BAD_PROGRAM = "def control(values):\n    return values\n"
 
@@ -54,31 +57,42 @@ class Lane:
         try:
             return self._grade(task, check, program)
         except SandboxError as first:
-            self.close()
             try:
-                self._boxes = self._start()
+                self._restart()
             except SandboxError as second:
                 return _verdict("sandbox_error", check, f"{first}; then {second}")
         try:
             return self._grade(task, check, program)
+        except BoxLostError as error:
+            self.close()
+            return _verdict("crashed", check, f"took its worker down twice: {error}")
         except SandboxError as error:
             self.close()
-            if isinstance(error, BoxLostError):
-                return _verdict("crashed", check, f"took its worker down twice: {error}")
             return _verdict("sandbox_error", check, str(error))
 
     def check(self, task: Task) -> ReferenceCheck:
         """Run the task's reference solution, `split` if its values can cross, else `shared`.
 
         Raises:
-            SandboxError: a box failed.
+            SandboxError: a box failed, and a fresh one too.
         """
+        try:
+            return self._check(task)
+        except SandboxError:
+            self._restart()
+        try:
+            return self._check(task)
+        except SandboxError:
+            self.close()
+            raise
+
+    def _check(self, task: Task) -> ReferenceCheck:
         if task.reference is None or task.tests is None:
             missing = "reference solution" if task.reference is None else "hidden tests"
             return ReferenceCheck(task_id=task.id, ok=False, detail=f"the task has no {missing}")
         run = self._run_split(task, task.reference, return_arguments=True)
         integrity = "split"
-        if run.status == "wrong":
+        if run.status in ("wrong", "crashed") and run.detail != _NEVER_CALLED:
             shared = self._run_shared(task, task.reference)
             if shared.status == "passed":
                 run, integrity = shared, "shared"
@@ -102,12 +116,27 @@ class Lane:
         Once the program is dead the rest of the expressions share its error.
 
         Raises:
-            SandboxError: a box failed.
+            SandboxError: a box failed, and not for the program's sake.
         """
+        try:
+            return self._evaluate(task, program, expressions)
+        except SandboxError:
+            self._restart()
+        try:
+            return self._evaluate(task, program, expressions)
+        except BoxLostError:
+            self.close()
+            return [Outcome(error="crashed")] * len(expressions)
+        except SandboxError:
+            self.close()
+            raise
+
+    def _evaluate(self, task: PublicTask, program: str, expressions: Sequence[str]) -> list[Outcome]:
         tester, candidate = self._ready()
+        since = time.monotonic()
         loaded = self._load(candidate, task, program, return_arguments=False)
         if isinstance(loaded, _Run):
-            return [Outcome(error=loaded.status)] * len(expressions)
+            return _all_failed(loaded.status, len(expressions), time.monotonic() - since)
         tester.run(
             "expressions",
             self._limits,
@@ -120,7 +149,9 @@ class Lane:
         while len(outcomes) < len(expressions) and not error:
             said = tester.receive()
             if isinstance(said, Message) and said.kind == wire.REPORT:
-                outcomes.append(Outcome(**json.loads(said.body)))
+                now = time.monotonic()
+                outcomes.append(Outcome(**json.loads(said.body), wall_s=now - since))
+                since = now
                 tester.send(b"")
             elif isinstance(said, Message):
                 error = self._forward(said, candidate, tester)[0]
@@ -128,13 +159,18 @@ class Lane:
                 error = said.status
         candidate.stop()
         tester.stop()
-        return outcomes + [Outcome(error=error)] * (len(expressions) - len(outcomes))
+        return outcomes + _all_failed(error, len(expressions) - len(outcomes), time.monotonic() - since)
 
     def close(self) -> None:
         """End both boxes."""
         boxes, self._boxes = self._boxes, None
         for box in boxes or ():
             box.close()
+
+    def _restart(self) -> None:
+        """Take fresh boxes that judge their controls rightly; raises SandboxError where there are none."""
+        self.close()
+        self._boxes = self._start()
 
     def _ready(self) -> tuple[Box, Box]:
         if self._boxes is None:
@@ -149,8 +185,12 @@ class Lane:
             tester.close()
             raise
         self._boxes = tester, candidate
-        good = self._grade(_CONTROL, _CONTROL_CHECK, _GOOD_PROGRAM)
-        bad = self._grade(_CONTROL, _CONTROL_CHECK, _BAD_PROGRAM)
+        try:
+            good = self._grade(_CONTROL, _CONTROL_CHECK, _GOOD_PROGRAM)
+            bad = self._grade(_CONTROL, _CONTROL_CHECK, _BAD_PROGRAM)
+        except SandboxError:
+            self.close()
+            raise
         if (good.status, bad.status) != ("passed", "wrong"):
             self.close()
             raise SandboxError(f"the sandbox misjudges its controls: {good.status} {good.detail}; {bad.status}")
@@ -162,8 +202,6 @@ class Lane:
         else:
             run = self._run_split(task, program, return_arguments=check.mutates_arguments)
         status, detail = run.status, run.detail
-        if status == "sandbox_error":
-            raise SandboxError(detail)
         if status == "passed" and not (check.sites and set(check.sites) <= set(run.reached)):
             status, detail = "wrong", f"{len(run.reached)} of {len(check.sites)} tests were run"
         return _verdict(status, check, detail, run)
@@ -191,48 +229,50 @@ class Lane:
         if status == "passed" and cost.status in ("tampered", "output"):
             status, detail = cost.status, cost.detail
         if status == "passed" and report["calls"] == 0:
-            status, detail = "wrong", "the tests never called the candidate"
+            status, detail = "wrong", _NEVER_CALLED
         return _Run(status, detail, tuple(report["reached"]), report["arguments_changed"], cost)
 
     def _run_shared(self, task: Task, program: str) -> _Run:
         _, box = self._ready()
-        box.run("shared", self._limits, program=program, entry_point=task.entry_point, tests=_tests(task))
+        try:
+            box.run(
+                "shared",
+                self._limits,
+                program=program,
+                shared_tests=_tests(task),
+                entry_point=task.entry_point,
+            )
+        except RequestTooLongError as error:
+            return _too_long(error)
         said = box.receive()
         if isinstance(said, Done):
             return _Run(said.status, said.detail, (), False, said)
         cost = box.stop()
-        try:
-            report = json.loads(said.body)
-            reached = tuple(int(site) for site in report.get("reached", ()))
-            return _Run(str(report["status"]), str(report["detail"]), reached, False, cost)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return _Run("tampered", "a report that is none", (), False, cost)
+        claim = _claim(said.body, ("passed", "wrong", "crashed", "invalid", "memory"))
+        return _Run(claim.status, claim.detail, claim.reached, False, cost)
 
     def _load(self, box: Box, task: Task | PublicTask, program: str, *, return_arguments: bool) -> _Run | None:
         """Start the candidate; None once its program is loaded, else how it failed."""
-        box.run(
-            "candidate",
-            self._limits,
-            program=program,
-            entry_point=task.entry_point,
-            return_arguments=return_arguments,
-        )
+        try:
+            box.run(
+                "candidate",
+                self._limits,
+                program=program,
+                entry_point=task.entry_point,
+                return_arguments=return_arguments,
+            )
+        except RequestTooLongError as error:
+            return _too_long(error)
         said = box.receive()
         if isinstance(said, Done):
             return _Run(said.status, said.detail, (), False, said)
         if said.kind == wire.LOADED:
             return None
         cost = box.stop()
-        status, detail = "tampered", "neither loaded nor failed"
-        if said.kind == wire.FAILED:
-            try:
-                report = json.loads(said.body)
-                status, detail = str(report["status"]), str(report["detail"])
-            except (ValueError, KeyError, TypeError):
-                pass
-        if status not in ("invalid", "crashed", "memory"):
-            status = "tampered"
-        return _Run(status, detail, (), False, cost)
+        if said.kind != wire.FAILED:
+            return _Run("tampered", "neither loaded nor failed", (), False, cost)
+        claim = _claim(said.body, ("invalid", "crashed", "memory"))
+        return _Run(claim.status, claim.detail, (), False, cost)
 
     def _forward(self, call: Message, candidate: Box, tester: Box) -> tuple[str, Done | None]:
         """Carry one call to the candidate and its reply back; how the candidate ended, where it did."""
@@ -244,6 +284,42 @@ class Lane:
             return "tampered", candidate.stop()._replace(status="tampered", detail="a message that is no reply")
         tester.send(reply.payload)
         return "", None
+
+
+class _Claim(NamedTuple):
+    """What a process with untrusted code in it says of itself."""
+
+    status: str
+    detail: str
+    reached: tuple[int, ...] = ()
+
+
+def _claim(payload: bytes, statuses: tuple[str, ...]) -> _Claim:
+    """Read a claim, which may be any bytes: `tampered` where it is not one with one of `statuses`."""
+    malformed = _Claim("tampered", "a report that is none")
+    if len(payload) > _MAX_CLAIM_BYTES:
+        return malformed
+    try:
+        claim = json.loads(payload)
+    except (ValueError, RecursionError):
+        return malformed
+    if not isinstance(claim, dict):
+        return malformed
+    status, detail, reached = claim.get("status"), claim.get("detail"), claim.get("reached", [])
+    if status not in statuses or not isinstance(detail, str) or not isinstance(reached, list):
+        return malformed
+    if any(type(site) is not int for site in reached):
+        return malformed
+    return _Claim(str(status), detail, tuple(reached))
+
+
+def _too_long(error: RequestTooLongError) -> _Run:
+    return _Run("invalid", f"the program is too long: {error}", (), False, Done("", "", 0.0, 0.0, 0))
+
+
+def _all_failed(error: str, count: int, wall_s: float) -> list[Outcome]:
+    """The same error `count` times; the first one took the time."""
+    return [Outcome(error=error, wall_s=0.0 if place else wall_s) for place in range(count)]
 
 
 def _tests(task: Task) -> dict[str, Any]:

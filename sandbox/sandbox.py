@@ -46,9 +46,9 @@ class Sandbox:
             raise UserError(f"{workers} workers cannot grade anything; give at least 1")
         self.launcher = launcher
         self.limits = limits or Limits()
-        self._workers = workers or len(os.sched_getaffinity(0))
-        self._grading: _Lanes | None = None
-        self._public: _Lanes | None = None
+        self.workers = workers or len(os.sched_getaffinity(0))
+        self._grading = _Lanes(launcher, self.limits, self.workers)
+        self._public = _Lanes(launcher, self.limits, self.workers)
 
     def __enter__(self) -> Sandbox:
         return self
@@ -60,10 +60,8 @@ class Sandbox:
 
     def close(self) -> None:
         """End every box."""
-        for lanes in (self._grading, self._public):
-            if lanes is not None:
-                lanes.close()
-        self._grading = self._public = None
+        self._grading.close()
+        self._public.close()
 
     def environment(self) -> str:
         """What decides verdicts besides program, tests and limits: the launcher's image or Python, and the guest."""
@@ -75,7 +73,7 @@ class Sandbox:
         Raises:
             SandboxError: a box failed.
         """
-        for _, result in self._grading_lanes().map(lambda lane, task: lane.check(task), list(tasks)):
+        for _, result in self._grading.map(lambda lane, task: lane.check(task), list(tasks)):
             yield result
 
     def grade(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Verdict]]:
@@ -93,7 +91,7 @@ class Sandbox:
             places.setdefault((job.task.id, job.program), []).append(place)
         distinct = [jobs[first[0]] for first in places.values()]
         where = list(places.values())
-        for number, verdict in self._grading_lanes().map(lambda lane, job: lane.grade(*job), distinct):
+        for number, verdict in self._grading.map(lambda lane, job: lane.grade(*job), distinct):
             for place in where[number]:
                 yield place, verdict
 
@@ -108,18 +106,11 @@ class Sandbox:
         """
         if not expressions:
             return [[] for _ in programs]
-        if self._public is None:
-            self._public = _Lanes(self.launcher, self.limits, self._workers)
         distinct = list(dict.fromkeys(programs))
         rows: dict[str, list[Outcome]] = {}
         for number, row in self._public.map(lambda lane, text: lane.evaluate(task, text, expressions), distinct):
             rows[distinct[number]] = row
         return [rows[program] for program in programs]
-
-    def _grading_lanes(self) -> _Lanes:
-        if self._grading is None:
-            self._grading = _Lanes(self.launcher, self.limits, self._workers)
-        return self._grading
 
 
 class _Lanes:

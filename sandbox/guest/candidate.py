@@ -11,17 +11,18 @@ import copy
 import json
 import sys
 import types
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
 from . import codec, wire
 
-if TYPE_CHECKING:
-    import socket
-
 RAISED, VALUE, UNCROSSABLE = b"X", b"V", b"U"
-"""First byte of an outcome: the name of an exception, an encoded value, the reason why a value cannot cross."""
+"""First byte of an outcome: an encoded exception, an encoded value, the reason why a value cannot cross."""
 
 MODULE_NAME = "candidate"
+CUSTOM, SKIPPED = "custom", "SkipTest"
+"""What stands for the class of an exception that has no builtin class more specific than Exception."""
+
+_MAX_OUTCOME_BYTES = wire.MAX_FRAME_BYTES - 1024
 
 
 class InvalidProgramError(Exception):
@@ -36,8 +37,10 @@ def load(program: str, entry_point: str) -> Callable[..., Any]:
         BaseException: whatever the program raises.
     """
     try:
-        code = compile(program, "<candidate>", "exec")
-    except (SyntaxError, ValueError, RecursionError, OverflowError) as error:
+        # Without `dont_inherit` it would be compiled with this module's own __future__ features.
+        code = compile(program, "<candidate>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, OverflowError, MemoryError) as error:
+        # The parser says MemoryError where its own stack is full.
         raise InvalidProgramError(f"{type(error).__name__}: {error}") from None
     module = types.ModuleType(MODULE_NAME)
     sys.modules[MODULE_NAME] = module
@@ -50,48 +53,40 @@ def load(program: str, entry_point: str) -> Callable[..., Any]:
 
 def describe(error: BaseException) -> str:
     """One line about an exception, whatever its own methods do."""
-    name = type.__getattribute__(type(error), "__name__")
+    name = str(type.__getattribute__(type(error), "__name__"))[:100]
     try:
-        text = str(error)
+        text = str.__getitem__(str(error), slice(300))
     except BaseException:
         text = "(its text cannot be had)"
-    return f"{name}: {text[:300]}" if text else str(name)
+    return f"{name}: {text}" if text else name
 
 
-def load_or_report(channel: socket.socket, request: dict[str, Any]) -> Callable[..., Any] | None:
-    """Load the program; on failure say so on the channel and return None."""
+def load_or_report(link: wire.Link, request: dict[str, Any]) -> Callable[..., Any] | None:
+    """Load the program; on failure say so on the link and return None."""
     try:
         return load(request["program"], request["entry_point"])
     except InvalidProgramError as error:
-        status, detail = "invalid", str(error)
+        status, detail = "invalid", str(error)[:400]
     except MemoryError:
         status, detail = "memory", "MemoryError while the program was loaded"
     except BaseException as error:
         status, detail = "crashed", f"{describe(error)} (while the program was loaded)"
-    payload = json.dumps({"status": status, "detail": detail}).encode()
-    channel.sendall(wire.frame(wire.MESSAGE, wire.FAILED + payload))
+    link.send(wire.FAILED + json.dumps({"status": status, "detail": detail}).encode())
     return None
 
 
-def serve(channel: socket.socket, request: dict[str, Any]) -> None:
-    """Load the program, then answer calls until the other side closes."""
-    function = load_or_report(channel, request)
+def serve(link: wire.Link) -> None:
+    """Load the program, then answer calls until the run is over."""
+    request = json.loads(link.receive())
+    function = load_or_report(link, request)
     if function is None:
         return
-    channel.sendall(wire.frame(wire.MESSAGE, wire.LOADED))
-    buffer = bytearray()
+    link.send(wire.LOADED)
     while True:
-        taken = wire.take_frame(buffer)
-        if taken is None:
-            data = channel.recv(1 << 16)
-            if not data:
-                return
-            buffer += data
-            continue
-        payload = taken[1]
-        nonce, arguments = payload[1 : 1 + wire.NONCE_BYTES], payload[1 + wire.NONCE_BYTES :]
+        message = link.receive()
+        nonce, arguments = message[1 : 1 + wire.NONCE_BYTES], message[1 + wire.NONCE_BYTES :]
         outcome = answer(function, arguments, bool(request["return_arguments"]))
-        channel.sendall(wire.frame(wire.MESSAGE, wire.REPLY + nonce + outcome))
+        link.send(wire.REPLY + nonce + outcome)
 
 
 def answer(function: Callable[..., Any], encoded_arguments: bytes, return_arguments: bool) -> bytes:
@@ -106,18 +101,36 @@ def answer(function: Callable[..., Any], encoded_arguments: bytes, return_argume
         result = function(*args, **kwargs)
         if return_arguments:
             result = (result, args if codec.encode(args) != codec.encode(before) else None)
-        return VALUE + codec.encode(result)
+        encoded = codec.encode(result)
     except codec.CannotCrossError as error:
-        return UNCROSSABLE + str(error).encode("utf-8", "replace")
-    except MemoryError:
-        return RAISED + b"MemoryError\nMemoryError"
+        return UNCROSSABLE + str(error)[:300].encode("utf-8", "replace")
     except BaseException as error:
-        return RAISED + f"{exception_name(error)}\n{describe(error)}".encode("utf-8", "replace")
+        return raised(error)
+    if len(encoded) > _MAX_OUTCOME_BYTES:
+        return UNCROSSABLE + f"a value of {len(encoded)} bytes".encode()
+    return VALUE + encoded
 
 
-def exception_name(error: BaseException) -> str:
-    """The name of the nearest builtin class of `error`: a subclass crosses as its builtin base."""
-    for base in type.mro(type(error)):
-        if getattr(builtins, base.__name__, None) is base:
-            return str(base.__name__)
-    return "BaseException"
+def raised(error: BaseException) -> bytes:
+    """The outcome of a call that raised: what crosses for the class, a description, and the arguments if they can."""
+    text = describe(error).encode("utf-8", "replace").decode()
+    try:
+        encoded = codec.encode((crossing_name(error), text, tuple(error.args)))
+    except BaseException:
+        encoded = b""
+    if not 0 < len(encoded) <= _MAX_OUTCOME_BYTES:
+        encoded = codec.encode((crossing_name(error), text, (text,)))
+    return RAISED + encoded
+
+
+def crossing_name(error: BaseException) -> str:
+    """The builtin class that stands for an exception's class in the tester.
+
+    A builtin class stands for itself and for the subclasses of which it is the nearest builtin base. Exception and
+    BaseException stand for themselves alone: a class made right under them is `CUSTOM`, or `SKIPPED` by its name.
+    """
+    mro = type.mro(type(error))
+    nearest = next(base for base in mro if getattr(builtins, base.__name__, None) is base)
+    if nearest is type(error) or nearest not in (Exception, BaseException):
+        return str(nearest.__name__)
+    return SKIPPED if any(base.__name__ == SKIPPED for base in mro) else CUSTOM

@@ -59,39 +59,41 @@ def _encode(value: Any, parts: list[bytes], depth: int, budget: list[int]) -> No
         raise CannotCrossError(f"more than {MAX_ITEMS} items")
     if depth == 0:
         raise CannotCrossError(f"nested deeper than {MAX_DEPTH} levels, or within itself")
+    # The type and not isinstance, which believes an object's own __class__.
+    kind = type(value)
     if value is None:
         parts.append(b"N")
     elif value is True:
         parts.append(b"T")
     elif value is False:
         parts.append(b"F")
-    elif isinstance(value, int):
+    elif issubclass(kind, int):
         _encode_int(int.__add__(value, 0), parts)
-    elif isinstance(value, float):
+    elif issubclass(kind, float):
         parts.append(b"f" + _FLOAT.pack(float.__pos__(value)))
-    elif isinstance(value, str):
+    elif issubclass(kind, str):
         _encode_text(str.__getitem__(value, slice(None)), parts)
-    elif isinstance(value, (list, tuple, set, frozenset)):
+    elif issubclass(kind, (list, tuple, set, frozenset)):
         _encode_sequence(value, parts, depth, budget)
-    elif isinstance(value, dict):
+    elif issubclass(kind, dict):
         items = list(dict.items(value))
         parts.append(b"{" + _LENGTH.pack(len(items)))
         for key, item in items:
             _encode(key, parts, depth - 1, budget)
             _encode(item, parts, depth - 1, budget)
-    elif isinstance(value, (bytes, bytearray)):
+    elif issubclass(kind, (bytes, bytearray)):
         data = bytes(memoryview(value))
         parts.append(b"b" + _LENGTH.pack(len(data)) + data)
-    elif isinstance(value, complex):
+    elif issubclass(kind, complex):
         exact = complex.__pos__(value)
         parts.append(b"c" + _COMPLEX.pack(exact.real, exact.imag))
-    elif isinstance(value, Drained) or hasattr(type(value), "__next__"):
-        items = value.items if isinstance(value, Drained) else _drain(value)
+    elif kind is Drained or hasattr(kind, "__next__"):
+        items = value.items if kind is Drained else _drain(value)
         parts.append(b"g" + _LENGTH.pack(len(items)))
         for item in items:
             _encode(item, parts, depth - 1, budget)
     else:
-        raise CannotCrossError(f"a value of type {type(value).__name__}")
+        raise CannotCrossError(f"a value of type {kind.__name__}")
 
 
 def _encode_int(value: int, parts: list[bytes]) -> None:
@@ -115,7 +117,7 @@ def _encode_text(value: str, parts: list[bytes]) -> None:
 def _encode_sequence(value: Any, parts: list[bytes], depth: int, budget: list[int]) -> None:
     bases: tuple[tuple[Any, bytes], ...] = ((list, b"["), (tuple, b"("), (set, b"S"), (frozenset, b"Z"))
     for base, tag in bases:
-        if isinstance(value, base):
+        if issubclass(type(value), base):
             items = list(base.__iter__(value))
             parts.append(tag + _LENGTH.pack(len(items)))
             for item in items:
@@ -221,8 +223,9 @@ _COLLECTIONS: dict[int, Callable[[list[Any]], Any]] = {_LIST: list, _TUPLE: tupl
 
 
 def canonical(value: Any) -> str:
-    """A text that is the same for equal plain values: sets and dicts in sorted order, 1.0 as 1.
+    """A text that is the same for equal plain values: sets and dicts in sorted order, 1.0 and True as 1.
 
+    NaN is like itself.
     A text of more than 256 characters is cut and carries its SHA-256.
     """
     text = _canonical(value, MAX_DEPTH)
@@ -234,7 +237,7 @@ def canonical(value: Any) -> str:
 def _canonical(value: Any, depth: int) -> str:
     if depth == 0:
         raise CannotCrossError(f"nested deeper than {MAX_DEPTH} levels")
-    if type(value) is float and value.is_integer():
+    if type(value) is bool or (type(value) is float and value.is_integer()):
         value = int(value)
     if type(value) is int and value.bit_length() > 1024:
         return hex(value)

@@ -12,13 +12,11 @@ import ctypes
 import os
 import platform
 import resource
-import shutil
 import signal
 import socket
-import time
 from typing import Any, Callable, NamedTuple
 
-from . import wire
+from . import leftovers, wire
 
 CHANNEL_FD = 3
 _CLONE_NEWNS = 0x00020000
@@ -26,17 +24,19 @@ _CLONE_NEWIPC = 0x08000000
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWPID = 0x20000000
 _MS_NOSUID_NODEV_NOEXEC = 2 | 4 | 8
+_PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 _CLONE_SYSCALL = {"x86_64": 56, "aarch64": 220}
-_SHARED_FOLDERS = ("/tmp", "/dev/shm", "/var/tmp", "/dev/mqueue")
+_KEYCTL_SYSCALL = {"x86_64": 250, "aarch64": 219}
+_KEYCTL_JOIN_SESSION_KEYRING = 1
 
 # PyDLL keeps the interpreter's lock across the call, which a fork made behind Python's back needs.
 _libc = ctypes.PyDLL(None, use_errno=True)
 
-Target = Callable[[socket.socket], None]
+Target = Callable[[wire.Link], None]
 
 
 class Child(NamedTuple):
@@ -63,7 +63,7 @@ def _check(result: int, what: str) -> None:
 
 
 def harden_worker() -> None:
-    """Make this process untraceable by its children, adopt their orphans, and die with the launcher."""
+    """Make this process untraceable by its children, and the one that adopts their orphans."""
     _check(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
     _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)")
     _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
@@ -81,7 +81,14 @@ class Separation:
         self.runs += 1
         ours, theirs = socket.socketpair()
         output_read, output_write = os.pipe()
-        pid = self._fork()
+        try:
+            pid = self._fork()
+        except OSError:
+            for end in (ours, theirs):
+                end.close()
+            os.close(output_read)
+            os.close(output_write)
+            raise
         if pid == 0:
             try:
                 self._run_child(theirs, output_write, limits, target)
@@ -110,13 +117,13 @@ class Separation:
     def _run_child(self, theirs: socket.socket, output_fd: int, limits: dict[str, Any], target: Target) -> None:
         try:
             self._become_child(theirs, output_fd, limits)
-        except Exception as error:
+        except (OSError, ValueError) as error:
             # Not the candidate's doing: none of its code has run.
             theirs.sendall(wire.frame(wire.DONE, f"{type(error).__name__}: {error}".encode()))
             return
         channel = socket.socket(fileno=CHANNEL_FD)
         channel.sendall(wire.frame(wire.HELLO, b""))
-        target(channel)
+        target(wire.Link(channel))
 
     def _become_child(self, channel: socket.socket, output_fd: int, limits: dict[str, Any]) -> None:
         null = os.open("/dev/null", os.O_RDONLY)
@@ -128,6 +135,9 @@ class Separation:
         # The worker is not dumpable; here that would only take /proc/self away.
         _check(_libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
         self._confine(limits)
+        # A change of user id clears it. Where the worker is killed from outside, its runs shall not go on.
+        _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+        _leave_session_keyring()
         _set_rlimits(limits, processes=self._process_limit(limits))
         os.setsid()
 
@@ -137,17 +147,19 @@ class Separation:
         os.chdir(folder)
 
     def _process_limit(self, limits: dict[str, Any]) -> int:
-        # Without a user id of its own the limit counts every process of this user on the machine.
-        mine = sum(1 for pid in os.listdir("/proc") if pid.isdigit() and _owner(f"/proc/{pid}") == os.getuid())
-        return mine + int(limits["processes"])
+        # Without a user id of its own the limit counts every thread of this user on the machine.
+        return leftovers.thread_count(os.getuid()) + int(limits["processes"])
 
     def _remove_leftovers(self, child: Child) -> None:
-        _kill_adopted()
-        shutil.rmtree(f"{self.work_root}/run-{self.runs}", ignore_errors=True)
+        leftovers.kill_adopted()
+        leftovers.remove_tree(f"{self.work_root}/run-{self.runs}")
 
 
 class UidSeparation(Separation):
-    """A fresh user id for each run; needs SETUID, SETGID and KILL, and nothing else."""
+    """A fresh user id for each run; needs SETUID, SETGID and KILL, and nothing else.
+
+    Takes `uid_count` user ids from `first_uid` on, and the one after them.
+    """
 
     def __init__(self, work_root: str, first_uid: int, uid_count: int) -> None:
         super().__init__(work_root)
@@ -171,41 +183,25 @@ class UidSeparation(Separation):
         return int(limits["processes"])
 
     def _remove_leftovers(self, child: Child) -> None:
-        _reap_all()
+        alive = leftovers.reap()
         folder = f"{self.work_root}/run-{self.runs}"
         try:
             os.rmdir(folder)
             untouched = True
         except OSError:
             untouched = False
-        if not untouched or self._left_something(child.uid):
-            self._sweep_as(child.uid, folder)
-            _reap_all()
+        if alive or not untouched or leftovers.has_files(child.uid, self.work_root):
+            self._sweep(child.uid)
 
-    def _left_something(self, uid: int) -> bool:
-        processes = (f"/proc/{pid}" for pid in os.listdir("/proc") if pid.isdigit())
-        files = (f"{top}/{name}" for top in {*_SHARED_FOLDERS, self.work_root} for name in _names(top))
-        return any(_owner(path) == uid for group in (processes, files) for path in group) or _has_sysv_ipc()
-
-    def _sweep_as(self, uid: int, folder: str) -> None:
-        """Kill and delete with the run's own user id, which alone may do so everywhere."""
+    def _sweep(self, uid: int) -> None:
         pid = os.fork()
         if pid == 0:
             try:
-                os.setgroups([])
-                os.setresgid(uid, uid, uid)
-                os.setresuid(uid, uid, uid)
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(-1, signal.SIGKILL)
-                for top in {*_SHARED_FOLDERS, self.work_root}:
-                    for name in _names(top):
-                        _delete_own(f"{top}/{name}", uid)
-                _remove_sysv_ipc(uid)
+                # The id after those that runs get.
+                leftovers.sweep(uid, self.first_uid + self.uid_count, self.work_root)
             finally:
                 os._exit(0)
-        os.waitpid(pid, 0)
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)
+        leftovers.reap_killed()
 
 
 class NamespaceSeparation(Separation):
@@ -243,7 +239,7 @@ class NamespaceSeparation(Separation):
         return int(limits["processes"])
 
     def _remove_leftovers(self, child: Child) -> None:
-        _reap_all()
+        leftovers.reap()
 
 
 def _set_rlimits(limits: dict[str, Any], processes: int) -> None:
@@ -262,6 +258,13 @@ def _set_rlimits(limits: dict[str, Any], processes: int) -> None:
         resource.setrlimit(kind, (ceiling, ceiling))
 
 
+def _leave_session_keyring() -> None:
+    """Join a new one: keys in one that runs share would outlive them. Where that is forbidden, so are keys."""
+    number = _KEYCTL_SYSCALL.get(platform.machine())
+    if number is not None:
+        _libc.syscall(ctypes.c_long(number), ctypes.c_long(_KEYCTL_JOIN_SESSION_KEYRING), None)
+
+
 def _mount(kind: bytes, folder: bytes, options: bytes | None) -> None:
     result = _libc.mount(kind, folder, kind, ctypes.c_ulong(_MS_NOSUID_NODEV_NOEXEC), options)
     _check(result, f"mount {folder.decode()}")
@@ -278,85 +281,3 @@ def _write(path: str, text: str) -> None:
         os.write(fd, text.encode())
     finally:
         os.close(fd)
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
-
-
-def _owner(path: str) -> int:
-    try:
-        return os.lstat(path).st_uid
-    except OSError:
-        return -1
-
-
-def _delete_own(path: str, uid: int) -> None:
-    if _owner(path) != uid:
-        return
-    if os.path.isdir(path) and not os.path.islink(path):
-        for folder, _, _ in os.walk(path):
-            with contextlib.suppress(OSError):
-                os.chmod(folder, 0o700)
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-
-
-def _sysv_rows(kind: str) -> list[list[str]]:
-    try:
-        with open(f"/proc/sysvipc/{kind}", encoding="ascii") as table:
-            header, *rows = table.read().splitlines()
-    except OSError:
-        return []
-    columns = header.split()
-    return [[row.split()[columns.index(name)] for name in (f"{kind}id", "uid")] for row in rows]
-
-
-def _has_sysv_ipc() -> bool:
-    return any(_sysv_rows(kind) for kind in ("shm", "sem", "msg"))
-
-
-def _remove_sysv_ipc(uid: int) -> None:
-    ipc_rmid = 0
-    for kind in ("shm", "sem", "msg"):
-        for identifier, owner in _sysv_rows(kind):
-            if int(owner) != uid:
-                continue
-            if kind == "shm":
-                _libc.shmctl(int(identifier), ipc_rmid, None)
-            elif kind == "sem":
-                _libc.semctl(int(identifier), 0, ipc_rmid)
-            else:
-                _libc.msgctl(int(identifier), ipc_rmid, None)
-
-
-def _reap_all() -> None:
-    while True:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-
-
-def _kill_adopted() -> None:
-    """Kill and reap descendants that this worker adopted when their parents died, for as long as there are any."""
-    deadline = time.monotonic() + 5.0
-    while time.monotonic() < deadline:
-        try:
-            with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as listing:
-                adopted = [int(pid) for pid in listing.read().split()]
-        except OSError:
-            adopted = []
-        if not adopted:
-            return
-        for pid in adopted:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        _reap_all()

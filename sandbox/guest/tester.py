@@ -10,25 +10,27 @@ import ast
 import builtins
 import json
 import os
+import sys
 import types
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable, NoReturn
 
 from . import candidate, codec, wire
-
-if TYPE_CHECKING:
-    import socket
 
 _NEVER_RAISED = {
     "StopIteration": "wrong",
     "StopAsyncIteration": "wrong",
     "GeneratorExit": "wrong",
     "AssertionError": "wrong",
+    candidate.SKIPPED: "wrong",
+    candidate.CUSTOM: "crashed",
     "BaseException": "crashed",
+    "BaseExceptionGroup": "crashed",
+    "ExceptionGroup": "crashed",
     "SystemExit": "crashed",
     "KeyboardInterrupt": "crashed",
     "MemoryError": "memory",
 }
-"""Exceptions of a candidate that test code could take for its own, or for the end of an iteration."""
+"""Exceptions that test code could take for its own or for the end of an iteration, or that cannot be made anew."""
 
 REACHED = "__codebudget_reached__"
 
@@ -44,10 +46,9 @@ class InvalidTestsError(Exception):
 class Proxy:
     """Stands in for the entry point in test code; each call is answered by the candidate's process."""
 
-    def __init__(self, channel: socket.socket, return_arguments: bool) -> None:
-        self._channel = channel
+    def __init__(self, link: wire.Link, return_arguments: bool) -> None:
+        self._link = link
         self._return_arguments = return_arguments
-        self._buffer = bytearray()
         self.calls = 0
         self.arguments_changed = False
         self.failure: tuple[str, str] | None = None
@@ -60,42 +61,26 @@ class Proxy:
             raise CandidateFailed
         self.calls += 1
         nonce = os.urandom(wire.NONCE_BYTES)
-        call = wire.CALL + nonce + codec.encode((args, kwargs))
-        self._channel.sendall(wire.frame(wire.MESSAGE, call))
-        reply = self._receive()
+        self._link.send(wire.CALL + nonce + codec.encode((args, kwargs)))
+        reply = self._link.receive()
         if reply[1 : 1 + wire.NONCE_BYTES] != nonce:
             self.fail("tampered", "a reply that answers no call")
         return self._open(reply[1 + wire.NONCE_BYTES :], args)
 
-    def fail(self, status: str, detail: str) -> None:
+    def fail(self, status: str, detail: str) -> NoReturn:
         """Record a failure for good and leave the test code."""
         self.failure = (status, detail)
         raise CandidateFailed
-
-    def _receive(self) -> bytes:
-        while True:
-            taken = wire.take_frame(self._buffer)
-            if taken is not None:
-                return taken[1]
-            data = self._channel.recv(1 << 16)
-            if not data:
-                # The worker closed the channel: the run is over, and nobody waits for a report.
-                os._exit(0)
-            self._buffer += data
 
     def _open(self, outcome: bytes, args: tuple[Any, ...]) -> Any:
         kind, payload = outcome[:1], outcome[1:]
         if kind == candidate.UNCROSSABLE:
             self.fail("wrong", f"the result cannot cross as plain data: {payload.decode('utf-8', 'replace')}")
         if kind == candidate.RAISED:
-            name, _, text = payload.decode("utf-8", "replace").partition("\n")
-            self._raise(name, text)
+            self._raise(self._decode(payload))
         if kind != candidate.VALUE:
             self.fail("tampered", "a reply of no known kind")
-        try:
-            value = codec.decode(payload)
-        except codec.MalformedError as error:
-            self.fail("tampered", f"a malformed reply: {error}")
+        value = self._decode(payload)
         if not self._return_arguments:
             return value
         if type(value) is not tuple or len(value) != 2:
@@ -105,17 +90,23 @@ class Proxy:
             self._update(args, changed)
         return result
 
-    def _raise(self, name: str, text: str) -> None:
+    def _decode(self, payload: bytes) -> Any:
+        try:
+            return codec.decode(payload)
+        except codec.MalformedError as error:
+            self.fail("tampered", f"a malformed reply: {error}")
+
+    def _raise(self, outcome: Any) -> NoReturn:
+        if type(outcome) is not tuple or [type(part) for part in outcome] != [str, str, tuple]:
+            self.fail("tampered", "an exception of another shape")
+        name, text, args = outcome
         if name in _NEVER_RAISED:
             self.fail(_NEVER_RAISED[name], text)
         kind: Any = getattr(builtins, name, None)
         if not (isinstance(kind, type) and issubclass(kind, Exception)):
             self.fail("tampered", "an exception of no known name")
-        # Made without arguments of its own: some, such as UnicodeDecodeError, would ask for several.
-        error: BaseException = kind.__new__(kind)
-        error.args = (text,)
-        self.last_raised, self.last_raised_text = error, text
-        raise error
+        self.last_raised, self.last_raised_text = _made_anew(kind, args), text
+        raise self.last_raised
 
     def _update(self, args: tuple[Any, ...], changed: Any) -> None:
         """Give mutable arguments the contents that the candidate left in them."""
@@ -130,6 +121,16 @@ class Proxy:
             elif isinstance(mine, (dict, set)):
                 mine.clear()
                 mine.update(theirs)
+
+
+def _made_anew(kind: type[Exception], args: tuple[Any, ...]) -> Exception:
+    try:
+        return kind(*args)
+    except (TypeError, ValueError, OverflowError):
+        # Some, such as UnicodeDecodeError, ask for arguments of a certain form.
+        error = kind.__new__(kind)
+        error.args = args
+        return error
 
 
 def preamble(prompt: str, entry_point: str) -> str:
@@ -164,11 +165,17 @@ def prepare(tests: dict[str, Any]) -> Prepared:
         InvalidTestsError: one of them is not Python.
     """
     try:
-        helpers = compile(preamble(tests["prompt"], tests["entry_point"]), "<prompt>", "exec")
+        helpers = compile(preamble(tests["prompt"], tests["entry_point"]), "<prompt>", "exec", dont_inherit=True)
         tree = ast.fix_missing_locations(_CountAsserts().visit(ast.parse(tests["code"])))
-        return helpers, compile(tree, "<tests>", "exec")
+        return helpers, compile(tree, "<tests>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise InvalidTestsError(f"the test code cannot be compiled: {error}") from None
+
+
+def _module(name: str) -> types.ModuleType:
+    # Dataclasses, for one, look their module up.
+    module = sys.modules[name] = types.ModuleType(name)
+    return module
 
 
 def run_tests(prepared: Prepared, tests: dict[str, Any], target: Callable[..., Any]) -> set[int]:
@@ -179,7 +186,7 @@ def run_tests(prepared: Prepared, tests: dict[str, Any], target: Callable[..., A
     """
     helpers, code = prepared
     reached: set[int] = set()
-    module = types.ModuleType("tests")
+    module = _module("tests")
     exec(helpers, module.__dict__)
     module.__dict__[tests["entry_point"]] = target
     module.__dict__[REACHED] = reached.add
@@ -189,21 +196,22 @@ def run_tests(prepared: Prepared, tests: dict[str, Any], target: Callable[..., A
     return reached
 
 
-def serve(channel: socket.socket, request: dict[str, Any], prepared: Prepared | InvalidTestsError) -> None:
+def serve(link: wire.Link, tests: dict[str, Any], prepared: Prepared | InvalidTestsError) -> None:
     """Run hidden tests against the candidate and report."""
-    proxy = Proxy(channel, bool(request["return_arguments"]))
+    request = json.loads(link.receive())
+    proxy = Proxy(link, bool(request["return_arguments"]))
     reached: set[int] = set()
     status, detail = "passed", ""
     if isinstance(prepared, InvalidTestsError):
         status, detail = "invalid", str(prepared)
     else:
         try:
-            reached = run_tests(prepared, request["tests"], proxy)
+            reached = run_tests(prepared, tests, proxy)
         except BaseException as error:
             status, detail = _judge(proxy, error)
     if proxy.failure is not None:
         status, detail = proxy.failure
-    report(channel, status, detail, reached, calls=proxy.calls, arguments_changed=proxy.arguments_changed)
+    report(link, status, detail, reached, calls=proxy.calls, arguments_changed=proxy.arguments_changed)
 
 
 def _judge(proxy: Proxy, error: BaseException) -> tuple[str, str]:
@@ -217,7 +225,7 @@ def _judge(proxy: Proxy, error: BaseException) -> tuple[str, str]:
 
 
 def report(
-    channel: socket.socket, status: str, detail: str, reached: set[int], *, calls: int, arguments_changed: bool
+    link: wire.Link, status: str, detail: str, reached: set[int], *, calls: int, arguments_changed: bool
 ) -> None:
     """Tell the host how the tests went."""
     payload = {
@@ -227,21 +235,23 @@ def report(
         "calls": calls,
         "arguments_changed": arguments_changed,
     }
-    channel.sendall(wire.frame(wire.MESSAGE, wire.REPORT + json.dumps(payload).encode()))
+    link.send(wire.REPORT + json.dumps(payload).encode())
 
 
-def serve_expressions(channel: socket.socket, request: dict[str, Any]) -> None:
+def serve_expressions(link: wire.Link) -> None:
     """Evaluate expressions against the candidate, one report for each, in order."""
-    proxy = Proxy(channel, return_arguments=False)
-    module = types.ModuleType("expressions")
-    exec(compile(preamble(request["prompt"], request["entry_point"]), "<prompt>", "exec"), module.__dict__)
+    request = json.loads(link.receive())
+    proxy = Proxy(link, return_arguments=False)
+    module = _module("expressions")
+    helpers = preamble(request["prompt"], request["entry_point"])
+    exec(compile(helpers, "<prompt>", "exec", dont_inherit=True), module.__dict__)
     module.__dict__[request["entry_point"]] = proxy
     for expression in request["expressions"]:
         value, error = evaluate(expression, module.__dict__, proxy)
         payload = json.dumps({"value": value, "error": error}).encode()
-        channel.sendall(wire.frame(wire.MESSAGE, wire.REPORT + payload))
+        link.send(wire.REPORT + payload)
         # The worker counts this process as waiting until the host has taken the report.
-        proxy._receive()
+        link.receive()
 
 
 def evaluate(expression: str, namespace: dict[str, Any], proxy: Proxy) -> tuple[str | None, str | None]:
@@ -255,17 +265,19 @@ def evaluate(expression: str, namespace: dict[str, Any], proxy: Proxy) -> tuple[
         return None, type(error).__name__
 
 
-def serve_shared(channel: socket.socket, request: dict[str, Any]) -> None:
+def serve_shared(link: wire.Link) -> None:
     """Run program and tests in one process, for tasks whose values cannot cross; its report is only a claim."""
-    function = candidate.load_or_report(channel, request)
+    request = json.loads(link.receive())
+    tests = request["shared_tests"]
+    function = candidate.load_or_report(link, request)
     if function is None:
         return
     reached: set[int] = set()
     status, detail = "passed", ""
     try:
-        reached = run_tests(prepare(request["tests"]), request["tests"], function)
+        reached = run_tests(prepare(tests), tests, function)
     except AssertionError as error:
         status, detail = "wrong", f"a test failed: {candidate.describe(error)}"
     except BaseException as error:
         status, detail = "crashed", candidate.describe(error)
-    report(channel, status, detail, reached, calls=len(reached), arguments_changed=False)
+    report(link, status, detail, reached, calls=len(reached), arguments_changed=False)

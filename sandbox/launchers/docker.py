@@ -48,7 +48,7 @@ class DockerLauncher:
             SandboxError: one of these fails.
         """
         self._image_id = self._find_image() or build_image()
-        self.launch().close()
+        self.launch().try_out()
 
     def environment(self) -> str:
         """The image, by its digest."""

@@ -29,6 +29,9 @@ ENVIRONMENT = {
 PYTHON_OPTIONS = ("-s", "-S", "-c", BOOTSTRAP)
 """`-S`: no site-packages of the host; what happens to be installed there must not change a verdict."""
 
+_END_S = 2.0
+"""How long a worker may take to end by itself."""
+
 
 def interpreter() -> Path:
     """The Python that boxes on this host run: the one under this environment, or the system's.
@@ -90,8 +93,13 @@ def start_worker(
         stream = PipeStream(our_read, our_write)
 
         def kill() -> None:
-            process.kill()
-            process.wait()
+            # At the end of its input a worker ends its run, which its sudden death would leave behind.
+            stream.close()
+            try:
+                process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
             if cleanup is not None:
                 cleanup()
 

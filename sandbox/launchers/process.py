@@ -1,15 +1,24 @@
 """Boxes that are ordinary processes: rlimits, and a user id for each run where codebudget is root. Weak."""
 
+import contextlib
+import itertools
 import os
 import random
-import shutil
+import signal
 import tempfile
+import time
 from pathlib import Path
 
 from ..box import Box
+from ..guest.leftovers import remove_tree
 from .local import PYTHON_OPTIONS, interpreter, start_worker
 
-_UIDS_PER_BOX = 4096
+_UIDS_PER_BOX = 256
+_LOWEST_SPARE_UID = 40_000
+_FIRST_HIGH_UID = 1 << 30
+_HIGH_RANGES = 1 << 20
+_KILL_S = 5.0
+_range_numbers = itertools.count(random.SystemRandom().randrange(_HIGH_RANGES))
 
 
 class ProcessLauncher:
@@ -19,12 +28,12 @@ class ProcessLauncher:
     promise = "weak: limits on time, memory, processes and output; no isolation from files or network"
 
     def prepare(self) -> None:
-        """Find an interpreter.
+        """Start a box for real, once.
 
         Raises:
-            SandboxError: there is none that boxes can use.
+            SandboxError: there is no interpreter that boxes can use, or it cannot confine a run.
         """
-        interpreter()
+        self.launch().try_out()
 
     def environment(self) -> str:
         """The interpreter that boxes run."""
@@ -34,12 +43,15 @@ class ProcessLauncher:
         """Start a box."""
         work_root = tempfile.mkdtemp(prefix="codebudget-")
         configuration: dict[str, object] = {"separation": "none", "work_root": work_root}
-        if os.geteuid() == 0:
+        uids = _spare_uids() if os.geteuid() == 0 else range(0)
+        if uids:
             os.chmod(work_root, 0o1777)
-            configuration |= {"separation": "uid", "first_uid": _spare_uids(), "uid_count": _UIDS_PER_BOX}
+            # The last one is for the process that cleans up after the others.
+            configuration |= {"separation": "uid", "first_uid": uids.start, "uid_count": len(uids) - 1}
 
         def remove_work() -> None:
-            shutil.rmtree(work_root, ignore_errors=True)
+            _kill_users(uids)
+            remove_tree(work_root)
 
         try:
             return start_worker([str(interpreter()), *PYTHON_OPTIONS], configuration, cleanup=remove_work)
@@ -48,10 +60,34 @@ class ProcessLauncher:
             raise
 
 
-def _spare_uids() -> int:
-    """The first of a range of user ids that nobody has, far above people's where the user namespace goes so far."""
+def _spare_uids() -> range:
+    """User ids that nobody has, above people's and those of other boxes; none where the user namespace has too few."""
     rows = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
-    highest = max(int(start) + int(count) for start, _, count in map(str.split, rows))
-    if highest > 1 << 31:
-        return (1 << 30) + random.SystemRandom().randrange(1 << 17) * _UIDS_PER_BOX
-    return 40_000 + random.SystemRandom().randrange(4) * _UIDS_PER_BOX
+    end = max(int(start) + int(count) for start, _, count in map(str.split, rows))
+    first, ranges = _FIRST_HIGH_UID, _HIGH_RANGES
+    if end < first + ranges * _UIDS_PER_BOX:
+        first, ranges = _LOWEST_SPARE_UID, (min(end, 60_000) - _LOWEST_SPARE_UID) // _UIDS_PER_BOX
+    if ranges < 1:
+        return range(0)
+    start = first + next(_range_numbers) % ranges * _UIDS_PER_BOX
+    return range(start, start + _UIDS_PER_BOX)
+
+
+def _kill_users(uids: range) -> None:
+    """Kill what a worker that was itself killed has left running."""
+    deadline = time.monotonic() + _KILL_S
+    while uids and time.monotonic() < deadline:
+        found = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit() and _owner(entry) in uids]
+        if not found:
+            return
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.005)
+
+
+def _owner(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_uid
+    except OSError:
+        return -1
