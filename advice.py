@@ -18,37 +18,35 @@ def advise(arms: Sequence[ArmResult], paired: Sequence[PairedResult], ranker: st
     with_tests = [arm.pass_at_k for arm in arms]
     without_tests: list[Interval] = [arm.rankers[ranker] for arm in arms]
     return VerdictSentences(
-        with_tests=_sentence("With unit tests to select by", "pass@k", arms, with_tests, paired, "pass_at_k"),
-        without_tests=_sentence(f"Without tests, picking by {ranker}", "score", arms, without_tests, paired, ranker),
+        with_tests=_sentence("With unit tests to select by", arms, with_tests, paired, "pass_at_k"),
+        without_tests=_sentence(f"Without tests, picking by {ranker}", arms, without_tests, paired, ranker),
     )
 
 
 def _sentence(
     opening: str,
-    label: str,
     arms: Sequence[ArmResult],
     scores: Sequence[Interval],
     paired: Sequence[PairedResult],
     metric: str,
 ) -> str:
     if len(arms) == 1:
-        return f"{opening}, {_name(arms[0])} reaches {label} {_shown(scores[0])}."
+        return f"{opening}, {_name(arms[0])} solves {_shown(scores[0])} of tasks; add an arm to compare it with."
     order = sorted(range(len(arms)), key=lambda place: (-_value(scores[place]), _flops(arms[place])))
-    best = order[0]
-    tied = [place for place in order[1:] if not _beats(arms[best], arms[place], paired, metric)]
-    if not tied:
-        second = order[1]
+    best, second = order[:2]
+    behind = [place for place in order[1:] if _beats(arms[best], arms[place], paired, metric)]
+    group = [place for place in order if place not in behind]
+    if len(group) == 1:
         return (
-            f"{opening}, run {_name(arms[best])}: {label} {_shown(scores[best])} against {_shown(scores[second])} of "
-            f"{_name(arms[second])}{_price(arms[best], arms)}."
+            f"{opening}, run {_name(arms[best])}: it solves {_shown(scores[best])} of tasks, {_name(arms[second])} "
+            f"{_shown(scores[second])}{_price(arms[best], arms)}{_caveat(arms)}."
         )
-    group = [best, *tied]
+    shown = [f"{_name(arms[place])} ({_value(scores[place]):.3f})" for place in group]
+    lead = f" (behind {_name(arms[best])}: {_listed([_name(arms[place]) for place in behind])})" if behind else ""
     cheapest = min(group, key=lambda place: _flops(arms[place]))
-    names = ", ".join(_name(arms[place]) for place in group[:-1]) + f" and {_name(arms[group[-1]])}"
-    shown = ", ".join(f"{_value(scores[place]):.3f}" for place in group)
     return (
-        f"{opening}, these data do not separate {names} ({label} {shown}): take the cheapest, "
-        f"{_name(arms[cheapest])}{_price(arms[cheapest], arms)}, or measure on more tasks."
+        f"{opening}, these data do not separate {_listed(shown)}{lead}: take the cheapest, {_name(arms[cheapest])}"
+        f"{_price(arms[cheapest], arms)}, or measure on more tasks."
     )
 
 
@@ -59,18 +57,36 @@ def _beats(best: ArmResult, other: ArmResult, paired: Sequence[PairedResult], me
 
 def _price(arm: ArmResult, arms: Sequence[ArmResult]) -> str:
     """The arm's planned FLOPs against the first arm's, where it is another one."""
-    ratio = arm.plan.budget_ratio.flops
-    if arm is arms[0] or ratio is None:
+    flops, first = arm.plan.cost.flops, arms[0].plan.cost.flops
+    if arm is arms[0] or flops is None or not first:
         return ""
-    return f", for {ratio:.2f} of the FLOPs of {_name(arms[0])}"
+    return f", at {flops / first:.2f} times the FLOPs of {_name(arms[0])}"
+
+
+def _caveat(arms: Sequence[ArmResult]) -> str:
+    """What keeps a win from being one at equal cost."""
+    unmatched = [arm for arm in arms if not arm.plan.matched]
+    if not unmatched:
+        return ""
+    names = _listed([_name(arm) for arm in unmatched])
+    return f". This is not at equal cost: {names} {'is' if len(unmatched) == 1 else 'are'} not matched"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _name(arm: ArmResult) -> str:
-    return f"{arm.plan.arm.name} greedy" if arm.plan.arm.greedy else f"{arm.plan.arm.name} x{arm.plan.k}"
+    """The arm as typed, with the k that it got."""
+    typed = arm.plan.arm
+    model = typed.spec if typed.k is None else typed.spec.rpartition(":")[0]
+    return f"{model} greedy" if typed.greedy else f"{model} x{arm.plan.k}"
 
 
 def _shown(score: Interval) -> str:
-    return f"{_value(score):.3f} [{score.low:.3f}, {score.high:.3f}]"
+    if score.value is None or score.low is None or score.high is None:
+        return "an unknown share"
+    return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
 
 
 def _value(score: Interval) -> float:

@@ -6,6 +6,7 @@ task is the unit of every interval and test, because the samples of one task are
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import math
@@ -19,11 +20,14 @@ from .errors import UndefinedEstimateError, UserError
 from .records import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+
+PASS_AT_K = "pass_at_k"
+"""What that metric is called where others are called after rankers."""
 
 _Z = NormalDist().inv_cdf(0.975)
 _CHUNK_CELLS = 1 << 20  # numbers held at once while resampling: 8 MiB
@@ -90,6 +94,31 @@ def rank_score_at_k(scores: Sequence[FloatArray], passed: Sequence[BoolArray], k
         passes = np.stack([np.asarray(passed[int(task)], np.bool_) for task in tasks])
         result[tasks] = _rank_scores(keys, passes, k)
     return result
+
+
+def rank_score_at_ks(scores: FloatArray, passed: BoolArray, ks: Sequence[int]) -> FloatArray:
+    """`rank_score_at_k` of one task for several k at once: an array [ks].
+
+    The samples are sorted once: the one with r below it is picked with probability [C(r+1, k) - C(r, k)] / C(n, k),
+    where equal ones share what they have together.
+
+    Raises:
+        UndefinedEstimateError: The task has fewer than some k samples.
+        UserError: Some k is below 1, a score is NaN, or scores and passes do not match.
+    """
+    keys, passes = np.asarray(scores, np.float64), np.asarray(passed, np.bool_)
+    if keys.shape != passes.shape or keys.ndim != 1:
+        raise UserError("rank-score@k needs one score and one pass per sample in every task")
+    if bool(np.isnan(keys).any()):
+        raise UserError("rank-score@k needs a number for every sample, and some score is NaN")
+    for k in ks:
+        _require_k(np.array([keys.size], np.int64), k, "rank-score@k")
+    order = np.argsort(keys)
+    starts = np.flatnonzero(np.diff(keys[order], prepend=np.nan) != 0)
+    sizes = np.diff(starts, append=keys.size)
+    share = np.add.reduceat(passes[order], starts, dtype=np.int64) / sizes
+    # Chances add up to 1 as far as floating point goes, and a score must not pass it.
+    return np.minimum(np.repeat(share, sizes) @ _pick_chances(keys.size, tuple(ks)), 1.0)
 
 
 def rank_score_at_k_by_subsets(
@@ -185,6 +214,49 @@ def mean_interval(values: FloatArray, *, resamples: int = 10_000, seed: int = 0)
     return Interval(value=float(fractions.mean()), low=low, high=high)
 
 
+def mean_intervals(values: FloatArray, *, resamples: int = 10_000, seed: int = 0) -> list[Interval]:
+    """`mean_interval` of every column of an array [tasks, columns], from the same resamples of the tasks.
+
+    Raises:
+        UserError: A value is not in [0, 1].
+    """
+    fractions = np.asarray(values, np.float64)
+    if not bool(np.all((fractions >= 0) & (fractions <= 1))):
+        raise UserError("an interval of a score needs one fraction in [0, 1] per task")
+    if fractions.shape[0] == 0:
+        return [Interval(value=None, low=None, high=None)] * fractions.shape[1]
+    varies = np.flatnonzero(np.any(fractions != fractions[0], axis=0))
+    bounds = {}
+    if varies.size:
+        means = np.concatenate(list(resampled_means(fractions[:, varies], resamples=resamples, seed=seed)))
+        tail = interval_tail(fractions.shape[0])
+        low, high = np.quantile(means, [tail, 1 - tail], axis=0)
+        bounds = {int(column): (float(low[i]), float(high[i])) for i, column in enumerate(varies)}
+    result = []
+    for column, value in enumerate(fractions.mean(axis=0)):
+        under, over = bounds.get(column) or _bounds(fractions[:, column], 0.0, resamples, seed)
+        result.append(Interval(value=float(value), low=under, high=over))
+    return result
+
+
+def resampled_means(values: FloatArray, *, resamples: int = 10_000, seed: int = 0) -> Iterator[FloatArray]:
+    """Means of an array [tasks, columns] over tasks that are drawn with replacement: [resamples, columns], in chunks.
+
+    The resamples depend on the number of tasks and the seed alone: all arms and metrics meet the same ones.
+    """
+    n = values.shape[0]
+    for drawn in _resamples(n, resamples, seed):
+        rows = len(drawn)
+        cells = (drawn + n * np.arange(rows)[:, None]).reshape(-1)
+        counts = np.bincount(cells, minlength=rows * n).reshape(rows, n)
+        yield counts.astype(np.float64) @ values / n
+
+
+def interval_tail(n: int) -> float:
+    """The share of resamples of n >= 2 tasks that a 95 % interval leaves out on each side; see `mean_interval`."""
+    return NormalDist().cdf(-math.sqrt(n / (n - 1)) * _t_quantile(n - 1))
+
+
 def paired_difference(a: FloatArray, b: FloatArray, *, resamples: int = 10_000, seed: int = 0) -> PairedDifference:
     """Mean of a - b over the same tasks: interval by paired bootstrap, p-value by sign-flip permutation.
 
@@ -273,17 +345,28 @@ def _bounds(values: FloatArray, floor: float, resamples: int, seed: int) -> tupl
     if bool(np.all(values == values[0])):
         unseen, value = _Z * _Z / (n + _Z * _Z), float(values[0])
         return value - unseen * (value - floor), value + unseen * (1.0 - value)
-    generator = np.random.default_rng(seed)
-    rows = max(1, _CHUNK_CELLS // n)
-    means = np.concatenate(
-        [
-            values[generator.integers(0, n, (min(rows, resamples - start), n))].mean(axis=1)
-            for start in range(0, resamples, rows)
-        ]
-    )
-    tail = NormalDist().cdf(-math.sqrt(n / (n - 1)) * _t_quantile(n - 1))
+    means = np.concatenate([values[drawn].mean(axis=1) for drawn in _resamples(n, resamples, seed)])
+    tail = interval_tail(n)
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _resamples(n: int, resamples: int, seed: int) -> Iterator[IntArray]:
+    """Indices of n tasks drawn with replacement: [resamples, n] in chunks."""
+    generator = np.random.default_rng(seed)
+    rows = max(1, _CHUNK_CELLS // n)
+    for start in range(0, resamples, rows):
+        yield generator.integers(0, n, (min(rows, resamples - start), n))
+
+
+@functools.lru_cache(maxsize=4)
+def _pick_chances(n: int, ks: tuple[int, ...]) -> FloatArray:
+    """The chance that each of n samples, from the lowest up, is the best of k random ones: an array [n, ks]."""
+    steps = np.arange(n, 0, -1, dtype=np.float64)[:, None]
+    # As in _rank_scores: row r is C(r, k) / C(n, k).
+    shares = np.cumprod(np.maximum(steps - np.asarray(ks, np.float64), 0.0) / steps, axis=0)
+    below = np.concatenate([np.ones((1, len(ks))), shares])[::-1]
+    return np.diff(below, axis=0)
 
 
 def _t_quantile(freedom: int) -> float:

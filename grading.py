@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+import time
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from .hashing import key_of
 from .records import Outcome, ReferenceCheck, Task, Verdict
 from .sandbox import Job, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
 
     from .records import PublicTask
     from .sampler.store import Store
 
+Value = TypeVar("Value")
+
 _CHECKS = "reference_check"
 _OUTCOMES = "outcomes"
 _BATCH = 100
+_BATCH_S = 1.0
 
 
 class Progress(Protocol):
@@ -35,6 +40,33 @@ class Program(NamedTuple):
 
     task: Task
     text: str
+
+
+class _Batches(Generic[Value]):
+    """Writes what is added soon after, many at once; at its end, however that comes, the rest."""
+
+    def __init__(self, write: Callable[[dict[str, Value]], None]) -> None:
+        self._write = write
+        self._batch: dict[str, Value] = {}
+        self._since = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._flush()
+
+    def add(self, key: str, value: Value) -> None:
+        self._batch[key] = value
+        if len(self._batch) >= _BATCH or time.monotonic() - self._since >= _BATCH_S:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._write(self._batch)
+        self._batch = {}
+        self._since = time.monotonic()
 
 
 class Grader:
@@ -62,13 +94,13 @@ class Grader:
             task.id: ReferenceCheck.model_validate(kept[keys[task.id]]) for task in tasks if keys[task.id] in kept
         }
         missing = [task for task in tasks if task.id not in checks]
-        fresh: dict[str, ReferenceCheck] = {}
-        for check in self.sandbox.check(missing):
-            fresh[check.task_id] = check
-            self._progress("checking references", len(fresh), len(missing))
-        held = {keys[name]: check.model_dump(mode="json") for name, check in fresh.items() if check.ok}
-        self._store.put_records(_CHECKS, held)
-        checks |= fresh
+        batches = _Batches[object](lambda batch: self._store.put_records(_CHECKS, batch))
+        with batches:
+            for done, check in enumerate(self.sandbox.check(missing), start=1):
+                checks[check.task_id] = check
+                if check.ok:
+                    batches.add(keys[check.task_id], check.model_dump(mode="json"))
+                self._progress("checking references", done, len(missing))
         return {task.id: checks[task.id] for task in tasks}
 
     def grade(self, programs: Sequence[Program], checks: dict[str, ReferenceCheck]) -> list[Verdict]:
@@ -81,22 +113,14 @@ class Grader:
         known = {} if self._fresh else self._store.verdicts(dict.fromkeys(keys))
         places = [place for place, key in enumerate(keys) if key not in known]
         jobs = [Job(programs[place].task, checks[programs[place].task.id], programs[place].text) for place in places]
-        batch: dict[str, Verdict] = {}
-        try:
+        with _Batches(self._store.put_verdicts) as batches:
             for done, (number, verdict) in enumerate(self.sandbox.grade(jobs), start=1):
-                key = keys[places[number]]
-                known[key] = batch[key] = verdict
+                known[keys[places[number]]] = verdict
+                batches.add(keys[places[number]], verdict)
                 self._progress("grading", done, len(jobs))
-                if len(batch) >= _BATCH:
-                    self._store.put_verdicts(batch)
-                    batch = {}
-        finally:
-            self._store.put_verdicts(batch)
         return [known[key] for key in keys]
 
-    def evaluate(
-        self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]
-    ) -> list[list[Outcome]]:
+    def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
         """What expressions give for programs, as `Sandbox.evaluate` does; rows that the store has are not run again."""
         keys = {
             program: key_of("outcomes", self._conditions, task.prompt, task.entry_point, program, *expressions)

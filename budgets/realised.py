@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..records import Candidate, Cost, Plan, Realised
+from ..records import Budget, BudgetKind, Candidate, Cost, Plan, Realised
+from .arms import COST_FIELDS
 from .flops import decode_flops, prefill_flops
 from .models import find_model
 
@@ -13,32 +14,50 @@ if TYPE_CHECKING:
 
 
 def realised_costs(
-    plans: Sequence[Plan], samples: Sequence[Sequence[Sequence[Candidate]]], tolerance: float
+    plans: Sequence[Plan],
+    samples: Sequence[Sequence[Sequence[Candidate]]],
+    tolerance: float,
+    *,
+    match: BudgetKind | None = None,
+    budget: Budget | None = None,
 ) -> list[Realised]:
     """The realised cost of every arm per task at its k.
 
     The prompt is prefilled once per task; decoding is the mean over the task's samples, k times. `matched` and `equal`
-    are as for plans, against the first arm's realised cost.
+    are as for plans, against the first arm's realised cost or the budget, and only where FLOPs alone limit: token
+    counts say nothing of seconds, memory or dollars.
 
     Args:
         plans: One per arm.
         samples: Per arm, per task, the candidates.
-        tolerance: A fraction of the first arm's cost.
+        tolerance: A fraction of the limit.
+        match: What the plans were matched by; FLOPs where neither this nor `budget` is given.
+        budget: What the plans were made for, in the first arm's place.
     """
     counted = [_flops_of_k_and_next(plan, tasks) for plan, tasks in zip(plans, samples, strict=True)]
-    if counted[0] is None:
-        return [Realised() if flops is None else Realised(cost=Cost(flops=flops[0])) for flops in counted]
-    limit = counted[0][0]
-    return [Realised() if flops is None else _against(limit, *flops, tolerance) for flops in counted]
+    limit = budget.flops if budget is not None else counted[0] and counted[0][0]
+    if budget is None:
+        by_flops = match in (None, "flops")
+    else:
+        by_flops = all(getattr(budget, field) is None for kind, field in COST_FIELDS.items() if kind != "flops")
+    is_first = [place == 0 and budget is None for place in range(len(plans))]
+    return [
+        Realised() if flops is None else _against(limit, *flops, tolerance, by_flops=by_flops, is_limit=first)
+        for flops, first in zip(counted, is_first, strict=True)
+    ]
 
 
-def _against(limit: float, flops: float, flops_of_one_more: float, tolerance: float) -> Realised:
+def _against(
+    limit: float | None, flops: float, flops_of_one_more: float, tolerance: float, *, by_flops: bool, is_limit: bool
+) -> Realised:
+    if not limit:
+        return Realised(cost=Cost(flops=flops))
     ratio = flops / limit
     return Realised(
         cost=Cost(flops=flops),
         budget_ratio=Cost(flops=ratio),
-        matched=ratio <= 1 + tolerance and flops_of_one_more > limit,
-        equal=abs(ratio - 1) <= tolerance,
+        matched=(is_limit or (ratio <= 1 + tolerance and flops_of_one_more > limit)) if by_flops else None,
+        equal=abs(ratio - 1) <= tolerance if by_flops else None,
     )
 
 

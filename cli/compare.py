@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +25,7 @@ from .planning import (
     ArmsArgument,
     BenchmarkOption,
     BudgetOption,
+    Convention,
     ConventionOption,
     FamilyOption,
     MatchOption,
@@ -34,12 +36,12 @@ from .planning import (
     plan_from_options,
 )
 from .progress import shown_progress, warn
+from .samples import NamedArm, SamplesOption, files_by_arm, no_engine, read_arm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from ..compare import ArmSamples
-    from ..records import Comparison, Plan, Task
+    from ..records import Comparison
     from .planning import Planned
 
 DEFAULT_BENCHMARK = "humaneval"
@@ -50,15 +52,12 @@ DECISIVE_RANKER = "examples"
 
 def compare(
     arms: ArmsArgument,
-    samples: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--samples", metavar="ARM=FILES", help="Recorded generations: a file, folder or glob. Repeatable."
-        ),
-    ] = None,
+    samples: SamplesOption = None,
     ranker: Annotated[
         list[str] | None,
-        typer.Option("--ranker", metavar="RANKER", help="A ranker, or FILE.py:Class; the first one advises those without tests."),
+        typer.Option(
+            "--ranker", metavar="RANKER", help="A ranker, or FILE.py:Class; the first one advises those without tests."
+        ),
     ] = None,
     family: FamilyOption = "codellama",
     match: MatchOption = None,
@@ -82,34 +81,41 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say which arm wins for the same compute: plan, sample, execute, rank and compare."""
+    fields = parse_fields(field)
+    mapped = None
+    if fields and benchmark is not None and convention is not Convention.paper:
+        from ..tasks import load_benchmark
+
+        mapped = load_benchmark(benchmark, fields).workload()
     planned = plan_from_options(
         arms,
         family=family,
         match=match,
         budget=budget,
-        benchmark=benchmark,
-        prompt_tokens=prompt_tokens,
-        output_tokens=output_tokens,
+        benchmark=benchmark if mapped is None else None,
+        prompt_tokens=mapped.prompt_tokens if mapped and prompt_tokens is None else prompt_tokens,
+        output_tokens=mapped.output_tokens if mapped and output_tokens is None else output_tokens,
         convention=convention,
         tolerance=tolerance,
     )
-    files = _files_by_arm(samples or [], planned.plans)
+    if mapped and (prompt_tokens is None or output_tokens is None):
+        planned = replace(planned, workload=planned.workload.model_copy(update={"source": mapped.source}))
+    files = files_by_arm(samples or [], [NamedArm(plan.arm, plan.precision) for plan in planned.plans])
+    named = _rankers(ranker)
     without = [plan.arm for plan in planned.plans if plan.arm.spec not in files]
     if without:
         _show_plan(planned, budget, as_json)
-        ways = " ".join(f"--samples {arm.name}=FILES" for arm in without)
-        raise MachineError(
-            f"nothing draws samples of {', '.join(arm.name for arm in without)} here: this version has no engine that "
-            f"loads weights. Give recorded generations ({ways}), or keep to the plan above"
-        )
+        raise no_engine(without, ", or keep to the plan above")
+    from ..budgets.arms import parse_budget
+    from ..compare import ArmSamples
     from ..compare import compare as compare_arms
     from ..rankers import load_ranker
     from ..tasks import load_benchmark
 
-    loaded = {name: load_ranker(name) for name in dict.fromkeys(ranker or DEFAULT_RANKERS) if name != "oracle"}
-    decisive = (ranker or [DECISIVE_RANKER])[0]
-    chosen = load_benchmark(benchmark or DEFAULT_BENCHMARK, parse_fields(field))
-    inputs = _read(planned.plans, files, {task.id: task for task in chosen.tasks})
+    loaded = {name: load_ranker(name) for name in named}
+    chosen = load_benchmark(benchmark or DEFAULT_BENCHMARK, fields)
+    tasks = {task.id: task for task in chosen.tasks}
+    inputs = [ArmSamples(plan, read_arm(plan.arm.spec, files[plan.arm.spec], tasks)) for plan in planned.plans]
     with (
         shown_progress() as progress,
         open_grader(
@@ -122,8 +128,10 @@ def compare(
             workload=planned.workload,
             grader=grader,
             rankers=loaded,
-            decisive_ranker=decisive,
+            decisive_ranker=named[0] if ranker else DECISIVE_RANKER,
             tolerance=tolerance,
+            match=None if match is None else match.value,
+            budget=None if budget is None else parse_budget(budget),
             allow_shared=allow_shared,
             seed=seed,
             progress=progress,
@@ -137,42 +145,15 @@ def compare(
         raise typer.Exit(1)
 
 
-def _files_by_arm(options: Sequence[str], plans: Sequence[Plan]) -> dict[str, list[str]]:
-    """`--samples` by the spec of the arm that each is for."""
-    files: dict[str, list[str]] = {}
-    for option in options:
-        name, _, pattern = option.partition("=")
-        if not name or not pattern:
-            raise UserError(f"--samples {option}: write it ARM=FILES, such as {plans[0].arm.name}=samples.jsonl")
-        meant = [plan.arm.spec for plan in plans if name in _names(plan)]
-        if not meant:
-            known = ", ".join(dict.fromkeys(plan.arm.name for plan in plans))
-            raise UserError(f"--samples {option}: no arm is called {name!r}; the arms are {known}")
-        if len(meant) > 1:
-            raise UserError(f"--samples {option}: {name!r} may be {' or '.join(meant)}; write the arm as it is there")
-        files.setdefault(meant[0], []).append(pattern)
-    return files
-
-
-def _names(plan: Plan) -> set[str]:
-    """What an arm may be called: as typed, without its k, or by its model alone."""
-    arm = plan.arm
-    return {arm.spec, arm.name} | ({f"{arm.name}@{arm.precision}"} if arm.precision else set())
-
-
-def _read(plans: Sequence[Plan], files: Mapping[str, Sequence[str]], tasks: Mapping[str, Task]) -> list[ArmSamples]:
-    from ..compare import ArmSamples
-    from ..sampler.recorded import read_samples
-
-    inputs = []
-    for plan in plans:
-        spec = plan.arm.spec
-        recorded = read_samples(files[spec], tasks, spec)
-        if recorded.missing:
-            some = ", ".join(recorded.missing[:3]) + (", ..." if len(recorded.missing) > 3 else "")
-            warn(f"{spec}: no sample for {len(recorded.missing)} of {len(tasks)} tasks ({some}); they are left out")
-        inputs.append(ArmSamples(plan, recorded.candidates))
-    return inputs
+def _rankers(typed: Sequence[str] | None) -> list[str]:
+    """The rankers to run. `oracle` is always there and picks by the hidden tests, so that it advises nobody."""
+    named = [name for name in dict.fromkeys(typed or DEFAULT_RANKERS) if name != "oracle"]
+    if not named:
+        raise UserError(
+            "--ranker oracle picks by the hidden tests and is always shown; name one that works without, such as "
+            f"--ranker {DECISIVE_RANKER}"
+        )
+    return named
 
 
 def _show_plan(planned: Planned, budget: str | None, as_json: bool) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..grading import Grader, Progress
 
 DEFAULT_STORE = ".codebudget/store.sqlite"
+MAX_TIMEOUT_S = 86_400
 
 SandboxOption = Annotated[
     str,
@@ -50,11 +51,11 @@ def open_grader(
     from ..sampler.store import open_store
     from ..sandbox import Sandbox, choose_launcher
 
-    if not timeout > 0:
-        raise UserError(f"--timeout must be more than 0 seconds, not {timeout:g}")
+    if not 0 < timeout <= MAX_TIMEOUT_S:
+        raise UserError(f"--timeout must be more than 0 and at most {MAX_TIMEOUT_S} seconds, not {timeout:g}")
     choice = choose_launcher(sandbox)
     for reason in choice.passed_over:
-        warn(f"taking the {choice.launcher.name} sandbox, since not {reason}")
+        warn(f"{reason}; taking the {choice.launcher.name} sandbox instead")
     if choice.launcher.name == "process":
         warn(f"the process sandbox is {choice.launcher.promise}")
     with (

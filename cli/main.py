@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from typing import Annotated
 
@@ -49,7 +51,19 @@ def root(
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:]))
+    _open_missing_streams()
+    try:
+        code = run(sys.argv[1:])
+        if code == INTERRUPTED:
+            # A second one need not wait for what still winds down.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        sys.stdout.flush()
+    except OSError as error:
+        # What could not be written would be tried, and complained of, once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        gone = isinstance(error, BrokenPipeError)
+        code = 1 if gone else _fail(f"{error}; make room or mend the permissions, then run the command again", 3)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -59,11 +73,28 @@ def run(arguments: list[str]) -> int:
     except CodebudgetError as error:
         return _fail(str(error), error.exit_code)
     except _UsageError as error:
-        message = error.format_message() if hasattr(error, "format_message") else str(error)
-        return _fail(f"{message} (see codebudget --help)", 2)
+        return _explain(error)
     except (KeyboardInterrupt, typer.Abort):
+        result = INTERRUPTED
+    if result == INTERRUPTED:
         return _fail("interrupted; what was finished is kept, and the same command goes on from there", INTERRUPTED)
     return result if isinstance(result, int) else 0
+
+
+def _explain(error: Exception) -> int:
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(message, file=sys.stderr)
+        return 2
+    context = getattr(error, "ctx", None)
+    return _fail(f"{message.rstrip('.')} (see {context.command_path if context else 'codebudget'} --help)", 2)
+
+
+def _open_missing_streams() -> None:
+    """Where a caller closed an output stream, what goes there is dropped."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
 def _fail(message: str, code: int) -> int:

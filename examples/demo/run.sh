@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The main job on programs that people wrote: no weights, no GPU, no download.
 set -euo pipefail
-cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.."
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 
-readonly codebudget=${CODEBUDGET:-.venv/bin/codebudget}
-readonly demo=examples/demo
+readonly root=$PWD/../..
+readonly codebudget=${CODEBUDGET:-$root/.venv/bin/codebudget}
 readonly prefix="not a model's | "
 
 main() {
@@ -18,8 +18,9 @@ main() {
     else
         sandbox=auto
     fi
-    "$codebudget" compare "$demo/large:1" "$demo/small:4" --benchmark "$demo/tasks.jsonl" --sandbox "$sandbox" \
-        --samples "$demo/large=$demo/large/samples.jsonl" --samples "$demo/small=$demo/small/samples.jsonl" "$@"
+    "$codebudget" compare large:1 small:4 --benchmark tasks.jsonl --sandbox "$sandbox" \
+        --samples large=large/samples.jsonl --samples small=small/samples.jsonl \
+        --store "$root/.codebudget/store.sqlite" "$@"
 }
 
 # Every line says whose programs these are, and still fits 100 columns.

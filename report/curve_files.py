@@ -1,0 +1,46 @@
+"""A curve as JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..curve import Curve
+
+FORMATS = (".json", ".csv")
+COLUMNS = ("arm", "model", "precision", "metric", "by", "budget", "k", "value", "low", "high", "undefined")
+
+
+def write_curve(curve: Curve, path: Path) -> None:
+    """Write a curve by the file's ending: the record as JSON, or CSV with a row per arm, metric and budget.
+
+    The columns of CSV are `COLUMNS`. `budget` is FLOPs or seconds per task, as `by` says; `k`, `value`, `low` and
+    `high` are empty where `undefined` says `below` (one sample costs more) or `above` (there are not enough samples).
+    """
+    if path.suffix.lower() == ".json":
+        path.write_text(curve.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        return
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for arm in curve.arms:
+            for metric, points in arm.metrics.items():
+                for point in points:
+                    scores = (point.k, point.value, point.low, point.high, point.undefined)
+                    writer.writerow((arm.spec, arm.model, arm.precision, metric, curve.by, point.budget, *scores))
+
+
+def curve_as_json(curve: Curve) -> object:
+    """`curve --json`: the record, without the version fields of records."""
+    return _without_versions(curve.model_dump(mode="json"))
+
+
+def _without_versions(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_versions(item) for key, item in value.items() if key != "schema_version"}
+    if isinstance(value, list | tuple):
+        return [_without_versions(item) for item in value]
+    return value

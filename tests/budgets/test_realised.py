@@ -1,0 +1,110 @@
+import pytest
+from codebudget.budgets.arms import parse_arm
+from codebudget.budgets.plan import plan_arms
+from codebudget.budgets.realised import realised_costs
+from codebudget.records import Budget, BudgetKind, Candidate, Plan, Workload
+
+WORKLOAD = Workload(convention="tokens", prompt_tokens=100, output_tokens=50, source="this test")
+
+
+def plans(*specs: str, budget: Budget | None = None, match: BudgetKind | None = None) -> tuple[Plan, ...]:
+    arms = [parse_arm(spec) for spec in specs]
+    return plan_arms(arms, family="codellama", workload=WORKLOAD, budget=budget, match=match)
+
+
+def drawn(*counts: tuple[int | None, int | None]) -> list[Candidate]:
+    return [
+        Candidate(task_id="t", arm="a", index=index, raw="", program="", prompt_tokens=prompt, output_tokens=output)
+        for index, (prompt, output) in enumerate(counts)
+    ]
+
+
+def linear_and_head_7b() -> tuple[int, int]:
+    """Code Llama 7B by hand: weights of its 32 layers (4 projections, 3 matrices of the FFN), and of its head."""
+    return 32 * (4 * 4096 * 4096 + 3 * 4096 * 11008), 4096 * 32016
+
+
+def test_cost_is_one_prefill_and_k_mean_decodes_by_hand() -> None:
+    (plan,) = plans("7b:3")
+    linear, head = linear_and_head_7b()
+    pair = 32 * 2 * (4096 + 4096)  # all layers, per query and key position
+    prefill = 2 * 10 * linear + pair * 10 * 10 + 2 * head
+    # Two tokens out: one decode step, which attends to 11 positions. One token out: none.
+    one_step = 2 * (linear + head) + pair * 11
+    (got,) = realised_costs([plan], [[drawn((10, 2), (10, 1))]], 0.05)
+    assert got.cost.flops == pytest.approx(prefill + 3 * one_step / 2)
+    assert got.cost.runtime_s is None
+    assert got.budget_ratio.flops == 1
+    assert got.matched is True
+    assert got.equal is True
+
+
+def test_tasks_count_alike_however_many_samples_they_have() -> None:
+    (plan,) = plans("7b:1")
+    (short,) = realised_costs([plan], [[drawn((10, 5))]], 0.05)
+    (long,) = realised_costs([plan], [[drawn((200, 90))]], 0.05)
+    (both,) = realised_costs([plan], [[drawn((10, 5)), drawn(*[(200, 90)] * 7)]], 0.05)
+    assert both.cost.flops == pytest.approx((short.cost.flops + long.cost.flops) / 2)  # type: ignore[operator]
+
+
+def test_samples_as_long_as_planned_cost_what_was_planned() -> None:
+    planned = plans("70b:1", "13b", "7b")
+    as_planned = [[drawn(*[(100, 50)] * plan.k)] for plan in planned]
+    for plan, got in zip(planned, realised_costs(planned, as_planned, 0.05), strict=True):
+        assert got.cost.flops == pytest.approx(plan.cost.flops)
+        assert got.budget_ratio.flops == pytest.approx(plan.budget_ratio.flops)
+        assert (got.matched, got.equal) == (plan.matched, plan.equal)
+
+
+def test_longer_samples_break_a_match() -> None:
+    planned = plans("70b:1", "7b")
+    first, second = realised_costs(planned, [[drawn((100, 50))], [drawn((100, 90))]], 0.05)
+    assert planned[1].matched
+    assert first.matched
+    assert second.matched is False
+    assert second.equal is False
+
+
+def test_a_missing_count_makes_it_unknown_and_never_zero() -> None:
+    planned = plans("70b:1", "7b")
+    first, second = realised_costs(planned, [[drawn((100, 50))], [drawn((100, 50), (100, None))]], 0.05)
+    assert first.cost.flops is not None
+    assert second.cost.flops is None
+    assert second.matched is None
+    first, second = realised_costs(planned, [[drawn((None, 50))], [drawn((100, 50))]], 0.05)
+    assert first.cost.flops is None
+    assert second.cost.flops is not None
+    assert second.budget_ratio.flops is None
+    assert second.matched is None
+
+
+def test_a_budget_takes_the_first_arms_place() -> None:
+    budget = Budget(flops=1e14)
+    planned = plans("70b", "7b", budget=budget)
+    samples = [[drawn((100, 50))], [drawn((100, 50))]]
+    for plan, got in zip(planned, realised_costs(planned, samples, 0.05, budget=budget), strict=True):
+        assert got.budget_ratio.flops == pytest.approx(plan.cost.flops / 1e14)  # type: ignore[operator]
+        assert got.matched is plan.matched is True
+
+
+def test_flops_say_nothing_of_a_match_by_something_else() -> None:
+    planned = plans("70b:1", "7b", match="memory")
+    samples = [[drawn((100, 50))], [drawn((100, 50))]]
+    for got in realised_costs(planned, samples, 0.05, match="memory"):
+        assert got.budget_ratio.flops is not None
+        assert got.matched is None
+        assert got.equal is None
+    budget = Budget(flops=1e15, memory_bytes=200 << 30)
+    planned = plans("70b", "7b", budget=budget)
+    assert {got.matched for got in realised_costs(planned, samples, 0.05, budget=budget)} == {None}
+    budget = Budget(memory_bytes=200 << 30)
+    planned = plans("70b:1", "7b:1", budget=budget)
+    assert {got.budget_ratio.flops for got in realised_costs(planned, samples, 0.05, budget=budget)} == {None}
+
+
+def test_no_tokens_at_all_is_a_cost_without_a_ratio() -> None:
+    planned = plans("70b:1", "7b:1")
+    for got in realised_costs(planned, [[drawn((0, 0))], [drawn((0, 0))]], 0.05):
+        assert got.cost.flops == 0
+        assert got.budget_ratio.flops is None
+        assert got.matched is None

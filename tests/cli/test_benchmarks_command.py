@@ -1,0 +1,52 @@
+"""`codebudget benchmarks check`, and what compare does with a task that fails it."""
+
+import json
+from pathlib import Path
+
+BOTH = ("--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl")
+
+
+def test_references_that_pass_are_exit_code_zero(codebudget, tiny: Path) -> None:
+    result = codebudget("benchmarks", "check", "tiny.jsonl", "--sandbox", "process")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "tiny: 3 of 3 references pass in process\n"
+
+
+def test_a_failing_reference_is_listed_and_left_out(codebudget, compare, tiny: Path) -> None:
+    rows = [json.loads(line) for line in (tiny / "tiny.jsonl").read_text().splitlines()]
+    rows[1]["canonical_solution"] = "    return x + x\n"
+    (tiny / "tiny.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    check = ("benchmarks", "check", "tiny.jsonl", "--sandbox", "process")
+    result = codebudget(*check)
+    assert result.returncode == 1
+    assert "2 of 3 references pass" in result.stdout
+    assert "square" in result.stdout
+    answer = codebudget(*check, "--json")
+    assert answer.returncode == 1
+    report = json.loads(answer.stdout.splitlines()[-1])
+    assert (report["tasks"], report["ok"], list(report["failed"])) == (3, 2, ["square"])
+    scored = compare("13b:1", "7b:2", *BOTH)
+    assert scored.returncode == 0
+    assert "tiny, 2 tasks" in scored.stdout
+    assert "reference solution fails" in scored.stdout
+    assert "square" in scored.stdout
+
+
+def test_a_task_that_must_share_its_process_is_scored_only_when_asked(compare, tiny: Path, bodies) -> None:
+    # A function cannot cross between processes.
+    row = {
+        "task_id": "count",
+        "prompt": "def count(x):\n",
+        "entry_point": "count",
+        "canonical_solution": "    return lambda: x\n",
+        "test": "def check(candidate):\n    assert candidate(3)() == 3\n",
+    }
+    with (tiny / "tiny.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    with (tiny / "big.jsonl").open("a") as file:
+        file.write(bodies([("count", "return lambda: x")]))
+    one = ("13b:1", "--samples", "13b=big.jsonl", "--json")
+    answer = json.loads(compare(*one).stdout)
+    assert answer["tasks"] == 3
+    assert "--allow-shared" in answer["left_out"]["count"]
+    assert json.loads(compare(*one, "--allow-shared").stdout)["tasks"] == 4
