@@ -45,21 +45,45 @@ def reap_killed() -> None:
         time.sleep(0.001)
 
 
-def kill_adopted() -> None:
-    """Kill and reap descendants that this process adopted when their parents died, for as long as there are any."""
+def kill_descendants() -> None:
+    """Kill and reap every descendant, for as long as there are any.
+
+    All are stopped before one is killed: a stopped process still counts against its user's limit, so that a program
+    that forks whenever it may cannot refill what was killed.
+    """
     deadline = time.monotonic() + _REAP_S
     while reap() and time.monotonic() < deadline:
-        for pid in _children():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        stopped: set[int] = set()
+        while (found := _descendants() - stopped) and time.monotonic() < deadline:
+            _signal(found, signal.SIGSTOP)
+            stopped |= found
+        _signal(stopped, signal.SIGKILL)
 
 
-def _children() -> list[int]:
+def _signal(pids: set[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _descendants() -> set[int]:
+    found: set[int] = set()
+    parents = [os.getpid()]
+    while parents:
+        parent = parents.pop()
+        for thread in _names(f"/proc/{parent}/task"):
+            children = _children(parent, thread)
+            parents += children - found
+            found |= children
+    return found
+
+
+def _children(pid: int, thread: str) -> set[int]:
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as listing:
-            return [int(pid) for pid in listing.read().split()]
+        with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as listing:
+            return {int(child) for child in listing.read().split()}
     except OSError:
-        return []
+        return set()
 
 
 def thread_count(uid: int) -> int:

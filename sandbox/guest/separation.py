@@ -151,7 +151,7 @@ class Separation:
         return leftovers.thread_count(os.getuid()) + int(limits["processes"])
 
     def _remove_leftovers(self, child: Child) -> None:
-        leftovers.kill_adopted()
+        leftovers.kill_descendants()
         leftovers.remove_tree(f"{self.work_root}/run-{self.runs}")
 
 

@@ -19,7 +19,7 @@ import sys
 import time
 from typing import Any
 
-from . import candidate, separation, tester, wire
+from . import candidate, leftovers, separation, tester, wire
 
 _PRELOADED = (
     "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "fractions", "functools", "hashlib",
@@ -292,6 +292,9 @@ def main(configuration: dict[str, Any]) -> None:
     try:
         Worker(host, _separation(configuration)).serve()
     except (wire.EndOfStreamError, BrokenPipeError):
+        # Even where the host was killed and cannot do it.
+        if configuration.get("remove_work_root"):
+            leftovers.remove_tree(configuration["work_root"])
         sys.exit(0)
 
 

@@ -14,7 +14,7 @@ from ..guest.leftovers import remove_tree
 from .local import PYTHON_OPTIONS, interpreter, start_worker
 
 _UIDS_PER_BOX = 256
-_LOWEST_SPARE_UID = 40_000
+_LOWEST_SPARE_UID = 40_192
 _FIRST_HIGH_UID = 1 << 30
 _HIGH_RANGES = 1 << 20
 _KILL_S = 5.0
@@ -41,9 +41,14 @@ class ProcessLauncher:
 
     def launch(self) -> Box:
         """Start a box."""
-        work_root = tempfile.mkdtemp(prefix="codebudget-")
-        configuration: dict[str, object] = {"separation": "none", "work_root": work_root}
         uids = _spare_uids() if os.geteuid() == 0 else range(0)
+        # Other users must be able to reach it, which a TMPDIR of root's own need not allow.
+        work_root = tempfile.mkdtemp(prefix="codebudget-", dir="/tmp" if uids else None)
+        configuration: dict[str, object] = {
+            "separation": "none",
+            "work_root": work_root,
+            "remove_work_root": True,
+        }
         if uids:
             os.chmod(work_root, 0o1777)
             # The last one is for the process that cleans up after the others.

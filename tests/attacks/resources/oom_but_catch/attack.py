@@ -1,0 +1,5 @@
+def solve(numbers):
+    try:
+        bytearray(1 << 40)
+    except MemoryError:
+        return list(numbers)

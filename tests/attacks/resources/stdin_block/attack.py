@@ -1,0 +1,2 @@
+def solve(numbers):
+    return [int(word) for word in input().split()]

@@ -1,0 +1,6 @@
+class Mine(AssertionError):
+    pass
+
+
+def solve(numbers):
+    raise Mine

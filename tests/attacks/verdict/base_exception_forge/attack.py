@@ -1,0 +1,6 @@
+class Odd(BaseException):
+    pass
+
+
+def solve(numbers):
+    raise Odd

@@ -1,0 +1,3 @@
+def solve(numbers):
+    numbers.clear()
+    return []

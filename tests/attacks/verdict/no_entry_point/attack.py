@@ -1,0 +1,5 @@
+import math
+
+
+def other(numbers):
+    return sorted(set(numbers))

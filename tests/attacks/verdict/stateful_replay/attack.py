@@ -1,0 +1,6 @@
+SEEN = []
+
+
+def solve(numbers):
+    SEEN.append(numbers)
+    return SEEN[len(SEEN) // 2]
