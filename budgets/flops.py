@@ -1,11 +1,19 @@
 """Floating-point operations of a decoder, from its architecture.
 
-Counted: matrix products alone, an (m x k) by (k x n) product as 2mnk: the query, key, value and output projections, the
-FFN, the attention scores and the weighted sum of values, and the output head. Not counted: softmax, norms, rotary
-positions, biases, activations, element-wise products and the embedding look-up. This is what
-`torch.utils.flop_counter.FlopCounterMode` counts, and attention follows it too: each of n new queries is multiplied
-with all c keys of the context, the masked half of a prompt included (4 * heads * head_dim * n * c per layer), and
-key-value heads that queries share count once per query head. A kernel that skips masked blocks does less.
+Counted: matrix products alone, an (m x k) by (k x n) product as 2mnk: the projections of attention, the FFN or the
+router and the experts that a token is routed to, the attention scores and the weighted sum of values, and the output
+head. Not counted: softmax, norms, rotary positions, biases, activations, element-wise products and the embedding
+look-up. This is what `torch.utils.flop_counter.FlopCounterMode` counts, and attention follows it too: each of n new
+queries is multiplied with all c keys of the context, the masked half of a prompt included
+(2 * heads * (key dim + value dim) * n * c per layer), and key-value heads that queries share count once per query head.
+A layer with a sliding window of w keeps the w - 1 latest keys of the past, so that a decode step meets at most w;
+within a prompt that is read at once all of its keys count. A kernel that skips masked blocks does less.
+
+Latent attention makes keys and values of a prompt from its latent vectors, and decodes on the latent vectors
+themselves, with the second half of their projection moved to queries and values (DeepSeek-V2, arXiv 2405.04434, section
+2.1.2): no more weights are multiplied, but a head's key has kv_rank + rope_dim dimensions and its value kv_rank. This
+is what engines do. A library that makes the keys and values of the whole context anew at every step does far more;
+`reexpanded_step_flops` counts that.
 
 A sample of T tokens after a prompt of P: prefill gives the logits of the prompt's last position alone, as engines
 compute them, and they give the first token. T - 1 decode steps give the rest: step t feeds output token t, which
@@ -51,9 +59,13 @@ def forward_flops(
     positions = new_tokens if logit_positions is None else logit_positions
     if min(new_tokens, past_tokens, positions) < 0:
         raise UserError("token counts cannot be negative")
-    projections = 2 * new_tokens * architecture.layers * architecture.layer_matmul_weights
-    attention = _attention_flops(architecture) * new_tokens * (past_tokens + new_tokens)
-    return projections + attention + 2 * positions * architecture.embedding_weights
+    window, sliding = architecture.sliding_window, architecture.sliding_layers if architecture.sliding_window else 0
+    keys = (architecture.layers - sliding) * (past_tokens + new_tokens)
+    if window:
+        keys += sliding * (min(past_tokens, window - 1) + new_tokens)
+    pair = _pair_flops(architecture, absorbed=past_tokens > 0)
+    linear = 2 * new_tokens * architecture.active_matmul_weights
+    return linear + pair * new_tokens * keys + 2 * positions * architecture.embedding_weights
 
 
 def prefill_flops(architecture: Architecture, prompt_tokens: int) -> int:
@@ -66,9 +78,27 @@ def decode_flops(architecture: Architecture, prompt_tokens: int, output_tokens: 
     if min(prompt_tokens, output_tokens) < 0:
         raise UserError("token counts cannot be negative")
     steps = max(output_tokens - 1, 0)
-    per_step = 2 * (architecture.layers * architecture.layer_matmul_weights + architecture.embedding_weights)
-    context_sum = steps * prompt_tokens + steps * (steps + 1) // 2
-    return steps * per_step + _attention_flops(architecture) * context_sum
+    per_step = 2 * (architecture.active_matmul_weights + architecture.embedding_weights)
+    window, sliding = architecture.sliding_window, architecture.sliding_layers if architecture.sliding_window else 0
+    keys = (architecture.layers - sliding) * _sum_of_contexts(prompt_tokens, steps)
+    if window:
+        growing = min(max(window - prompt_tokens, 0), steps)
+        keys += sliding * (_sum_of_contexts(prompt_tokens, growing) + (steps - growing) * window)
+    return steps * per_step + _pair_flops(architecture, absorbed=True) * keys
+
+
+def reexpanded_step_flops(architecture: Architecture, past_tokens: int) -> int:
+    """FLOPs of one decode step where keys and values of the whole context are made anew from latent vectors.
+
+    transformers 5 runs latent attention so. Without latent attention it is one step of `forward_flops`.
+    """
+    if architecture.latent is None:
+        return forward_flops(architecture, 1, past_tokens=past_tokens)
+    context = past_tokens + 1
+    up = next(linear for linear in architecture.linears() if linear.role == "kv_up")
+    pairs = architecture.layers * _pair_flops(architecture, absorbed=False) * context
+    linear = 2 * (architecture.active_matmul_weights + up.active * up.weights * past_tokens)
+    return linear + pairs + 2 * architecture.embedding_weights
 
 
 def paper_flops(architecture: Architecture) -> int:
@@ -76,9 +106,9 @@ def paper_flops(architecture: Architecture) -> int:
 
     This reproduces Table 1 of Hassid et al. 2024 (arXiv 2404.00725), which was made with the calflops library at a
     sequence length of 128; attention scores are left out. The output head counts, also where it shares its weights
-    with the input embeddings.
+    with the input embeddings; of a mixture of experts, those count that a token is routed to.
     """
-    parameters = architecture.parameter_count()
+    parameters = architecture.active_parameter_count() - architecture.learned_positions * architecture.hidden_size
     if not architecture.tied_embeddings:
         parameters -= architecture.embedding_weights
     return 2 * parameters * PAPER_TOKENS
@@ -92,6 +122,14 @@ def task_flops(architecture: Architecture, workload: Workload, k: int) -> int:
     return prefill + k * decode_flops(architecture, workload.prompt_tokens, workload.output_tokens)
 
 
-def _attention_flops(architecture: Architecture) -> int:
-    """FLOPs per pair of a query and a key position, all layers: the score and the weighted value."""
-    return 4 * architecture.layers * architecture.query_width
+def _pair_flops(architecture: Architecture, *, absorbed: bool) -> int:
+    """FLOPs per layer and pair of a query and a key position: the score and the weighted value."""
+    latent = architecture.latent
+    if latent is not None and absorbed:
+        return 2 * architecture.heads * (2 * latent.kv_rank + latent.rope_dim)
+    return 2 * (architecture.query_width + architecture.value_width)
+
+
+def _sum_of_contexts(prompt_tokens: int, steps: int) -> int:
+    """Tokens that `steps` decode steps attend to together."""
+    return steps * prompt_tokens + steps * (steps + 1) // 2

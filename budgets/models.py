@@ -9,12 +9,16 @@ import os
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..records import Record
 from .architecture import Architecture
+from .hub import hub_config_file, looks_like_hub_id
 from .precision import NAMED_PRECISIONS
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 DEFAULT_FAMILY = "codellama"
 
@@ -25,8 +29,9 @@ class Model(Record):
     """One model whose cost can be computed.
 
     `alias` is its short name within `family`; `hf_id` its Hugging Face repository; `path` its folder (or config file)
-    where it is local. `published_parameters` is the total that its publisher gives, and `source` says where shape and
-    total come from. `default_precision` is None where a local config.json does not say.
+    where it is local. `published_parameters` is the total that its publisher gives, rounded where not
+    `published_exact`, and `source` says where shape and total come from. `default_precision` is None where a
+    config.json does not say.
     """
 
     name: str
@@ -37,6 +42,7 @@ class Model(Record):
     hf_id: str | None = None
     path: str | None = None
     published_parameters: int | None = None
+    published_exact: bool = True
     default_precision: str | None = None
 
 
@@ -48,12 +54,9 @@ class Family(Record):
     models: tuple[Model, ...]
 
 
-@functools.cache
 def families() -> tuple[Family, ...]:
     """All families of the packaged catalogue, by name."""
-    folder = resources.files(__package__) / "catalogue"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
-    return tuple(_family(tomllib.loads(file.read_text(encoding="utf-8"))) for file in files)
+    return tuple(_load(name) for name in _catalogue())
 
 
 def find_family(name: str) -> Family:
@@ -62,11 +65,10 @@ def find_family(name: str) -> Family:
     Raises:
         UserError: There is none.
     """
-    by_name = {family.name: family for family in families()}
-    found = by_name.get(name.lower())
-    if found is None:
-        raise UserError(f"unknown family {name!r}; {_did_you_mean(name, by_name)}known: {', '.join(by_name)}")
-    return found
+    known = _catalogue()
+    if name.lower() not in known:
+        raise UserError(f"unknown family {name!r}; {_did_you_mean(name, list(known))}known: {', '.join(known)}")
+    return _load(name.lower())
 
 
 def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
@@ -75,11 +77,12 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
     Args:
         name: An alias in `family` (`13b`), a catalogue name (`codellama-13b`), a Hugging Face id of the catalogue, in
             any case; or else a local path: a folder that holds `config.json`, or such a file. A folder that is named
-            like a model is meant by `./NAME`.
+            like a model is meant by `./NAME`. Any other `OWNER/NAME` is a Hugging Face id, whose `config.json` is
+            read from the hub's local cache or else from the hub.
         family: Where aliases are looked up; other names do not depend on it.
 
     Raises:
-        UserError: Nothing fits, or the local `config.json` cannot be used.
+        UserError: Nothing fits, or the `config.json` cannot be used.
     """
     chosen = find_family(family)
     wanted = name.lower()
@@ -93,10 +96,25 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
     for file in (name, os.path.join(name, "config.json")):
         if os.path.isfile(file):
             return _local_model(name, Path(file))
-    raise UserError(_unknown_model(name, chosen, everything))
+    hint = _unknown_model(name, chosen, everything)
+    if not looks_like_hub_id(name) or os.path.exists(name):
+        raise UserError(hint)
+    config_file = hub_config_file(name)
+    if config_file is None:
+        raise UserError(f"{hint}; no config.json of {name} is on the Hugging Face hub, or it cannot be reached")
+    return _local_model(name, Path(config_file), hub=True)
 
 
-def _family(table: dict[str, Any]) -> Family:
+@functools.cache
+def _catalogue() -> dict[str, Traversable]:
+    """The file of each family, which is named after it."""
+    files = (file for file in (resources.files(__package__) / "catalogue").iterdir() if file.name.endswith(".toml"))
+    return {file.name.removesuffix(".toml"): file for file in sorted(files, key=lambda file: file.name)}
+
+
+@functools.cache
+def _load(name: str) -> Family:
+    table = tomllib.loads(_catalogue()[name].read_text(encoding="utf-8"))
     models = tuple(
         Model(
             name=entry["name"],
@@ -105,6 +123,7 @@ def _family(table: dict[str, Any]) -> Family:
             hf_id=entry["hf_id"],
             architecture=Architecture.from_config(entry["config"]),
             published_parameters=entry["parameters"],
+            published_exact=entry.get("exact", True),
             source=entry["source"],
             default_precision=table["default_precision"],
         )
@@ -113,7 +132,7 @@ def _family(table: dict[str, Any]) -> Family:
     return Family(name=table["name"], default_precision=table["default_precision"], models=models)
 
 
-def _local_model(name: str, file: Path) -> Model:
+def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -127,7 +146,12 @@ def _local_model(name: str, file: Path) -> Model:
     except UserError as error:
         raise UserError(f"{file}: {error}") from error
     return Model(
-        name=name, architecture=architecture, source=str(file), path=name, default_precision=_config_precision(config)
+        name=name,
+        architecture=architecture,
+        source=f"config.json of {name} on the Hugging Face hub" if hub else str(file),
+        hf_id=name if hub else None,
+        path=None if hub else name,
+        default_precision=_config_precision(config),
     )
 
 
@@ -136,10 +160,9 @@ def _config_precision(config: dict[str, Any]) -> str | None:
     quantization = config.get("quantization_config")
     if quantization is None:
         return _TORCH_DTYPES.get(str(config.get("dtype") or config.get("torch_dtype")))
-    if isinstance(quantization, dict) and quantization.get("quant_method") in ("gptq", "awq"):
-        precision = f"int{quantization.get('bits')}"
-        return precision if precision in NAMED_PRECISIONS else None
-    return None
+    method = quantization.get("quant_method") if isinstance(quantization, dict) else None
+    precision = f"int{quantization.get('bits')}" if method in ("gptq", "awq") else method
+    return precision if precision in NAMED_PRECISIONS else None
 
 
 def _unknown_model(name: str, family: Family, everything: list[Model]) -> str:
@@ -153,11 +176,11 @@ def _unknown_model(name: str, family: Family, everything: list[Model]) -> str:
     names = [model.name for model in everything] + [model.hf_id for model in everything if model.hf_id]
     return (
         f"unknown model {name!r}; {_did_you_mean(name, [*aliases, *names])}{family.name} has {', '.join(aliases)}; "
-        "a model outside the catalogue is named by a local folder that holds its config.json"
+        "a model outside the catalogue is named by its Hugging Face id or a local folder that holds its config.json"
     )
 
 
-def _did_you_mean(name: str, known: list[str] | dict[str, Any]) -> str:
+def _did_you_mean(name: str, known: list[str]) -> str:
     by_lower = {candidate.lower(): candidate for candidate in known}
     near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
     return f"did you mean {' or '.join(by_lower[match] for match in near)}? " if near else ""

@@ -1,25 +1,22 @@
-"""How many samples each arm gets, and what they cost per task.
-
-Only FLOPs are computed; the other costs are None, and a limit on them is refused.
-"""
+"""How many samples each arm gets, and what they cost per task."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..records import Arm, Budget, BudgetKind, Cost, Plan, Workload
 from .arms import COST_FIELDS
-from .flops import decode_flops, prefill_flops, task_flops
-from .models import Model, find_model
+from .costs import HOW_TO_KNOW, Conditions, check_conditions, cost_of_samples
+from .flops import PAPER_WORKLOAD, decode_flops, prefill_flops
+from .models import DEFAULT_FAMILY, Model, find_model
 from .quantities import format_amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-PLANNED_KINDS: tuple[BudgetKind, ...] = ("flops",)
-"""The kinds of cost that are computed."""
 
 MAX_SAMPLES = 1 << 40
 """A limit that buys more samples than this bounds nothing."""
@@ -33,6 +30,7 @@ def plan_arms(
     match: BudgetKind | None = None,
     budget: Budget | None = None,
     tolerance: float = 0.05,
+    conditions: Conditions | None = None,
 ) -> tuple[Plan, ...]:
     """Plan all arms of a comparison, in their order.
 
@@ -41,9 +39,10 @@ def plan_arms(
 
     The limit is the first arm's cost, or the budget. `matched`: the cost is at most (1 + `tolerance`) times the limit,
     and one more sample would cost more than the limit itself; so a k that was chosen here always matches, and one that
-    was typed may exceed the limit a little. `equal`: the cost is within `tolerance` of the limit on both sides.
-    `binding` is the kind whose limit one more sample would exceed, None where it would still fit. `leftover` is what
-    the limit leaves, 0 where the cost exceeds it, and None for kinds without a limit.
+    was typed may exceed the limit a little. The first arm matches itself, and where samples do not change the cost
+    (memory at a fixed concurrency) fitting is enough. `equal`: the cost is within `tolerance` of the limit on both
+    sides. `binding` is the kind whose limit one more sample would exceed, None where it would still fit. `leftover` is
+    what the limit leaves, 0 where the cost exceeds it, and None for kinds without a limit.
 
     Args:
         arms: At least one.
@@ -52,10 +51,12 @@ def plan_arms(
         match: The kind of cost by which arms are matched to the first; FLOPs where neither this nor `budget` is given.
         budget: Limits per task, instead of `match`.
         tolerance: A fraction of the limit.
+        conditions: Where and how samples are drawn.
 
     Raises:
         UserError: An unknown model; both `match` and `budget`; a first arm with an open k and no budget; a kind of cost
-            that is not computed; a limit that is too small for one sample, or that bounds nothing.
+            that cannot be known; a limit that is too small for one sample, or that bounds nothing; conditions that
+            contradict each other, or a machine that a model does not fit.
     """
     if not arms:
         raise UserError("name at least one arm, such as 70b:1")
@@ -63,37 +64,51 @@ def plan_arms(
         raise UserError("give --match or --budget, not both: a budget takes the first arm's place")
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UserError(f"the tolerance must be a fraction of at least 0, such as 0.05, not {tolerance}")
-    resolved = [(arm, find_model(arm.name, family)) for arm in arms]
+    conditions = conditions or Conditions()
+    check_conditions(conditions)
+    _check_prices(arms, conditions)
+    pricings = [_Pricing(arm, find_model(arm.name, family), workload, conditions) for arm in arms]
     if budget is not None:
-        reference: Cost = budget
-        limits, whose = _limits(budget), "the budget"
-        _refuse_unplanned(limits)
+        limits = {
+            kind: float(value) for kind, field in COST_FIELDS.items() if (value := getattr(budget, field)) is not None
+        }
         if not limits:
             raise UserError("the budget holds no limit; write it like flops=2e13")
-    else:
-        kind = match or "flops"
-        _refuse_unplanned({kind: 0.0})
-        first, model = resolved[0]
-        if first.k is None:
-            raise UserError(
-                f"the first arm needs a number of samples, since the others are matched to it: write {first.spec}:1, "
-                "or give --budget"
-            )
-        reference = sample_cost(model, workload, first.k)
-        limits = {kind: _amount(reference, kind)}
-        whose = f"the first arm ({first.spec})"
-    return tuple(_plan_arm(arm, model, workload, reference, limits, whose, tolerance) for arm, model in resolved)
+        limit = _Limit(reference=budget, amounts=limits, whose="the budget", tolerance=tolerance)
+        return tuple(_plan_arm(pricing, limit) for pricing in pricings)
+    kind = match or "flops"
+    first = pricings[0]
+    if first.arm.k is None:
+        raise UserError(
+            f"the first arm needs a number of samples, since the others are matched to it: write {first.arm.spec}:1, "
+            "or give --budget"
+        )
+    reference = first.cost(first.arm.k)
+    limit = _Limit(
+        reference=reference,
+        amounts={kind: first.amount(first.arm.k, kind)},
+        whose=f"the first arm ({first.arm.spec})",
+        tolerance=tolerance,
+    )
+    itself = _plan_arm(first, limit).model_copy(update={"matched": True})
+    return (itself, *(_plan_arm(pricing, limit) for pricing in pricings[1:]))
 
 
-def sample_cost(model: Model, workload: Workload, k: int) -> Cost:
-    """What k samples of a model cost per task; None for what is not computed.
+def solve(
+    budget: Budget,
+    arms: Sequence[Arm],
+    *,
+    family: str = DEFAULT_FAMILY,
+    workload: Workload = PAPER_WORKLOAD,
+    tolerance: float = 0.05,
+    conditions: Conditions | None = None,
+) -> tuple[Plan, ...]:
+    """What a budget buys of each arm: `plan_arms` with limits.
 
     Raises:
-        UserError: k is less than 1.
+        UserError: As `plan_arms`.
     """
-    if k < 1:
-        raise UserError(f"the number of samples must be at least 1, not {k}")
-    return Cost(flops=float(task_flops(model.architecture, workload, k)))
+    return plan_arms(arms, family=family, workload=workload, budget=budget, tolerance=tolerance, conditions=conditions)
 
 
 def realised_flops(model: Model, prompt_tokens: int, output_tokens: Sequence[int]) -> int:
@@ -108,57 +123,106 @@ def realised_flops(model: Model, prompt_tokens: int, output_tokens: Sequence[int
     return prefill_flops(model.architecture, prompt_tokens) + decode
 
 
-def _plan_arm(
-    arm: Arm,
-    model: Model,
-    workload: Workload,
-    reference: Cost,
-    limits: Mapping[BudgetKind, float],
-    whose: str,
-    tolerance: float,
-) -> Plan:
-    precision = arm.precision or model.default_precision
-    if precision is None:
-        raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
+@dataclass(frozen=True)
+class _Limit:
+    """What costs are held against: the amounts that limit, out of a whole reference cost."""
 
-    def exceeded(k: int) -> BudgetKind | None:
-        cost = sample_cost(model, workload, k)
-        return next((kind for kind, limit in limits.items() if _amount(cost, kind) > limit), None)
+    reference: Cost
+    amounts: Mapping[BudgetKind, float]
+    whose: str
+    tolerance: float
 
-    if arm.k is not None:
-        k = arm.k
-    else:
-        kind = exceeded(1)
-        if kind is not None:
-            cost_of_one = _amount(sample_cost(model, workload, 1), kind)
+
+@dataclass(frozen=True)
+class _Pricing:
+    """An arm whose cost is known for every k."""
+
+    arm: Arm
+    model: Model
+    workload: Workload
+    conditions: Conditions
+
+    @property
+    def precision(self) -> str:
+        precision = self.arm.precision or self.model.default_precision
+        if precision is None:
             raise UserError(
-                f"{arm.spec}: one sample takes {format_amount(kind, cost_of_one)}, "
-                f"{format_amount(kind, cost_of_one - limits[kind])} more than {whose} allows ({kind} "
-                f"{format_amount(kind, limits[kind])}); raise that or leave this arm out"
+                f"{self.arm.spec}: its config.json names no precision; write {self.arm.name}@bf16 or the like"
             )
-        k = _largest(lambda count: exceeded(count) is None)
-        if k > MAX_SAMPLES:
-            raise UserError(
-                f"{arm.spec}: {whose} allows more than {MAX_SAMPLES:.0e} samples; lower it, give the arm a k, or plan "
-                "at least 2 output tokens per sample (the first comes with the prefill)"
+        return precision
+
+    @cached_property
+    def cost(self) -> Callable[[int], Cost]:
+        try:
+            return cost_of_samples(
+                self.model,
+                self.workload,
+                precision=self.precision,
+                conditions=self.conditions,
+                token_price=self.conditions.prices.of_arm(self.arm),
             )
-    cost = sample_cost(model, workload, k)
-    binding = exceeded(k + 1)
-    ratios = {kind: _amount(cost, kind) / limit for kind, limit in limits.items()}
+        except UserError as error:
+            raise UserError(f"{self.arm.spec}: {error}") from error
+
+    def amount(self, k: int, kind: BudgetKind) -> float:
+        value: float | None = getattr(self.cost(k), COST_FIELDS[kind])
+        if value is None:
+            raise UserError(f"{self.arm.spec}: {HOW_TO_KNOW[kind]}")
+        return value
+
+    def exceeded(self, k: int, limits: Mapping[BudgetKind, float]) -> BudgetKind | None:
+        """The first kind whose limit k samples exceed."""
+        return next((kind for kind, limit in limits.items() if self.amount(k, kind) > limit), None)
+
+    def unbounding(self, limits: Mapping[BudgetKind, float]) -> bool:
+        """Whether no limit is on a kind that grows with k."""
+        return set(limits) == {"memory"} and self.conditions.concurrency is not None
+
+
+def _plan_arm(pricing: _Pricing, limit: _Limit) -> Plan:
+    k = pricing.arm.k if pricing.arm.k is not None else _largest_k(pricing, limit)
+    cost = pricing.cost(k)
+    amounts = {kind: pricing.amount(k, kind) for kind in limit.amounts}
+    binding = pricing.exceeded(k + 1, limit.amounts)
+    ratios = [amount / limit.amounts[kind] for kind, amount in amounts.items()]
+    bound = binding is not None or pricing.unbounding(limit.amounts)
     return Plan(
-        arm=arm,
-        model=model.name,
-        precision=precision,
+        arm=pricing.arm,
+        model=pricing.model.name,
+        precision=pricing.precision,
         k=k,
         cost=cost,
-        budget_ratio=_ratio(cost, reference),
-        matched=binding is not None and all(ratio <= 1 + tolerance for ratio in ratios.values()),
-        equal=all(abs(ratio - 1) <= tolerance for ratio in ratios.values()),
+        budget_ratio=_ratio(cost, limit.reference),
+        matched=bound and all(ratio <= 1 + limit.tolerance for ratio in ratios),
+        equal=all(abs(ratio - 1) <= limit.tolerance for ratio in ratios),
         binding=binding,
         leftover=Cost.model_validate(
-            {COST_FIELDS[kind]: max(limit - _amount(cost, kind), 0.0) for kind, limit in limits.items()}
+            {COST_FIELDS[kind]: max(limit.amounts[kind] - amount, 0.0) for kind, amount in amounts.items()}
         ),
     )
+
+
+def _largest_k(pricing: _Pricing, limit: _Limit) -> int:
+    spec, whose = pricing.arm.spec, limit.whose
+    if pricing.unbounding(limit.amounts):
+        raise UserError(
+            f"{spec}: with --concurrency {pricing.conditions.concurrency} memory does not bound the number of samples; "
+            f"write {spec}:K, drop --concurrency, or limit another kind too"
+        )
+    kind = pricing.exceeded(1, limit.amounts)
+    if kind is not None:
+        one, allowed = pricing.amount(1, kind), limit.amounts[kind]
+        raise UserError(
+            f"{spec}: one sample takes {format_amount(kind, one)}, {format_amount(kind, one - allowed)} more than "
+            f"{whose} allows ({kind} {format_amount(kind, allowed)}); raise that or leave this arm out"
+        )
+    k = _largest(lambda count: pricing.exceeded(count, limit.amounts) is None)
+    if k > MAX_SAMPLES:
+        raise UserError(
+            f"{spec}: {whose} allows more than {MAX_SAMPLES:.0e} samples; lower it, give the arm a k, or plan "
+            "at least 2 output tokens per sample (the first comes with the prefill)"
+        )
+    return k
 
 
 def _largest(fits: Callable[[int], bool]) -> int:
@@ -174,26 +238,13 @@ def _largest(fits: Callable[[int], bool]) -> int:
     return low
 
 
-def _limits(budget: Budget) -> dict[BudgetKind, float]:
-    values = {kind: getattr(budget, field) for kind, field in COST_FIELDS.items()}
-    return {kind: float(value) for kind, value in values.items() if value is not None}
-
-
-def _refuse_unplanned(limits: Mapping[BudgetKind, float]) -> None:
-    unplanned = [kind for kind in limits if kind not in PLANNED_KINDS]
-    if unplanned:
-        raise UserError(
-            f"{' and '.join(unplanned)} cannot be planned yet, only FLOPs are: "
-            "use --match flops, or a budget with flops= alone"
-        )
-
-
-def _amount(cost: Cost, kind: BudgetKind) -> float:
-    """A cost of a kind in PLANNED_KINDS, which is never None."""
-    value: float | None = getattr(cost, COST_FIELDS[kind])
-    if value is None:
-        raise UserError(f"the cost in {kind} is not known")
-    return value
+def _check_prices(arms: Sequence[Arm], conditions: Conditions) -> None:
+    """Refuse a token price that holds for no arm."""
+    used = {price for arm in arms if (price := conditions.prices.of_arm(arm)) is not None}
+    for price in conditions.prices.tokens:
+        if price.arm is not None and price not in used:
+            names = ", ".join(arm.spec for arm in arms)
+            raise UserError(f"--usd-per-mtok names {price.arm!r}, which is no arm; the arms are {names}")
 
 
 def _ratio(cost: Cost, reference: Cost) -> Cost:

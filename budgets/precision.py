@@ -1,13 +1,64 @@
-"""The names of numeric precisions."""
+"""Numeric precisions: their names, and the bytes of a weight matrix in each."""
 
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from ..errors import UserError
+from ..records import Record
 
 NAMED_PRECISIONS = ("fp32", "bf16", "fp16", "fp8", "int8", "int4", "nf4")
-_WEIGHT_ACTIVATION = re.compile(r"w(?:[1-9]|1[0-6])a(?:[1-9]|1[0-6])(?:-g[1-9]\d{0,5})?(?:-sym|-asym)?")
+_WEIGHT_ACTIVATION = re.compile(r"w([1-9]|1[0-6])a([1-9]|1[0-6])(?:-g([1-9]\d{0,5}))?(-sym|-asym)?")
+
+SCALE_BITS: Final = 16
+_WORD_BITS: Final = 32
+
+
+class Scheme(Record):
+    """How the matrices of a model's layers are stored, and what they are multiplied with.
+
+    One 16-bit scale serves `group` consecutive inputs of an output channel, or the whole channel where `group` is None.
+    An asymmetric scheme adds a zero-point of `weight_bits` to each. Weights of 16 bits and more have neither.
+    `double_quantised` is NF4: blocks of 64 with an 8-bit scale each, and a 32-bit scale for 256 of those.
+    """
+
+    weight_bits: int
+    activation_bits: int = 16
+    group: int | None = None
+    symmetric: bool = True
+    double_quantised: bool = False
+
+    def matrix_bytes(self, inputs: int, outputs: int) -> int:
+        """Bytes of one matrix with its scales and zero-points.
+
+        Weights fill 32-bit words along the inputs, and zero-points along the outputs, without gaps inside: this is how
+        compressed-tensors (0.19) packs them.
+        """
+        if self.weight_bits >= 16:
+            return inputs * outputs * self.weight_bits // 8
+        if self.double_quantised:
+            blocks = -(-inputs * outputs // 64)
+            return -(-inputs * outputs * self.weight_bits // 8) + blocks + 4 * -(-blocks // 256)
+        groups = 1 if self.group is None else -(-inputs // self.group)
+        scales = groups * outputs * SCALE_BITS // 8
+        zeros = 0 if self.symmetric else groups * _packed_bytes(outputs, self.weight_bits)
+        return outputs * _packed_bytes(inputs, self.weight_bits) + scales + zeros
+
+    def effective_bits(self, inputs: int, outputs: int) -> float:
+        """Bits per weight of one matrix, scales and zero-points included."""
+        return 8 * self.matrix_bytes(inputs, outputs) / (inputs * outputs)
+
+
+_NAMED: Final = {
+    "fp32": Scheme(weight_bits=32, activation_bits=32),
+    "bf16": Scheme(weight_bits=16),
+    "fp16": Scheme(weight_bits=16),
+    "fp8": Scheme(weight_bits=8, activation_bits=8),
+    "int8": Scheme(weight_bits=8, activation_bits=8),
+    "int4": Scheme(weight_bits=4, group=128),
+    "nf4": Scheme(weight_bits=4, group=64, double_quantised=True),
+}
 
 
 def parse_precision(text: str) -> str:
@@ -26,3 +77,33 @@ def parse_precision(text: str) -> str:
         f"unknown precision {text!r}; known: {' '.join(NAMED_PRECISIONS)}, or w<bits>a<bits>[-g<group>][-sym|-asym] "
         "such as w4a16-g128"
     )
+
+
+def precision_scheme(precision: str) -> Scheme:
+    """How a precision stores the matrices of a model's layers.
+
+    `int4` is w4a16-g128-sym (GPTQ's and llm-compressor's usual W4A16), `int8` and `fp8` are W8A8 with one scale per
+    output channel (llm-compressor's W8A8 and FP8_DYNAMIC), `nf4` is QLoRA's double-quantised NF4 (Dettmers et al.
+    2023, arXiv 2305.14314, section 3). A `w<bits>a<bits>` is symmetric unless it says `-asym`, with one scale per
+    output channel unless it names a group.
+
+    Raises:
+        UserError: The precision is unknown.
+    """
+    name = parse_precision(precision)
+    if name in _NAMED:
+        return _NAMED[name]
+    match = _WEIGHT_ACTIVATION.fullmatch(name)
+    if match is None:
+        raise UserError(f"unknown precision {precision!r}")
+    weight, activation, group, symmetry = match.groups()
+    return Scheme(
+        weight_bits=int(weight),
+        activation_bits=int(activation),
+        group=int(group) if group else None,
+        symmetric=symmetry != "-asym",
+    )
+
+
+def _packed_bytes(count: int, bits: int) -> int:
+    return -(-count * bits // _WORD_BITS) * _WORD_BITS // 8

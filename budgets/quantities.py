@@ -70,6 +70,8 @@ def format_amount(kind: BudgetKind, value: float) -> str:
     if kind == "usd":
         return f"${value:.4g}"
     units = _SHOWN[kind]
+    if value == 0:
+        return f"0{next(unit for unit, factor in units if factor == 1)}"
     # The unit is chosen for the rounded value, so that 1000 TFLOP is never printed for 1 PFLOP.
     rounded = float(f"{abs(value):.4g}")
     unit, factor = next((entry for entry in units if rounded >= entry[1]), units[-1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,13 +24,19 @@ from .planning import (
     ArmsArgument,
     BenchmarkOption,
     BudgetOption,
-    Convention,
+    CalibrationOption,
+    ConcurrencyOption,
     ConventionOption,
     FamilyOption,
+    HardwareOption,
     MatchOption,
     OutputTokensOption,
     PromptTokensOption,
+    RegimeName,
+    RegimeOption,
     ToleranceOption,
+    UsdPerHourOption,
+    UsdPerMtokOption,
     plan_as_json,
     plan_from_options,
 )
@@ -68,6 +73,12 @@ def compare(
     output_tokens: OutputTokensOption = None,
     convention: ConventionOption = None,
     tolerance: ToleranceOption = 0.05,
+    hardware: HardwareOption = None,
+    regime: RegimeOption = RegimeName.throughput,
+    calibration: CalibrationOption = None,
+    usd_per_hour: UsdPerHourOption = None,
+    usd_per_mtok: UsdPerMtokOption = None,
+    concurrency: ConcurrencyOption = None,
     sandbox: SandboxOption = "auto",
     workers: WorkersOption = None,
     timeout: TimeoutOption = 3.0,
@@ -82,24 +93,24 @@ def compare(
 ) -> None:
     """Say which arm wins for the same compute: plan, sample, execute, rank and compare."""
     fields = parse_fields(field)
-    mapped = None
-    if fields and benchmark is not None and convention is not Convention.paper:
-        from ..tasks import load_benchmark
-
-        mapped = load_benchmark(benchmark, fields).workload()
     planned = plan_from_options(
         arms,
         family=family,
         match=match,
         budget=budget,
-        benchmark=benchmark if mapped is None else None,
-        prompt_tokens=mapped.prompt_tokens if mapped and prompt_tokens is None else prompt_tokens,
-        output_tokens=mapped.output_tokens if mapped and output_tokens is None else output_tokens,
+        benchmark=benchmark,
+        prompt_tokens=prompt_tokens,
+        output_tokens=output_tokens,
         convention=convention,
         tolerance=tolerance,
+        hardware=hardware,
+        regime=regime,
+        calibration=calibration,
+        usd_per_hour=usd_per_hour,
+        usd_per_mtok=usd_per_mtok,
+        concurrency=concurrency,
+        fields=fields,
     )
-    if mapped and (prompt_tokens is None or output_tokens is None):
-        planned = replace(planned, workload=planned.workload.model_copy(update={"source": mapped.source}))
     files = files_by_arm(samples or [], [NamedArm(plan.arm, plan.precision) for plan in planned.plans])
     named = _rankers(ranker)
     without = [plan.arm for plan in planned.plans if plan.arm.spec not in files]
@@ -206,15 +217,15 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
         "verdict": bare["verdict"],
         "warnings": list(result.warnings),
     }
-    without_versions = _without_versions(answer)
-    assert isinstance(without_versions, dict)
-    return without_versions
+    bare_answer = without_versions(answer)
+    assert isinstance(bare_answer, dict)
+    return bare_answer
 
 
-def _without_versions(value: object) -> object:
+def without_versions(value: object) -> object:
     """Records' own version fields taken out: this object is the command line's, with its own shape."""
     if isinstance(value, dict):
-        return {key: _without_versions(item) for key, item in value.items() if key != "schema_version"}
+        return {key: without_versions(item) for key, item in value.items() if key != "schema_version"}
     if isinstance(value, list | tuple):
-        return [_without_versions(item) for item in value]
+        return [without_versions(item) for item in value]
     return value

@@ -11,7 +11,8 @@ import typer
 
 from .. import __version__
 from ..errors import CodebudgetError
-from . import benchmarks, rankers, sandbox
+from . import benchmarks, hardware, models, rankers, sandbox
+from .calibrate import calibrate
 from .compare import compare
 from .plan import plan
 
@@ -27,9 +28,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(plan)
-app.command()(compare)
+app.command(short_help="How many samples of each model the same cost buys.")(plan)
+app.command(short_help="Which arm wins for the same compute, with tests and without.")(compare)
+app.command(short_help="Measure this machine, so that plans know its runtime.")(calibrate)
 app.add_typer(benchmarks.app, name="benchmarks")
+app.add_typer(hardware.app, name="hardware")
+app.add_typer(models.app, name="models")
 app.add_typer(rankers.app, name="rankers")
 app.add_typer(sandbox.app, name="sandbox")
 

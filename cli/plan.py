@@ -10,22 +10,32 @@ from .planning import (
     ArmsArgument,
     BenchmarkOption,
     BudgetOption,
+    CalibrationOption,
+    ConcurrencyOption,
     ConventionOption,
     FamilyOption,
+    HardwareOption,
     MatchOption,
     OutputTokensOption,
     PromptTokensOption,
+    RegimeName,
+    RegimeOption,
     ToleranceOption,
+    UsdPerHourOption,
+    UsdPerMtokOption,
+    describe_runtime,
     describe_workload,
     plan_as_json,
     plan_from_options,
 )
 
 if TYPE_CHECKING:
-    from ..records import Plan
+    from collections.abc import Sequence
+
+    from ..records import BudgetKind, Cost, Plan
     from .planning import Planned
 
-WIDTH = 100
+_HEADERS: dict[BudgetKind, str] = {"flops": "FLOPs/task", "runtime": "runtime", "memory": "memory", "usd": "USD"}
 
 
 def plan(
@@ -38,6 +48,12 @@ def plan(
     output_tokens: OutputTokensOption = None,
     convention: ConventionOption = None,
     tolerance: ToleranceOption = 0.05,
+    hardware: HardwareOption = None,
+    regime: RegimeOption = RegimeName.throughput,
+    calibration: CalibrationOption = None,
+    usd_per_hour: UsdPerHourOption = None,
+    usd_per_mtok: UsdPerMtokOption = None,
+    concurrency: ConcurrencyOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when an arm is not matched.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -52,12 +68,22 @@ def plan(
         output_tokens=output_tokens,
         convention=convention,
         tolerance=tolerance,
+        hardware=hardware,
+        regime=regime,
+        calibration=calibration,
+        usd_per_hour=usd_per_hour,
+        usd_per_mtok=usd_per_mtok,
+        concurrency=concurrency,
     )
     if as_json:
         import json
 
         rows = [plan_as_json(arm) for arm in planned.plans]
-        typer.echo(json.dumps({"arms": rows, "convention": planned.workload.convention}))
+        answer: dict[str, object] = {"arms": rows, "convention": planned.workload.convention}
+        runtime = describe_runtime(planned)
+        if runtime is not None:
+            answer["runtime"] = runtime
+        typer.echo(json.dumps(answer))
     else:
         print_plans(planned, against="first arm" if budget is None else "budget")
     if strict and not all(arm.matched for arm in planned.plans):
@@ -65,47 +91,54 @@ def plan(
 
 
 def print_plans(planned: Planned, *, against: str) -> None:
-    """Print plans as a table of at most 100 columns, and a line that names convention and workload.
+    """Print plans as a table of at most 100 columns, and lines that name convention, workload and runtime.
+
+    Each cost stands over its ratio to what limits it; what a limit leaves stands in a column of its own.
 
     Args:
-        planned: The plans and their workload.
+        planned: The plans, their workload and conditions.
         against: What ratios are against: `first arm` or `budget`.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    import textwrap
 
-    console = Console()
-    console.width = min(WIDTH, console.width) if console.is_terminal else WIDTH
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("arm", overflow="fold")
-    # Catalogue names stay whole where long specs or paths leave too little room.
-    table.add_column("model", overflow="fold", min_width=min(14, max(len(row.model) for row in planned.plans)))
-    table.add_column("precision", no_wrap=True)
-    for header in ("k", "FLOPs/task", f"of {against}", "left over"):
-        table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("matched", no_wrap=True)
-    for row in planned.plans:
-        table.add_row(*(Text(cell) for cell in _cells(row)))
-    console.print(table)
-    console.print(describe_workload(planned.workload), markup=False, highlight=False)
+    from ..budgets.arms import COST_FIELDS
+    from .tables import WIDTH, Column, print_table
+
+    kinds = [kind for kind, field in COST_FIELDS.items() if any(getattr(row.cost, field) for row in planned.plans)]
+    rows = [_cells(row, kinds) for row in planned.plans]
+    # Names and precisions of the catalogue stay whole; long specs and paths fold.
+    long_names = any(len(line) > 18 for row in rows for line in row[1].split("\n"))
+    columns = (
+        *(Column("arm", folds=True), Column("model", folds=long_names), Column("k", right=True)),
+        *(Column(f"{_HEADERS[kind]}\nratio", right=True) for kind in kinds),
+        *(Column("left over", right=True), Column("matched")),
+    )
+    print_table(columns, rows)
+    print()
+    notes = (f"ratios are to the {against}", describe_workload(planned.workload), describe_runtime(planned))
+    for line in notes:
+        if line is not None:
+            print(textwrap.fill(line, WIDTH, break_on_hyphens=False))
 
 
-def _cells(plan: Plan) -> tuple[str, ...]:
+def _cells(plan: Plan, kinds: Sequence[BudgetKind]) -> tuple[str, ...]:
+    from ..budgets.arms import COST_FIELDS
     from ..budgets.quantities import format_amount
 
-    def flops(value: float | None) -> str:
-        return "-" if value is None else format_amount("flops", value)
+    def amount(cost: Cost, kind: BudgetKind) -> str | None:
+        value = getattr(cost, COST_FIELDS[kind])
+        return None if value is None else format_amount(kind, value)
 
-    ratio = plan.budget_ratio.flops
+    def over_ratio(kind: BudgetKind) -> str:
+        ratio = getattr(plan.budget_ratio, COST_FIELDS[kind])
+        return f"{amount(plan.cost, kind) or '-'}\n{'' if ratio is None else f'{ratio:.3f}'}"
+
+    left = [text for kind in kinds if (text := amount(plan.leftover, kind)) is not None]
     return (
         plan.arm.spec,
-        plan.model,
-        plan.precision,
+        f"{plan.model}\n@{plan.precision}",
         "greedy" if plan.arm.greedy else str(plan.k),
-        flops(plan.cost.flops),
-        "-" if ratio is None else f"{ratio:.3f}",
-        flops(plan.leftover.flops),
+        *(over_ratio(kind) for kind in kinds),
+        "\n".join(left),
         ("yes, equal" if plan.equal else "yes") if plan.matched else "no",
     )

@@ -14,8 +14,9 @@ import typer
 from ..errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from ..budgets.costs import Conditions
     from ..records import Plan, Workload
 
 
@@ -26,6 +27,13 @@ class Match(StrEnum):
     runtime = "runtime"
     memory = "memory"
     usd = "usd"
+
+
+class RegimeName(StrEnum):
+    """What runtime means; the values of `budgets.runtime.Regime`."""
+
+    latency = "latency"
+    throughput = "throughput"
 
 
 class Convention(StrEnum):
@@ -48,7 +56,9 @@ MatchOption = Annotated[
 BudgetOption = Annotated[
     str | None, typer.Option(help="Limits per task for all arms, such as flops=2e13.", metavar="KIND=AMOUNT,...")
 ]
-BenchmarkOption = Annotated[str | None, typer.Option(help="The benchmark whose token counts are planned for.")]
+BenchmarkOption = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE|ID", help="The benchmark, whose token counts are planned for.")
+]
 PromptTokensOption = Annotated[int | None, typer.Option(min=1, help="Tokens of a prompt, prefilled once per task.")]
 OutputTokensOption = Annotated[int | None, typer.Option(min=1, help="Tokens of one sample.")]
 ConventionOption = Annotated[
@@ -59,6 +69,31 @@ ConventionOption = Annotated[
     ),
 ]
 ToleranceOption = Annotated[float, typer.Option(min=0.0, help="How far over the limit still counts as matched.")]
+HardwareOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[xN]", help="What runs the models, such as h100x8 (see codebudget hardware list): gives runtime."
+    ),
+]
+RegimeOption = Annotated[
+    RegimeName,
+    typer.Option(
+        help="throughput: seconds of a busy machine per task. latency: seconds that one task alone takes, "
+        "its samples in one batch."
+    ),
+]
+CalibrationOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Measured seconds, from codebudget calibrate, or 'paper': gives runtime."),
+]
+UsdPerHourOption = Annotated[float | None, typer.Option(help="US dollars per device and hour.", metavar="USD")]
+UsdPerMtokOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="[ARM=]IN,OUT", help="US dollars per million input and output tokens, of one arm or of all."),
+]
+ConcurrencyOption = Annotated[
+    int | None, typer.Option(min=1, help="Samples held in memory at once.", show_default="all k of a task")
+]
 
 
 @dataclass(frozen=True)
@@ -67,6 +102,7 @@ class Planned:
 
     workload: Workload
     plans: tuple[Plan, ...]
+    conditions: Conditions
 
 
 def plan_from_options(
@@ -80,6 +116,13 @@ def plan_from_options(
     output_tokens: int | None,
     convention: Convention | None,
     tolerance: float,
+    hardware: str | None = None,
+    regime: RegimeName = RegimeName.throughput,
+    calibration: str | None = None,
+    usd_per_hour: float | None = None,
+    usd_per_mtok: Sequence[str] | None = None,
+    concurrency: int | None = None,
+    fields: Mapping[str, str] | None = None,
 ) -> Planned:
     """Plan the arms as the options of `plan` and `compare` say; see the options for what each is.
 
@@ -92,7 +135,19 @@ def plan_from_options(
     parsed = [parse_arm(arm) for arm in arms]
     limits = None if budget is None else parse_budget(budget)
     workload = workload_from_options(
-        benchmark=benchmark, prompt_tokens=prompt_tokens, output_tokens=output_tokens, convention=convention
+        benchmark=benchmark,
+        fields=fields,
+        prompt_tokens=prompt_tokens,
+        output_tokens=output_tokens,
+        convention=convention,
+    )
+    conditions = conditions_from_options(
+        hardware=hardware,
+        regime=regime,
+        calibration=calibration,
+        usd_per_hour=usd_per_hour,
+        usd_per_mtok=usd_per_mtok or (),
+        concurrency=concurrency,
     )
     plans = plan_arms(
         parsed,
@@ -101,12 +156,48 @@ def plan_from_options(
         match=None if match is None else match.value,
         budget=limits,
         tolerance=tolerance,
+        conditions=conditions,
     )
-    return Planned(workload=workload, plans=plans)
+    return Planned(workload=workload, plans=plans, conditions=conditions)
+
+
+def conditions_from_options(
+    *,
+    hardware: str | None,
+    regime: RegimeName,
+    calibration: str | None,
+    usd_per_hour: float | None,
+    usd_per_mtok: Sequence[str],
+    concurrency: int | None,
+) -> Conditions:
+    """Where and how samples are drawn.
+
+    Raises:
+        UserError: An option cannot be read.
+    """
+    from ..budgets.calibration import load_calibration
+    from ..budgets.costs import Conditions
+    from ..budgets.dollars import Prices, parse_token_price
+    from ..budgets.hardware import find_machine
+
+    if usd_per_hour is not None and not 0 < usd_per_hour < float("inf"):
+        raise UserError(f"--usd-per-hour must be more than 0 and finite, not {usd_per_hour}")
+    return Conditions(
+        machine=None if hardware is None else find_machine(hardware),
+        calibration=None if calibration is None else load_calibration(calibration),
+        regime=regime.value,
+        prices=Prices(usd_per_hour=usd_per_hour, tokens=tuple(parse_token_price(text) for text in usd_per_mtok)),
+        concurrency=concurrency,
+    )
 
 
 def workload_from_options(
-    *, benchmark: str | None, prompt_tokens: int | None, output_tokens: int | None, convention: Convention | None
+    *,
+    benchmark: str | None,
+    fields: Mapping[str, str] | None = None,
+    prompt_tokens: int | None,
+    output_tokens: int | None,
+    convention: Convention | None,
 ) -> Workload:
     """The workload: the paper's where nothing names another, else the benchmark's, with typed counts in its place.
 
@@ -133,7 +224,7 @@ def workload_from_options(
         raise UserError("--convention tokens needs --benchmark, or both --prompt-tokens and --output-tokens")
     from ..tasks import load_benchmark
 
-    measured = load_benchmark(benchmark).workload()
+    measured = load_benchmark(benchmark, fields).workload()
     if prompt_tokens is not None:
         changed: dict[str, object] = {
             "prompt_tokens": prompt_tokens,
@@ -162,6 +253,28 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
         "binding": plan.binding,
         "leftover": costs["leftover"],
     }
+
+
+def describe_runtime(planned: Planned) -> str | None:
+    """One line that says what the runtime is, None where there is none."""
+    machine, calibration = planned.conditions.machine, planned.conditions.calibration
+    if planned.conditions.regime == "latency":
+        what = "seconds that one task takes alone, its samples in one batch"
+    else:
+        what = "seconds of a busy machine per task, batches full (--regime latency: one task alone)"
+    if calibration is not None:
+        how = f"measured on {calibration.machine} with {calibration.engine} ({calibration.source})"
+        if calibration.engine == "not stated":
+            how = f"measured on {calibration.machine} ({calibration.source})"
+        return f"runtime: {what}, {how}"
+    if machine is None:
+        return None
+    from ..budgets.runtime import MBU, MFU
+
+    of_what = ""
+    if planned.workload.convention == "paper":
+        of_what = "; it is of the convention's one pass, name a benchmark or token counts for that of generation"
+    return f"runtime: {what}, by a roofline of {machine.name} at MFU {MFU}, MBU {MBU}{of_what}"
 
 
 def describe_workload(workload: Workload) -> str:

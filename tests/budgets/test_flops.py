@@ -1,13 +1,14 @@
 """FLOPs against the paper's table, and against a count of every matrix product of a decoder, one by one."""
 
 import pytest
-from codebudget.budgets.architecture import Architecture
+from codebudget.budgets.architecture import Architecture, Experts, LatentAttention
 from codebudget.budgets.flops import (
     PAPER_WORKLOAD,
     decode_flops,
     forward_flops,
     paper_flops,
     prefill_flops,
+    reexpanded_step_flops,
     task_flops,
 )
 from codebudget.budgets.models import find_model
@@ -35,6 +36,35 @@ def architectures(draw: st.DrawFn) -> Architecture:
         tied_embeddings=draw(st.booleans()),
         attention_bias=draw(st.booleans()),
     )
+
+
+@st.composite
+def unusual_architectures(draw: st.DrawFn) -> Architecture:
+    """With sliding windows, a mixture of experts, or latent attention, or several of them."""
+    shape = draw(architectures())
+    changes: dict[str, object] = {}
+    if draw(st.booleans()):
+        changes |= {"sliding_window": draw(st.integers(1, 8)), "sliding_layers": draw(st.integers(1, shape.layers))}
+    if draw(st.booleans()):
+        active = draw(small)
+        experts = Experts(
+            count=active + draw(counts),
+            active=active,
+            ffn_size=draw(small),
+            shared_ffn_size=draw(counts),
+            dense_layers=draw(st.integers(0, shape.layers)),
+        )
+        changes["experts"] = experts
+    if draw(st.booleans()):
+        latent = LatentAttention(
+            kv_rank=draw(small),
+            rope_dim=draw(small),
+            nope_dim=draw(small),
+            value_dim=draw(small),
+            query_rank=draw(st.none() | small),
+        )
+        changes |= {"latent": latent, "kv_heads": shape.heads, "head_dim": latent.nope_dim + latent.rope_dim}
+    return shape.model_copy(update=changes)
 
 
 class Counter:
@@ -97,6 +127,45 @@ def test_flops_never_fall_when_anything_grows(shape: Architecture, prompt: int, 
     assert steps <= decode_flops(shape, prompt + 1, output)
     assert steps <= decode_flops(shape, prompt, output + 1)
     assert paper_flops(shape) < paper_flops(larger)
+
+
+@given(unusual_architectures(), st.integers(1, 12), counts)
+def test_decoding_is_the_sum_of_its_steps(shape: Architecture, prompt: int, output: int) -> None:
+    steps = range(max(output - 1, 0))
+    assert decode_flops(shape, prompt, output) == sum(forward_flops(shape, 1, past_tokens=prompt + t) for t in steps)
+
+
+@given(unusual_architectures(), counts, counts)
+def test_unusual_architectures_never_get_cheaper_with_tokens(shape: Architecture, prompt: int, output: int) -> None:
+    assert prefill_flops(shape, prompt) < prefill_flops(shape, prompt + 1)
+    assert decode_flops(shape, prompt, output) <= decode_flops(shape, prompt + 1, output)
+    assert decode_flops(shape, prompt, output) <= decode_flops(shape, prompt, output + 1)
+
+
+@given(architectures(), st.integers(1, 8), st.integers(0, 20), st.integers(1, 12))
+def test_a_window_never_costs_more_and_is_free_where_it_is_wide(
+    shape: Architecture, window: int, past: int, new: int
+) -> None:
+    sliding = shape.model_copy(update={"sliding_window": window, "sliding_layers": shape.layers})
+    narrow, full = (forward_flops(each, new, past_tokens=past) for each in (sliding, shape))
+    assert narrow == full if past < window else narrow < full
+
+
+def test_only_active_experts_count() -> None:
+    shape = find_model("mixtral-8x7b").architecture
+    assert shape.experts is not None
+    more = shape.model_copy(update={"experts": shape.experts.model_copy(update={"count": 16})})
+    router = 2 * shape.layers * shape.hidden_size * 8
+    assert forward_flops(more, 1) - forward_flops(shape, 1) == router
+    dense = shape.model_copy(update={"experts": None, "ffn_size": 2 * shape.ffn_size})
+    assert forward_flops(shape, 1) - forward_flops(dense, 1) == router
+
+
+def test_latent_attention_is_cheaper_than_making_all_keys_anew() -> None:
+    shape = find_model("deepseek-v3").architecture
+    assert 10 * forward_flops(shape, 1, past_tokens=2000) < reexpanded_step_flops(shape, 2000)
+    # At the start of a context both multiply the same weights.
+    assert forward_flops(shape, 1, past_tokens=0) == reexpanded_step_flops(shape, 0)
 
 
 def test_grouped_key_value_heads_save_projections_and_no_attention() -> None:

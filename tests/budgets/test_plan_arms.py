@@ -2,17 +2,24 @@ import json
 from pathlib import Path
 
 import pytest
-from codebudget.budgets.arms import parse_arm
+from codebudget.budgets.arms import COST_FIELDS, parse_arm
+from codebudget.budgets.calibration import load_calibration
+from codebudget.budgets.costs import Conditions, cost_of_samples, sample_cost
+from codebudget.budgets.dollars import Prices
 from codebudget.budgets.flops import PAPER_WORKLOAD, decode_flops, prefill_flops
+from codebudget.budgets.hardware import find_machine
 from codebudget.budgets.models import families, find_model
-from codebudget.budgets.plan import plan_arms, realised_flops, sample_cost
+from codebudget.budgets.plan import plan_arms, realised_flops, solve
+from codebudget.budgets.runtime import Regime
 from codebudget.errors import UserError
-from codebudget.records import Budget, BudgetKind, Plan, Workload
-from hypothesis import given
+from codebudget.records import Budget, BudgetKind, Cost, Plan, Workload
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 MODELS = [model.name for family in families() for model in family.models]
 TOKENS = Workload(convention="tokens", prompt_tokens=150, output_tokens=200, source="test")
+
+untimed = settings(deadline=None)
 
 workloads = st.just(PAPER_WORKLOAD) | st.builds(
     Workload,
@@ -42,9 +49,11 @@ def test_the_paper_buys_two_five_and_ten_samples() -> None:
     first = plans[0]
     assert (first.model, first.precision, first.equal) == ("codellama-70b", "bf16", True)
     assert (first.budget_ratio.flops, first.leftover.flops) == (1, 0)
-    assert first.cost.runtime_s is first.cost.memory_bytes is first.cost.usd is None
+    assert first.cost.runtime_s is first.cost.usd is None
+    assert first.cost.memory_bytes is not None
 
 
+@untimed
 @given(st.sampled_from(MODELS), workloads, st.integers(1, 10**7), st.floats(0, 0.999))
 def test_a_budget_buys_the_most_that_fits(name: str, workload: Workload, k: int, share: float) -> None:
     below, above = cost_of(name, workload, k), cost_of(name, workload, k + 1)
@@ -58,6 +67,7 @@ def test_a_budget_buys_the_most_that_fits(name: str, workload: Workload, k: int,
     assert plan.budget_ratio.flops == below / limit
 
 
+@untimed
 @given(st.sampled_from(MODELS), st.sampled_from(MODELS), st.integers(1, 10**6), workloads)
 def test_an_open_arm_takes_the_most_that_the_first_arm_costs(one: str, other: str, k: int, workload: Workload) -> None:
     limit = cost_of(one, workload, k)
@@ -70,6 +80,7 @@ def test_an_open_arm_takes_the_most_that_the_first_arm_costs(one: str, other: st
     assert plan.matched
 
 
+@untimed
 @given(st.sampled_from(MODELS), workloads, st.integers(1, 10**6))
 def test_cost_never_falls_with_k(name: str, workload: Workload, k: int) -> None:
     assert cost_of(name, workload, k) < cost_of(name, workload, k + 1)
@@ -136,15 +147,170 @@ def test_the_first_arm_needs_a_k_or_a_budget() -> None:
     assert [plan.k for plan in planned("70b", "7b", budget=Budget(flops=2e13))] == [1, 11]
 
 
-@pytest.mark.parametrize("kind", ["runtime", "memory", "usd"])
-def test_only_flops_can_match(kind: BudgetKind) -> None:
-    with pytest.raises(UserError, match=f"{kind}.*only FLOPs"):
+@pytest.mark.parametrize("kind", ["runtime", "usd"])
+def test_a_cost_that_cannot_be_known_names_the_way_to_know_it(kind: BudgetKind) -> None:
+    with pytest.raises(UserError, match=r"70b:1: .*not known without.*--hardware"):
         plan_arms([parse_arm("70b:1")], family="codellama", workload=PAPER_WORKLOAD, match=kind)
+    with pytest.raises(UserError, match=r"70b: .*not known without"):
+        planned("70b", budget=Budget.model_validate({COST_FIELDS[kind]: 1.0}))
 
 
-def test_only_flops_can_be_limited() -> None:
-    with pytest.raises(UserError, match=r"runtime and memory.*only FLOPs"):
-        planned("70b", budget=Budget(flops=1e15, runtime_s=1, memory_bytes=1))
+KINDS: tuple[BudgetKind, ...] = ("flops", "runtime", "memory", "usd")
+PRECISIONS = ("fp32", "bf16", "fp8", "int4", "nf4", "w8a8", "w4a16-g32-asym")
+ON_EIGHT = Conditions(machine=find_machine("b200x8"), prices=Prices(usd_per_hour=3.0))
+
+
+def amount(cost: Cost, kind: BudgetKind) -> float:
+    value: float | None = getattr(cost, COST_FIELDS[kind])
+    assert value is not None
+    return value
+
+
+def on_eight(regime: Regime, concurrency: int | None = None) -> Conditions:
+    return ON_EIGHT.model_copy(update={"regime": regime, "concurrency": concurrency})
+
+
+small_workloads = st.just(PAPER_WORKLOAD) | st.builds(
+    Workload,
+    convention=st.just("tokens"),
+    prompt_tokens=st.integers(1, 2000),
+    output_tokens=st.integers(2, 2000),
+    source=st.just("test"),
+)
+regimes: st.SearchStrategy[Regime] = st.sampled_from(("latency", "throughput"))
+# What eight B200 hold at any precision.
+FITTING = [name for name in MODELS if find_model(name).architecture.parameter_count() < 2e11]
+
+
+@untimed
+@given(st.sampled_from(FITTING), st.sampled_from(PRECISIONS), small_workloads, st.integers(1, 5000), regimes, st.data())
+def test_the_largest_k_fits_every_limit_and_one_more_does_not(
+    name: str, precision: str, workload: Workload, k: int, regime: Regime, data: st.DataObject
+) -> None:
+    cost = cost_of_samples(find_model(name), workload, precision=precision, conditions=on_eight(regime))
+    kinds = data.draw(st.lists(st.sampled_from(KINDS), min_size=1, unique=True))
+    limits = {kind: amount(cost(k), kind) * data.draw(st.floats(1, 1.5)) for kind in kinds}
+    budget = Budget.model_validate({COST_FIELDS[kind]: limit for kind, limit in limits.items()})
+    arm = parse_arm(f"{name}@{precision}")
+    (plan,) = solve(budget, [arm], workload=workload, conditions=on_eight(regime))
+    fits, beyond = cost(plan.k), cost(plan.k + 1)
+    assert plan.k >= k
+    assert plan.cost == fits
+    assert all(amount(fits, kind) <= limit for kind, limit in limits.items())
+    assert plan.binding in limits
+    assert amount(beyond, plan.binding) > limits[plan.binding]
+    assert plan.matched
+    for kind, limit in limits.items():
+        assert amount(plan.leftover, kind) == pytest.approx(limit - amount(fits, kind))
+
+
+@untimed
+@given(
+    st.sampled_from(FITTING),
+    st.sampled_from(PRECISIONS),
+    small_workloads,
+    st.integers(1, 2000),
+    regimes,
+    st.none() | st.integers(1, 64),
+    st.integers(0, 500),
+)
+def test_no_cost_falls_when_k_or_tokens_grow(
+    name: str, precision: str, workload: Workload, k: int, regime: Regime, concurrency: int | None, more: int
+) -> None:
+    conditions, model = on_eight(regime, concurrency), find_model(name)
+    here = sample_cost(model, workload, k, precision=precision, conditions=conditions)
+    grown = [sample_cost(model, workload, k + more, precision=precision, conditions=conditions)]
+    if workload.convention == "tokens":
+        for field in ("prompt_tokens", "output_tokens"):
+            longer = workload.model_copy(update={field: getattr(workload, field) + more})
+            grown.append(sample_cost(model, longer, k, precision=precision, conditions=conditions))
+    for cost in grown:
+        for kind in KINDS:
+            assert amount(cost, kind) >= amount(here, kind) * (1 - 1e-12)
+
+
+@untimed
+@given(
+    st.sampled_from(PRECISIONS),
+    small_workloads,
+    st.integers(1, 500),
+    regimes,
+    st.sampled_from(["layers", "ffn_size", "vocab_size", "kv_heads"]),
+    st.integers(2, 3),
+)
+def test_no_cost_falls_when_parameters_grow(
+    precision: str, workload: Workload, k: int, regime: Regime, field: str, factor: int
+) -> None:
+    model = find_model("llama-3-8b")
+    larger = model.architecture.model_copy(update={field: getattr(model.architecture, field) * factor})
+    if field == "kv_heads":
+        larger = model.architecture.model_copy(update={"kv_heads": model.architecture.heads})
+    here, there = (
+        sample_cost(
+            model.model_copy(update={"architecture": shape}),
+            workload,
+            k,
+            precision=precision,
+            conditions=on_eight(regime),
+        )
+        for shape in (model.architecture, larger)
+    )
+    for kind in KINDS:
+        assert amount(there, kind) >= amount(here, kind) * (1 - 1e-12)
+
+
+@untimed
+@given(st.sampled_from(FITTING), small_workloads, st.integers(1, 50), regimes)
+def test_an_impossible_limit_says_which_and_by_how_much(
+    name: str, workload: Workload, share: int, regime: Regime
+) -> None:
+    one = sample_cost(find_model(name), workload, 1, precision="bf16", conditions=on_eight(regime))
+    for kind in KINDS:
+        budget = Budget.model_validate({COST_FIELDS[kind]: amount(one, kind) * share / 51})
+        with pytest.raises(UserError, match=rf"one sample takes .* more than the budget allows \({kind} "):
+            solve(budget, [parse_arm(f"{name}@bf16")], workload=workload, conditions=on_eight(regime))
+
+
+def test_the_question_of_precision() -> None:
+    arms = [parse_arm(arm) for arm in ("70b@int4:1", "13b@bf16", "7b@bf16")]
+    plans = plan_arms(arms, family="codellama", workload=TOKENS, match="memory")
+    assert [plan.precision for plan in plans] == ["int4", "bf16", "bf16"]
+    assert plans[0].k == 1 < plans[1].k < plans[2].k
+    assert all(plan.matched and plan.equal and plan.binding == "memory" for plan in plans)
+    assert amount(plans[0].cost, "memory") == pytest.approx(38e9, rel=0.15)
+
+
+def test_at_a_fixed_concurrency_memory_bounds_no_k() -> None:
+    held = Conditions(concurrency=4)
+    with pytest.raises(UserError, match=r"13b: with --concurrency 4 memory does not bound.*13b:K"):
+        plan_arms(
+            [parse_arm("70b:1"), parse_arm("13b")],
+            family="codellama",
+            workload=TOKENS,
+            match="memory",
+            conditions=held,
+        )
+    budget = Budget(flops=1e15, memory_bytes=2**35)
+    (plan,) = solve(budget, [parse_arm("13b")], workload=TOKENS, conditions=held)
+    assert (plan.binding, plan.matched) == ("flops", True)
+    assert plan.k > 100
+    first, fits, over = plan_arms(
+        [parse_arm(arm) for arm in ("13b:9", "7b:50", "70b:1")],
+        family="codellama",
+        workload=TOKENS,
+        match="memory",
+        conditions=held,
+    )
+    assert (first.matched, fits.matched, over.matched) == (True, True, False)
+    assert first.cost.memory_bytes == sample_cost(find_model("13b"), TOKENS, 4).memory_bytes
+
+
+def test_several_limits_are_bound_by_the_first_that_is_exceeded() -> None:
+    roomy = Budget(flops=1e30, memory_bytes=2**35, runtime_s=1e9)
+    (plan,) = solve(roomy, [parse_arm("13b")], workload=TOKENS, conditions=on_eight("throughput"))
+    assert plan.binding == "memory"
+    assert plan.leftover.flops is not None
+    assert plan.leftover.usd is None
 
 
 def test_contradictions_and_empty_input() -> None:
@@ -155,6 +321,9 @@ def test_contradictions_and_empty_input() -> None:
         planned("70b", budget=Budget())
     with pytest.raises(UserError, match="at least one arm"):
         planned()
+    both = Conditions(machine=find_machine("h100x8"), calibration=load_calibration("paper"))
+    with pytest.raises(UserError, match="--hardware or --calibration, not both"):
+        plan_arms(arm, family="codellama", workload=PAPER_WORKLOAD, conditions=both)
     with pytest.raises(UserError, match="at least 1"):
         sample_cost(find_model("7b"), PAPER_WORKLOAD, 0)
     for tolerance in (-0.1, float("nan"), float("inf")):

@@ -47,6 +47,27 @@ def test_table_fits_and_names_convention_and_source(extra: list[str]) -> None:
     assert ("--prompt-tokens" if "--prompt-tokens" in extra else "2404.00725") in result.stdout
 
 
+def test_every_kind_of_cost_fits_the_table_and_says_what_runtime_is() -> None:
+    where = ("--hardware", "h100x8", "--usd-per-hour", "2.5", "--match", "runtime", "--benchmark", "humaneval")
+    result = run("70b@w4a16-g128-sym:1", "codellama/CodeLlama-34b-hf", "13b", "7b@int4", *where)
+    assert result.exit_code == 0
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    for word in ("GiB", "$", "busy machine", "--regime latency", "h100x8", "MFU", "w4a16-g128-sym"):
+        assert word in result.stdout
+    latency = run("70b:1", "7b", *where, "--regime", "latency", "--json")
+    answer = json.loads(latency.stdout)
+    assert "alone" in answer["runtime"]
+    assert all(value is not None for arm in answer["arms"] for value in arm["cost"].values())
+
+
+def test_the_papers_seconds_give_the_papers_samples() -> None:
+    answer = json.loads(
+        run("70b:1", "7b", "13b", "34b", *["--match", "runtime", "--calibration", "paper", "--json"]).stdout
+    )
+    assert [arm["k"] for arm in answer["arms"]] == [1, 14, 8, 1]
+    assert "2404.00725" in answer["runtime"]
+
+
 def test_text_like_markup_is_printed_as_it_is() -> None:
     with pytest.raises(UserError, match=r"\[red\]"):
         run("[red]:1")
@@ -83,7 +104,13 @@ def test_a_benchmark_names_the_workload_and_typed_counts_take_its_place() -> Non
         (["70b:1", "--prompt-tokens", "150"], "needs --benchmark, or both"),
         (["70b:1", "--convention", "tokens"], "needs --benchmark, or both"),
         (["70b:1", "--convention", "paper", "--output-tokens", "9"], "128 tokens"),
-        (["70b:1", "--match", "runtime"], "only FLOPs"),
+        (["70b:1", "--match", "runtime"], "not known without a machine.*--hardware.*--calibration"),
+        (["70b:1", "--match", "usd"], "not known without a price"),
+        (["70b:1", "--hardware", "h100", "--match", "flops"], "name h100x2"),
+        (["70b:1", "--hardware", "h10"], "did you mean h100"),
+        (["70b:1", "--hardware", "h100x8", "--usd-per-hour", "0"], "more than 0"),
+        (["70b:1", "--usd-per-mtok", "1"], "IN,OUT"),
+        (["70b:1", "13b", "--match", "memory", "--concurrency", "4"], "does not bound"),
         (["70b:1", "--match", "flops", "--budget", "flops=1e15"], "not both"),
         (["70b", "7b:1"], "first arm"),
         (["71b:1"], "did you mean 7b or 70b"),

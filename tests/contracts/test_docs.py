@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 
 def documents(repository: Path) -> list[Path]:
     return [*sorted(repository.glob("*.md")), *sorted((repository / "docs").rglob("*.md"))]
@@ -50,10 +48,3 @@ def test_links_lead_somewhere(repository: Path) -> None:
             if target and not re.match(r"[a-z]+:", target) and not (document.parent / target).exists():
                 broken.append(f"{document.name}: {link}")
     assert broken == []
-
-
-@pytest.mark.parametrize("arm", ["large", "small"])
-def test_demo_says_whose_its_programs_are(repository: Path, arm: str) -> None:
-    script = (repository / "examples" / "demo" / "run.sh").read_text(encoding="utf-8")
-    assert f"$demo/{arm}/samples.jsonl" in script
-    assert "not a model's" in script

@@ -10,7 +10,7 @@ import pytest
 
 LEAVES = {"records", "errors", "estimators", "hashing"}
 SIBLINGS = {"tasks", "budgets", "sampler", "sandbox", "rankers"}
-COMPOSERS = {"grading", "compare", "report", "leaderboard"}
+COMPOSERS = {"grading", "compare", "curve", "report", "leaderboard"}
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
@@ -20,8 +20,12 @@ MAY_IMPORT = {
     **dict.fromkeys(SIBLINGS, LEAVES),
     "sampler": LEAVES | {"budgets"},
     "grading": LEAVES | SIBLINGS,
-    "compare": LEAVES | SIBLINGS | {"grading"},
-    "report": LEAVES | SIBLINGS | {"compare"},
+    "pools": LEAVES | SIBLINGS | {"grading"},
+    "advice": LEAVES,
+    "compare": LEAVES | SIBLINGS | {"grading", "pools", "advice"},
+    "crossings": LEAVES,
+    "curve": LEAVES | SIBLINGS | {"grading", "pools", "crossings"},
+    "report": LEAVES | SIBLINGS | {"compare", "curve"},
     "leaderboard": LEAVES | SIBLINGS | {"grading", "compare", "report"},
     "models": LEAVES,
     "cli": LEAVES | SIBLINGS | COMPOSERS | {"models", "__init__"},

@@ -1,0 +1,155 @@
+"""What k samples of a model cost per task, in every kind that can be known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from ..errors import UserError
+from ..records import BudgetKind, Cost, Record
+from .calibration import Calibration, calibrated_runtime
+from .dollars import Prices, TokenPrice, devices_usd, tokens_usd
+from .flops import task_flops
+from .hardware import Machine  # noqa: TC001 - pydantic reads it
+from .memory import memory_bytes
+from .runtime import Regime, machine_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..records import Workload
+    from .models import Model
+    from .runtime import RuntimeOfK
+
+
+class Conditions(Record):
+    """Where and how samples are drawn, as far as it is known.
+
+    Without a machine or a calibration there is no runtime, and without prices no dollars. `concurrency` is how many of
+    a task's samples are held at once; None holds all of them.
+    """
+
+    machine: Machine | None = None
+    calibration: Calibration | None = None
+    regime: Regime = "throughput"
+    prices: Prices = Prices()
+    concurrency: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def devices(self) -> int:
+        """Devices that are paid for."""
+        if self.machine is not None:
+            return self.machine.count
+        return 1 if self.calibration is None else self.calibration.devices
+
+
+HOW_TO_KNOW: dict[BudgetKind, str] = {
+    "flops": "",
+    "runtime": "runtime is not known without a machine: name one with --hardware, such as --hardware h100x8 "
+    "(codebudget hardware list), or measured seconds with --calibration",
+    "memory": "memory is not known without a precision",
+    "usd": "dollars are not known without a price: give --usd-per-mtok IN,OUT for served models, or --usd-per-hour "
+    "with --hardware or --calibration",
+}
+"""What to do where a cost of each kind cannot be known."""
+
+
+def check_conditions(conditions: Conditions) -> None:
+    """Refuse conditions that contradict each other.
+
+    Raises:
+        UserError: They do.
+    """
+    if conditions.machine is not None and conditions.calibration is not None:
+        raise UserError("give --hardware or --calibration, not both: a calibration was measured on its own machine")
+    prices = conditions.prices
+    if prices.usd_per_hour is not None:
+        if any(price.arm is None for price in prices.tokens):
+            raise UserError("give --usd-per-hour, or --usd-per-mtok IN,OUT for all arms, not both: write ARM=IN,OUT")
+        if conditions.machine is None and conditions.calibration is None:
+            raise UserError("--usd-per-hour needs hours: add --hardware, such as --hardware h100x8, or --calibration")
+
+
+def cost_of_samples(
+    model: Model,
+    workload: Workload,
+    *,
+    precision: str | None = None,
+    conditions: Conditions | None = None,
+    token_price: TokenPrice | None = None,
+) -> Callable[[int], Cost]:
+    """What k samples of a model cost per task; None for what cannot be known.
+
+    Args:
+        model: The model.
+        workload: Tokens per sample, and how they are counted.
+        precision: The model's default one where None.
+        conditions: Where and how samples are drawn.
+        token_price: What the model's tokens cost; hours of devices are paid for where it is None.
+
+    Returns:
+        The function of k, which never falls as k grows.
+
+    Raises:
+        UserError: The model does not fit the machine, or the calibration does not cover it.
+    """
+    conditions = conditions or Conditions()
+    precision = precision or model.default_precision
+    # A model with a price of its own is served elsewhere, on a machine that nothing is known of.
+    served = token_price is not None and token_price.arm is not None
+    runtime = None if served or precision is None else _runtime(model, precision, workload, conditions)
+
+    def cost(k: int) -> Cost:
+        if k < 1:
+            raise UserError(f"the number of samples must be at least 1, not {k}")
+        runtime_s = None if runtime is None else runtime(k)
+        return Cost(
+            flops=float(task_flops(model.architecture, workload, k)),
+            runtime_s=runtime_s,
+            memory_bytes=None
+            if precision is None
+            else memory_bytes(model.architecture, precision, workload, k, concurrency=conditions.concurrency),
+            usd=_usd(workload, k, conditions, token_price, runtime_s),
+        )
+
+    return cost
+
+
+def sample_cost(
+    model: Model,
+    workload: Workload,
+    k: int,
+    *,
+    precision: str | None = None,
+    conditions: Conditions | None = None,
+    token_price: TokenPrice | None = None,
+) -> Cost:
+    """What k samples cost per task: `cost_of_samples` at one k.
+
+    Raises:
+        UserError: k is less than 1, the model does not fit the machine, or the calibration does not cover it.
+    """
+    price = cost_of_samples(model, workload, precision=precision, conditions=conditions, token_price=token_price)
+    return price(k)
+
+
+def _runtime(model: Model, precision: str, workload: Workload, conditions: Conditions) -> RuntimeOfK | None:
+    machine, concurrency, regime = conditions.machine, conditions.concurrency, conditions.regime
+    if conditions.calibration is not None:
+        return calibrated_runtime(
+            conditions.calibration, model, precision, workload, regime=regime, concurrency=concurrency
+        )
+    if machine is None:
+        return None
+    return machine_runtime(model.architecture, precision, workload, machine, regime=regime, concurrency=concurrency)
+
+
+def _usd(
+    workload: Workload, k: int, conditions: Conditions, token_price: TokenPrice | None, runtime_s: float | None
+) -> float | None:
+    if token_price is not None:
+        return tokens_usd(token_price, workload, k)
+    if conditions.prices.usd_per_hour is None or runtime_s is None:
+        return None
+    return devices_usd(conditions.prices.usd_per_hour, conditions.devices, runtime_s)

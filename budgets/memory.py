@@ -1,0 +1,213 @@
+"""Memory that drawing k samples of a task takes: weights, workspace, and the key-value cache.
+
+`codebudget` counts what an engine with a paged cache holds (Kwon et al. 2023, arXiv 2309.06180): the prompt's keys and
+values once, shared by the task's samples, and each sample's own. The last token of a sample is never fed back, so it
+has none. Whole pages are not counted: a page holds 16 tokens, so the cache of a sample may be up to 16 tokens larger.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from ..errors import UserError
+from ..records import Record
+from .precision import precision_scheme
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..records import Workload
+    from .architecture import Architecture
+
+GIB: Final = 1 << 30
+
+RUNTIME_BYTES: Final = round(1.79 * GIB)
+"""What the driver, CUDA kernels and libraries hold outside PyTorch's allocator, per device.
+
+vLLM's own report for Llama-3-8B on one 80 GB GPU: `non_torch_memory 1.79GiB` (vllm-project/vllm pull request 10511).
+"""
+
+GRAPH_BYTES: Final = 1 * GIB
+"""Captured CUDA graphs, per device: the low end of the 1 to 3 GiB that vLLM up to 0.8 announced when it captured them
+(vllm/worker/model_runner.py); vLLM 0.21 and later measure it, and report less for small models."""
+
+BATCHED_TOKENS: Final = 8192
+SEQUENCES: Final = 256
+"""Tokens and sequences of one engine step: what `LLM()` of vLLM 0.32 takes for `max_num_batched_tokens` and
+`max_num_seqs` on a device under 70 GiB or an A100 (vllm/engine/arg_utils.py); larger ones get up to 16384 and 1024."""
+
+LOGIT_COPIES: Final = 4
+"""Copies of the logits, at 32 bits, that sampling holds: logits, probabilities, sorted and logarithmic ones."""
+
+
+class MemoryFit(Record):
+    """What a memory limit per device means for k samples of a task.
+
+    `fits`: all that are to run at once do. `concurrency` is how many sequences of the task can run at once, at most k,
+    0 where not even the weights and one sequence fit. `waves` is how many rounds k
+    samples take at that concurrency, None where it is 0. `tensor_parallel` is the smallest number of devices, a power
+    of two, over which what is to run at once fits; None where no number that the heads can be split over suffices.
+    """
+
+    fits: bool
+    needed_bytes: int
+    concurrency: int
+    waves: int | None
+    tensor_parallel: int | None
+
+
+def weight_bytes(architecture: Architecture, precision: str, *, other_bits: int | None = None) -> int:
+    """Bytes of all weights.
+
+    The matrices of attention and FFN are stored as the precision says, scales and zero-points included. Embeddings,
+    output head, norms, biases and routers stay at 16 bits, as quantisers leave them.
+
+    Args:
+        architecture: The decoder.
+        precision: See `precision_scheme`.
+        other_bits: Bits of all that is not quantised; None for 16, or 32 at fp32.
+
+    Raises:
+        UserError: The precision is unknown, or `other_bits` is less than 1.
+    """
+    scheme = precision_scheme(precision)
+    bits = max(scheme.weight_bits, 16) if other_bits is None else other_bits
+    if bits < 1:
+        raise UserError(f"other_bits must be at least 1, not {bits}")
+    quantised = [linear for linear in architecture.linears() if linear.role != "router"]
+    matrices = sum(linear.copies * scheme.matrix_bytes(linear.inputs, linear.outputs) for linear in quantised)
+    others = architecture.parameter_count() - sum(linear.copies * linear.weights for linear in quantised)
+    return matrices + math.ceil(others * bits / 8)
+
+
+def kv_bytes_per_token(architecture: Architecture, kv_bits: int = 16) -> float:
+    """Bytes that the key-value cache grows by with each token, in all layers, as long as no sliding window is full.
+
+    Per layer these are the keys and values of all key-value heads, or with latent attention the latent vector and the
+    rotary key (DeepSeek-V2, arXiv 2405.04434, section 2.1.3). Scales of a quantised cache are not counted.
+    """
+    return architecture.layers * architecture.kv_cache_width * kv_bits / 8
+
+
+def kv_bytes(architecture: Architecture, workload: Workload, sequences: int, kv_bits: int = 16) -> int:
+    """Bytes of the key-value cache of `sequences` samples of one task, held at once, at their full length.
+
+    In the paper's convention each sample is a pass of its own over the prompt, and nothing is shared.
+    """
+    prompt, own = workload.prompt_tokens, max(workload.output_tokens - 1, 0)
+    if workload.convention == "paper":
+        prompt, own = 0, prompt
+    window = architecture.sliding_window
+    sliding = architecture.sliding_layers if window else 0
+    tokens = (architecture.layers - sliding) * (prompt + sequences * own)
+    if window:
+        # A sample that has grown past the window no longer holds the prompt.
+        tokens += sliding * (min(prompt, max(window - own, 0)) + sequences * min(own, window))
+    return math.ceil(tokens * architecture.kv_cache_width * kv_bits / 8)
+
+
+def workspace_bytes(architecture: Architecture) -> int:
+    """Bytes per device beside weights and cache: what the runtime, CUDA graphs and activations take.
+
+    Activations are those of the profiling run by which an engine reserves them, at 16 bits: the residual stream, its
+    norm and one FFN's inner values for `BATCHED_TOKENS` tokens, and the logits of `SEQUENCES` sequences. For Llama-3-8B
+    that makes 1.27 GiB, where vLLM measured 1.26 (pull request 10511).
+    """
+    experts = architecture.experts
+    inner = experts.active * experts.ffn_size + experts.shared_ffn_size if experts else architecture.ffn_size
+    per_token = 2 * architecture.hidden_size + architecture.ffn_matrices * inner
+    activations = 2 * BATCHED_TOKENS * per_token
+    logits = 4 * LOGIT_COPIES * SEQUENCES * architecture.vocab_size
+    return RUNTIME_BYTES + GRAPH_BYTES + activations + logits
+
+
+def memory_bytes(
+    architecture: Architecture,
+    precision: str,
+    workload: Workload,
+    k: int,
+    *,
+    concurrency: int | None = None,
+    kv_bits: int | None = None,
+    tensor_parallel: int = 1,
+) -> int:
+    """Bytes that k samples of a task take on each device: weights, workspace and the cache of those held at once.
+
+    Args:
+        architecture: The decoder.
+        precision: Of the weights, see `precision_scheme`.
+        workload: Tokens of the prompt and of each sample.
+        k: Samples of the task, all held at once unless `concurrency` is less.
+        concurrency: Sequences that the engine holds at once.
+        kv_bits: Bits of a number in the cache; None for 16, or 32 at fp32, as engines choose.
+        tensor_parallel: Devices that weights and cache are split over. Key-value heads are copied where there are
+            fewer than devices, and a latent cache is on each device whole.
+
+    Raises:
+        UserError: A count is less than 1, or the precision is unknown.
+    """
+    for name, count in (("k", k), ("concurrency", concurrency), ("tensor_parallel", tensor_parallel)):
+        if count is not None and count < 1:
+            raise UserError(f"{name} must be at least 1, not {count}")
+    sequences = k if concurrency is None else min(k, concurrency)
+    bits = _kv_bits(precision) if kv_bits is None else kv_bits
+    kv_shards = 1 if architecture.latent else min(tensor_parallel, architecture.kv_heads)
+    weights = -(-weight_bytes(architecture, precision) // tensor_parallel)
+    cache = -(-kv_bytes(architecture, workload, sequences, bits) // kv_shards)
+    return weights + workspace_bytes(architecture) + cache
+
+
+def memory_fit(
+    architecture: Architecture,
+    precision: str,
+    workload: Workload,
+    k: int,
+    limit_bytes: float,
+    *,
+    concurrency: int | None = None,
+    kv_bits: int | None = None,
+) -> MemoryFit:
+    """Whether k samples of a task fit a device, how many at once do, and how many devices it would take.
+
+    Args:
+        architecture: The decoder.
+        precision: Of the weights.
+        workload: Tokens of the prompt and of each sample.
+        k: Samples of the task.
+        limit_bytes: What each device has.
+        concurrency: Sequences to be held at once; None for all k.
+        kv_bits: As for `memory_bytes`.
+
+    Raises:
+        UserError: A count is less than 1, or the precision is unknown.
+    """
+
+    def needed(sequences: int, devices: int = 1) -> int:
+        return memory_bytes(architecture, precision, workload, sequences, kv_bits=kv_bits, tensor_parallel=devices)
+
+    memory_bytes(architecture, precision, workload, k, concurrency=concurrency)
+    wanted = k if concurrency is None else min(k, concurrency)
+    at_once = _largest_that_fits(needed, wanted, limit_bytes)
+    degrees = (1 << power for power in range(architecture.heads.bit_length()))
+    suffices = (size for size in degrees if architecture.heads % size == 0 and needed(wanted, size) <= limit_bytes)
+    return MemoryFit(
+        fits=at_once == wanted,
+        needed_bytes=needed(wanted),
+        concurrency=at_once,
+        waves=-(-k // at_once) if at_once else None,
+        tensor_parallel=next(suffices, None),
+    )
+
+
+def _kv_bits(precision: str) -> int:
+    return max(precision_scheme(precision).weight_bits, 16)
+
+
+def _largest_that_fits(needed: Callable[[int], int], most: int, limit_bytes: float) -> int:
+    """The largest number of sequences, at most `most`, whose memory is within the limit; 0 if one is too many."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if needed(middle) <= limit_bytes else (low, middle - 1)
+    return low

@@ -1,0 +1,115 @@
+"""What forward passes do: arithmetic, bytes read, and what layers hand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .flops import PAPER_TOKENS, decode_flops, paper_flops, prefill_flops
+from .memory import kv_bytes_per_token, weight_bytes
+from .precision import precision_scheme
+
+if TYPE_CHECKING:
+    from .architecture import Architecture
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What some forward passes do together.
+
+    `weight_bytes` and `kv_bytes` are read; `packed_bytes` are the weights of passes with more than one token, which
+    libraries may rearrange for products of matrices where a product with one vector reads them as they are;
+    `stream_bytes` is the residual stream that the two halves of every layer hand on; `layer_passes` is layers times
+    `passes`.
+    """
+
+    flops: float
+    weight_bytes: float
+    packed_bytes: float
+    kv_bytes: float
+    stream_bytes: float
+    layer_passes: float
+    passes: float
+
+
+def prefill_work(architecture: Architecture, precision: str, prompt_tokens: int, prompts: int) -> Work:
+    """One pass over `prompts` prompts of `prompt_tokens` each, up to the logits of their last positions."""
+    return _one_pass(
+        architecture, precision, prompts * prompt_tokens, prompts * prefill_flops(architecture, prompt_tokens)
+    )
+
+
+def decode_work(
+    architecture: Architecture, precision: str, prompt_tokens: int, output_tokens: int, sequences: int
+) -> Work:
+    """All decode steps of `sequences` sequences side by side: `output_tokens` - 1 passes of one token each."""
+    steps = max(output_tokens - 1, 0)
+    weights = steps * _weight_bytes_read(architecture, precision, sequences)
+    return Work(
+        flops=sequences * decode_flops(architecture, prompt_tokens, output_tokens),
+        weight_bytes=weights,
+        packed_bytes=weights if sequences > 1 else 0.0,
+        kv_bytes=sequences
+        * _tokens_attended(architecture, prompt_tokens, steps)
+        * kv_bytes_per_token(architecture, 8 * _activation_bytes(precision)),
+        stream_bytes=steps * sequences * _stream_bytes(architecture, precision),
+        layer_passes=steps * architecture.layers,
+        passes=steps,
+    )
+
+
+def paper_work(architecture: Architecture, precision: str, samples: int) -> Work:
+    """One pass over `samples` samples as the paper's convention has them, of 128 tokens each."""
+    return _one_pass(architecture, precision, samples * PAPER_TOKENS, samples * paper_flops(architecture))
+
+
+def _one_pass(architecture: Architecture, precision: str, tokens: int, flops: float) -> Work:
+    weights = _weight_bytes_read(architecture, precision, tokens) if tokens else 0.0
+    return Work(
+        flops=flops,
+        weight_bytes=weights,
+        packed_bytes=weights if tokens > 1 else 0.0,
+        kv_bytes=0.0,
+        stream_bytes=tokens * _stream_bytes(architecture, precision),
+        layer_passes=architecture.layers if tokens else 0,
+        passes=1 if tokens else 0,
+    )
+
+
+def _weight_bytes_read(architecture: Architecture, precision: str, tokens: int) -> float:
+    """Bytes of weights that one pass over `tokens` tokens reads.
+
+    Not read are the embedding table, of which single rows are looked up, and the experts that no token is routed to:
+    with a of c experts per token, routed evenly, a share of (1 - a / c) ** tokens.
+    """
+    looked_up = 0 if architecture.tied_embeddings else architecture.embedding_weights * _activation_bytes(precision)
+    scheme = precision_scheme(precision)
+    idle = sum(
+        linear.copies
+        * (1 - linear.active / linear.copies) ** tokens
+        * scheme.matrix_bytes(linear.inputs, linear.outputs)
+        for linear in architecture.linears()
+        if linear.active < linear.copies
+    )
+    return weight_bytes(architecture, precision) - looked_up - idle
+
+
+def _tokens_attended(architecture: Architecture, prompt_tokens: int, steps: int) -> float:
+    """Tokens whose keys and values one sequence's decode steps read, all steps together, in the mean of the layers."""
+    everything = steps * prompt_tokens + steps * (steps + 1) // 2
+    window = architecture.sliding_window
+    if not window:
+        return everything
+    growing = min(max(window - prompt_tokens, 0), steps)
+    latest = growing * prompt_tokens + growing * (growing + 1) // 2 + (steps - growing) * window
+    sliding = architecture.sliding_layers / architecture.layers
+    return sliding * latest + (1 - sliding) * everything
+
+
+def _stream_bytes(architecture: Architecture, precision: str) -> float:
+    """Bytes of the residual stream per token, at the two places of every layer where devices add theirs up."""
+    return 2 * architecture.layers * architecture.hidden_size * _activation_bytes(precision)
+
+
+def _activation_bytes(precision: str) -> int:
+    return 4 if precision == "fp32" else 2

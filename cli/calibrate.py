@@ -1,0 +1,79 @@
+"""`codebudget calibrate`: measure this machine, so that plans can say what runtime really is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UserError
+
+
+def calibrate(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Models, with @fp32, @bf16 or @fp16 as wanted: 7b@bf16")
+    ],
+    family: Annotated[str, typer.Option(help="Where names like 7b are looked up.")] = "codellama",
+    device: Annotated[str, typer.Option(help="A device of torch: cpu, cuda, or auto for a GPU where there is one.")] = (
+        "auto"
+    ),
+    rounds: Annotated[int, typer.Option(min=1, help="Times that each point is measured.")] = 5,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where it is written.")] = Path("calibration.json"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Time models with random weights here and fit what plans need; then plan with --calibration FILE."""
+    import datetime
+    import json
+
+    from ..budgets.arms import parse_arm
+    from ..budgets.calibration import MeasuredModel, fit_sweep, held_out_errors
+    from ..budgets.models import find_model
+    from ..sampler.measuring import (
+        check_measurable,
+        choose_device,
+        describe_engine,
+        describe_machine,
+        measure,
+        sweep_for,
+    )
+
+    chosen = []
+    for text in models:
+        arm = parse_arm(text)
+        model = find_model(arm.name, family)
+        precision = arm.precision or model.default_precision
+        if arm.k is not None or precision is None:
+            raise UserError(f"cannot calibrate {text!r}: write {arm.name}@fp32 or @bf16, without a number of samples")
+        chosen.append((model, precision))
+    if len({precision for _, precision in chosen}) > 1:
+        raise UserError("one calibration holds one precision; write the same one for all models, such as @bf16")
+    for model, precision in chosen:
+        check_measurable(model, precision)
+    place, engine = choose_device(device), describe_engine()
+    sweep = sweep_for(place)
+    fitted, held_out = [], []
+    for model, precision in chosen:
+
+        def show(done: int, total: int, name: str = model.name) -> None:
+            typer.echo(f"\rmeasuring {name}: {done}/{total}", nl=done == total, err=True)
+
+        points = measure(model, precision, sweep.fitted + sweep.held_out, device=place, rounds=rounds, progress=show)
+        fitted.append(MeasuredModel(model, points[: len(sweep.fitted)]))
+        held_out.append(MeasuredModel(model, points[len(sweep.fitted) :]))
+    calibration = fit_sweep(
+        fitted,
+        engine=engine,
+        machine=describe_machine(place),
+        source=f"codebudget calibrate, {datetime.date.today().isoformat()}",
+    )
+    errors = held_out_errors(calibration, held_out)
+    out.write_text(calibration.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    if as_json:
+        answer = {"file": str(out), "machine": calibration.machine, "engine": engine, "held_out": errors._asdict()}
+        typer.echo(json.dumps(answer))
+        return
+    typer.echo(
+        f"{out}: {calibration.machine}, {engine}; on {errors.points} points that were held out the error is "
+        f"{errors.median:.1%} in the median and {errors.p90:.1%} at the 90th percentile"
+    )

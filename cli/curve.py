@@ -1,0 +1,235 @@
+"""`codebudget curve`: what each arm scores at every budget, and where one overtakes another."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import MachineError, UserError
+from .compare import DECISIVE_RANKER, DEFAULT_BENCHMARK, without_versions
+from .grading import (
+    DEFAULT_STORE,
+    FieldOption,
+    FreshOption,
+    SandboxOption,
+    StoreOption,
+    TimeoutOption,
+    WorkersOption,
+    open_grader,
+    parse_fields,
+)
+from .planning import (
+    BenchmarkOption,
+    CalibrationOption,
+    Convention,
+    ConventionOption,
+    FamilyOption,
+    HardwareOption,
+    OutputTokensOption,
+    Planned,
+    PromptTokensOption,
+    RegimeName,
+    RegimeOption,
+    conditions_from_options,
+    describe_runtime,
+    describe_workload,
+    workload_from_options,
+)
+from .progress import shown_progress, warn
+from .samples import NamedArm, SamplesOption, files_by_arm, no_engine, read_arm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..curve import Range
+    from ..records import Workload
+    from ..tasks import Benchmark
+
+
+class By(StrEnum):
+    """What a budget limits; the values of `crossings.By`."""
+
+    flops = "flops"
+    runtime = "runtime"
+
+
+def curve(
+    arms: Annotated[
+        list[str], typer.Argument(metavar="ARM...", help="A model, with @PRECISION as wanted and no :K: 70b 13b@int4")
+    ],
+    samples: SamplesOption = None,
+    ranker: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ranker",
+            metavar="RANKER",
+            help="A ranker, or FILE.py:Class. Repeatable. One that looks at the whole pool takes its time per point.",
+            show_default=DECISIVE_RANKER,
+        ),
+    ] = None,
+    family: FamilyOption = "codellama",
+    by: Annotated[By, typer.Option(help="What a budget limits; runtime needs --hardware or --calibration.")] = By.flops,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW..HIGH",
+            help="Budgets per task, such as 1e12..5e13 or 1s..5min.",
+            show_default="one sample of the cheapest arm to all of the dearest",
+        ),
+    ] = None,
+    points: Annotated[
+        int, typer.Option(min=2, max=1000, help="About how many budgets to look at, where more change some k.")
+    ] = 100,
+    out: Annotated[
+        list[str] | None,
+        typer.Option("--out", metavar="FILE", help="Write the curve, by its ending: .json or .csv. Repeatable."),
+    ] = None,
+    plot: Annotated[
+        str | None, typer.Option("--plot", metavar="FILE", help="Draw it, by its ending: .png or .svg.")
+    ] = None,
+    benchmark: BenchmarkOption = None,
+    field: FieldOption = None,
+    prompt_tokens: PromptTokensOption = None,
+    output_tokens: OutputTokensOption = None,
+    convention: ConventionOption = None,
+    hardware: HardwareOption = None,
+    regime: RegimeOption = RegimeName.throughput,
+    calibration: CalibrationOption = None,
+    sandbox: SandboxOption = "auto",
+    workers: WorkersOption = None,
+    timeout: TimeoutOption = 3.0,
+    allow_shared: Annotated[
+        bool, typer.Option("--allow-shared", help="Score tasks that can only be graded beside their tests.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of subsets, resampling and rankers.")] = 0,
+    store: StoreOption = DEFAULT_STORE,
+    fresh: FreshOption = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what each arm scores at every budget, from one pool of samples, and where one overtakes another."""
+    from pathlib import Path
+
+    from ..budgets.arms import parse_arm
+
+    files_out = [Path(name) for name in out or ()]
+    _check_outputs(files_out)
+    plot_out = None if plot is None else Path(plot)
+    if plot_out is not None:
+        from ..report.curve_plot import check_plot
+
+        check_plot(plot_out)
+    within = None if budget is None else _range(by, budget)
+    from ..curve import curve as curve_of_arms
+    from ..curve import price_arms
+    from ..rankers import load_ranker
+    from ..tasks import load_benchmark
+
+    fields = parse_fields(field)
+    chosen = load_benchmark(benchmark or DEFAULT_BENCHMARK, fields)
+    workload = _workload(chosen, fields is not None, benchmark, prompt_tokens, output_tokens, convention)
+    conditions = conditions_from_options(
+        hardware=hardware, regime=regime, calibration=calibration, usd_per_hour=None, usd_per_mtok=(), concurrency=None
+    )
+    priced = price_arms(
+        [parse_arm(arm) for arm in arms], family=family, workload=workload, conditions=conditions, by=by.value
+    )
+    files = files_by_arm(samples or [], [NamedArm(arm.arm, arm.precision or "") for arm in priced])
+    without = [arm.arm for arm in priced if arm.arm.spec not in files]
+    if without:
+        raise no_engine(without)
+    rankers = {name: load_ranker(name) for name in dict.fromkeys(ranker or [DECISIVE_RANKER]) if name != "oracle"}
+    tasks = {task.id: task for task in chosen.tasks}
+    candidates = [read_arm(arm.arm.spec, files[arm.arm.spec], tasks) for arm in priced]
+    with (
+        shown_progress() as progress,
+        open_grader(
+            sandbox=sandbox, workers=workers, timeout=timeout, store=store, fresh=fresh, progress=progress
+        ) as grader,
+    ):
+        result = curve_of_arms(
+            chosen,
+            priced,
+            candidates,
+            workload=workload,
+            grader=grader,
+            rankers=rankers,
+            by=by.value,
+            within=within,
+            points=points,
+            allow_shared=allow_shared,
+            seed=seed,
+            progress=progress,
+        )
+    from ..report.curve_files import write_curve
+
+    for warning in result.warnings:
+        warn(warning)
+    for path in files_out:
+        write_curve(result, path)
+    if plot_out is not None:
+        from ..report.curve_plot import write_plot
+
+        write_plot(result, plot_out)
+    if as_json:
+        typer.echo(json.dumps(without_versions(result.model_dump(mode="json"))))
+    else:
+        from ..report.curve_terminal import print_curve
+
+        notes = [describe_workload(workload)]
+        runtime = describe_runtime(Planned(workload=workload, plans=(), conditions=conditions))
+        print_curve(result, notes if by is By.flops or runtime is None else [*notes, runtime])
+    if result.sandbox_errors:
+        raise MachineError(
+            f"the sandbox failed on {result.sandbox_errors} programs, whose tasks are left out; run the command again"
+        )
+
+
+def _check_outputs(paths: Sequence[Path]) -> None:
+    from ..report.curve_files import FORMATS
+
+    for path in paths:
+        if path.suffix.lower() not in FORMATS:
+            raise UserError(f"--out {path}: name a file that ends in {' or '.join(FORMATS)}")
+        if not path.parent.is_dir():
+            raise UserError(f"--out {path}: there is no folder {path.parent}; make it first")
+
+
+def _range(by: By, text: str) -> Range:
+    from ..budgets.quantities import parse_amount
+    from ..curve import Range
+
+    low, dots, high = text.partition("..")
+    if not dots:
+        raise UserError(f"--budget {text}: write LOW..HIGH, such as {'1e12..5e13' if by is By.flops else '1s..5min'}")
+    found = Range(parse_amount(by.value, low), parse_amount(by.value, high))
+    if found.low >= found.high:
+        raise UserError(f"--budget {text}: the first budget must be the smaller one")
+    return found
+
+
+def _workload(
+    chosen: Benchmark,
+    mapped: bool,
+    benchmark: str | None,
+    prompt_tokens: int | None,
+    output_tokens: int | None,
+    convention: Convention | None,
+) -> Workload:
+    """The workload as `plan` has it; a benchmark whose fields were named is measured as it was read."""
+    if not mapped or benchmark is None or convention is Convention.paper:
+        return workload_from_options(
+            benchmark=benchmark, prompt_tokens=prompt_tokens, output_tokens=output_tokens, convention=convention
+        )
+    measured = chosen.workload()
+    workload = workload_from_options(
+        benchmark=None,
+        prompt_tokens=measured.prompt_tokens if prompt_tokens is None else prompt_tokens,
+        output_tokens=measured.output_tokens if output_tokens is None else output_tokens,
+        convention=convention,
+    )
+    typed = prompt_tokens is not None and output_tokens is not None
+    return workload if typed else workload.model_copy(update={"source": measured.source})

@@ -1,0 +1,96 @@
+"""`codebudget models`: the models whose cost is known without a download."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .tables import Column, print_facts, print_table
+
+if TYPE_CHECKING:
+    from ..budgets.models import Model
+
+app = typer.Typer(no_args_is_help=True, help="Models: those whose cost is known without a download.")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command("list")
+def list_models(
+    family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the packaged models by family."""
+    from ..budgets.models import families, find_family
+
+    chosen = families() if family is None else (find_family(family),)
+    if as_json:
+        rows = [_as_json(model) for known in chosen for model in known.models]
+        typer.echo(json.dumps({"models": rows}))
+        return
+    print_table(
+        (
+            *(Column("family"), Column("alias"), Column("name"), Column("parameters", right=True)),
+            *(Column("precision"), Column("Hugging Face id", folds=True)),
+        ),
+        [
+            (
+                known.name,
+                model.alias or "",
+                model.name,
+                f"{model.architecture.parameter_count():,}",
+                model.default_precision or "",
+                model.hf_id or "",
+            )
+            for known in chosen
+            for model in known.models
+        ],
+    )
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A name, an alias of the family, a Hugging Face id or a local path.")],
+    family: Annotated[str, typer.Option(help="Where names like 7b are looked up.")] = "codellama",
+    as_json: JsonOption = False,
+) -> None:
+    """Show one model: its shape, its parameters, and what they come from."""
+    from ..budgets.memory import kv_bytes_per_token
+    from ..budgets.models import find_model
+    from ..budgets.quantities import format_amount
+
+    model = find_model(name, family)
+    if as_json:
+        typer.echo(json.dumps(_as_json(model)))
+        return
+    facts: dict[str, str] = {"name": model.name}
+    for label, value in (("family", model.family), ("Hugging Face id", model.hf_id)):
+        if value is not None:
+            facts[label] = value
+    facts["parameters"] = f"{model.architecture.parameter_count():,}"
+    facts["active per token"] = f"{model.architecture.active_parameter_count():,}"
+    facts["precision"] = model.default_precision or "not stated"
+    facts["KV cache per token"] = format_amount("memory", kv_bytes_per_token(model.architecture)) + " at 16 bits"
+    facts |= {field.replace("_", " "): str(value) for field, value in _shape(model).items()}
+    facts["source"] = model.source
+    print_facts(facts)
+
+
+def _as_json(model: Model) -> dict[str, object]:
+    fields = model.model_dump(exclude={"schema_version", "architecture"})
+    parameters = {
+        "parameters": model.architecture.parameter_count(),
+        "active_parameters": model.architecture.active_parameter_count(),
+    }
+    return {**fields, **parameters, "architecture": _shape(model)}
+
+
+def _shape(model: Model) -> dict[str, Any]:
+    """What the architecture has, without what it has not."""
+    fields = model.architecture.model_dump(exclude_defaults=True)
+    for value in fields.values():
+        if isinstance(value, dict):
+            value.pop("schema_version", None)
+    return fields
