@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import CodebudgetError, MachineError, UserError
-from ..estimators import BoolArray, FloatArray, IntArray, rank_score_at_k, rank_score_at_k_by_subsets
+from ..estimators import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    rank_score_at_k,
+    rank_score_at_k_by_subsets,
+    rank_score_at_ks,
+)
 from ..records import Candidate, PublicTask, Ranking
 from .execution import RememberingRunner
 from .protocol import Context, Ranker
@@ -64,6 +71,17 @@ class RankedPool:
         if self._ranker.pointwise:
             return float(rank_score_at_k([np.array(self.ranking.scores, np.float64)], [passed], k)[0])
         return rank_score_at_k_by_subsets(self._rank_subset, passed, k, subsets=subsets, seed=seed, key=self._task.id)
+
+    def score_at_ks(self, passed: BoolArray, ks: Sequence[int], *, subsets: int = 200, seed: int) -> FloatArray:
+        """`score_at_k` for several k: an array [ks].
+
+        Raises:
+            UndefinedEstimateError: There are fewer candidates than some k.
+            UserError: The ranker breaks its contract, or `passed` is not one value per candidate.
+        """
+        if self._ranker.pointwise and len(passed) == len(self._candidates):
+            return rank_score_at_ks(np.array(self.ranking.scores, np.float64), passed, ks)
+        return np.array([self.score_at_k(passed, k, subsets=subsets, seed=seed) for k in ks], np.float64)
 
     def _rank_subset(self, subset: IntArray) -> FloatArray:
         return np.array(self._rank([self._candidates[int(i)] for i in subset]).scores, np.float64)

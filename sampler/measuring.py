@@ -83,8 +83,7 @@ def measure(
         UserError: The precision cannot be measured.
         MachineError: torch or transformers is missing, there is no such device, or the model does not fit it.
     """
-    if precision not in DTYPES:
-        raise UserError(f"transformers is measured at {' '.join(DTYPES)}, not {precision}; write {model.name}@bf16")
+    check_measurable(model, precision)
     torch, _ = _libraries()
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise MachineError("torch finds no GPU here; use --device cpu")
@@ -111,6 +110,16 @@ def measure(
         )
         for point, passes in zip(points, fastest, strict=True)
     )
+
+
+def check_measurable(model: Model, precision: str) -> None:
+    """Refuse a precision that transformers is not measured at.
+
+    Raises:
+        UserError: It is none of `DTYPES`.
+    """
+    if precision not in DTYPES:
+        raise UserError(f"transformers is measured at {' '.join(DTYPES)}, not {precision}; write {model.name}@bf16")
 
 
 def choose_device(name: str) -> str:
@@ -152,7 +161,8 @@ def describe_machine(device: str) -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "CPU")
-    return f"{name}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{name}, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def _pass_times(network: Any, point: Point, device: str) -> list[float]:

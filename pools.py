@@ -1,0 +1,268 @@
+"""The candidates of several arms, graded on the tasks that all of them have."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .errors import SandboxError, UserError
+from .estimators import PASS_AT_K, pass_at_k
+from .grading import Grader, Program, Progress
+from .rankers import Context, RankedPool, Ranker, RememberingRunner
+from .sampler.strata import pool_common_strata
+from .tasks import Benchmark, visible_examples
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .estimators import BoolArray, FloatArray, IntArray
+    from .records import Candidate, PublicTask, ReferenceCheck, Task, Verdict
+
+
+class Wanted(NamedTuple):
+    """An arm as typed, how many samples it needs of a task, and its candidates."""
+
+    spec: str
+    k: int
+    candidates: Sequence[Candidate]
+
+
+class Graded(NamedTuple):
+    """The candidates of one arm and task that are scored, with their verdicts."""
+
+    candidates: list[Candidate]
+    verdicts: list[Verdict]
+
+    @property
+    def passed(self) -> BoolArray:
+        """Whether each passes the hidden tests."""
+        return np.array([verdict.status == "passed" for verdict in self.verdicts], dtype=np.bool_)
+
+
+Pool = dict[str, Graded]
+"""An arm's graded candidates by task id."""
+
+
+class PoolScores(NamedTuple):
+    """Scores of one arm by metric, `pass_at_k` and rankers, arrays [tasks, ks], at the k in `ks`, ascending."""
+
+    ks: IntArray
+    scores: dict[str, FloatArray]
+
+    def at(self, metric: str, ks: IntArray) -> FloatArray:
+        """Scores at some of the k, [tasks, len(ks)]."""
+        return self.scores[metric][:, np.searchsorted(self.ks, ks)]
+
+
+class GradedArms(NamedTuple):
+    """What can be scored of several arms.
+
+    Attributes:
+        tasks: Those that every arm is scored on.
+        pools: One per arm; they may hold tasks beyond those.
+        left_out: Why other tasks are not scored, by their ids.
+        warnings: Lines that a reader must see.
+        sandbox_errors: Programs that the machine failed to grade.
+    """
+
+    tasks: list[Task]
+    pools: list[Pool]
+    left_out: dict[str, str]
+    warnings: list[str]
+    sandbox_errors: int
+
+
+def grade_arms(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, allow_shared: bool) -> GradedArms:
+    """Grade the tasks of which every arm has as many samples as it needs.
+
+    Args:
+        benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
+        arms: At least one.
+        grader: Runs programs, through the store.
+        allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
+
+    Raises:
+        UserError: no task can be scored for all arms.
+        SandboxError: the sandbox failed so that nothing can be scored.
+    """
+    by_arm, warnings = pool_common_strata([arm.spec for arm in arms], [_by_task(arm.candidates) for arm in arms])
+    tasks, left_out = _tasks_of_all(benchmark, arms, by_arm, warnings)
+    checks = grader.check(tasks)
+    for task in tasks:
+        check = checks[task.id]
+        if not check.ok:
+            left_out[task.id] = f"its own reference solution fails here ({check.detail})"
+        elif check.integrity == "shared" and not allow_shared:
+            left_out[task.id] = "its values cannot cross between processes; --allow-shared scores it all the same"
+    tasks = [task for task in tasks if task.id not in left_out]
+
+    pools = _grade(tasks, checks, by_arm, grader)
+    broken = {
+        task_id
+        for pool in pools
+        for task_id, graded in pool.items()
+        if any(verdict.status == "sandbox_error" for verdict in graded.verdicts)
+    }
+    sandbox_errors = sum(
+        verdict.status == "sandbox_error" for pool in pools for graded in pool.values() for verdict in graded.verdicts
+    )
+    left_out |= dict.fromkeys(sorted(broken), "the sandbox failed on one of its programs")
+    scored = [task for task in tasks if task.id not in broken]
+    if not scored and broken:
+        raise SandboxError(
+            f"the sandbox failed on a program of each of the {len(broken)} tasks that could be scored; "
+            "run the command again, or choose another with --sandbox"
+        )
+    if not scored:
+        reasons = Counter(left_out.values()).most_common(1)
+        raise UserError(f"no task is left to score ({reasons[0][0] if reasons else 'the benchmark is empty'})")
+    return GradedArms(scored, pools, left_out, warnings + _tampering(arms, pools), sandbox_errors)
+
+
+def public_task(task: Task, candidates: Sequence[Candidate]) -> PublicTask:
+    """What rankers see of a task: the prompt that the candidates were drawn from takes the benchmark's place.
+
+    Where candidates were drawn from several prompts, only examples that all of those show are visible.
+    """
+    prompts = list(dict.fromkeys(candidate.prompt or task.prompt for candidate in candidates))
+    if not prompts or prompts == [task.prompt]:
+        return task.public()
+    shown = [visible_examples(prompt, task.entry_point) for prompt in prompts]
+    common = tuple(example for example in shown[0] if all(example in others for others in shown[1:]))
+    return task.public().model_copy(update={"prompt": prompts[0], "examples": common})
+
+
+def score_pool(
+    spec: str,
+    pool: Pool,
+    tasks: Sequence[Task],
+    ks: IntArray,
+    rankers: Mapping[str, Ranker],
+    grader: Grader,
+    *,
+    seed: int,
+    progress: Progress,
+) -> PoolScores:
+    """Score an arm at several k from one pool of samples.
+
+    Args:
+        spec: The arm, for progress.
+        pool: Its graded candidates.
+        tasks: Those to score.
+        ks: Ascending; none exceeds a task's samples.
+        rankers: By the name that the user typed.
+        grader: What rankers run programs with.
+        seed: Of subsets and rankers.
+        progress: Is told how far ranking is.
+    """
+    counts = np.array([len(pool[task.id].verdicts) for task in tasks], np.int64)
+    passes = np.array([int(pool[task.id].passed.sum()) for task in tasks], np.int64)
+    shape = (len(tasks), len(ks))
+    scores = {PASS_AT_K: np.empty(shape), **{name: np.empty(shape) for name in rankers}}
+    for place, k in enumerate(ks):
+        scores[PASS_AT_K][:, place] = pass_at_k(counts, passes, int(k))
+    if not rankers or not len(ks):
+        return PoolScores(ks, scores)
+
+    def rank(task: Task) -> dict[str, FloatArray]:
+        graded = pool[task.id]
+        shown = public_task(task, graded.candidates)
+        # Shared by the rankers: two that look at the same calls run each program once.
+        runner = RememberingRunner(grader)
+        rows = {}
+        for name, ranker in rankers.items():
+            context = Context(random.Random(f"{seed}/{task.id}"), runner)
+            ranked = RankedPool(ranker, shown, graded.candidates, context)
+            rows[name] = ranked.score_at_ks(graded.passed, ks.tolist(), seed=seed)
+        return rows
+
+    with ThreadPoolExecutor(grader.sandbox.workers) as threads:
+        try:
+            for place, rows in enumerate(threads.map(rank, tasks)):
+                for name, row in rows.items():
+                    scores[name][place] = row
+                progress(f"ranking {spec}", place + 1, len(tasks))
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+    return PoolScores(ks, scores)
+
+
+def _by_task(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
+    grouped: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        grouped.setdefault(candidate.task_id, []).append(candidate)
+    return grouped
+
+
+def _tasks_of_all(
+    benchmark: Benchmark,
+    arms: Sequence[Wanted],
+    by_arm: Sequence[Mapping[str, Sequence[Candidate]]],
+    notes: Sequence[str],
+) -> tuple[list[Task], dict[str, str]]:
+    """Tasks for which every arm has its k samples, and why the others are left out.
+
+    Raises:
+        UserError: There is none; the message ends with `notes`.
+    """
+    left_out: dict[str, str] = {}
+    for task in benchmark.tasks:
+        for arm, candidates in zip(arms, by_arm, strict=True):
+            have = len(candidates.get(task.id, ()))
+            if have < arm.k:
+                what = "no sample" if have == 0 else f"only {have} of {arm.k} samples"
+                left_out[task.id] = f"{what} of {arm.spec}"
+                break
+    tasks = [task for task in benchmark.tasks if task.id not in left_out]
+    if tasks:
+        return tasks, left_out
+    because = "".join(f"; {note}" for note in notes)
+    for arm, candidates in zip(arms, by_arm, strict=True):
+        spec, k = arm.spec, arm.k
+        most = max((len(rows) for rows in candidates.values()), default=0)
+        if most < k:
+            raise UserError(
+                f"{spec}: pass@{k} is undefined, since no task has more than {most} of the {k} samples that it needs; "
+                f"ask for a smaller k or give more files{because}"
+            )
+    why = Counter(left_out.values()).most_common(1)[0][0]
+    raise UserError(
+        f"no task has the samples that every arm needs (most often: {why}); give files of the same tasks{because}"
+    )
+
+
+def _grade(
+    tasks: Sequence[Task],
+    checks: dict[str, ReferenceCheck],
+    by_arm: Sequence[Mapping[str, list[Candidate]]],
+    grader: Grader,
+) -> list[Pool]:
+    # Task by task over all arms, so that a tester compiles each task's tests once.
+    programs = [
+        (arm, task, candidate)
+        for task in tasks
+        for arm, candidates in enumerate(by_arm)
+        for candidate in candidates[task.id]
+    ]
+    verdicts = grader.grade([Program(task, candidate.program) for _, task, candidate in programs], checks)
+    pools: list[Pool] = [{} for _ in by_arm]
+    for (arm, task, candidate), verdict in zip(programs, verdicts, strict=True):
+        graded = pools[arm].setdefault(task.id, Graded([], []))
+        graded.candidates.append(candidate)
+        graded.verdicts.append(verdict)
+    return pools
+
+
+def _tampering(arms: Sequence[Wanted], pools: Sequence[Pool]) -> list[str]:
+    return [
+        f"{arm.spec} sample {candidate.index} of {task_id} tampered with its grading: {verdict.detail}"
+        for arm, pool in zip(arms, pools, strict=True)
+        for task_id, graded in pool.items()
+        for candidate, verdict in zip(graded.candidates, graded.verdicts, strict=True)
+        if verdict.status == "tampered"
+    ]
