@@ -92,13 +92,16 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say which arm wins for the same compute: plan, sample, execute, rank and compare."""
-    fields = parse_fields(field)
+    from ..tasks import load_benchmark
+
+    chosen = load_benchmark(benchmark or DEFAULT_BENCHMARK, parse_fields(field))
     planned = plan_from_options(
         arms,
         family=family,
         match=match,
         budget=budget,
-        benchmark=benchmark,
+        # The default benchmark was not named, so the plan is by the paper's convention.
+        benchmark=None if benchmark is None else chosen,
         prompt_tokens=prompt_tokens,
         output_tokens=output_tokens,
         convention=convention,
@@ -109,7 +112,6 @@ def compare(
         usd_per_hour=usd_per_hour,
         usd_per_mtok=usd_per_mtok,
         concurrency=concurrency,
-        fields=fields,
     )
     files = files_by_arm(samples or [], [NamedArm(plan.arm, plan.precision) for plan in planned.plans])
     named = _rankers(ranker)
@@ -121,10 +123,8 @@ def compare(
     from ..compare import ArmSamples
     from ..compare import compare as compare_arms
     from ..rankers import load_ranker
-    from ..tasks import load_benchmark
 
     loaded = {name: load_ranker(name) for name in named}
-    chosen = load_benchmark(benchmark or DEFAULT_BENCHMARK, fields)
     tasks = {task.id: task for task in chosen.tasks}
     inputs = [ArmSamples(plan, read_arm(plan.arm.spec, files[plan.arm.spec], tasks)) for plan in planned.plans]
     with (

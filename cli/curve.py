@@ -24,7 +24,6 @@ from .grading import (
 from .planning import (
     BenchmarkOption,
     CalibrationOption,
-    Convention,
     ConventionOption,
     FamilyOption,
     HardwareOption,
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..curve import Range
-    from ..records import Workload
-    from ..tasks import Benchmark
 
 
 class By(StrEnum):
@@ -128,9 +125,13 @@ def curve(
     from ..rankers import load_ranker
     from ..tasks import load_benchmark
 
-    fields = parse_fields(field)
-    chosen = load_benchmark(benchmark or DEFAULT_BENCHMARK, fields)
-    workload = _workload(chosen, fields is not None, benchmark, prompt_tokens, output_tokens, convention)
+    chosen = load_benchmark(benchmark or DEFAULT_BENCHMARK, parse_fields(field))
+    workload = workload_from_options(
+        benchmark=None if benchmark is None else chosen,
+        prompt_tokens=prompt_tokens,
+        output_tokens=output_tokens,
+        convention=convention,
+    )
     conditions = conditions_from_options(
         hardware=hardware, regime=regime, calibration=calibration, usd_per_hour=None, usd_per_mtok=(), concurrency=None
     )
@@ -209,27 +210,3 @@ def _range(by: By, text: str) -> Range:
     if found.low >= found.high:
         raise UserError(f"--budget {text}: the first budget must be the smaller one")
     return found
-
-
-def _workload(
-    chosen: Benchmark,
-    mapped: bool,
-    benchmark: str | None,
-    prompt_tokens: int | None,
-    output_tokens: int | None,
-    convention: Convention | None,
-) -> Workload:
-    """The workload as `plan` has it; a benchmark whose fields were named is measured as it was read."""
-    if not mapped or benchmark is None or convention is Convention.paper:
-        return workload_from_options(
-            benchmark=benchmark, prompt_tokens=prompt_tokens, output_tokens=output_tokens, convention=convention
-        )
-    measured = chosen.workload()
-    workload = workload_from_options(
-        benchmark=None,
-        prompt_tokens=measured.prompt_tokens if prompt_tokens is None else prompt_tokens,
-        output_tokens=measured.output_tokens if output_tokens is None else output_tokens,
-        convention=convention,
-    )
-    typed = prompt_tokens is not None and output_tokens is not None
-    return workload if typed else workload.model_copy(update={"source": measured.source})

@@ -58,12 +58,17 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say how many samples of each model the same cost buys: arithmetic, no GPU and no download."""
+    chosen = None
+    if benchmark is not None:
+        from ..tasks import load_benchmark
+
+        chosen = load_benchmark(benchmark)
     planned = plan_from_options(
         arms,
         family=family,
         match=match,
         budget=budget,
-        benchmark=benchmark,
+        benchmark=chosen,
         prompt_tokens=prompt_tokens,
         output_tokens=output_tokens,
         convention=convention,

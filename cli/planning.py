@@ -14,10 +14,11 @@ import typer
 from ..errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ..budgets.costs import Conditions
     from ..records import Plan, Workload
+    from ..tasks import Benchmark
 
 
 class Match(StrEnum):
@@ -111,7 +112,7 @@ def plan_from_options(
     family: str,
     match: Match | None,
     budget: str | None,
-    benchmark: str | None,
+    benchmark: Benchmark | None,
     prompt_tokens: int | None,
     output_tokens: int | None,
     convention: Convention | None,
@@ -122,7 +123,6 @@ def plan_from_options(
     usd_per_hour: float | None = None,
     usd_per_mtok: Sequence[str] | None = None,
     concurrency: int | None = None,
-    fields: Mapping[str, str] | None = None,
 ) -> Planned:
     """Plan the arms as the options of `plan` and `compare` say; see the options for what each is.
 
@@ -135,11 +135,7 @@ def plan_from_options(
     parsed = [parse_arm(arm) for arm in arms]
     limits = None if budget is None else parse_budget(budget)
     workload = workload_from_options(
-        benchmark=benchmark,
-        fields=fields,
-        prompt_tokens=prompt_tokens,
-        output_tokens=output_tokens,
-        convention=convention,
+        benchmark=benchmark, prompt_tokens=prompt_tokens, output_tokens=output_tokens, convention=convention
     )
     conditions = conditions_from_options(
         hardware=hardware,
@@ -192,12 +188,7 @@ def conditions_from_options(
 
 
 def workload_from_options(
-    *,
-    benchmark: str | None,
-    fields: Mapping[str, str] | None = None,
-    prompt_tokens: int | None,
-    output_tokens: int | None,
-    convention: Convention | None,
+    *, benchmark: Benchmark | None, prompt_tokens: int | None, output_tokens: int | None, convention: Convention | None
 ) -> Workload:
     """The workload: the paper's where nothing names another, else the benchmark's, with typed counts in its place.
 
@@ -222,9 +213,7 @@ def workload_from_options(
         return Workload(convention="tokens", prompt_tokens=prompt_tokens, output_tokens=output_tokens, source=source)
     if benchmark is None:
         raise UserError("--convention tokens needs --benchmark, or both --prompt-tokens and --output-tokens")
-    from ..tasks import load_benchmark
-
-    measured = load_benchmark(benchmark, fields).workload()
+    measured = benchmark.workload()
     if prompt_tokens is not None:
         changed: dict[str, object] = {
             "prompt_tokens": prompt_tokens,

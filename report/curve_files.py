@@ -31,16 +31,3 @@ def write_curve(curve: Curve, path: Path) -> None:
                 for point in points:
                     scores = (point.k, point.value, point.low, point.high, point.undefined)
                     writer.writerow((arm.spec, arm.model, arm.precision, metric, curve.by, point.budget, *scores))
-
-
-def curve_as_json(curve: Curve) -> object:
-    """`curve --json`: the record, without the version fields of records."""
-    return _without_versions(curve.model_dump(mode="json"))
-
-
-def _without_versions(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _without_versions(item) for key, item in value.items() if key != "schema_version"}
-    if isinstance(value, list | tuple):
-        return [_without_versions(item) for item in value]
-    return value

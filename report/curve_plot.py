@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..crossings import metric_name
+from ..crossings import format_budget, metric_name
 from ..errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 _DASHES = ("-", "--", "-.", ":")
 _ABREAST = 3
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -45,8 +45,10 @@ def check_plot(path: Path) -> None:
         raise UserError(f"--plot {path}: name a file that ends in {' or '.join(FORMATS)}")
     if not path.parent.is_dir():
         raise UserError(f"--plot {path}: there is no folder {path.parent}; make it first")
-    if importlib.util.find_spec("matplotlib") is None:
-        raise MachineError("a plot needs matplotlib: pip install 'codebudget[report]'")
+    try:
+        importlib.import_module("matplotlib")
+    except ImportError as error:
+        raise MachineError("a plot needs matplotlib: pip install 'codebudget[report]'") from error
 
 
 def write_plot(curve: Curve, path: Path) -> None:
@@ -63,7 +65,9 @@ def write_plot(curve: Curve, path: Path) -> None:
     metrics = list(curve.arms[0].metrics)
     columns = min(_ABREAST, len(metrics))
     rows = math.ceil(len(metrics) / columns)
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_STYLE}):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
         figure = Figure(figsize=(1.5 + 3.6 * columns, 0.8 + 2.9 * rows), layout="constrained", dpi=150)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for place, panel in enumerate(panels.flat):
@@ -83,8 +87,15 @@ def write_plot(curve: Curve, path: Path) -> None:
 
 
 def _draw(panel: Axes, curve: Curve, metric: str) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     panel.set_title(metric_name(curve.by, metric), fontsize=9)
     panel.set_xscale("log")
+    decades = math.log10(curve.budgets[-1] / curve.budgets[0])
+    subs = (1.0,) if decades > 2 else (1.0, 2.0, 5.0) if decades > 0.7 else tuple(float(sub) for sub in range(1, 10))
+    panel.xaxis.set_major_locator(LogLocator(subs=subs))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_budget(curve.by, value).partition(" ")[0]))
+    panel.xaxis.set_minor_formatter(NullFormatter())
     panel.set_xlim(curve.budgets[0] * 0.93, curve.budgets[-1] * 1.07)
     panel.set_ylim(0.0, 1.0)
     panel.grid(visible=True, alpha=0.3, linewidth=0.5)
@@ -94,6 +105,10 @@ def _draw(panel: Axes, curve: Curve, metric: str) -> None:
         panel.fill_between(budgets, lows, highs, step="post", color=colour, alpha=0.15, linewidth=0)
         # A label for every line, so that the legend finds them all; what it shows are the arms' names.
         panel.step(budgets, values, where="post", color=colour, linestyle=dash, linewidth=1.5, label=f"arm {place}")
+        reached = [(budget, value) for budget, value in zip(budgets, values, strict=True) if not math.isnan(value)]
+        if reached:
+            # A single sample has no line of its own where the range ends with it.
+            panel.plot(*reached[-1], marker="o", markersize=3, color=colour)
     for crossing in curve.crossings:
         if crossing.metric == metric and crossing.budget is not None:
             panel.axvline(crossing.budget, color="#555555", linestyle=(0, (1, 3)), linewidth=1)

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "compare": LEAVES | SIBLINGS | {"grading", "pools", "advice"},
     "crossings": LEAVES,
     "curve": LEAVES | SIBLINGS | {"grading", "pools", "crossings"},
-    "report": LEAVES | SIBLINGS | {"compare", "curve"},
+    "report": LEAVES | SIBLINGS | {"compare", "curve", "crossings"},
     "leaderboard": LEAVES | SIBLINGS | {"grading", "compare", "report"},
     "models": LEAVES,
     "cli": LEAVES | SIBLINGS | COMPOSERS | {"models", "__init__"},
