@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import Field
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from ..records import BudgetKind, Cost, Record
-from .calibration import Calibration, calibrated_runtime
+from ..records import BudgetKind, Cost
 from .dollars import Prices, TokenPrice, devices_usd, tokens_usd
 from .flops import task_flops
-from .hardware import Machine  # noqa: TC001 - pydantic reads it
 from .memory import memory_bytes
-from .runtime import Regime, machine_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..records import Workload
+    from .calibration import Calibration
+    from .hardware import Machine
     from .models import Model
-    from .runtime import RuntimeOfK
+    from .runtime import Regime, RuntimeOfK
 
 
-class Conditions(Record):
+@dataclass(frozen=True)
+class Conditions:
     """Where and how samples are drawn, as far as it is known.
 
     Without a machine or a calibration there is no runtime, and without prices no dollars. `concurrency` is how many of
@@ -33,8 +32,8 @@ class Conditions(Record):
     machine: Machine | None = None
     calibration: Calibration | None = None
     regime: Regime = "throughput"
-    prices: Prices = Prices()
-    concurrency: Annotated[int, Field(ge=1)] | None = None
+    prices: Prices = field(default_factory=Prices)
+    concurrency: int | None = None
 
     @property
     def devices(self) -> int:
@@ -136,12 +135,17 @@ def sample_cost(
 
 def _runtime(model: Model, precision: str, workload: Workload, conditions: Conditions) -> RuntimeOfK | None:
     machine, concurrency, regime = conditions.machine, conditions.concurrency, conditions.regime
+    # Plans without a runtime, which are most, start faster without these modules.
     if conditions.calibration is not None:
+        from .calibration import calibrated_runtime
+
         return calibrated_runtime(
             conditions.calibration, model, precision, workload, regime=regime, concurrency=concurrency
         )
     if machine is None:
         return None
+    from .runtime import machine_runtime
+
     return machine_runtime(model.architecture, precision, workload, machine, regime=regime, concurrency=concurrency)
 
 

@@ -39,7 +39,7 @@ RuntimeOfK = Callable[[int], float]
 """Seconds per task, from the number of samples."""
 
 MFU: Final = 0.5
-"""Share of peak FLOP/s that matrix products reach. An assumption; llm-analysis takes what Megatron-LM reaches, 0.5."""
+"""Share of peak FLOP/s that matrix products reach. An assumption, of the size that Megatron-LM reports."""
 
 MBU: Final = 0.6
 """Share of peak bandwidth that decoding reaches. An assumption."""
@@ -51,10 +51,10 @@ ALL_REDUCE_LATENCY_S: Final = 1e-5
 """Time of an all-reduce of nothing. An assumption."""
 
 MAX_BATCH: Final = 256
-"""Sequences that decode at once: the `max_num_seqs` that vLLM had as its default."""
+"""Sequences that decode at once: vLLM's `max_num_seqs` on devices below 70 GiB and on A100; larger ones get more."""
 
 PREFILL_TOKENS: Final = 8192
-"""Prompt tokens that share one pass where many tasks wait: a usual `max_num_batched_tokens` of vLLM."""
+"""Prompt tokens that share one pass where many tasks wait: vLLM's `max_num_batched_tokens` on the same."""
 
 
 class Pace(Protocol):

@@ -23,8 +23,10 @@ from .planning import (
     ToleranceOption,
     UsdPerHourOption,
     UsdPerMtokOption,
+    describe_memory,
     describe_runtime,
     describe_workload,
+    memory_fits,
     plan_as_json,
     plan_from_options,
 )
@@ -84,6 +86,9 @@ def plan(
         import json
 
         rows = [plan_as_json(arm) for arm in planned.plans]
+        for row, fit in zip(rows, memory_fits(planned), strict=True):
+            if fit is not None:
+                row["memory_fit"] = fit.model_dump(exclude={"schema_version"})
         answer: dict[str, object] = {"arms": rows, "convention": planned.workload.convention}
         runtime = describe_runtime(planned)
         if runtime is not None:
@@ -116,11 +121,16 @@ def print_plans(planned: Planned, *, against: str) -> None:
     columns = (
         *(Column("arm", folds=True), Column("model", folds=long_names), Column("k", right=True)),
         *(Column(f"{_HEADERS[kind]}\nratio", right=True) for kind in kinds),
-        *(Column("left over", right=True), Column("matched")),
+        *(Column("left over", right=True), Column("binding"), Column("matched")),
     )
     print_table(columns, rows)
     print()
-    notes = (f"ratios are to the {against}", describe_workload(planned.workload), describe_runtime(planned))
+    notes = (
+        f"ratios are to the {against}; binding is the limit that one more sample would break",
+        *describe_memory(planned),
+        describe_workload(planned.workload),
+        describe_runtime(planned),
+    )
     for line in notes:
         if line is not None:
             print(textwrap.fill(line, WIDTH, break_on_hyphens=False))
@@ -145,5 +155,6 @@ def _cells(plan: Plan, kinds: Sequence[BudgetKind]) -> tuple[str, ...]:
         "greedy" if plan.arm.greedy else str(plan.k),
         *(over_ratio(kind) for kind in kinds),
         "\n".join(left),
+        plan.binding or "-",
         ("yes, equal" if plan.equal else "yes") if plan.matched else "no",
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..budgets.costs import Conditions
+    from ..budgets.memory import MemoryFit
     from ..records import Plan, Workload
     from ..tasks import Benchmark
 
@@ -104,6 +105,8 @@ class Planned:
     workload: Workload
     plans: tuple[Plan, ...]
     conditions: Conditions
+    memory_limit_bytes: float | None = None
+    """Memory of one device, where a budget or the hardware says."""
 
 
 def plan_from_options(
@@ -154,7 +157,10 @@ def plan_from_options(
         tolerance=tolerance,
         conditions=conditions,
     )
-    return Planned(workload=workload, plans=plans, conditions=conditions)
+    memory_limit = limits.memory_bytes if limits is not None else None
+    if memory_limit is None and conditions.machine is not None:
+        memory_limit = conditions.machine.hardware.memory_bytes
+    return Planned(workload=workload, plans=plans, conditions=conditions, memory_limit_bytes=memory_limit)
 
 
 def conditions_from_options(
@@ -171,16 +177,23 @@ def conditions_from_options(
     Raises:
         UserError: An option cannot be read.
     """
-    from ..budgets.calibration import load_calibration
     from ..budgets.costs import Conditions
     from ..budgets.dollars import Prices, parse_token_price
-    from ..budgets.hardware import find_machine
 
     if usd_per_hour is not None and not 0 < usd_per_hour < float("inf"):
         raise UserError(f"--usd-per-hour must be more than 0 and finite, not {usd_per_hour}")
+    machine, measured = None, None
+    if hardware is not None:
+        from ..budgets.hardware import find_machine
+
+        machine = find_machine(hardware)
+    if calibration is not None:
+        from ..budgets.calibration import load_calibration
+
+        measured = load_calibration(calibration)
     return Conditions(
-        machine=None if hardware is None else find_machine(hardware),
-        calibration=None if calibration is None else load_calibration(calibration),
+        machine=machine,
+        calibration=measured,
         regime=regime.value,
         prices=Prices(usd_per_hour=usd_per_hour, tokens=tuple(parse_token_price(text) for text in usd_per_mtok)),
         concurrency=concurrency,
@@ -242,6 +255,47 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
         "binding": plan.binding,
         "leftover": costs["leftover"],
     }
+
+
+def memory_fits(planned: Planned) -> list[MemoryFit | None]:
+    """What the memory limit means for each arm, None for all of them where there is no limit."""
+    limit = planned.memory_limit_bytes
+    if limit is None:
+        return [None] * len(planned.plans)
+    from ..budgets.memory import memory_fit
+    from ..budgets.models import find_model
+
+    return [
+        memory_fit(
+            find_model(plan.model).architecture,
+            plan.precision,
+            planned.workload,
+            plan.k,
+            limit,
+            concurrency=planned.conditions.concurrency,
+        )
+        for plan in planned.plans
+    ]
+
+
+def describe_memory(planned: Planned) -> list[str]:
+    """One line per arm that says how its samples go into the memory limit; none without a limit."""
+    from ..budgets.quantities import format_amount
+
+    lines = []
+    for plan, fit in zip(planned.plans, memory_fits(planned), strict=True):
+        if fit is None or planned.memory_limit_bytes is None:
+            continue
+        limit = format_amount("memory", planned.memory_limit_bytes)
+        if fit.waves is None:
+            devices = "no number of devices suffices"
+            if fit.tensor_parallel is not None:
+                devices = f"it takes {fit.tensor_parallel} such devices (tensor parallel)"
+            lines.append(f"{plan.arm.spec} does not fit {limit}: {devices}")
+        else:
+            waves = "at once" if fit.waves == 1 else f"in {fit.waves} waves of up to {fit.concurrency}"
+            lines.append(f"{plan.arm.spec} fits {limit}: its {plan.k} samples of a task run {waves}")
+    return lines
 
 
 def describe_runtime(planned: Planned) -> str | None:
