@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,7 @@ def amount(cost: Cost, kind: BudgetKind) -> float:
 
 
 def on_eight(regime: Regime, concurrency: int | None = None) -> Conditions:
-    return ON_EIGHT.model_copy(update={"regime": regime, "concurrency": concurrency})
+    return replace(ON_EIGHT, regime=regime, concurrency=concurrency)
 
 
 small_workloads = st.just(PAPER_WORKLOAD) | st.builds(

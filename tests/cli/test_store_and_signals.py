@@ -55,7 +55,15 @@ def verdicts(store: Path) -> int:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_stopped_run_goes_on_where_it_was(slow: Path, number: signal.Signals, code: int) -> None:
     store = slow / ".codebudget" / "store.sqlite"
-    process = subprocess.Popen(command("--json"), cwd=slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command("--json"),
+        cwd=slow,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts its background jobs with the interrupt ignored, and everything under them inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while verdicts(store) == 0 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)
