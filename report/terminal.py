@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..records import ArmResult, Comparison, Interval
 
 WIDTH = 100
+_OTHER_COSTS = {"runtime_s": "runtime", "memory_bytes": "memory", "usd": "USD"}
 _ARMS_ABREAST = 3
 _NARROWEST = 80
 """Below this a terminal wraps whole lines, which is easier to read than columns of three letters."""
@@ -61,7 +62,11 @@ def _arms(comparison: Comparison) -> Table:
     is_realised = any(arm.realised.cost.flops is not None for arm in comparison.arms)
     table.add_column("arm", overflow="fold", min_width=8)
     table.add_column("precision", no_wrap=True)
-    for header in ("k", "FLOPs", "ratio"):
+    # Beside FLOPs, whatever else the plans were limited by.
+    limited = [
+        field for field in _OTHER_COSTS if any(getattr(arm.plan.leftover, field) is not None for arm in comparison.arms)
+    ]
+    for header in ("k", "FLOPs", "ratio", *(f"{_OTHER_COSTS[field]} ratio" for field in limited)):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("matched", no_wrap=True)
     if is_realised:
@@ -76,6 +81,7 @@ def _arms(comparison: Comparison) -> Table:
             "greedy" if plan.arm.greedy else str(plan.k),
             _flops(plan.cost.flops),
             _ratio(plan.budget_ratio.flops),
+            *(_ratio(getattr(plan.budget_ratio, field)) for field in limited),
             _matched(plan.matched, plan.equal),
             *([_ratio(arm.realised.budget_ratio.flops)] if is_realised else []),
             str(arm.n),

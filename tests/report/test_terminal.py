@@ -6,6 +6,7 @@ from codebudget.budgets.flops import PAPER_WORKLOAD
 from codebudget.budgets.plan import plan_arms
 from codebudget.records import (
     ArmResult,
+    BudgetKind,
     Comparison,
     Cost,
     Interval,
@@ -20,8 +21,8 @@ from codebudget.report.terminal import print_comparison
 SCORE = Interval(value=0.5, low=0.25, high=0.75)
 
 
-def comparison(*specs: str, realised: float | None = None) -> Comparison:
-    plans = plan_arms([parse_arm(spec) for spec in specs], family="codellama", workload=PAPER_WORKLOAD)
+def comparison(*specs: str, realised: float | None = None, match: BudgetKind = "flops") -> Comparison:
+    plans = plan_arms([parse_arm(spec) for spec in specs], family="codellama", workload=PAPER_WORKLOAD, match=match)
     ratio = Realised(cost=Cost(flops=realised), budget_ratio=Cost(flops=realised))
     rankers = {
         name: RankerScore(value=0.5, low=0.25, high=0.75, cost_s=0.125) for name in ("examples", "./a[b].py:Mine")
@@ -68,6 +69,11 @@ def test_it_says_where_figures_come_from(capsys: pytest.CaptureFixture[str]) -> 
     assert "0.500 [0.250, 0.750]" in text
     assert "0.935" in text
     assert "Run A. Run B." in text
+
+
+def test_what_arms_were_matched_by_is_shown_beside_flops(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "memory ratio" in shown(capsys, comparison("70b@int4:1", "13b@bf16:5", match="memory"))
+    assert "memory" not in shown(capsys, comparison("70b@int4:1", "13b@bf16:5"))
 
 
 def test_what_was_left_out_is_grouped_by_reason(capsys: pytest.CaptureFixture[str]) -> None:
