@@ -102,7 +102,7 @@ def curve(
     allow_shared: Annotated[
         bool, typer.Option("--allow-shared", help="Score tasks that can only be graded beside their tests.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of subsets, resampling and rankers.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of subsets, resampling and rankers.")] = 0,
     store: StoreOption = DEFAULT_STORE,
     fresh: FreshOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -97,10 +98,12 @@ def _explain(error: Exception) -> int:
 
 
 def _open_missing_streams() -> None:
-    """Where a caller closed an output stream, what goes there is dropped."""
+    """Where a caller closed an output stream, what goes there is dropped; what its encoding lacks becomes `?`."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _fail(message: str, code: int) -> int:

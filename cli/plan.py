@@ -30,6 +30,7 @@ from .planning import (
     plan_as_json,
     plan_from_options,
 )
+from .progress import warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,9 @@ def plan(
         typer.echo(json.dumps(answer))
     else:
         print_plans(planned, against="first arm" if budget is None else "budget")
-    if strict and not all(arm.matched for arm in planned.plans):
+    unmatched = [arm.arm.spec for arm in planned.plans if not arm.matched]
+    if strict and unmatched:
+        warn(f"--strict: not matched: {', '.join(unmatched)}")
         raise typer.Exit(1)
 
 

@@ -47,7 +47,9 @@ def print_curve(curve: Curve, notes: Sequence[str]) -> None:
     console.print(Text(f"{budgets} at which some arm's k changes; all of them with --json, --out or --plot."))
     for arm in curve.arms:
         one, all_n = format_budget(curve.by, arm.cost_of_one), format_budget(curve.by, arm.cost_of_all)
-        console.print(Text(f"{arm.spec}: one sample costs {one}, its {arm.n} cost {all_n}; undefined beyond."))
+        console.print(
+            Text(f"{arm.spec}: one sample costs {one}, its {arm.n} cost {all_n}; undefined from what {arm.n + 1} cost.")
+        )
     for note in notes:
         console.print(Text(note))
     for reason, count in Counter(curve.left_out.values()).items():

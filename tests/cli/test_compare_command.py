@@ -207,7 +207,15 @@ def test_the_first_ranker_named_advises(compare) -> None:
     answer = last_json(compare("13b:1", "7b:2", *BOTH, "--ranker", "shortest", "--ranker", "oracle", "--json"))
     assert answer["decisive_ranker"] == "shortest"
     assert "picking by shortest" in answer["verdict"]["without_tests"]
-    assert list(answer["arms"][0]["rankers"]) == ["shortest", "oracle"]
+    # The two bounds stand beside whatever was named.
+    assert list(answer["arms"][0]["rankers"]) == ["shortest", "random", "oracle"]
+    assert {row["metric"] for row in answer["paired"]} == {"pass_at_k", "shortest"}
+
+
+def test_a_seed_below_nought_is_the_users_mistake(compare) -> None:
+    result = compare("13b:1", "7b:2", *BOTH, "--seed", "-1")
+    assert result.returncode == 2
+    assert "--seed" in result.stderr.splitlines()[-1]
 
 
 def test_a_plug_in_that_raises_is_named(compare, tiny: Path) -> None:
