@@ -43,11 +43,14 @@ class HiddenTests(Record):
     """Test code that decides a verdict and that neither a candidate nor a ranker may see.
 
     `check`: the code defines `check(candidate)`, as HumanEval's does. `asserts`: the code is statements that name the
-    entry point, as MBPP's `test_list` is. Either way the entry point's name is bound to the candidate.
+    entry point, as MBPP's `test_list` is. Either way the entry point's name is bound to the candidate. `pairs`: the code
+    defines `pairs`, a list of (arguments, expected result), and the result of each call must equal what is expected, or
+    be as close as `tolerance` says where that is a float or a sequence of floats.
     """
 
-    style: Literal["check", "asserts"]
+    style: Literal["check", "asserts", "pairs"]
     code: str
+    tolerance: NonNegative = 0.0
 
 
 class PublicTask(Record):
@@ -177,18 +180,42 @@ class Candidate(Record):
     logprobs: tuple[float, ...] | None = None
 
 
+LEAST_CPU_S: Final = 0.5
+REFERENCE_CPU_FACTOR: Final = 10.0
+
+
 class Limits(Record):
     """What one candidate may use while it is graded.
 
-    `wall_s` counts the candidate's own time only: loading its program and answering calls, not waiting for the tests.
+    Times count the candidate's own work only: loading its program and answering calls, not waiting for the tests.
+    `cpu_s` is processor time, which does not depend on what else the machine does; `wall_s` ends programs that wait.
+    Times that are None follow from the reference solution, by `resolve`.
     """
 
-    wall_s: Annotated[float, Field(gt=0)] = 3.0
+    cpu_s: Annotated[float, Field(gt=0)] | None = None
+    wall_s: Annotated[float, Field(gt=0)] | None = None
     memory_bytes: Annotated[int, Field(gt=0)] = 1 << 30
     output_bytes: Annotated[int, Field(gt=0)] = 1 << 20
     processes: Annotated[int, Field(gt=0)] = 32
     open_files: Annotated[int, Field(gt=0)] = 256
     file_bytes: Annotated[int, Field(gt=0)] = 64 << 20
+
+    def resolve(self, reference_cpu_s: float) -> Limits:
+        """These limits with both times filled in.
+
+        Without either, a program gets half a second of processor time, doubled until it is ten times what the reference
+        solution took: steps this coarse come out the same when the reference is measured again. `wall_s` is four times
+        `cpu_s` and a second. With `wall_s` alone `cpu_s` is the same.
+        """
+        if self.cpu_s is not None:
+            cpu_s = self.cpu_s
+        elif self.wall_s is not None:
+            cpu_s = self.wall_s
+        else:
+            cpu_s = LEAST_CPU_S
+            while cpu_s < REFERENCE_CPU_FACTOR * reference_cpu_s:
+                cpu_s *= 2
+        return self.model_copy(update={"cpu_s": cpu_s, "wall_s": self.wall_s or 4 * cpu_s + 1})
 
 
 class Verdict(Record):

@@ -40,7 +40,7 @@ def check(
     field: FieldOption = None,
     sandbox: SandboxOption = "auto",
     workers: WorkersOption = None,
-    timeout: TimeoutOption = 3.0,
+    timeout: TimeoutOption = None,
     store: StoreOption = DEFAULT_STORE,
     fresh: FreshOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

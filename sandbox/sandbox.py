@@ -45,7 +45,7 @@ class Sandbox:
         if workers is not None and workers < 1:
             raise UserError(f"{workers} workers cannot grade anything; give at least 1")
         self.launcher = launcher
-        self.limits = limits or Limits()
+        self.limits = (limits or Limits()).resolve(0.0)
         self.workers = workers or len(os.sched_getaffinity(0))
         self._grading = _Lanes(launcher, self.limits, self.workers)
         self._public = _Lanes(launcher, self.limits, self.workers)

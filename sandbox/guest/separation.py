@@ -243,7 +243,7 @@ class NamespaceSeparation(Separation):
 
 
 def _set_rlimits(limits: dict[str, Any], processes: int) -> None:
-    cpu_s = int(limits["wall_s"]) + 2
+    cpu_s = int(limits["cpu_s"]) + 2
     # A hard limit above the soft one, so that the process dies of SIGXCPU, which names the cause.
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     for kind, value in (
