@@ -43,9 +43,9 @@ class HiddenTests(Record):
     """Test code that decides a verdict and that neither a candidate nor a ranker may see.
 
     `check`: the code defines `check(candidate)`, as HumanEval's does. `asserts`: the code is statements that name the
-    entry point, as MBPP's `test_list` is. Either way the entry point's name is bound to the candidate. `pairs`: the code
-    defines `pairs`, a list of (arguments, expected result), and the result of each call must equal what is expected, or
-    be as close as `tolerance` says where that is a float or a sequence of floats.
+    entry point, as MBPP's `test_list` is. Either way the entry point's name is bound to the candidate. `pairs`: the
+    code defines `pairs`, a list of (arguments, expected result), and the result of each call must equal what is
+    expected, or be as close as `tolerance` says where that is a float or a sequence of floats.
     """
 
     style: Literal["check", "asserts", "pairs"]

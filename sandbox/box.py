@@ -75,7 +75,7 @@ class Box:
         self._stream = stream
         self._kill = kill
         self._buffer = bytearray()
-        self._limits = Limits()
+        self._limits = Limits().resolve(0.0)
         self._done: Done | None = None
         try:
             kind, payload = self._frame(time.monotonic() + START_S)
