@@ -1,4 +1,4 @@
-"""Any data set of HumanEval's or MBPP's shape, from the hub or a local file, as a benchmark."""
+"""Any data set of HumanEval's, MBPP's or EvalPlus' shape, from the hub or a local file, as a benchmark."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UserError
 from ..records import HiddenTests, Task
 from .benchmark import Benchmark
+from .evalplus import has_inputs, input_tests
 from .examples import visible_examples
 from .humaneval import STOP
-from .prose import called_function, completed, defines, stub_prompt
+from .prose import called_function, completed, defines, stub_prompt, unquoted
 from .rows import Located, read_file, read_hub
+from .source import forgotten_modules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +41,7 @@ def load_dataset_benchmark(
     split: str | None = None,
     id_prefix: str | None = None,
 ) -> Benchmark:
-    """A data set of HumanEval's or MBPP's shape.
+    """A data set of HumanEval's, MBPP's or EvalPlus' shape; the last is known by its field `base_input`.
 
     A prompt that is Python source with the entry point's header is taken as it is, and a reference that does not define
     the entry point continues it. A prompt in prose becomes the reference's header with the prose as its docstring.
@@ -90,10 +92,14 @@ def _mapping(fields: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: str, id_prefix: str) -> Task:
     place = located[0]
+    # Whoever names a field for the tests wants that one.
+    by_inputs = has_inputs(located[1]) and mapping["test"] == FIELDS["test"]
     raw_id = _value(located, mapping, "task_id")
-    task_id = f"{id_prefix}/{raw_id}" if isinstance(raw_id, int) else _text(place, "task_id", raw_id)
+    # EvalPlus' rules for single tasks go by the whole id.
+    is_number = isinstance(raw_id, int) and not by_inputs
+    task_id = f"{id_prefix}/{raw_id}" if is_number else _text(place, "task_id", raw_id)
     prompt = _text(place, "prompt", _value(located, mapping, "prompt"))
-    test = _lines(place, "test", _value(located, mapping, "test"))
+    test = "" if by_inputs else _lines(place, "test", _value(located, mapping, "test"))
     reference = _optional(located, mapping, "reference")
     setup = _optional(located, mapping, "setup")
     entry_point = _optional(located, mapping, "entry_point")
@@ -113,23 +119,34 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
                 f"{place}: neither the prompt nor the reference defines {entry_point!r}; map the right fields with "
                 "--field prompt=NAME or --field reference=NAME"
             )
-        prompt = stub_prompt(prompt, reference, entry_point)
+        prompt = stub_prompt(unquoted(prompt), reference, entry_point)
     elif reference is not None and not defines(reference, entry_point):
         reference = completed(prompt, reference, entry_point)
+    if not by_inputs:
+        tests = _tests(setup, test, prompt, reference)
+    elif reference is not None:
+        tests = input_tests(place, located[1], task_id, entry_point, reference)
+    else:
+        raise UserError(
+            f"{place}: inputs without a reference to say what they give; map it with --field reference=NAME"
+        )
     return Task(
         id=task_id,
         benchmark=benchmark,
         prompt=prompt,
         entry_point=entry_point,
         examples=visible_examples(prompt, entry_point),
-        tests=_tests(setup, test),
+        tests=tests,
         reference=reference,
         stop=STOP,
     )
 
 
-def _tests(setup: str | None, test: str) -> HiddenTests:
+def _tests(setup: str | None, test: str, prompt: str, reference: str | None) -> HiddenTests:
     code = f"{setup}\n{test}" if setup else test
+    forgotten = forgotten_modules(code, reference or prompt)
+    if forgotten:
+        code = "".join(f"import {name}\n" for name in forgotten) + code
     is_check = re.search(r"^def check\(", test, re.MULTILINE) is not None
     return HiddenTests(style="check" if is_check else "asserts", code=code)
 

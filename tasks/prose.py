@@ -57,6 +57,14 @@ def completed(prompt: str, body: str, entry_point: str) -> str:
     return without_docstring if module(without_docstring) is not None else program
 
 
+def unquoted(prose: str) -> str:
+    """The text of a prompt that is nothing but a docstring, or the prompt itself."""
+    tree = module(prose)
+    if tree is None or len(tree.body) != 1 or (text := ast.get_docstring(tree)) is None:
+        return prose
+    return text
+
+
 def stub_prompt(prose: str, reference: str, entry_point: str) -> str:
     """The reference's header with the prose as its docstring, open for a body.
 

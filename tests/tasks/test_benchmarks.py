@@ -151,6 +151,22 @@ def test_a_body_indented_unlike_its_docstring_still_makes_a_reference(tmp_path: 
     assert passes(load_benchmark(str(write_rows(tmp_path / "m.jsonl", row))).tasks[0])
 
 
+def test_a_module_that_the_tests_forgot_to_import_is_imported(tmp_path: Path) -> None:
+    def code(test: str, reference: str = "def half(n):\n    return n / 2\n") -> str:
+        row = {**HUMANEVAL_ROW, "prompt": "Half of n.", "canonical_solution": reference, "test": test}
+        task = load_benchmark(str(write_rows(tmp_path / "m.jsonl", row))).tasks[0]
+        assert passes(task)
+        assert task.tests is not None
+        return task.tests.code
+
+    close = "assert math.isclose(half(1), 0.5)"
+    assert code(close) == f"import math\n{close}"
+    # A variable of that name is none, nor is what the tests or the program import themselves.
+    for test in ("string = str(half(1))\nassert string.startswith('0')", f"import math\n{close}"):
+        assert code(test) == test
+    assert code(close, "import math\ndef half(n):\n    return math.ldexp(n, -1)\n") == close
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

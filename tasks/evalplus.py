@@ -1,0 +1,121 @@
+"""Tests of EvalPlus' form (Liu et al. 2023): inputs, and a reference that says what each should give.
+
+HumanEvalPlus and MbppPlus have one row per task with `base_input` (the benchmark's own inputs), `plus_input` (the
+inputs that EvalPlus adds), `atol` and a `canonical_solution`. The tests made of them call the reference where the tests
+run, so what it returns need not be written down.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UserError
+from ..records import HiddenTests
+from .evalplus_rules import ARGUMENTS, ORACLES, WITHOUT_ORACLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FLOAT_TOLERANCE = 1e-6
+"""How far a float may be off where `atol` is 0, as EvalPlus has it."""
+
+_PAIRS = """\
+import copy
+import itertools
+import json
+import math
+
+
+def frozen(value):
+    return tuple(map(frozen, value)) if isinstance(value, list) else value
+
+
+def arguments(args):
+    return {arguments}
+
+
+reference_module = {{"__name__": "reference"}}
+exec({reference!r}, reference_module)
+reference = reference_module[{entry_point!r}]
+pairs = [(args, reference(*copy.deepcopy(args))) for args in map(arguments, json.loads({inputs!r}))]
+"""
+
+_CHECK = """\
+
+tolerance = {tolerance!r}
+
+
+def check(candidate):
+    for args, expected in pairs:
+        result = candidate(*copy.deepcopy(args))
+        assert {condition}
+"""
+
+_NO_CHECK = """\
+def check(candidate):
+    raise AssertionError({reason!r})
+"""
+
+
+def has_inputs(row: Mapping[str, Any]) -> bool:
+    """Whether a row has tests of this form."""
+    return row.get("base_input") is not None
+
+
+def input_tests(place: str, row: Mapping[str, Any], task_id: str, entry_point: str, reference: str) -> HiddenTests:
+    """The hidden tests of a row, its base inputs first.
+
+    The style is `pairs`, or `check` where EvalPlus judges a task by a rule of its own. A task that EvalPlus lets every
+    program pass gets tests that its reference fails too, so that it is left out.
+
+    Args:
+        place: Where the row is, for messages.
+        row: The row.
+        task_id: The task's id; EvalPlus' rules go by it, as in `Mbpp/2`.
+        entry_point: The function that is tested.
+        reference: A whole program that defines it.
+
+    Raises:
+        UserError: If the inputs or the tolerance are not of EvalPlus' form.
+    """
+    inputs = [*_inputs(place, row, "base_input"), *_inputs(place, row, "plus_input")]
+    if not inputs:
+        raise UserError(f"{place}: neither base_input nor plus_input holds an input; a task needs one to be tested")
+    tolerance = _tolerance(place, row) or FLOAT_TOLERANCE
+    dataset, _, number = task_id.partition("/")
+    reason = WITHOUT_ORACLE.get((dataset, entry_point))
+    if reason is not None:
+        return HiddenTests(style="check", code=_NO_CHECK.format(reason=reason))
+    try:
+        # A text, since as source a list takes ten times as long to load and a hundred times its size in memory.
+        text = json.dumps(inputs, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{place}: the inputs are not plain JSON ({error}); take EvalPlus' own .jsonl") from None
+    code = _PAIRS.format(
+        arguments=ARGUMENTS.get((dataset, number), "tuple(args)"),
+        reference=reference,
+        entry_point=entry_point,
+        inputs=text,
+    )
+    condition = ORACLES.get((dataset, entry_point))
+    if condition is None:
+        return HiddenTests(style="pairs", code=code, tolerance=tolerance)
+    return HiddenTests(style="check", code=code + _CHECK.format(tolerance=tolerance, condition=condition))
+
+
+def _inputs(place: str, row: Mapping[str, Any], field: str) -> list[list[Any]]:
+    inputs = row.get(field)
+    if inputs is None:
+        return []
+    if not isinstance(inputs, list) or not all(isinstance(args, list) for args in inputs):
+        raise UserError(f"{place}: {field} is not a list of argument lists; take EvalPlus' own .jsonl")
+    return inputs
+
+
+def _tolerance(place: str, row: Mapping[str, Any]) -> float:
+    atol = row.get("atol")
+    if isinstance(atol, bool) or not isinstance(atol, int | float) or not 0 <= atol < math.inf:
+        raise UserError(f"{place}: atol is {atol!r}, not a number of at least 0; give 0 where results are exact")
+    return float(atol)
