@@ -21,6 +21,8 @@ from .grading import (
 )
 from .progress import shown_progress
 
+CANNOT_CROSS = "its values cannot cross between processes"
+
 app = typer.Typer(no_args_is_help=True, help="Benchmarks: list them, check that they can be graded here.")
 
 
@@ -45,7 +47,10 @@ def check(
     fresh: FreshOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Run every reference solution; exit 1 when one fails, since its task would be left out of every score."""
+    """Run every reference solution and list those that do not pass split.
+
+    Exits 1 when one fails, since its task would be left out of every score.
+    """
     from ..tasks import load_benchmark
 
     loaded = load_benchmark(benchmark, parse_fields(field))
@@ -60,24 +65,32 @@ def check(
         checks = grader.check(loaded.tasks)
         launcher = grader.sandbox.launcher.name
     failed = {name: result.detail for name, result in checks.items() if not result.ok}
-    shared = [name for name, result in checks.items() if result.ok and result.integrity == "shared"]
-    mutating = [name for name, result in checks.items() if result.mutates_arguments]
+    shared = {
+        name: result.detail or CANNOT_CROSS
+        for name, result in checks.items()
+        if result.ok and result.integrity == "shared"
+    }
+    ok = len(checks) - len(failed)
     if as_json:
         answer = {
             "benchmark": loaded.name,
             "sandbox": launcher,
             "tasks": len(checks),
-            "ok": len(checks) - len(failed),
-            "failed": failed,
+            "ok": ok,
+            "split": ok - len(shared),
             "shared": shared,
-            "mutates_arguments": mutating,
+            "failed": failed,
+            "mutates_arguments": [name for name, result in checks.items() if result.mutates_arguments],
         }
         typer.echo(json.dumps(answer))
     else:
-        typer.echo(f"{loaded.name}: {len(checks) - len(failed)} of {len(checks)} references pass in {launcher}")
+        typer.echo(
+            f"{loaded.name}: {ok} of {len(checks)} references pass in {launcher} "
+            f"({ok - len(shared)} split, {len(shared)} shared, {len(failed)} failed)"
+        )
         for name, why in failed.items():
             typer.echo(f"  fails, left out of scores: {name} ({why})")
-        for name in shared:
-            typer.echo(f"  only with --allow-shared: {name} (its values cannot cross between processes)")
+        for name, why in shared.items():
+            typer.echo(f"  only with --allow-shared: {name} ({why})")
     if failed:
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ BOTH = ("--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl")
 def test_references_that_pass_are_exit_code_zero(codebudget, tiny: Path) -> None:
     result = codebudget("benchmarks", "check", "tiny.jsonl", "--sandbox", "process")
     assert result.returncode == 0, result.stderr
-    assert result.stdout == "tiny: 3 of 3 references pass in process\n"
+    assert result.stdout == "tiny: 3 of 3 references pass in process (3 split, 0 shared, 0 failed)\n"
 
 
 def test_a_failing_reference_is_listed_and_left_out(codebudget, compare, tiny: Path) -> None:
@@ -19,12 +19,16 @@ def test_a_failing_reference_is_listed_and_left_out(codebudget, compare, tiny: P
     check = ("benchmarks", "check", "tiny.jsonl", "--sandbox", "process")
     result = codebudget(*check)
     assert result.returncode == 1
-    assert "2 of 3 references pass" in result.stdout
-    assert "square" in result.stdout
+    summary, *listed = result.stdout.splitlines()
+    assert summary == "tiny: 2 of 3 references pass in process (2 split, 0 shared, 1 failed)"
+    assert len(listed) == 1
+    assert "left out of scores: square (wrong: a test failed" in listed[0]
     answer = codebudget(*check, "--json")
     assert answer.returncode == 1
     report = json.loads(answer.stdout.splitlines()[-1])
-    assert (report["tasks"], report["ok"], list(report["failed"])) == (3, 2, ["square"])
+    assert (report["tasks"], report["ok"], report["split"], report["shared"]) == (3, 2, 2, {})
+    assert list(report["failed"]) == ["square"]
+    assert "a test failed" in report["failed"]["square"]
     scored = compare("13b:1", "7b:2", *BOTH)
     assert scored.returncode == 0
     assert "tiny, 2 tasks" in scored.stdout
@@ -32,7 +36,7 @@ def test_a_failing_reference_is_listed_and_left_out(codebudget, compare, tiny: P
     assert "square" in scored.stdout
 
 
-def test_a_task_that_must_share_its_process_is_scored_only_when_asked(compare, tiny: Path, bodies) -> None:
+def test_a_task_that_must_share_its_process_is_scored_only_when_asked(codebudget, compare, tiny: Path, bodies) -> None:
     # A function cannot cross between processes.
     row = {
         "task_id": "count",
@@ -45,6 +49,16 @@ def test_a_task_that_must_share_its_process_is_scored_only_when_asked(compare, t
         file.write(json.dumps(row) + "\n")
     with (tiny / "big.jsonl").open("a") as file:
         file.write(bodies([("count", "return lambda: x")]))
+    check = ("benchmarks", "check", "tiny.jsonl", "--sandbox", "process")
+    result = codebudget(*check)
+    assert result.returncode == 0
+    summary, *listed = result.stdout.splitlines()
+    assert summary.endswith("(3 split, 1 shared, 0 failed)")
+    assert len(listed) == 1
+    assert "only with --allow-shared: count (" in listed[0]
+    report = json.loads(codebudget(*check, "--json").stdout.splitlines()[-1])
+    assert (report["ok"], report["split"], list(report["shared"])) == (4, 3, ["count"])
+    assert report["shared"]["count"]
     one = ("13b:1", "--samples", "13b=big.jsonl", "--json")
     answer = json.loads(compare(*one).stdout)
     assert answer["tasks"] == 3
