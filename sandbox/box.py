@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ..errors import SandboxError
@@ -18,22 +18,6 @@ GRACE_S = 10.0
 
 class RequestTooLongError(SandboxError):
     """A program or its tests are longer than a frame may be."""
-
-
-class Message(NamedTuple):
-    """What the process in a box said: one byte of kind, then the rest."""
-
-    payload: bytes
-
-    @property
-    def kind(self) -> bytes:
-        """The kind, one of those in `wire`."""
-        return self.payload[:1]
-
-    @property
-    def body(self) -> bytes:
-        """What follows the kind."""
-        return self.payload[1:]
 
 
 class Done(NamedTuple):
@@ -86,41 +70,58 @@ class Box:
             self.close()
             raise
 
-    def run(self, role: str, limits: Limits, *, tests: dict[str, Any] | None = None, **request: Any) -> None:
-        """Start a run.
+    def run(
+        self,
+        role: str,
+        limits: Limits,
+        messages: Sequence[bytes],
+        *,
+        tests: dict[str, Any] | None = None,
+        last: bool = False,
+    ) -> None:
+        """Start a run and hand its process the first messages, as `send` does.
 
-        `tests` stay with the worker, compiled once for many runs; `request` goes to the run's process alone, so that
-        no later run can find it in the worker's memory.
+        `tests` stay with the worker, compiled once for many runs, and their run may go on for many programs; `messages`
+        go to the run's process alone, so that no later run can find them in the worker's memory.
 
         Raises:
-            RequestTooLongError: the request fits no frame.
+            RequestTooLongError: the messages fit no frame.
             BoxLostError: the box went away.
         """
-        order = {"role": role, "limits": limits.model_dump(), "tests": tests}
+        order = {"role": role, "limits": limits.model_dump() | {"lasting": tests is not None}, "tests": tests}
         try:
-            frames = wire.frame(wire.RUN, json.dumps(order).encode()) + wire.frame(
-                wire.MESSAGE, json.dumps(request).encode()
-            )
+            frames = wire.frame(wire.RUN, json.dumps(order).encode()) + self._batch(messages, last, fresh=False)
         except wire.FrameError as error:
             raise RequestTooLongError(str(error)) from error
         self._limits = limits
         self._done = None
         self._write(frames)
 
-    def send(self, payload: bytes) -> None:
-        """Hand the run's process a message."""
-        self._send(wire.MESSAGE, payload)
+    def send(self, messages: Sequence[bytes], *, last: bool = False, fresh: bool = False) -> None:
+        """Hand the run's process messages, each when it has answered the one before.
 
-    def receive(self) -> Message | Done:
-        """What the run's process says next, or how it ended.
+        After the `last` ones are answered the run ends by itself. With `fresh` its use of time and output is counted
+        from here.
+        """
+        self._write(self._batch(messages, last, fresh))
+
+    @staticmethod
+    def _batch(messages: Sequence[bytes], last: bool, fresh: bool) -> bytes:
+        return wire.batch(messages, last * wire.LAST | fresh * wire.FRESH)
+
+    def receive(self) -> list[bytes] | Done:
+        """The next answers of the run's process, or how the run ended.
 
         Raises:
             SandboxError: the run could not be started or confined.
             BoxLostError: the box went away.
         """
-        kind, payload = self._frame(time.monotonic() + self._limits.wall_s + GRACE_S)
-        if kind == wire.MESSAGE:
-            return Message(payload)
+        if self._done is not None:
+            return self._done
+        wall_s = self._limits.wall_s or 0.0
+        kind, payload = self._frame(time.monotonic() + wall_s + GRACE_S)
+        if kind == wire.BATCH:
+            return wire.messages_of(payload)
         if kind == wire.DONE:
             self._done = Done(**json.loads(payload))
             if self._done.status == "sandbox_error":
@@ -131,7 +132,7 @@ class Box:
     def stop(self) -> Done:
         """End the run, where it has not ended by itself, and wait until all of it is gone."""
         if self._done is None:
-            self._send(wire.STOP, b"")
+            self._write(wire.frame(wire.STOP, b""))
         while self._done is None:
             self.receive()
         return self._done
@@ -148,7 +149,8 @@ class Box:
             SandboxError: that does not work here.
         """
         try:
-            self.run("candidate", self._limits, program="def run(): pass", entry_point="run", return_arguments=False)
+            request = {"program": "def run(): pass", "names": ["run"], "return_arguments": False}
+            self.run("candidate", self._limits, [json.dumps(request).encode()])
             said = self.receive()
             if isinstance(said, Done):
                 raise SandboxError(f"a run ends at once: {said.detail}")
@@ -156,11 +158,8 @@ class Box:
         finally:
             self.close()
 
-    def _send(self, kind: int, payload: bytes) -> None:
-        self._write(wire.frame(kind, payload))
-
     def _write(self, data: bytes) -> None:
-        self._stream.write(data, time.monotonic() + self._limits.wall_s + GRACE_S)
+        self._stream.write(data, time.monotonic() + (self._limits.wall_s or 0.0) + GRACE_S)
 
     def _frame(self, deadline: float) -> tuple[int, bytes]:
         while True:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-import time
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import SandboxError
 from ..records import HiddenTests, Limits, Outcome, PublicTask, ReferenceCheck, Status, Task, Verdict
-from .box import Box, Done, Launcher, Message, RequestTooLongError
+from .box import Box, Done, Launcher, RequestTooLongError
+from .guest import tester as testing
 from .guest import wire
 from .printable import one_line
 from .stream import BoxLostError
+from .testcode import Suite, expression_tests, hidden_tests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from .foresight import Foreseen, Foresight
 
 _CONTROL = Task(
     id="control",
@@ -26,6 +32,12 @@ _CONTROL = Task(
 _CONTROL_CHECK = ReferenceCheck(task_id="control", ok=True, sites=(0, 1))
 _NEVER_CALLED = "the tests never called the candidate"
 _MAX_CLAIM_BYTES = 1 << 16
+_REFERENCE_CPU_S = 20.0
+"""Processor time of a reference solution where limits are to follow from it."""
+_PROGRAMS_PER_TESTER = 256
+_BYTES_PER_TESTER = 4 << 20
+"""After so many programs, or such long outcomes, another process takes over the tests, so that none grows."""
+_NOTHING_USED = Done("", "", 0.0, 0.0, 0)
 _GOOD_PROGRAM = "def control(values):\n    return sorted(values)\n"
 _BAD_PROGRAM = "def control(values):\n    return values\n"
 
@@ -35,18 +47,30 @@ class _Run(NamedTuple):
 
     status: str
     detail: str
-    reached: tuple[int, ...]
-    arguments_changed: bool
     cost: Done
+    reached: tuple[int, ...] = ()
+    arguments_changed: bool = False
+    outcomes: tuple[tuple[str | None, str | None], ...] = ()
+
+
+class _Session(NamedTuple):
+    """The tests that the tester's box holds a process for."""
+
+    key: tuple[str, bool, Limits]
+    programs: int
+    outcome_bytes: int
 
 
 class Lane:
     """Grades one program at a time. Starts its boxes when first used, and anew when one is lost."""
 
-    def __init__(self, launcher: Launcher, limits: Limits) -> None:
+    def __init__(self, launcher: Launcher, limits: Limits, foresight: Foresight) -> None:
         self._launcher = launcher
         self._limits = limits
+        self._foresight = foresight
         self._boxes: tuple[Box, Box] | None = None
+        self._session: _Session | None = None
+        self._starter: ThreadPoolExecutor | None = None
 
     def grade(self, task: Task, check: ReferenceCheck, program: str) -> Verdict:
         """The verdict on `program`.
@@ -58,7 +82,7 @@ class Lane:
             return self._grade(task, check, program)
         except SandboxError as first:
             try:
-                self._restart()
+                self.restart()
             except SandboxError as second:
                 return _verdict("sandbox_error", check, f"{first}; then {second}")
         try:
@@ -79,21 +103,41 @@ class Lane:
         try:
             return self._check(task)
         except SandboxError:
-            self._restart()
+            self.restart()
         try:
             return self._check(task)
         except SandboxError:
             self.close()
             raise
 
+    def controls_hold(self) -> bool:
+        """Whether a known good and a known bad program are still judged as such."""
+        try:
+            return self._judge_controls() is None
+        except SandboxError:
+            return False
+
+    def restart(self) -> None:
+        """Take fresh boxes that judge their controls rightly.
+
+        Raises:
+            SandboxError: there are none.
+        """
+        self.close()
+        self._boxes = self._start()
+
     def _check(self, task: Task) -> ReferenceCheck:
         if task.reference is None or task.tests is None:
             missing = "reference solution" if task.reference is None else "hidden tests"
             return ReferenceCheck(task_id=task.id, ok=False, detail=f"the task has no {missing}")
-        run = self._run_split(task, task.reference, return_arguments=True)
+        limits = self._limits
+        if limits.cpu_s is None and limits.wall_s is None:
+            limits = limits.model_copy(update={"cpu_s": _REFERENCE_CPU_S})
+        limits = limits.resolve(0.0)
+        run = self._run_split(task, task.reference, limits, return_arguments=True)
         integrity = "split"
         if run.status in ("wrong", "crashed") and run.detail != _NEVER_CALLED:
-            shared = self._run_shared(task, task.reference)
+            shared = self._run_shared(task, task.reference, limits)
             if shared.status == "passed":
                 run, integrity = shared, "shared"
         problem = "" if run.status == "passed" else f"{run.status}: {run.detail}"
@@ -121,7 +165,7 @@ class Lane:
         try:
             return self._evaluate(task, program, expressions)
         except SandboxError:
-            self._restart()
+            self.restart()
         try:
             return self._evaluate(task, program, expressions)
         except BoxLostError:
@@ -132,45 +176,22 @@ class Lane:
             raise
 
     def _evaluate(self, task: PublicTask, program: str, expressions: Sequence[str]) -> list[Outcome]:
-        tester, candidate = self._ready()
-        since = time.monotonic()
-        loaded = self._load(candidate, task, program, return_arguments=False)
-        if isinstance(loaded, _Run):
-            return _all_failed(loaded.status, len(expressions), time.monotonic() - since)
-        tester.run(
-            "expressions",
-            self._limits,
-            prompt=task.prompt,
-            entry_point=task.entry_point,
-            expressions=list(expressions),
-        )
-        outcomes: list[Outcome] = []
-        error = ""
-        while len(outcomes) < len(expressions) and not error:
-            said = tester.receive()
-            if isinstance(said, Message) and said.kind == wire.REPORT:
-                now = time.monotonic()
-                outcomes.append(Outcome(**json.loads(said.body), wall_s=now - since))
-                since = now
-                tester.send(b"")
-            elif isinstance(said, Message):
-                error = self._forward(said, candidate, tester)[0]
-            else:
-                error = said.status
-        candidate.stop()
-        tester.stop()
-        return outcomes + _all_failed(error, len(expressions) - len(outcomes), time.monotonic() - since)
+        limits = self._limits.resolve(0.0)
+        run = self._converse("expressions", expression_tests(task, expressions), program, limits)
+        outcomes = [Outcome(value=value, error=error) for value, error in run.outcomes]
+        outcomes += [Outcome(error=run.status)] * (len(expressions) - len(outcomes))
+        # What the program took as a whole is counted to the first.
+        outcomes[0] = outcomes[0].model_copy(update={"wall_s": run.cost.wall_s})
+        return outcomes
 
     def close(self) -> None:
         """End both boxes."""
-        boxes, self._boxes = self._boxes, None
+        boxes, self._boxes, self._session = self._boxes, None, None
         for box in boxes or ():
             box.close()
-
-    def _restart(self) -> None:
-        """Take fresh boxes that judge their controls rightly; raises SandboxError where there are none."""
-        self.close()
-        self._boxes = self._start()
+        if self._starter is not None:
+            self._starter.shutdown()
+            self._starter = None
 
     def _ready(self) -> tuple[Box, Box]:
         if self._boxes is None:
@@ -178,112 +199,231 @@ class Lane:
         return self._boxes
 
     def _start(self) -> tuple[Box, Box]:
-        tester = self._launcher.launch()
+        # A box may be bound to the thread that started it, so that thread stays as long as the box.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="codebudget-starter")
+        starting = self._starter.submit(self._launcher.launch)
         try:
             candidate = self._launcher.launch()
         except BaseException:
-            tester.close()
+            if starting.exception() is None:
+                starting.result().close()
+            raise
+        try:
+            tester = starting.result()
+        except BaseException:
+            candidate.close()
             raise
         self._boxes = tester, candidate
         try:
-            good = self._grade(_CONTROL, _CONTROL_CHECK, _GOOD_PROGRAM)
-            bad = self._grade(_CONTROL, _CONTROL_CHECK, _BAD_PROGRAM)
+            problem = self._judge_controls()
         except SandboxError:
             self.close()
             raise
-        if (good.status, bad.status) != ("passed", "wrong"):
+        if problem is not None:
             self.close()
-            raise SandboxError(f"the sandbox misjudges its controls: {good.status} {good.detail}; {bad.status}")
+            raise SandboxError(f"the sandbox misjudges its controls: {problem}")
         return tester, candidate
 
+    def _judge_controls(self) -> str | None:
+        good = self._grade(_CONTROL, _CONTROL_CHECK, _GOOD_PROGRAM)
+        bad = self._grade(_CONTROL, _CONTROL_CHECK, _BAD_PROGRAM)
+        if (good.status, bad.status) == ("passed", "wrong"):
+            return None
+        return f"{good.status} {good.detail}; {bad.status}"
+
     def _grade(self, task: Task, check: ReferenceCheck, program: str) -> Verdict:
+        limits = self._limits.resolve(check.cpu_s)
         if check.integrity == "shared":
-            run = self._run_shared(task, program)
+            run = self._run_shared(task, program, limits)
         else:
-            run = self._run_split(task, program, return_arguments=check.mutates_arguments)
+            run = self._run_split(task, program, limits, return_arguments=check.mutates_arguments)
         status, detail = run.status, run.detail
         if status == "passed" and not (check.sites and set(check.sites) <= set(run.reached)):
             status, detail = "wrong", f"{len(run.reached)} of {len(check.sites)} tests were run"
         return _verdict(status, check, detail, run)
 
-    def _run_split(self, task: Task, program: str, *, return_arguments: bool) -> _Run:
-        tester, candidate = self._ready()
-        loaded = self._load(candidate, task, program, return_arguments=return_arguments)
-        if isinstance(loaded, _Run):
-            return loaded
-        tester.run("tests", self._limits, tests=_tests(task), return_arguments=return_arguments)
+    def _run_split(self, task: Task, program: str, limits: Limits, *, return_arguments: bool) -> _Run:
+        return self._converse("tests", hidden_tests(task, return_arguments=return_arguments), program, limits)
+
+    def _run_shared(self, task: Task, program: str, limits: Limits) -> _Run:
+        _, box = self._ready()
+        suite = hidden_tests(task, return_arguments=False)
+        request = {"program": program, "tests": suite.message, "names": suite.names}
+        try:
+            box.run("shared", limits, [json.dumps(request).encode()])
+        except RequestTooLongError as error:
+            return _too_long(error)
+        said = box.receive()
+        if isinstance(said, Done):
+            return _Run(said.status, said.detail, said)
+        cost = box.stop()
+        claim = _claim(said[0][1:], ("passed", "wrong", "crashed", "invalid", "memory"))
+        return _Run(claim.status, claim.detail, cost, claim.reached)
+
+    def _converse(self, role: str, suite: Suite, program: str, limits: Limits) -> _Run:
+        """Run a program and its tests, again without foresight where that led them astray."""
+        foreseen = self._foresight.of(suite.key)
+        while True:
+            run = self._converse_once(role, suite, program, limits, foreseen)
+            if run.status != testing.STRAYED:
+                return run
+
+    def _converse_once(self, role: str, suite: Suite, program: str, limits: Limits, foreseen: Foreseen) -> _Run:
+        tester, box = self._ready()
+        forecast = foreseen.forecast()
+        try:
+            candidate = _Candidate(box, program, suite, limits, forecast.calls, ends=forecast.complete)
+        except RequestTooLongError as error:
+            return _too_long(error)
+        outcomes = candidate.load()
+        if candidate.ended is not None and not candidate.loaded:
+            return _Run(candidate.ended.status, candidate.ended.detail, candidate.ended)
+        self._start_tests(tester, role, suite, limits, wire.START + wire.pack([forecast.digests, *outcomes]))
+        outcome_bytes = sum(map(len, outcomes))
+        calls = len(forecast.calls)
         while True:
             said = tester.receive()
             if isinstance(said, Done):
-                return _Run(said.status, f"in the tests: {said.detail}", (), False, candidate.stop())
-            if said.kind == wire.REPORT:
-                report = json.loads(said.body)
-                tester.stop()
+                self._session = None
+                return _Run(said.status, f"in the tests: {said.detail}", box.stop())
+            (message,) = said
+            if message[:1] == wire.REPORT:
                 break
-            status, ended = self._forward(said, candidate, tester)
-            if ended is not None:
-                tester.stop()
-                return _Run(status, ended.detail, (), False, ended)
+            if message[:1] == wire.MORE:
+                outcomes = candidate.outcomes()
+            else:
+                foreseen.learn(calls, message[1:])
+                calls += 1
+                outcomes = candidate.call(message[1:])
+            outcome_bytes += sum(map(len, outcomes))
+            tester.send([wire.OUTCOMES + wire.pack(outcomes)])
+        report = json.loads(message[1:])
+        self._end_tests(tester, outcome_bytes, clean=report["clean"])
+        return self._outcome(report, candidate, foreseen)
+
+    def _outcome(self, report: dict[str, Any], candidate: _Candidate, foreseen: Foreseen) -> _Run:
+        """What a report means, together with how the candidate's run ended."""
         cost = candidate.stop()
-        status, detail = report["status"], report["detail"]
-        if status == "passed" and cost.status in ("tampered", "output"):
+        status, detail, calls = report["status"], report["detail"], report["calls"]
+        if status == testing.ENDED:
             status, detail = cost.status, cost.detail
-        if status == "passed" and report["calls"] == 0:
-            status, detail = "wrong", _NEVER_CALLED
-        return _Run(status, detail, tuple(report["reached"]), report["arguments_changed"], cost)
+            if not status:
+                # Its run was ended after the last call that was foreseen, and there was one more.
+                status = testing.STRAYED
+        if status == testing.STRAYED:
+            foreseen.stray(calls)
+        elif status == "passed":
+            foreseen.end(calls)
+            if cost.status in ("tampered", "output"):
+                status, detail = cost.status, cost.detail
+            elif calls == 0 and report["outcomes"] is None:
+                status, detail = "wrong", _NEVER_CALLED
+        outcomes = tuple((value, error) for value, error in report["outcomes"] or ())
+        return _Run(status, detail, cost, tuple(report["reached"]), report["arguments_changed"], outcomes)
 
-    def _run_shared(self, task: Task, program: str) -> _Run:
-        _, box = self._ready()
-        try:
-            box.run(
-                "shared",
-                self._limits,
-                program=program,
-                shared_tests=_tests(task),
-                entry_point=task.entry_point,
-            )
-        except RequestTooLongError as error:
-            return _too_long(error)
-        said = box.receive()
+    def _start_tests(self, tester: Box, role: str, suite: Suite, limits: Limits, start: bytes) -> None:
+        """Have the tester's process test a program; one that tests by the same tests goes on."""
+        key = (suite.key, suite.return_arguments, limits)
+        if self._session is not None and self._session.key == key:
+            tester.send([start], fresh=True)
+            return
+        if self._session is not None:
+            tester.stop()
+        self._session = None
+        tester.run(role, limits, [start], tests=suite.message)
+        self._session = _Session(key, 0, 0)
+
+    def _end_tests(self, tester: Box, outcome_bytes: int, *, clean: bool) -> None:
+        if self._session is None:
+            return
+        key, programs, before = self._session
+        self._session = _Session(key, programs + 1, before + outcome_bytes)
+        if not clean or programs + 1 >= _PROGRAMS_PER_TESTER or before + outcome_bytes >= _BYTES_PER_TESTER:
+            tester.stop()
+            self._session = None
+
+
+class _Candidate:
+    """A program in its box, and its answers to calls."""
+
+    def __init__(
+        self,
+        box: Box,
+        program: str,
+        suite: Suite,
+        limits: Limits,
+        calls: Sequence[bytes],
+        *,
+        ends: bool,
+    ) -> None:
+        """Start it and hand it the calls that are foreseen; with `ends` its run is over when they are answered.
+
+        Raises:
+            RequestTooLongError: the program fits no frame.
+        """
+        self._box = box
+        self._nonces: deque[bytes] = deque()
+        self.loaded = False
+        self.ended: Done | None = None
+        request = {"program": program, "names": suite.names, "return_arguments": suite.return_arguments}
+        messages = [json.dumps(request).encode(), *map(self._numbered, calls)]
+        box.run("candidate", limits, messages, last=ends)
+
+    def load(self) -> list[bytes]:
+        """Wait until the program is loaded, or has ended; the outcomes that came with it."""
+        outcomes: list[bytes] = []
+        while not self.loaded and self.ended is None:
+            outcomes = self._receive()
+        return outcomes
+
+    def outcomes(self) -> list[bytes]:
+        """The outcomes of further calls that it was handed; none where it has ended and will give no more."""
+        outcomes: list[bytes] = []
+        while not outcomes and self.ended is None:
+            outcomes = self._receive()
+        return outcomes
+
+    def call(self, call: bytes) -> list[bytes]:
+        """The outcome of one more call; none where it has ended."""
+        if self.ended is None:
+            self._box.send([self._numbered(call)])
+        return self.outcomes()
+
+    def stop(self) -> Done:
+        """End it, and say how it ended and what it cost."""
+        if self.ended is None:
+            self.ended = self._box.stop()
+        return self.ended
+
+    def _numbered(self, call: bytes) -> bytes:
+        nonce = os.urandom(wire.NONCE_BYTES)
+        self._nonces.append(nonce)
+        return wire.CALL + nonce + call
+
+    def _receive(self) -> list[bytes]:
+        said = self._box.receive()
         if isinstance(said, Done):
-            return _Run(said.status, said.detail, (), False, said)
-        cost = box.stop()
-        claim = _claim(said.body, ("passed", "wrong", "crashed", "invalid", "memory"))
-        return _Run(claim.status, claim.detail, claim.reached, False, cost)
+            self.ended = said
+            return []
+        outcomes = []
+        for answer in said:
+            if not self.loaded:
+                if answer[:1] != wire.LOADED:
+                    self._fail(answer)
+                    return []
+                self.loaded = True
+            elif self._nonces and answer[: 1 + wire.NONCE_BYTES] == wire.REPLY + self._nonces.popleft():
+                outcomes.append(answer[1 + wire.NONCE_BYTES :])
+            else:
+                self.ended = self._box.stop()._replace(status="tampered", detail="a reply that answers no call")
+                return outcomes
+        return outcomes
 
-    def _load(self, box: Box, task: Task | PublicTask, program: str, *, return_arguments: bool) -> _Run | None:
-        """Start the candidate; None once its program is loaded, else how it failed."""
-        try:
-            box.run(
-                "candidate",
-                self._limits,
-                program=program,
-                entry_point=task.entry_point,
-                return_arguments=return_arguments,
-            )
-        except RequestTooLongError as error:
-            return _too_long(error)
-        said = box.receive()
-        if isinstance(said, Done):
-            return _Run(said.status, said.detail, (), False, said)
-        if said.kind == wire.LOADED:
-            return None
-        cost = box.stop()
-        if said.kind != wire.FAILED:
-            return _Run("tampered", "neither loaded nor failed", (), False, cost)
-        claim = _claim(said.body, ("invalid", "crashed", "memory"))
-        return _Run(claim.status, claim.detail, (), False, cost)
-
-    def _forward(self, call: Message, candidate: Box, tester: Box) -> tuple[str, Done | None]:
-        """Carry one call to the candidate and its reply back; how the candidate ended, where it did."""
-        candidate.send(call.payload)
-        reply = candidate.receive()
-        if isinstance(reply, Done):
-            return reply.status, reply
-        if reply.kind != wire.REPLY:
-            return "tampered", candidate.stop()._replace(status="tampered", detail="a message that is no reply")
-        tester.send(reply.payload)
-        return "", None
+    def _fail(self, answer: bytes) -> None:
+        claim = _Claim("tampered", "neither loaded nor failed")
+        if answer[:1] == wire.FAILED:
+            claim = _claim(answer[1:], ("invalid", "crashed", "memory"))
+        self.ended = self._box.stop()._replace(status=claim.status, detail=claim.detail)
 
 
 class _Claim(NamedTuple):
@@ -314,23 +454,7 @@ def _claim(payload: bytes, statuses: tuple[str, ...]) -> _Claim:
 
 
 def _too_long(error: RequestTooLongError) -> _Run:
-    return _Run("invalid", f"the program is too long: {error}", (), False, Done("", "", 0.0, 0.0, 0))
-
-
-def _all_failed(error: str, count: int, wall_s: float) -> list[Outcome]:
-    """The same error `count` times; the first one took the time."""
-    return [Outcome(error=error, wall_s=0.0 if place else wall_s) for place in range(count)]
-
-
-def _tests(task: Task) -> dict[str, Any]:
-    if task.tests is None:
-        raise SandboxError(f"task {task.id} has no hidden tests to grade with")
-    return {
-        "prompt": task.prompt,
-        "entry_point": task.entry_point,
-        "style": task.tests.style,
-        "code": task.tests.code,
-    }
+    return _Run("invalid", f"the program is too long: {error}", _NOTHING_USED)
 
 
 def _verdict(status: str, check: ReferenceCheck, detail: str, run: _Run | None = None) -> Verdict:

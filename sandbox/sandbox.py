@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import os
 import queue
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ..errors import UserError
+from ..errors import SandboxError, UserError
 from ..records import Limits, Outcome, PublicTask, ReferenceCheck, Task, Verdict
 from . import bundle
+from .foresight import Foresight
 from .lane import Lane
+from .printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from .box import Launcher
+
+_PORTION = 16
+"""Programs of one task that a lane takes at a time: it keeps the task's tests in a process of their own."""
+_WINDOW, _WINDOW_S = 100, 2.0
+"""After so many programs or seconds a lane grades its controls."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -45,7 +54,7 @@ class Sandbox:
         if workers is not None and workers < 1:
             raise UserError(f"{workers} workers cannot grade anything; give at least 1")
         self.launcher = launcher
-        self.limits = (limits or Limits()).resolve(0.0)
+        self.limits = limits or Limits()
         self.workers = workers or len(os.sched_getaffinity(0))
         self._grading = _Lanes(launcher, self.limits, self.workers)
         self._public = _Lanes(launcher, self.limits, self.workers)
@@ -77,9 +86,11 @@ class Sandbox:
             yield result
 
     def grade(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Verdict]]:
-        """Grade programs; yields the place of each in `jobs` with its verdict, in order of completion.
+        """Grade programs; yields the place of each in `jobs` with its verdict.
 
-        Programs of a task with the same text are run once.
+        Programs of a task with the same text are run once. A known good and a known bad program are graded between
+        them: a verdict is yielded when the controls after it were judged rightly. Where they are not, everything since
+        the last good ones is graded again in fresh boxes; if that fails too its verdicts are `sandbox_error`.
 
         Raises:
             UserError: a job's task failed its reference check.
@@ -91,7 +102,7 @@ class Sandbox:
             places.setdefault((job.task.id, job.program), []).append(place)
         distinct = [jobs[first[0]] for first in places.values()]
         where = list(places.values())
-        for number, verdict in self._grading.map(lambda lane, job: lane.grade(*job), distinct):
+        for number, verdict in self._grading.grade(distinct):
             for place in where[number]:
                 yield place, verdict
 
@@ -117,7 +128,8 @@ class _Lanes:
     """A fixed number of lanes and the threads that drive them."""
 
     def __init__(self, launcher: Launcher, limits: Limits, count: int) -> None:
-        self._lanes = [Lane(launcher, limits) for _ in range(count)]
+        foresight = Foresight()
+        self._lanes = [Lane(launcher, limits, foresight) for _ in range(count)]
         self._idle: queue.SimpleQueue[Lane] = queue.SimpleQueue()
         for lane in self._lanes:
             self._idle.put(lane)
@@ -141,7 +153,94 @@ class _Lanes:
             for future in futures:
                 future.cancel()
 
+    def grade(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Verdict]]:
+        """Grade every job in lanes that keep to a task for a while; yields its place and verdict."""
+        portions = _Portions(jobs)
+        verdicts: queue.SimpleQueue[tuple[int, Verdict] | None] = queue.SimpleQueue()
+
+        def work(lane: Lane) -> None:
+            try:
+                for graded in _confirmed(lane, jobs, portions):
+                    verdicts.put(graded)
+            finally:
+                verdicts.put(None)
+
+        running = [self._threads.submit(work, lane) for lane in self._lanes[: len(jobs)]]
+        try:
+            ended = 0
+            while ended < len(running):
+                graded = verdicts.get()
+                if graded is None:
+                    ended += 1
+                else:
+                    yield graded
+        finally:
+            portions.stop()
+        for future in running:
+            future.result()
+
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
         for lane in self._lanes:
             lane.close()
+
+
+class _Portions:
+    """Hands out the places of jobs, some of one task at a time; any thread may take them."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = jobs
+        self._next = 0
+        self._lock = threading.Lock()
+
+    def take(self) -> range:
+        """The next places; empty when there are no more."""
+        with self._lock:
+            start = end = self._next
+            while (
+                end < len(self._jobs)
+                and end - start < _PORTION
+                and self._jobs[end].task.id == self._jobs[start].task.id
+            ):
+                end += 1
+            self._next = end
+            return range(start, end)
+
+    def stop(self) -> None:
+        """Hand out no more."""
+        with self._lock:
+            self._next = len(self._jobs)
+
+
+def _confirmed(lane: Lane, jobs: Sequence[Job], portions: _Portions) -> Iterator[tuple[int, Verdict]]:
+    """Grade portions of jobs until there are no more; yields verdicts when the controls after them held."""
+    window: dict[int, Verdict] = {}
+    since = time.monotonic()
+    while portion := portions.take():
+        for place in portion:
+            window[place] = lane.grade(*jobs[place])
+            if len(window) >= _WINDOW or time.monotonic() - since >= _WINDOW_S:
+                yield from _confirm(lane, jobs, window).items()
+                window = {}
+                since = time.monotonic()
+    if window:
+        yield from _confirm(lane, jobs, window).items()
+
+
+def _confirm(lane: Lane, jobs: Sequence[Job], window: dict[int, Verdict]) -> dict[int, Verdict]:
+    if lane.controls_hold():
+        return window
+    try:
+        lane.restart()
+        again = {place: lane.grade(*jobs[place]) for place in window}
+    except SandboxError as error:
+        problem = str(error)
+    else:
+        if lane.controls_hold():
+            return again
+        problem = "a known good or bad program is misjudged, in fresh boxes too"
+    lane.close()
+    return {
+        place: Verdict(status="sandbox_error", integrity=jobs[place].check.integrity, detail=one_line(problem))
+        for place in window
+    }

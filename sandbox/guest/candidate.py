@@ -1,4 +1,4 @@
-"""The role that runs a candidate's program and answers calls of its entry point.
+"""The role that runs a candidate's program and answers calls of its functions.
 
 Everything here shares a process with the candidate and can be changed by it. That is harmless: what this role says is
 either a value, which the tester compares itself, or a failure.
@@ -11,7 +11,7 @@ import copy
 import json
 import sys
 import types
-from typing import Any, Callable
+from typing import Any
 
 from . import codec, wire
 
@@ -22,18 +22,18 @@ MODULE_NAME = "candidate"
 CUSTOM, SKIPPED = "custom", "SkipTest"
 """What stands for the class of an exception that has no builtin class more specific than Exception."""
 
-_MAX_OUTCOME_BYTES = wire.MAX_FRAME_BYTES - 1024
+_MAX_OUTCOME_BYTES = wire.MAX_MESSAGE_BYTES - 1024
 
 
 class InvalidProgramError(Exception):
     """The text is not a program that defines the entry point."""
 
 
-def load(program: str, entry_point: str) -> Callable[..., Any]:
-    """Execute `program` in a module of its own and return what it defines as `entry_point`.
+def load(program: str, entry_point: str) -> dict[str, Any]:
+    """Execute `program` in a module of its own and return what the module holds.
 
     Raises:
-        InvalidProgramError: it does not compile, or defines no callable of that name.
+        InvalidProgramError: it does not compile, or defines no callable called `entry_point`.
         BaseException: whatever the program raises.
     """
     try:
@@ -45,10 +45,9 @@ def load(program: str, entry_point: str) -> Callable[..., Any]:
     module = types.ModuleType(MODULE_NAME)
     sys.modules[MODULE_NAME] = module
     exec(code, module.__dict__)
-    function: Callable[..., Any] | None = module.__dict__.get(entry_point)
-    if function is None or not callable(function):
+    if not callable(module.__dict__.get(entry_point)):
         raise InvalidProgramError(f"the program defines no function {entry_point}")
-    return function
+    return module.__dict__
 
 
 def describe(error: BaseException) -> str:
@@ -61,10 +60,10 @@ def describe(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def load_or_report(link: wire.Link, request: dict[str, Any]) -> Callable[..., Any] | None:
+def load_or_report(link: wire.Link, request: dict[str, Any]) -> dict[str, Any] | None:
     """Load the program; on failure say so on the link and return None."""
     try:
-        return load(request["program"], request["entry_point"])
+        return load(request["program"], request["names"][0])
     except InvalidProgramError as error:
         status, detail = "invalid", str(error)[:400]
     except MemoryError:
@@ -78,27 +77,30 @@ def load_or_report(link: wire.Link, request: dict[str, Any]) -> Callable[..., An
 def serve(link: wire.Link) -> None:
     """Load the program, then answer calls until the run is over."""
     request = json.loads(link.receive())
-    function = load_or_report(link, request)
-    if function is None:
+    namespace = load_or_report(link, request)
+    if namespace is None:
         return
+    names, return_arguments = request["names"], bool(request["return_arguments"])
+    functions = [namespace.get(name) for name in names]
     link.send(wire.LOADED)
     while True:
         message = link.receive()
-        nonce, arguments = message[1 : 1 + wire.NONCE_BYTES], message[1 + wire.NONCE_BYTES :]
-        outcome = answer(function, arguments, bool(request["return_arguments"]))
-        link.send(wire.REPLY + nonce + outcome)
+        nonce, call = message[1 : 1 + wire.NONCE_BYTES], message[1 + wire.NONCE_BYTES :]
+        link.send(wire.REPLY + nonce + answer(functions, names, call, return_arguments))
 
 
-def answer(function: Callable[..., Any], encoded_arguments: bytes, return_arguments: bool) -> bytes:
-    """Call the function and encode what came of it.
+def answer(functions: list[Any], names: list[str], encoded_call: bytes, return_arguments: bool) -> bytes:
+    """Call one of the functions and encode what came of it.
 
     With `return_arguments` the value is a pair of the result and the positional arguments as the call left them, or
     None in their place where it left them unchanged.
     """
-    args, kwargs = codec.decode(encoded_arguments)
+    place, args, kwargs = codec.decode(encoded_call)
     before = copy.deepcopy(args) if return_arguments else None
     try:
-        result = function(*args, **kwargs)
+        if functions[place] is None:
+            raise NameError(f"name '{names[place]}' is not defined")
+        result = functions[place](*args, **kwargs)
         if return_arguments:
             result = (result, args if codec.encode(args) != codec.encode(before) else None)
         encoded = codec.encode(result)

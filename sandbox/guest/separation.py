@@ -43,6 +43,7 @@ class Child(NamedTuple):
     """A process that runs one role; its ends of the channel and of the pipe that takes its output."""
 
     pid: int
+    pidfd: int
     channel: socket.socket
     output_fd: int
     uid: int
@@ -96,12 +97,13 @@ class Separation:
                 os._exit(0)
         theirs.close()
         os.close(output_write)
-        return Child(pid, ours, output_read, self._uid())
+        return Child(pid, os.pidfd_open(pid), ours, output_read, self._uid())
 
     def finish(self, child: Child) -> Remains:
         """Kill what is left of a run, remove what it made, and say what it cost."""
         child.channel.close()
         os.close(child.output_fd)
+        os.close(child.pidfd)
         with contextlib.suppress(ProcessLookupError):
             os.kill(child.pid, signal.SIGKILL)
         _, status, usage = os.wait4(child.pid, 0)
@@ -243,9 +245,11 @@ class NamespaceSeparation(Separation):
 
 
 def _set_rlimits(limits: dict[str, Any], processes: int) -> None:
-    cpu_s = int(limits["cpu_s"]) + 2
-    # A hard limit above the soft one, so that the process dies of SIGXCPU, which names the cause.
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
+    if not limits["lasting"]:
+        # For its children: the worker's own clock ends the process itself before. A hard limit above the soft one, so
+        # that a process dies of SIGXCPU, which names the cause.
+        cpu_s = int(limits["cpu_s"]) + 2
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     for kind, value in (
         (resource.RLIMIT_AS, int(limits["memory_bytes"])),
         (resource.RLIMIT_FSIZE, int(limits["file_bytes"])),

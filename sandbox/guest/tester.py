@@ -1,18 +1,24 @@
 """The role that evaluates test code, with the entry point bound to a proxy of the candidate.
 
-This process never runs the candidate: each call crosses as plain data and its answer comes back the same way. What the
-candidate did wrong is recorded in the proxy, where test code that catches everything cannot hide it.
+This process never runs the candidate: each call crosses as plain data and its outcome comes back the same way. What the
+candidate did wrong is recorded where test code that catches everything cannot hide it. One such process tests many
+programs against the same tests, one after the other, each in a module of its own.
+
+Calls that an earlier program's tests made are foreseen: the host has the candidate answer them in advance, and the
+outcome is here already when the tests come to the call. A call that differs from the foreseen one makes the whole run
+void; the host does it again without foresight from there on. So foresight never changes a verdict.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import copy
 import json
-import os
+import random
 import sys
 import types
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, NoReturn, Sequence
 
 from . import candidate, codec, wire
 
@@ -34,6 +40,12 @@ _NEVER_RAISED = {
 
 REACHED = "__codebudget_reached__"
 
+STRAYED, ENDED = "strayed", "ended"
+"""Reports that are no verdict: a call was not the foreseen one; the candidate gives no outcome any more."""
+
+_RELATIVE_TOLERANCE = 1e-7
+"""Beside the absolute tolerance of a task of pairs; EvalPlus' (`is_floats` in its evaluate.py, through allclose)."""
+
 
 class CandidateFailed(BaseException):
     """The candidate failed in a way that ends its run; not an Exception, so that tests rarely catch it."""
@@ -43,11 +55,13 @@ class InvalidTestsError(Exception):
     """The test code itself cannot be used."""
 
 
-class Proxy:
-    """Stands in for the entry point in test code; each call is answered by the candidate's process."""
+class Conversation:
+    """The calls of one program's tests and what came of them."""
 
-    def __init__(self, link: wire.Link, return_arguments: bool) -> None:
+    def __init__(self, link: wire.Link, foreseen: list[bytes], outcomes: list[bytes], return_arguments: bool) -> None:
         self._link = link
+        self._foreseen = foreseen
+        self._outcomes = outcomes
         self._return_arguments = return_arguments
         self.calls = 0
         self.arguments_changed = False
@@ -55,24 +69,13 @@ class Proxy:
         self.last_raised: BaseException | None = None
         self.last_raised_text = ""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the candidate."""
+    def call(self, place: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call one of the candidate's functions."""
         if self.failure is not None:
             raise CandidateFailed
+        call = codec.encode((place, args, kwargs))
+        outcome = self._outcome(call)
         self.calls += 1
-        nonce = os.urandom(wire.NONCE_BYTES)
-        self._link.send(wire.CALL + nonce + codec.encode((args, kwargs)))
-        reply = self._link.receive()
-        if reply[1 : 1 + wire.NONCE_BYTES] != nonce:
-            self.fail("tampered", "a reply that answers no call")
-        return self._open(reply[1 + wire.NONCE_BYTES :], args)
-
-    def fail(self, status: str, detail: str) -> NoReturn:
-        """Record a failure for good and leave the test code."""
-        self.failure = (status, detail)
-        raise CandidateFailed
-
-    def _open(self, outcome: bytes, args: tuple[Any, ...]) -> Any:
         kind, payload = outcome[:1], outcome[1:]
         if kind == candidate.UNCROSSABLE:
             self.fail("wrong", f"the result cannot cross as plain data: {payload.decode('utf-8', 'replace')}")
@@ -89,6 +92,25 @@ class Proxy:
         if changed is not None:
             self._update(args, changed)
         return result
+
+    def fail(self, status: str, detail: str) -> NoReturn:
+        """Record a failure for good and leave the test code."""
+        self.failure = (status, detail)
+        raise CandidateFailed
+
+    def _outcome(self, call: bytes) -> bytes:
+        if self.calls < len(self._foreseen):
+            if wire.digest(call) != self._foreseen[self.calls]:
+                self.fail(STRAYED, "")
+            request = wire.MORE
+        else:
+            request = wire.CALL + call
+        if self.calls == len(self._outcomes):
+            self._link.send(request)
+            self._outcomes += wire.unpack(self._link.receive()[1:])
+        if self.calls == len(self._outcomes):
+            self.fail(ENDED, "")
+        return self._outcomes[self.calls]
 
     def _decode(self, payload: bytes) -> Any:
         try:
@@ -121,6 +143,18 @@ class Proxy:
             elif isinstance(mine, (dict, set)):
                 mine.clear()
                 mine.update(theirs)
+
+
+class Proxy:
+    """Stands in for one of the candidate's functions in test code."""
+
+    def __init__(self, conversation: Conversation, place: int) -> None:
+        self._conversation = conversation
+        self._place = place
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the candidate."""
+        return self._conversation.call(self._place, args, kwargs)
 
 
 def _made_anew(kind: type[Exception], args: tuple[Any, ...]) -> Exception:
@@ -159,64 +193,138 @@ Prepared = tuple[types.CodeType, types.CodeType]
 
 
 def prepare(tests: dict[str, Any]) -> Prepared:
-    """Compile the prompt's preamble and the instrumented test code.
+    """Compile the prompt's preamble and the test code, its asserts counted.
 
     Raises:
         InvalidTestsError: one of them is not Python.
     """
     try:
-        helpers = compile(preamble(tests["prompt"], tests["entry_point"]), "<prompt>", "exec", dont_inherit=True)
+        before = preamble(tests["prompt"], tests["names"][0]) + "\n" + tests["imports"]
+        helpers = compile(before, "<prompt>", "exec", dont_inherit=True)
         tree = ast.fix_missing_locations(_CountAsserts().visit(ast.parse(tests["code"])))
         return helpers, compile(tree, "<tests>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise InvalidTestsError(f"the test code cannot be compiled: {error}") from None
 
 
-def _module(name: str) -> types.ModuleType:
-    # Dataclasses, for one, look their module up.
-    module = sys.modules[name] = types.ModuleType(name)
-    return module
+class Suite:
+    """Prepared tests, run against one program after another."""
+
+    def __init__(self, tests: dict[str, Any], prepared: Prepared) -> None:
+        self._tests = tests
+        self._helpers, self._code = prepared
+        self._pairs: list[tuple[tuple[Any, ...], Any]] | None = None
+        self._random_state = random.Random(0).getstate() if self._draws() else None
+
+    def _draws(self) -> bool:
+        return any("random" in self._tests[part] for part in ("prompt", "imports", "code"))
+
+    def run(self, targets: Sequence[Any]) -> set[int]:
+        """Run the tests with their names bound to `targets`; return the places of the tests that held.
+
+        These are the assert statements that were reached, or the pairs. Tests that draw at random draw the same each
+        time.
+
+        Raises:
+            BaseException: whatever the test code lets escape.
+        """
+        if self._random_state is not None:
+            random.setstate(self._random_state)
+        reached: set[int] = set()
+        if self._tests["style"] == "pairs":
+            self._run_pairs(targets[0], reached)
+            return reached
+        module = self._module(targets)
+        module.__dict__[REACHED] = reached.add
+        exec(self._code, module.__dict__)
+        if self._tests["style"] == "check":
+            module.__dict__["check"](targets[0])
+        return reached
+
+    def _run_pairs(self, target: Any, reached: set[int]) -> None:
+        if self._pairs is None:
+            module = self._module([])
+            exec(self._code, module.__dict__)
+            self._pairs = list(module.__dict__["pairs"])
+        for place, (args, expected) in enumerate(self._pairs):
+            if not is_close(target(*copy.deepcopy(args)), expected, self._tests["tolerance"]):
+                raise AssertionError(f"pair {place}")
+            reached.add(place)
+
+    def _module(self, targets: Sequence[Any]) -> types.ModuleType:
+        # Dataclasses, for one, look their module up.
+        module = sys.modules["tests"] = types.ModuleType("tests")
+        exec(self._helpers, module.__dict__)
+        module.__dict__.update(zip(self._tests["names"], targets))
+        module.__dict__[REACHED] = lambda place: None
+        return module
 
 
-def run_tests(prepared: Prepared, tests: dict[str, Any], target: Callable[..., Any]) -> set[int]:
-    """Run test code against `target`; return the sites of the asserts that were reached and held.
+def is_close(result: Any, expected: Any, tolerance: float) -> bool:
+    """Whether a result equals what is expected, or is as close as `tolerance` says where that is made of floats.
 
-    Raises:
-        BaseException: whatever the test code lets escape.
+    With a tolerance numbers x and y are close if |x - y| <= tolerance + 1e-7 |y|, and lists and tuples if they have the
+    same type and length and their items are close.
     """
-    helpers, code = prepared
+    if result == expected:
+        return True
+    if not tolerance or type(result) is not type(expected):
+        return False
+    if isinstance(expected, (list, tuple)):
+        return len(result) == len(expected) and all(
+            _numbers_close(mine, theirs, tolerance) or is_close(mine, theirs, tolerance)
+            for mine, theirs in zip(result, expected)
+        )
+    return _numbers_close(result, expected, tolerance)
+
+
+def _numbers_close(result: Any, expected: Any, tolerance: float) -> bool:
+    if not isinstance(result, (int, float)) or not isinstance(expected, (int, float)):
+        return False
+    return result == expected or abs(result - expected) <= tolerance + _RELATIVE_TOLERANCE * abs(expected)
+
+
+def serve(link: wire.Link, tests: dict[str, Any], prepared: Prepared | InvalidTestsError | None) -> None:
+    """Test one program after another; without `prepared` the tests are expressions of nobody's trust."""
+    suite = Suite(tests, prepared) if isinstance(prepared, tuple) else None
+    while True:
+        foreseen, *outcomes = wire.unpack(link.receive()[1:])
+        size = wire.DIGEST_BYTES
+        digests = [foreseen[start : start + size] for start in range(0, len(foreseen), size)]
+        conversation = Conversation(link, digests, outcomes, bool(tests["return_arguments"]))
+        targets: list[Callable[..., Any]] = [Proxy(conversation, place) for place in range(len(tests["names"]))]
+        if prepared is None:
+            _evaluate_all(link, tests, conversation, targets[0])
+        elif suite is None:
+            report(link, "invalid", str(prepared), set())
+        else:
+            _run_suite(link, suite, conversation, targets)
+
+
+def _run_suite(link: wire.Link, suite: Suite, conversation: Conversation, targets: list[Callable[..., Any]]) -> None:
     reached: set[int] = set()
-    module = _module("tests")
-    exec(helpers, module.__dict__)
-    module.__dict__[tests["entry_point"]] = target
-    module.__dict__[REACHED] = reached.add
-    exec(code, module.__dict__)
-    if tests["style"] == "check":
-        module.__dict__["check"](target)
-    return reached
+    status, detail, clean = "passed", "", True
+    try:
+        reached = suite.run(targets)
+    except BaseException as error:
+        status, detail = _judge(conversation, error)
+        clean = isinstance(error, (Exception, CandidateFailed)) and not isinstance(error, (MemoryError, RecursionError))
+    if conversation.failure is not None:
+        status, detail = conversation.failure
+    report(
+        link,
+        status,
+        detail,
+        reached,
+        calls=conversation.calls,
+        arguments_changed=conversation.arguments_changed,
+        clean=clean,
+    )
 
 
-def serve(link: wire.Link, tests: dict[str, Any], prepared: Prepared | InvalidTestsError) -> None:
-    """Run hidden tests against the candidate and report."""
-    request = json.loads(link.receive())
-    proxy = Proxy(link, bool(request["return_arguments"]))
-    reached: set[int] = set()
-    status, detail = "passed", ""
-    if isinstance(prepared, InvalidTestsError):
-        status, detail = "invalid", str(prepared)
-    else:
-        try:
-            reached = run_tests(prepared, tests, proxy)
-        except BaseException as error:
-            status, detail = _judge(proxy, error)
-    if proxy.failure is not None:
-        status, detail = proxy.failure
-    report(link, status, detail, reached, calls=proxy.calls, arguments_changed=proxy.arguments_changed)
-
-
-def _judge(proxy: Proxy, error: BaseException) -> tuple[str, str]:
-    if error is proxy.last_raised:
-        return "crashed", proxy.last_raised_text
+def _judge(conversation: Conversation, error: BaseException) -> tuple[str, str]:
+    if error is conversation.last_raised:
+        return "crashed", conversation.last_raised_text
     if isinstance(error, codec.CannotCrossError):
         return "wrong", f"the tests pass an argument that cannot cross: {error}"
     if isinstance(error, AssertionError):
@@ -225,42 +333,53 @@ def _judge(proxy: Proxy, error: BaseException) -> tuple[str, str]:
 
 
 def report(
-    link: wire.Link, status: str, detail: str, reached: set[int], *, calls: int, arguments_changed: bool
+    link: wire.Link,
+    status: str,
+    detail: str,
+    reached: set[int],
+    *,
+    calls: int = 0,
+    arguments_changed: bool = False,
+    clean: bool = True,
+    outcomes: list[tuple[str | None, str | None]] | None = None,
 ) -> None:
-    """Tell the host how the tests went."""
+    """Tell the host how the tests went; `clean` if this process may go on to test another program."""
     payload = {
         "status": status,
         "detail": detail,
         "reached": sorted(reached),
         "calls": calls,
         "arguments_changed": arguments_changed,
+        "clean": clean,
+        "outcomes": outcomes,
     }
     link.send(wire.REPORT + json.dumps(payload).encode())
 
 
-def serve_expressions(link: wire.Link) -> None:
-    """Evaluate expressions against the candidate, one report for each, in order."""
-    request = json.loads(link.receive())
-    proxy = Proxy(link, return_arguments=False)
-    module = _module("expressions")
-    helpers = preamble(request["prompt"], request["entry_point"])
+def _evaluate_all(
+    link: wire.Link, tests: dict[str, Any], conversation: Conversation, target: Callable[..., Any]
+) -> None:
+    """Evaluate expressions; one that fails does not keep the others from being evaluated."""
+    module = sys.modules["expressions"] = types.ModuleType("expressions")
+    helpers = preamble(tests["prompt"], tests["names"][0])
     exec(compile(helpers, "<prompt>", "exec", dont_inherit=True), module.__dict__)
-    module.__dict__[request["entry_point"]] = proxy
-    for expression in request["expressions"]:
-        value, error = evaluate(expression, module.__dict__, proxy)
-        payload = json.dumps({"value": value, "error": error}).encode()
-        link.send(wire.REPORT + payload)
-        # The worker counts this process as waiting until the host has taken the report.
-        link.receive()
+    module.__dict__[tests["names"][0]] = target
+    outcomes: list[tuple[str | None, str | None]] = []
+    for expression in json.loads(tests["code"]):
+        outcomes.append(evaluate(expression, module.__dict__, conversation))
+        if conversation.failure is not None and conversation.failure[0] in (STRAYED, ENDED):
+            report(link, *conversation.failure, set(), calls=conversation.calls, outcomes=outcomes[:-1])
+            return
+    report(link, "passed", "", set(), calls=conversation.calls, outcomes=outcomes)
 
 
-def evaluate(expression: str, namespace: dict[str, Any], proxy: Proxy) -> tuple[str | None, str | None]:
+def evaluate(expression: str, namespace: dict[str, Any], conversation: Conversation) -> tuple[str | None, str | None]:
     """The canonical value of an expression, or the name of what went wrong."""
-    proxy.failure = None
+    conversation.failure = None
     try:
         return codec.canonical(eval(expression, namespace)), None
     except CandidateFailed:
-        return None, proxy.failure[0] if proxy.failure else "wrong"
+        return None, conversation.failure[0] if conversation.failure else "wrong"
     except BaseException as error:
         return None, type(error).__name__
 
@@ -268,16 +387,16 @@ def evaluate(expression: str, namespace: dict[str, Any], proxy: Proxy) -> tuple[
 def serve_shared(link: wire.Link) -> None:
     """Run program and tests in one process, for tasks whose values cannot cross; its report is only a claim."""
     request = json.loads(link.receive())
-    tests = request["shared_tests"]
-    function = candidate.load_or_report(link, request)
-    if function is None:
+    tests = request["tests"]
+    namespace = candidate.load_or_report(link, request)
+    if namespace is None:
         return
     reached: set[int] = set()
     status, detail = "passed", ""
     try:
-        reached = run_tests(prepare(tests), tests, function)
+        reached = Suite(tests, prepare(tests)).run([namespace.get(name) for name in tests["names"]])
     except AssertionError as error:
         status, detail = "wrong", f"a test failed: {candidate.describe(error)}"
     except BaseException as error:
         status, detail = "crashed", candidate.describe(error)
-    report(link, status, detail, reached, calls=len(reached), arguments_changed=False)
+    report(link, status, detail, reached, calls=len(reached))

@@ -6,39 +6,60 @@ A frame is a five-byte header (payload length, kind) and the payload. Every end 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterable, Sequence
 
 HEADER = struct.Struct("!IB")
-MAX_FRAME_BYTES = 16 << 20
+MAX_MESSAGE_BYTES = 16 << 20
+"""The longest message of a forked process."""
+MAX_FRAME_BYTES = MAX_MESSAGE_BYTES + (1 << 20)
 
 HELLO = 1
 """Worker to host, once: JSON that describes the box. Forked process to worker, once: it is confined."""
 RUN = 2
-"""Host to worker: JSON; fork a process and start its role. The role's own request follows as a MESSAGE."""
-MESSAGE = 3
-"""To or from the forked process; the worker passes it on unread."""
+"""Host to worker: JSON; fork a process and start its role. A BATCH with the role's own request follows."""
+BATCH = 3
+"""Host to worker: a byte of flags, then messages, each a whole frame, that the forked process gets one by one, each
+when it has answered the one before. Worker to host: the answers so far that the host has not got."""
 STOP = 4
 """Host to worker: end the run; answered by DONE."""
 DONE = 5
 """Worker to host: JSON; the run is over and everything of it is gone."""
+MESSAGE = 6
+"""Between the worker and the forked process, one of a batch; the worker never looks into it."""
+
+LAST = 1
+"""Flag of a batch: the run is over once all of it is answered."""
+FRESH = 2
+"""Flag of a batch: what the process used so far no longer counts against its limits."""
 
 LOADED = b"L"
 """Candidate: the program was executed and holds the entry point."""
 FAILED = b"F"
 """Candidate: it was not; status and detail as JSON."""
 CALL = b"C"
-"""Tester to candidate: nonce and encoded arguments."""
+"""Host to candidate: nonce and encoded call. Tester to host: an encoded call that was not foreseen."""
 REPLY = b"V"
-"""Candidate to tester: nonce and encoded outcome."""
+"""Candidate to host: nonce and encoded outcome."""
+START = b"S"
+"""Host to tester: test a program; the digests of the calls that are foreseen, then the outcomes that are there."""
+OUTCOMES = b"O"
+"""Host to tester: further outcomes, each after its length; none if the candidate will give no more."""
+MORE = b"M"
+"""Tester to host: the tests wait for the outcome of a foreseen call."""
 REPORT = b"E"
 """Tester (or a candidate graded in shared mode) to host: how the tests went, as JSON."""
 
 NONCE_BYTES = 8
+DIGEST_BYTES = 16
+
+_COUNT = struct.Struct("!I")
 
 
 class FrameError(Exception):
@@ -78,6 +99,43 @@ def _header(buffer: bytearray) -> tuple[int, int]:
     if length > MAX_FRAME_BYTES:
         raise FrameError(f"a frame of {length} bytes is over the limit of {MAX_FRAME_BYTES}")
     return length, kind
+
+
+def batch(messages: Iterable[bytes], flags: int = 0) -> bytes:
+    """The frame of a batch of messages."""
+    return frame(BATCH, bytes([flags]) + b"".join(frame(MESSAGE, message) for message in messages))
+
+
+def messages_of(payload: bytes) -> list[bytes]:
+    """The messages of a batch without flags."""
+    found = []
+    position = 0
+    while position < len(payload):
+        length, _ = HEADER.unpack_from(payload, position)
+        position += HEADER.size + length
+        found.append(payload[position - length : position])
+    return found
+
+
+def pack(parts: Sequence[bytes]) -> bytes:
+    """Byte strings as one; `unpack` takes them apart."""
+    return b"".join(_COUNT.pack(len(part)) + part for part in parts)
+
+
+def unpack(payload: bytes) -> list[bytes]:
+    """What `pack` put together."""
+    found = []
+    position = 0
+    while position < len(payload):
+        (length,) = _COUNT.unpack_from(payload, position)
+        position += _COUNT.size + length
+        found.append(payload[position - length : position])
+    return found
+
+
+def digest(call: bytes) -> bytes:
+    """What stands for an encoded call where the call itself need not be."""
+    return hashlib.blake2b(call, digest_size=DIGEST_BYTES).digest()
 
 
 class Inlet:

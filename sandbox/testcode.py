@@ -1,0 +1,133 @@
+"""A task's hidden tests as the tester's process gets them."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import hashlib
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import SandboxError
+from .guest.tester import preamble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..records import HiddenTests, PublicTask, Task
+
+_TASKS_KEPT = 512
+
+
+class Suite(NamedTuple):
+    """Tests as they cross to the tester's box.
+
+    `names` are the functions that they may call, the entry point first. `key` stands for the calls that they make.
+    """
+
+    names: tuple[str, ...]
+    return_arguments: bool
+    message: dict[str, Any]
+    key: str
+
+
+def hidden_tests(task: Task, *, return_arguments: bool) -> Suite:
+    """The tests of a task.
+
+    Beside the entry point they may call functions that they name and that only the reference solution defines, and use
+    what its top-level statements import.
+
+    Raises:
+        SandboxError: the task has no hidden tests.
+    """
+    if task.tests is None:
+        raise SandboxError(f"task {task.id} has no hidden tests to grade with")
+    return _hidden_tests(task.prompt, task.entry_point, task.tests, task.reference or "", return_arguments)
+
+
+@lru_cache(maxsize=_TASKS_KEPT)
+def _hidden_tests(prompt: str, entry_point: str, tests: HiddenTests, reference: str, return_arguments: bool) -> Suite:
+    names, imports = _borrowed(prompt, entry_point, tests.code, reference)
+    return _suite(
+        prompt,
+        (entry_point, *names),
+        imports,
+        tests.style,
+        tests.code,
+        tests.tolerance,
+        return_arguments=return_arguments,
+    )
+
+
+@lru_cache(maxsize=_TASKS_KEPT)
+def _expressions(prompt: str, entry_point: str, expressions: tuple[str, ...]) -> Suite:
+    return _suite(prompt, (entry_point,), "", "expressions", json.dumps(expressions), 0.0, return_arguments=False)
+
+
+def expression_tests(task: PublicTask, expressions: Sequence[str]) -> Suite:
+    """Expressions to evaluate with the entry point bound to a program."""
+    return _expressions(task.prompt, task.entry_point, tuple(expressions))
+
+
+def _suite(
+    prompt: str,
+    names: tuple[str, ...],
+    imports: str,
+    style: str,
+    code: str,
+    tolerance: float,
+    *,
+    return_arguments: bool,
+) -> Suite:
+    message = {
+        "prompt": prompt,
+        "names": names,
+        "imports": imports,
+        "style": style,
+        "code": code,
+        "tolerance": tolerance,
+    }
+    key = hashlib.sha256(json.dumps(message).encode()).hexdigest()
+    return Suite(names, return_arguments, message | {"return_arguments": return_arguments}, key)
+
+
+def _borrowed(prompt: str, entry_point: str, tests: str, reference: str) -> tuple[list[str], str]:
+    """Functions and import statements of the reference that tests need and have from nowhere else."""
+    try:
+        trees = [ast.parse(text) for text in (tests, reference, preamble(prompt, entry_point))]
+    except (SyntaxError, ValueError, RecursionError):
+        return [], ""
+    test_tree, reference_tree, prompt_tree = trees
+    known = {entry_point, *dir(builtins), *_bound(test_tree), *_bound(prompt_tree)}
+    missing = {
+        node.id for node in ast.walk(test_tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    } - known
+    functions = [
+        node.name for node in reference_tree.body if isinstance(node, ast.FunctionDef) and node.name in missing
+    ]
+    imports = [
+        ast.unparse(node)
+        for node in reference_tree.body
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and missing & set(_imported(node))
+    ]
+    return list(dict.fromkeys(functions)), "\n".join(imports)
+
+
+def _bound(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            yield node.name
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from _imported(node)
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    for alias in node.names:
+        yield alias.asname or alias.name.partition(".")[0]
