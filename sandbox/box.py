@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from ..errors import SandboxError
 from ..records import Limits
 from .guest import wire
+from .guest.candidate import Request
 from .stream import BoxLostError, Stream
 
 START_S = 30.0
@@ -149,8 +150,8 @@ class Box:
             SandboxError: that does not work here.
         """
         try:
-            request = {"program": "def run(): pass", "names": ["run"], "return_arguments": False}
-            self.run("candidate", self._limits, [json.dumps(request).encode()])
+            request = Request("def run(): pass", ("run",), return_arguments=False)
+            self.run("candidate", self._limits, [request.pack()])
             said = self.receive()
             if isinstance(said, Done):
                 raise SandboxError(f"a run ends at once: {said.detail}")

@@ -13,6 +13,7 @@ from ..records import HiddenTests, Limits, Outcome, PublicTask, ReferenceCheck, 
 from .box import Box, Done, Launcher, RequestTooLongError
 from .guest import tester as testing
 from .guest import wire
+from .guest.candidate import Request
 from .printable import one_line
 from .stream import BoxLostError
 from .testcode import Suite, expression_tests, hidden_tests
@@ -248,7 +249,7 @@ class Lane:
     def _run_shared(self, task: Task, program: str, limits: Limits) -> _Run:
         _, box = self._ready()
         suite = hidden_tests(task, return_arguments=False)
-        request = {"program": program, "tests": suite.message, "names": suite.names}
+        request = {"program": program, "tests": suite.message}
         try:
             box.run("shared", limits, [json.dumps(request).encode()])
         except RequestTooLongError as error:
@@ -365,8 +366,8 @@ class _Candidate:
         self._nonces: deque[bytes] = deque()
         self.loaded = False
         self.ended: Done | None = None
-        request = {"program": program, "names": suite.names, "return_arguments": suite.return_arguments}
-        messages = [json.dumps(request).encode(), *map(self._numbered, calls)]
+        request = Request(program, suite.names, suite.return_arguments)
+        messages = [request.pack(), *map(self._numbered, calls)]
         box.run("candidate", limits, messages, last=ends)
 
     def load(self) -> list[bytes]:

@@ -11,7 +11,7 @@ import copy
 import json
 import sys
 import types
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import codec, wire
 
@@ -23,6 +23,29 @@ CUSTOM, SKIPPED = "custom", "SkipTest"
 """What stands for the class of an exception that has no builtin class more specific than Exception."""
 
 _MAX_OUTCOME_BYTES = wire.MAX_MESSAGE_BYTES - 1024
+
+
+class Request(NamedTuple):
+    """A program, the functions of it that may be called, and whether their changed arguments are wanted.
+
+    The first of the functions it must define.
+    """
+
+    program: str
+    names: tuple[str, ...]
+    return_arguments: bool
+
+    def pack(self) -> bytes:
+        """As bytes."""
+        texts = (text.encode("utf-8", "surrogatepass") for text in (self.program, *self.names))
+        return wire.pack([bytes([self.return_arguments]), *texts])
+
+    @classmethod
+    def unpack(cls, message: bytes) -> Request:
+        """From the bytes of `pack`."""
+        flag, *texts = wire.unpack(message)
+        program, *names = (text.decode("utf-8", "surrogatepass") for text in texts)
+        return cls(program, tuple(names), flag != b"\0")
 
 
 class InvalidProgramError(Exception):
@@ -60,10 +83,10 @@ def describe(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def load_or_report(link: wire.Link, request: dict[str, Any]) -> dict[str, Any] | None:
+def load_or_report(link: wire.Link, program: str, entry_point: str) -> dict[str, Any] | None:
     """Load the program; on failure say so on the link and return None."""
     try:
-        return load(request["program"], request["names"][0])
+        return load(program, entry_point)
     except InvalidProgramError as error:
         status, detail = "invalid", str(error)[:400]
     except MemoryError:
@@ -76,11 +99,10 @@ def load_or_report(link: wire.Link, request: dict[str, Any]) -> dict[str, Any] |
 
 def serve(link: wire.Link) -> None:
     """Load the program, then answer calls until the run is over."""
-    request = json.loads(link.receive())
-    namespace = load_or_report(link, request)
+    program, names, return_arguments = Request.unpack(link.receive())
+    namespace = load_or_report(link, program, names[0])
     if namespace is None:
         return
-    names, return_arguments = request["names"], bool(request["return_arguments"])
     functions = [namespace.get(name) for name in names]
     link.send(wire.LOADED)
     while True:
@@ -89,7 +111,7 @@ def serve(link: wire.Link) -> None:
         link.send(wire.REPLY + nonce + answer(functions, names, call, return_arguments))
 
 
-def answer(functions: list[Any], names: list[str], encoded_call: bytes, return_arguments: bool) -> bytes:
+def answer(functions: list[Any], names: tuple[str, ...], encoded_call: bytes, return_arguments: bool) -> bytes:
     """Call one of the functions and encode what came of it.
 
     With `return_arguments` the value is a pair of the result and the positional arguments as the call left them, or

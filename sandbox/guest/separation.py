@@ -23,15 +23,19 @@ _CLONE_NEWNS = 0x00020000
 _CLONE_NEWIPC = 0x08000000
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWPID = 0x20000000
-_MS_NOSUID_NODEV_NOEXEC = 2 | 4 | 8
+_CLONE_FLAGS = ctypes.c_ulong(_CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NEWIPC | signal.SIGCHLD)
+_MS_NOSUID_NODEV_NOEXEC = ctypes.c_ulong(2 | 4 | 8)
+_MS_BIND = ctypes.c_ulong(4096)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
-_CLONE_SYSCALL = {"x86_64": 56, "aarch64": 220}
-_KEYCTL_SYSCALL = {"x86_64": 250, "aarch64": 219}
-_KEYCTL_JOIN_SESSION_KEYRING = 1
+# Made once: a new ctypes array type costs as much as the rest of a child's start.
+_NO_CAPABILITIES = ((ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)())
+_CLONE_SYSCALL = {"x86_64": 56, "aarch64": 220}.get(platform.machine())
+_KEYCTL_SYSCALL = {"x86_64": 250, "aarch64": 219}.get(platform.machine())
+_KEYCTL_JOIN_SESSION_KEYRING = ctypes.c_long(1)
 
 # PyDLL keeps the interpreter's lock across the call, which a fork made behind Python's back needs.
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -128,11 +132,10 @@ class Separation:
         target(wire.Link(channel))
 
     def _become_child(self, channel: socket.socket, output_fd: int, limits: dict[str, Any]) -> None:
-        null = os.open("/dev/null", os.O_RDONLY)
+        # Standard input is the worker's, /dev/null.
         os.dup2(channel.fileno(), CHANNEL_FD)
         os.dup2(output_fd, 1)
         os.dup2(output_fd, 2)
-        os.dup2(null, 0)
         os.closerange(CHANNEL_FD + 1, 1024)
         # The worker is not dumpable; here that would only take /proc/self away.
         _check(_libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
@@ -214,11 +217,9 @@ class NamespaceSeparation(Separation):
         self.outer_uid, self.outer_gid = os.getuid(), os.getgid()
 
     def _fork(self) -> int:
-        number = _CLONE_SYSCALL.get(platform.machine())
-        if number is None:
+        if _CLONE_SYSCALL is None:
             raise OSError(f"namespaces per run are not supported on {platform.machine()}")
-        flags = _CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NEWIPC | signal.SIGCHLD
-        pid = int(_libc.syscall(ctypes.c_long(number), ctypes.c_ulong(flags), None, None, None, None))
+        pid = int(_libc.syscall(ctypes.c_long(_CLONE_SYSCALL), _CLONE_FLAGS, None, None, None, None))
         if pid < 0:
             _check(-1, "clone")
         return pid
@@ -229,8 +230,9 @@ class NamespaceSeparation(Separation):
         _write("/proc/self/uid_map", f"{uid} {uid} 1")
         _write("/proc/self/gid_map", f"{gid} {gid} 1")
         scratch = f"size={limits['file_bytes']},nr_inodes=4096,mode=1777".encode()
-        for folder in (b"/tmp", b"/dev/shm"):
-            _mount(b"tmpfs", folder, scratch)
+        _mount(b"tmpfs", b"/tmp", scratch)
+        # One file system for both: making and removing one is most of what a mount namespace costs.
+        _check(_libc.mount(b"/tmp", b"/dev/shm", None, _MS_BIND, None), "mount /dev/shm")
         _mount(b"proc", b"/proc", None)
         # A user namespace inside this one would give its capabilities back.
         _write("/proc/sys/user/max_user_namespaces", "0")
@@ -264,19 +266,17 @@ def _set_rlimits(limits: dict[str, Any], processes: int) -> None:
 
 def _leave_session_keyring() -> None:
     """Join a new one: keys in one that runs share would outlive them. Where that is forbidden, so are keys."""
-    number = _KEYCTL_SYSCALL.get(platform.machine())
-    if number is not None:
-        _libc.syscall(ctypes.c_long(number), ctypes.c_long(_KEYCTL_JOIN_SESSION_KEYRING), None)
+    if _KEYCTL_SYSCALL is not None:
+        _libc.syscall(ctypes.c_long(_KEYCTL_SYSCALL), _KEYCTL_JOIN_SESSION_KEYRING, None)
 
 
 def _mount(kind: bytes, folder: bytes, options: bytes | None) -> None:
-    result = _libc.mount(kind, folder, kind, ctypes.c_ulong(_MS_NOSUID_NODEV_NOEXEC), options)
+    result = _libc.mount(kind, folder, kind, _MS_NOSUID_NODEV_NOEXEC, options)
     _check(result, f"mount {folder.decode()}")
 
 
 def _drop_capabilities() -> None:
-    header = (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
-    _check(_libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
+    _check(_libc.capset(*_NO_CAPABILITIES), "capset")
 
 
 def _write(path: str, text: str) -> None:

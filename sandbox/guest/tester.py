@@ -388,7 +388,7 @@ def serve_shared(link: wire.Link) -> None:
     """Run program and tests in one process, for tasks whose values cannot cross; its report is only a claim."""
     request = json.loads(link.receive())
     tests = request["tests"]
-    namespace = candidate.load_or_report(link, request)
+    namespace = candidate.load_or_report(link, request["program"], tests["names"][0])
     if namespace is None:
         return
     reached: set[int] = set()

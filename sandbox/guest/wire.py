@@ -60,6 +60,7 @@ NONCE_BYTES = 8
 DIGEST_BYTES = 16
 
 _COUNT = struct.Struct("!I")
+_LINK_BYTES = 4096
 
 
 class FrameError(Exception):
@@ -192,23 +193,27 @@ class Link:
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
-        self._buffer = bytearray()
+        self._memory = bytearray(_LINK_BYTES)
 
     def send(self, payload: bytes) -> None:
         """Send one message."""
         self._channel.sendall(frame(MESSAGE, payload))
 
     def receive(self) -> bytes:
-        """The next message.
+        """The next message; its sender waits for an answer before it sends another.
 
         Raises:
             EndOfStreamError: the run is over.
         """
-        while True:
-            taken = take_frame(self._buffer)
-            if taken is not None:
-                return taken[1]
-            data = self._channel.recv(1 << 16)
-            if not data:
+        memory = self._memory
+        filled, end = 0, HEADER.size
+        while filled < end:
+            count = self._channel.recv_into(memoryview(memory)[filled:])
+            if count == 0:
                 raise EndOfStreamError
-            self._buffer += data
+            filled += count
+            if filled >= HEADER.size:
+                end = HEADER.size + HEADER.unpack_from(memory)[0]
+                if end > len(memory):
+                    memory = memory[:filled] + bytes(end - filled)
+        return bytes(memory[HEADER.size : end])
