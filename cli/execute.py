@@ -34,7 +34,7 @@ DEFAULT_KS = "1,10,100"
 def execute(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILES...", help="JSON Lines, plain or .gz; a folder or glob stands for them."),
+        typer.Argument(metavar="FILES", help="JSON Lines, plain or .gz; a folder or glob stands for them."),
     ],
     benchmark: Annotated[
         str, typer.Option(metavar="NAME|FILE|ID", help="The benchmark that the samples are of.")
