@@ -147,4 +147,5 @@ class Grader:
         task = program.task
         tests = task.tests.model_dump_json() if task.tests else ""
         terms = check.model_dump_json(include={"integrity", "mutates_arguments", "sites"})
-        return key_of("verdict", self._conditions, task.prompt, task.entry_point, tests, terms, program.text)
+        limits = self.sandbox.limits.resolve(check.cpu_s).model_dump_json()
+        return key_of("verdict", self._conditions, limits, task.prompt, task.entry_point, tests, terms, program.text)

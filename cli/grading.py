@@ -25,7 +25,7 @@ SandboxOption = Annotated[
     ),
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Programs that run at once.", show_default="number of cores")
+    int | None, typer.Option(min=1, help="Programs that run at once.", show_default="number of cores + 2")
 ]
 TimeoutOption = Annotated[
     float | None,

@@ -136,17 +136,18 @@ class Lane:
             limits = limits.model_copy(update={"cpu_s": _REFERENCE_CPU_S})
         limits = limits.resolve(0.0)
         run = self._run_split(task, task.reference, limits, return_arguments=True)
-        integrity = "split"
+        problem = "" if run.status == "passed" else f"{run.status}: {run.detail}"
+        ok, integrity = not problem, "split"
         if run.status in ("wrong", "crashed") and run.detail != _NEVER_CALLED:
             shared = self._run_shared(task, task.reference, limits)
             if shared.status == "passed":
-                run, integrity = shared, "shared"
-        problem = "" if run.status == "passed" else f"{run.status}: {run.detail}"
-        if not problem and not run.reached:
-            problem = "no test was run"
+                # The problem stays: it says why the task cannot be split.
+                run, integrity, ok = shared, "shared", True
+        if ok and not run.reached:
+            ok, problem = False, "no test was run"
         return ReferenceCheck(
             task_id=task.id,
-            ok=not problem,
+            ok=ok,
             integrity="shared" if integrity == "shared" else "split",
             mutates_arguments=run.arguments_changed,
             sites=run.reached,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PORTION = 16
 """Programs of one task that a lane takes at a time: it keeps the task's tests in a process of their own."""
+_SPARE_WORKERS = 2
 _WINDOW, _WINDOW_S = 100, 2.0
 """After so many programs or seconds a lane grades its controls."""
 
@@ -47,7 +48,7 @@ class Sandbox:
     Args:
         launcher: starts the boxes; see `choose_launcher`.
         limits: what one program may use.
-        workers: programs at once; the number of cores where not given.
+        workers: programs at once; where not given two more than there are cores, because some always wait.
     """
 
     def __init__(self, launcher: Launcher, *, limits: Limits | None = None, workers: int | None = None) -> None:
@@ -55,7 +56,7 @@ class Sandbox:
             raise UserError(f"{workers} workers cannot grade anything; give at least 1")
         self.launcher = launcher
         self.limits = limits or Limits()
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or len(os.sched_getaffinity(0)) + _SPARE_WORKERS
         self._grading = _Lanes(launcher, self.limits, self.workers)
         self._public = _Lanes(launcher, self.limits, self.workers)
 

@@ -18,9 +18,10 @@ import json
 import random
 import sys
 import types
+from collections import deque
 from typing import Any, Callable, NoReturn, Sequence
 
-from . import candidate, codec, wire
+from . import candidate, canonical, codec, wire
 
 _NEVER_RAISED = {
     "StopIteration": "wrong",
@@ -136,13 +137,24 @@ class Conversation:
             self.fail("tampered", "arguments of another shape")
         self.arguments_changed = True
         for mine, theirs in zip(args, changed):
-            if type(mine) is not type(theirs):
-                self.fail("tampered", "an argument of another type")
-            if isinstance(mine, list):
+            if isinstance(mine, (list, bytearray)):
+                self._require(isinstance(theirs, (list, bytes)))
                 mine[:] = theirs
             elif isinstance(mine, (dict, set)):
+                self._require(isinstance(theirs, (dict, set)))
                 mine.clear()
                 mine.update(theirs)
+            elif isinstance(mine, deque):
+                self._require(isinstance(theirs, deque))
+                mine.clear()
+                mine.extend(theirs)
+            elif type(mine).__module__ == "numpy" and type(mine).__name__ == "ndarray":
+                self._require(getattr(theirs, "shape", None) == mine.shape)
+                mine[...] = theirs
+
+    def _require(self, holds: bool) -> None:
+        if not holds:
+            self.fail("tampered", "an argument of another type")
 
 
 class Proxy:
@@ -377,7 +389,7 @@ def evaluate(expression: str, namespace: dict[str, Any], conversation: Conversat
     """The canonical value of an expression, or the name of what went wrong."""
     conversation.failure = None
     try:
-        return codec.canonical(eval(expression, namespace)), None
+        return canonical.canonical(eval(expression, namespace)), None
     except CandidateFailed:
         return None, conversation.failure[0] if conversation.failure else "wrong"
     except BaseException as error:

@@ -17,7 +17,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from codebudget.sandbox.guest import codec
+from codebudget.sandbox.guest import canonical, codec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -590,7 +590,7 @@ sys.modules["numpy"] = None
 spec = importlib.util.spec_from_file_location("codec", sys.argv[1])
 codec = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(codec)
-assert codec.decode(codec.encode([1, {2.5}])) == [1, {2.5}] and codec.canonical(1) == "1"
+assert codec.decode(codec.encode([1, {2.5}])) == [1, {2.5}]
 try:
     codec.decode(bytes.fromhex(sys.argv[2]))
 except codec.MalformedError as error:
@@ -606,7 +606,7 @@ def test_numpy_is_needed_for_arrays_alone() -> None:
 
 @given(PLAIN)
 def test_canonical_text_is_the_same_after_crossing(value: object) -> None:
-    assert codec.canonical(codec.decode(codec.encode(value))) == codec.canonical(value)
+    assert canonical.canonical(codec.decode(codec.encode(value))) == canonical.canonical(value)
 
 
 @pytest.mark.parametrize(
@@ -659,7 +659,7 @@ def test_canonical_text_is_the_same_after_crossing(value: object) -> None:
     ],
 )
 def test_canonical_text_tells_values_apart(one: object, other: object, same: bool) -> None:
-    assert (codec.canonical(one) == codec.canonical(other)) is same
+    assert (canonical.canonical(one) == canonical.canonical(other)) is same
 
 
 @given(
@@ -667,7 +667,7 @@ def test_canonical_text_tells_values_apart(one: object, other: object, same: boo
 )
 def test_canonical_text_of_one_instant(value: datetime.datetime, zone: datetime.timezone | None) -> None:
     other = value.astimezone(zone) if value.tzinfo and zone else copy.copy(value)
-    assert codec.canonical(other) == codec.canonical(value)
+    assert canonical.canonical(other) == canonical.canonical(value)
 
 
 NUMBERS = st.integers(-9, 9) | st.sampled_from([0.5, 1.0, -2.25, True, Decimal("0.5"), Decimal("2.0"), 3 + 0j])
@@ -675,14 +675,14 @@ NUMBERS = st.integers(-9, 9) | st.sampled_from([0.5, 1.0, -2.25, True, Decimal("
 
 @given(NUMBERS | st.fractions(-2, 2, max_denominator=4), NUMBERS | st.fractions(-2, 2, max_denominator=4))
 def test_canonical_text_of_numbers_says_what_equality_says(one: object, other: object) -> None:
-    assert (codec.canonical(one) == codec.canonical(other)) is (one == other)
+    assert (canonical.canonical(one) == canonical.canonical(other)) is (one == other)
 
 
 def test_canonical_text_of_huge_integers() -> None:
-    assert codec.canonical(10**5000) == codec.canonical(10**5000)
-    assert codec.canonical(10**5000) != codec.canonical(10**5000 + 1)
+    assert canonical.canonical(10**5000) == canonical.canonical(10**5000)
+    assert canonical.canonical(10**5000) != canonical.canonical(10**5000 + 1)
 
 
 @given(PLAIN)
 def test_canonical_text_is_short(value: object) -> None:
-    assert len(codec.canonical(value)) <= 256
+    assert len(canonical.canonical(value)) <= 256
