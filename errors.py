@@ -29,3 +29,7 @@ class UndefinedEstimateError(UserError):
 
 class SandboxError(MachineError):
     """The sandbox itself failed, so that no verdict about a candidate can be given."""
+
+
+class EngineError(MachineError):
+    """A sampling engine cannot be started, or failed while it drew."""

@@ -1,0 +1,106 @@
+"""What an engine is: it draws texts from a model and scores texts by it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
+
+from pydantic import Field
+
+from ..records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ChatRole = Literal["system", "user", "assistant"]
+
+
+class Message(NamedTuple):
+    """One turn of a chat."""
+
+    role: ChatRole
+    content: str
+
+
+Prompt = str | tuple[Message, ...]
+"""Text to continue, or a chat to answer through the tokenizer's template."""
+
+
+class Sampling(Record):
+    """How texts are drawn; part of what keys a stored candidate.
+
+    `temperature` 0 is greedy decoding, and `top_p` then means nothing. A text ends before the first of the `stop` strings, at
+    the model's own end, or after `max_tokens`.
+    """
+
+    temperature: Annotated[float, Field(ge=0)] = 0.8
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    max_tokens: Annotated[int, Field(ge=1)] = 512
+    stop: tuple[str, ...] = ()
+    logprobs: bool = True
+
+
+class Draw(NamedTuple):
+    """One sample to draw. Its seed is its own, so that the sample does not depend on what is drawn beside it."""
+
+    prompt: Prompt
+    seed: int
+
+
+class Generation(NamedTuple):
+    """One drawn text.
+
+    `logprobs` has the natural logarithm of the probability of each output token under the model (temperature 1, no
+    top-p), or is None where they were not asked for or the engine does not tell. Token counts are None where the engine
+    does not tell them.
+    """
+
+    text: str
+    finish_reason: Literal["stop", "length"]
+    prompt_tokens: int | None
+    output_tokens: int | None
+    logprobs: tuple[float, ...] | None
+
+
+class Description(Record):
+    """What decides an engine's texts besides prompts, settings and seeds; part of what keys a stored candidate.
+
+    `revision` is the commit of a model of the hub, or the SHA-256 over a local model's files. `exact` says whether the
+    engine promises the same text for the same seed on the same machine.
+    """
+
+    engine: str
+    engine_version: str
+    model: str
+    revision: str
+    precision: str
+    device: str
+    max_model_tokens: int | None = None
+    exact: bool = False
+
+
+class Engine(Protocol):
+    """Draws and scores with one model, which it holds until `close`. Not safe to share between threads."""
+
+    def describe(self) -> Description:
+        """What it is."""
+
+    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+        """Draw every sample; yields the place of each in `draws` as it is finished, in any order.
+
+        All draws are handed over at once, so that the engine stays full; a caller that stops iterating ends the work
+        within what is in flight.
+
+        Raises:
+            UserError: a prompt leaves no room for an output in the model's context.
+            EngineError: the engine failed; the message ends with its reason.
+        """
+
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
+        """The natural logarithm of the probability of each token of each completion, given its prompt.
+
+        Raises:
+            EngineError: the engine cannot score, or failed.
+        """
+
+    def close(self) -> None:
+        """Give the model's memory back."""
