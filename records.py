@@ -239,7 +239,7 @@ class ReferenceCheck(Record):
     """What running a task's own reference solution showed, before any candidate is seen.
 
     A task that is not `ok` is left out of every score. `integrity` is how the task can be graded, and `sites` are the
-    assert statements of the test code (or the pairs) that hold for the reference: a candidate passes only if they all do.
+    assert statements of the test code, or the pairs, that hold for the reference: a candidate passes only if all do.
     `detail` says why the task is not `ok`, or why it cannot be graded `split`.
     """
 

@@ -28,8 +28,8 @@ Prompt = str | tuple[Message, ...]
 class Sampling(Record):
     """How texts are drawn; part of what keys a stored candidate.
 
-    `temperature` 0 is greedy decoding, and `top_p` then means nothing. A text ends before the first of the `stop` strings, at
-    the model's own end, or after `max_tokens`.
+    `temperature` 0 is greedy decoding, and `top_p` then means nothing. A text ends before the first of the `stop`
+    strings, at the model's own end, or after `max_tokens`.
     """
 
     temperature: Annotated[float, Field(ge=0)] = 0.8
