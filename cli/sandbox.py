@@ -1,19 +1,25 @@
-"""`codebudget sandbox`: the launchers, and the image that the Docker one runs."""
+"""`codebudget sandbox`: the launchers, what they hold, and the image that the Docker one runs."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .grading import SandboxOption
+from .progress import shown_progress, warn
+
+if TYPE_CHECKING:
+    from ..sandbox.conformance import AttackResult
+
 app = typer.Typer(no_args_is_help=True, help="Sandboxes: what isolates programs on this machine.")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command("list")
-def list_sandboxes(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
+def list_sandboxes(as_json: JsonOption = False) -> None:
     """Start each sandbox once, and say which work here and what they promise."""
     from ..errors import MachineError
     from ..sandbox import LAUNCHERS, choose_launcher
@@ -57,3 +63,78 @@ def build(
     from ..sandbox.launchers.docker import IMAGE, build_image
 
     typer.echo(f"{IMAGE} {build_image(base)}")
+
+
+@app.command()
+def check(sandbox: SandboxOption = "auto", as_json: JsonOption = False) -> None:
+    """Attack a sandbox with every program of the corpus; exit 1 when it does not hold what it promises."""
+    from ..sandbox import choose_launcher
+    from ..sandbox.conformance import conformance
+
+    choice = choose_launcher(sandbox)
+    for reason in choice.passed_over:
+        warn(f"{reason}; taking the {choice.launcher.name} sandbox instead")
+    with shown_progress() as progress:
+        report = conformance(choice.launcher, progress)
+    counts = {outcome: report.count(outcome) for outcome in ("ok", "not promised", "FAILED")}
+    if as_json:
+        answer = {
+            "sandbox": report.launcher,
+            "environment": report.environment,
+            "corpus": report.corpus,
+            "ok": counts["ok"],
+            "not_promised": counts["not promised"],
+            "failed": counts["FAILED"],
+            "result_hash": report.result_hash,
+            "wall_s": round(report.wall_s, 3),
+            "results": [result.model_dump(mode="json", exclude={"schema_version"}) for result in report.results],
+        }
+        typer.echo(json.dumps(answer))
+    else:
+        _print_results(report.results)
+        typer.echo(
+            f"{report.launcher}: {counts['ok']} ok, {counts['not promised']} not promised, {counts['FAILED']} failed "
+            f"in {report.wall_s:.0f} s"
+        )
+        typer.echo(f"result hash {report.result_hash}")
+    if not report.holds:
+        raise typer.Exit(1)
+
+
+def _print_results(results: tuple[AttackResult, ...]) -> None:
+    from .tables import Column, print_table
+
+    columns = (Column("program"), Column("expected", folds=True), Column("got"), Column("outcome"))
+    for group in dict.fromkeys(result.group for result in results):
+        rows = [result for result in results if result.group == group]
+        cells = [
+            (row.name.partition("/")[2], " ".join(row.expected), " ".join(dict.fromkeys(row.got)) or "-", row.outcome)
+            for row in rows
+        ]
+        typer.echo(f"\n{group}")
+        print_table(columns, cells)
+        for row in rows:
+            if row.detail:
+                typer.echo(f"  {row.name.partition('/')[2]}: {row.detail}")
+    typer.echo("")
+
+
+@app.command()
+def clean(as_json: JsonOption = False) -> None:
+    """Remove the containers and folders that runs which are no longer alive have left on this machine."""
+    from ..errors import SandboxError
+    from ..sandbox.launchers import CLEANERS
+
+    removed: list[str] = []
+    unreachable: dict[str, str] = {}
+    for name, clean_up in CLEANERS.items():
+        try:
+            removed += clean_up()
+        except SandboxError as error:
+            unreachable[name] = str(error)
+    if as_json:
+        typer.echo(json.dumps({"removed": removed, "unreachable": unreachable}))
+        return
+    for name, reason in unreachable.items():
+        warn(f"{name} was not looked at: {reason}")
+    typer.echo("\n".join(f"removed {what}" for what in removed) or "nothing was left")

@@ -7,6 +7,7 @@ from ...errors import MachineError, SandboxError, UserError
 from ..box import Launcher
 from .bubblewrap import BubblewrapLauncher
 from .docker import DockerLauncher
+from .plugins import load_launcher, registered
 from .process import ProcessLauncher
 
 LAUNCHERS: dict[str, Callable[[], Launcher]] = {
@@ -14,7 +15,13 @@ LAUNCHERS: dict[str, Callable[[], Launcher]] = {
     "bubblewrap": BubblewrapLauncher,
     "process": ProcessLauncher,
 }
-"""Strongest first. `auto` never takes `process`, whose isolation is weak."""
+"""Strongest first. `auto` never takes `process`, whose isolation is weak, nor one that is not ours."""
+
+CLEANERS: dict[str, Callable[[], list[str]]] = {
+    "docker": lambda: DockerLauncher().clean(),
+    "process": lambda: ProcessLauncher().clean(),
+}
+"""Remove what dead owners left, and say what; SandboxError where there is nothing to ask. Launchers do it at a start."""
 
 _AUTOMATIC = ("docker", "bubblewrap")
 
@@ -29,15 +36,17 @@ class Choice(NamedTuple):
 def choose_launcher(name: str = "auto") -> Choice:
     """The launcher called `name`, or for `auto` the strongest that works here and is not weak.
 
+    Args:
+        name: `auto`, one of `LAUNCHERS`, one that a distribution registers in the entry-point group
+            `codebudget.launchers`, or `FILE.py:Class`.
+
     Raises:
         UserError: there is no launcher of that name.
         MachineError: it does not work here; the message says why and what to do.
     """
-    if name != "auto" and name not in LAUNCHERS:
-        raise UserError(f"no sandbox is called '{name}': choose auto, {', '.join(LAUNCHERS)}")
     reasons: list[str] = []
     for candidate in _AUTOMATIC if name == "auto" else (name,):
-        launcher = LAUNCHERS[candidate]()
+        launcher = _make(candidate)
         try:
             launcher.prepare()
         except SandboxError as error:
@@ -50,3 +59,13 @@ def choose_launcher(name: str = "auto") -> Choice:
             "isolation by name with --sandbox process"
         )
     raise MachineError(reasons[0])
+
+
+def _make(name: str) -> Launcher:
+    if name in LAUNCHERS:
+        return LAUNCHERS[name]()
+    launcher = load_launcher(name)
+    if launcher is None:
+        known = ", ".join(["auto", *LAUNCHERS, *registered()])
+        raise UserError(f"no sandbox is called '{name}': choose {known}, or FILE.py:Class")
+    return launcher

@@ -7,6 +7,7 @@ from pathlib import Path
 from ...errors import SandboxError
 from ..box import Box
 from .local import ENVIRONMENT, PYTHON_OPTIONS, interpreter, prefix, start_worker
+from .ownership import remove_dead_folders
 
 _NOBODY = 65534
 _FIRST_SPARE_UID, _SPARE_UIDS = 60_600, 500
@@ -18,18 +19,24 @@ class BubblewrapLauncher:
 
     name = "bubblewrap"
     promise = "namespaces per candidate, no network, read-only system; memory is bounded per process, not per box"
+    not_promised = frozenset({"system calls", "total memory"})
 
     def prepare(self) -> None:
-        """Start a box for real, once.
+        """Remove what dead owners left, and start a box for real, once.
 
         Raises:
             SandboxError: bubblewrap is missing, or this kernel does not let it work.
         """
+        self.clean()
         self.launch().try_out()
 
     def environment(self) -> str:
         """The interpreter that boxes run."""
         return f"bubblewrap {interpreter()}"
+
+    def clean(self) -> list[str]:
+        """Remove the folders of owners that are gone; says which. Boxes themselves die with their owner."""
+        return [f"folder {path}" for path in remove_dead_folders()]
 
     def launch(self) -> Box:
         """Start a box."""

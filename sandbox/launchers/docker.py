@@ -14,6 +14,7 @@ from ..box import START_S, Box
 from ..bundle import BOOTSTRAP, start_message
 from ..stream import BoxLostError, DockerStream
 from .local import ENVIRONMENT
+from .ownership import owner_is_dead, owner_mark
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -23,6 +24,9 @@ IMAGE = "codebudget-sandbox"
 
 LABEL = "codebudget.run"
 """Label of every container of ours; its value is the run that owns it."""
+
+OWNER_LABEL = "codebudget.owner"
+"""Label whose value is the mark of the process that owns the container."""
 
 _RUN_ID = uuid.uuid4().hex
 _FIRST_UID, _UID_COUNT = 10_000, 50_000
@@ -36,23 +40,45 @@ class DockerLauncher:
 
     name = "docker"
     promise = "containers without network or capabilities, read-only, memory and processes bounded per box"
+    not_promised: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self._client: DockerClient | None = None
         self._image_id = ""
 
     def prepare(self) -> None:
-        """Reach the engine, find or build the image, and start a box once.
+        """Reach the engine, remove what dead owners left, find or build the image, and start a box once.
 
         Raises:
             SandboxError: one of these fails.
         """
+        self.clean()
         self._image_id = self._find_image() or build_image()
         self.launch().try_out()
 
     def environment(self) -> str:
         """The image, by its digest."""
         return f"docker {self._image_id}"
+
+    def clean(self) -> list[str]:
+        """Remove the containers whose owner was a process of this machine that is gone; says which.
+
+        Raises:
+            SandboxError: the engine does not answer, or does not remove one.
+        """
+        import docker
+
+        api = self._engine().api
+        try:
+            ours = api.containers(all=True, filters={"label": OWNER_LABEL})
+        except docker.errors.DockerException as error:
+            raise SandboxError(f"the engine does not list its containers: {error}") from error
+        removed = []
+        for found in ours:
+            if owner_is_dead(found["Labels"][OWNER_LABEL]):
+                _remove(api, found["Id"])
+                removed.append(f"container {found['Id'][:12]}")
+        return removed
 
     def _find_image(self) -> str | None:
         import docker
@@ -80,7 +106,7 @@ class DockerLauncher:
                 environment=ENVIRONMENT,
                 working_dir="/tmp",
                 user="0:0",
-                labels={LABEL: _RUN_ID},
+                labels={LABEL: _RUN_ID, OWNER_LABEL: owner_mark()},
                 network_disabled=True,
                 host_config=api.create_host_config(**_host_limits()),
             )["Id"]
@@ -88,14 +114,7 @@ class DockerLauncher:
             raise SandboxError(f"the container could not be made: {error}") from error
 
         def kill() -> None:
-            try:
-                api.remove_container(container, force=True)
-            except docker.errors.NotFound:
-                return
-            except docker.errors.APIError as error:
-                # Docker answers 409 while the container's own end is already removing it.
-                if error.status_code != 409:
-                    raise SandboxError(f"container {container[:12]} could not be removed: {error}") from error
+            _remove(api, container)
 
         try:
             attached = api.attach_socket(container, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
@@ -119,6 +138,19 @@ class DockerLauncher:
         except BoxLostError:
             kill()
             raise
+
+
+def _remove(api: Any, container: str) -> None:
+    import docker
+
+    try:
+        api.remove_container(container, force=True)
+    except docker.errors.NotFound:
+        return
+    except docker.errors.APIError as error:
+        # Docker answers 409 while the container's own end is already removing it.
+        if error.status_code != 409:
+            raise SandboxError(f"container {container[:12]} could not be removed: {error}") from error
 
 
 def _host_limits() -> dict[str, Any]:

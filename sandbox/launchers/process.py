@@ -5,13 +5,13 @@ import itertools
 import os
 import random
 import signal
-import tempfile
 import time
 from pathlib import Path
 
 from ..box import Box
 from ..guest.leftovers import remove_tree
 from .local import PYTHON_OPTIONS, interpreter, start_worker
+from .ownership import dead_folders, make_folder, remove_dead_folders
 
 _UIDS_PER_BOX = 256
 _LOWEST_SPARE_UID = 40_192
@@ -27,29 +27,45 @@ class ProcessLauncher:
     name = "process"
     promise = "weak: limits on time, memory, processes and output; no isolation from files or network"
 
+    @property
+    def not_promised(self) -> frozenset[str]:
+        """Most; without root also that programs run as another user."""
+        weak = {"network", "host files", "user namespaces", "system calls", "total memory", "total disk"}
+        return frozenset(weak if os.geteuid() == 0 else weak | {"own user", "leftovers"})
+
     def prepare(self) -> None:
-        """Start a box for real, once.
+        """Remove what dead owners left, and start a box for real, once.
 
         Raises:
             SandboxError: there is no interpreter that boxes can use, or it cannot confine a run.
         """
+        self.clean()
         self.launch().try_out()
 
     def environment(self) -> str:
         """The interpreter that boxes run."""
         return f"process {interpreter()}"
 
+    def clean(self) -> list[str]:
+        """Remove the folders of owners that are gone, and what still runs as their users; says which folders."""
+        for folder in dead_folders():
+            with contextlib.suppress(FileNotFoundError):
+                _kill_users(_uids_of(folder))
+        return [f"folder {path}" for path in remove_dead_folders()]
+
     def launch(self) -> Box:
         """Start a box."""
         uids = _spare_uids() if os.geteuid() == 0 else range(0)
         # Other users must be able to reach it, which a TMPDIR of root's own need not allow.
-        work_root = tempfile.mkdtemp(prefix="codebudget-", dir="/tmp" if uids else None)
+        work_root = make_folder("/tmp" if uids else None)
         configuration: dict[str, object] = {
             "separation": "none",
             "work_root": work_root,
             "remove_work_root": True,
         }
         if uids:
+            # The group says, to whoever cleans up later, which user ids go with the folder.
+            os.chown(work_root, -1, uids.start)
             os.chmod(work_root, 0o1777)
             # The last one is for the process that cleans up after the others.
             configuration |= {"separation": "uid", "first_uid": uids.start, "uid_count": len(uids) - 1}
@@ -76,6 +92,11 @@ def _spare_uids() -> range:
         return range(0)
     start = first + next(_range_numbers) % ranges * _UIDS_PER_BOX
     return range(start, start + _UIDS_PER_BOX)
+
+
+def _uids_of(folder: Path) -> range:
+    first = folder.stat().st_gid if os.geteuid() == 0 else 0
+    return range(first, first + _UIDS_PER_BOX) if first >= _LOWEST_SPARE_UID else range(0)
 
 
 def _kill_users(uids: range) -> None:

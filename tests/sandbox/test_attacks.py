@@ -1,129 +1,184 @@
 """Every program under tests/attacks/ on every launcher that works here, and the invariants after each.
 
-`expect.toml` says what a program does, the statuses that it may get, and what a launcher does not promise about it:
-`[process]` for that launcher, `[unprivileged_process]` for it where codebudget is not root. A program that gets out of
-its box says so by raising RuntimeError("ESCAPED ..."); where the launcher holds it, it answers wrongly.
+The same code is what `codebudget sandbox check` runs.
 """
 
 import os
-import sys
-import time
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from codebudget.records import HiddenTests, ReferenceCheck, Task, Verdict
-from codebudget.sandbox import Job, Sandbox
+from codebudget.records import Limits
+from codebudget.sandbox.box import Box, Launcher
+from codebudget.sandbox.conformance import Attack, Examiner, conformance, corpus, corpus_digest
+from codebudget.sandbox.conformance.corpus import Expectation
+from codebudget.sandbox.launchers.process import ProcessLauncher
 
 ATTACKS = Path(__file__).resolve().parent.parent / "attacks"
-NAMES = sorted(str(path.parent.relative_to(ATTACKS)) for path in ATTACKS.glob("*/*/expect.toml"))
-
-PROMPT = 'def solve(numbers):\n    """Return the numbers in ascending order, each once."""\n'
-REFERENCE = "def solve(numbers):  # reference\n    return sorted(set(numbers))\n"
-TESTS = """
-def check(candidate):
-    assert candidate([3, 1, 3]) == [1, 3]
-    assert candidate([]) == []
-    assert candidate([5, 4, -2]) == [-2, 4, 5]
-    for size in (7, 20):
-        numbers = [(7 * place) % 11 - 5 for place in range(size)]
-        assert candidate(list(numbers)) == sorted(set(numbers))
-"""
-
-# Looks for processes and files that an earlier run of the same box left. In a PID namespace of its own it sees all that
-# there is; elsewhere it knows its neighbours by their user ids: a box of `process` has 256, one of docker all.
-PROBE = """
-import os
-def solve(numbers):
-    me = os.getuid()
-    def left(path):
-        try:
-            owner = os.lstat(path).st_uid
-        except OSError:
-            return False
-        return owner != me and (owner // 256 == me // 256 if me >= 40_000 else owner >= 10_000)
-    processes = [pid for pid in os.listdir('/proc') if pid.isdigit() and pid != str(os.getpid())]
-    tops = [top for top in ('/tmp', '/dev/shm', '/var/tmp') if os.path.isdir(top)]
-    files = [top + '/' + name for top in tops for name in os.listdir(top)]
-    if os.getpid() != 1:
-        processes = [pid for pid in processes if left('/proc/' + pid)]
-        files = [name for name in files if left(name)]
-    raise KeyError(processes, files)
-"""
-
-Expectation = dict[str, Any]
+BY_NAME = {attack.name: attack for attack in corpus()}
+WRONG = "def solve(numbers):\n    return list(numbers)\n"
 
 
 @pytest.fixture(scope="module")
-def canary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A file of the grader's that nobody else may read."""
-    path = tmp_path_factory.mktemp("canary") / "secret"
-    path.write_text("tweet")
-    path.chmod(0o600)
-    before = dict(os.environ)
-    os.environ |= {"HF_TOKEN": "tweet", "CANARY_KEY": "tweet"}
-    yield path
-    os.environ.clear()
-    os.environ.update(before)
+def examiner(launcher: Launcher) -> Iterator[Examiner]:
+    with Examiner(launcher) as one:
+        yield one
 
 
-def task_of(expectation: Expectation) -> Task:
-    """The task that an attack is graded on."""
-    return Task(
-        id="attack",
-        benchmark="attacks",
-        prompt=PROMPT,
-        entry_point="solve",
-        tests=HiddenTests(style="check", code=expectation.get("tests", TESTS)),
-        reference=expectation.get("reference", REFERENCE),
+@pytest.mark.parametrize("name", BY_NAME)
+def test_attack(examiner: Examiner, name: str) -> None:
+    result = examiner.examine(BY_NAME[name])
+    assert result.outcome != "FAILED", result.detail
+    assert "passed" not in result.got or name.startswith("benign/")
+    if result.outcome == "not promised" and result.detail.endswith("so it was not run"):
+        pytest.skip(result.detail)
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def attack(program: str, group: str = "verdict", **expects: object) -> Attack:
+    fields = {"does": "A test.", "statuses": ("wrong",), **expects}
+    return Attack(f"{group}/made_up", program, Expectation.model_validate(fields))
+
+
+@pytest.fixture(scope="module")
+def weak() -> Iterator[Examiner]:
+    launcher = ProcessLauncher()
+    launcher.prepare()
+    with Examiner(launcher) as one:
+        yield one
+
+
+def test_a_pass_of_what_is_no_honest_program_is_a_failure_whatever_is_promised(weak: Examiner) -> None:
+    right = "def solve(numbers):\n    return sorted(set(numbers))\n"
+    for needs in ([], ["network"]):
+        result = weak.examine(attack(right, statuses=("passed",), needs=needs))
+        assert result.outcome == "FAILED"
+        assert result.detail.startswith("A FORGED PASS")
+
+
+def test_another_status_than_expected_is_a_failure(weak: Examiner) -> None:
+    assert weak.examine(attack(WRONG)).outcome == "ok"
+    assert weak.examine(attack(WRONG, statuses=("crashed",))).outcome == "FAILED"
+    assert weak.examine(attack(WRONG, group="benign", statuses=("passed",))).outcome == "FAILED"
+
+
+def test_getting_out_is_a_failure_only_where_it_is_promised_that_nothing_does(weak: Examiner) -> None:
+    caller = "import socket\ndef solve(numbers):\n    socket.create_connection(('127.0.0.1', @TCP_PORT@))\n"
+    quiet = caller + "    return list(numbers)\n"
+    held = weak.examine(attack(quiet))
+    assert (held.outcome, "TCP" in held.detail) == ("FAILED", True)
+    excused = weak.examine(attack(quiet, needs=["network"]))
+    assert (excused.outcome, excused.detail) == ("not promised", "not promised: network")
+    escaped = weak.examine(attack("def solve(numbers):\n    raise RuntimeError('ESCAPED')\n", statuses=("crashed",)))
+    assert escaped.outcome == "FAILED"
+
+
+def test_what_would_harm_the_host_is_not_run(weak: Examiner) -> None:
+    result = weak.examine(attack(WRONG, needs=["network"], harmful=True))
+    assert (result.outcome, result.got) == ("not promised", ())
+
+
+class Overstating(ProcessLauncher):
+    """Promises what it does not hold."""
+
+    not_promised = frozenset()
+
+
+def test_a_launcher_that_promises_too_much_is_found_out() -> None:
+    promising, honest = Overstating(), ProcessLauncher()
+    chosen = [BY_NAME["isolation/read_benchmark"], BY_NAME["verdict/always_equal"]]
+    report = conformance(promising, silent, chosen)
+    assert not report.holds
+    assert [result.name for result in report.results if result.outcome == "FAILED"] == ["isolation/read_benchmark"]
+    excused = conformance(honest, silent, chosen)
+    assert excused.holds
+    assert excused.count("not promised") == 1
+    assert excused.result_hash != report.result_hash
+
+
+def test_the_hash_is_the_same_twice_and_changes_with_what_was_found() -> None:
+    launcher = ProcessLauncher()
+    chosen = [BY_NAME["verdict/always_equal"], BY_NAME["verdict/frame_walk"]]
+    one, two = conformance(launcher, silent, chosen), conformance(launcher, silent, chosen[::-1])
+    assert re.fullmatch("[0-9a-f]{64}", one.result_hash)
+    assert one.result_hash == two.result_hash
+    assert one.wall_s != two.wall_s
+    assert one.model_copy(update={"corpus": "another"}).result_hash != one.result_hash
+    assert one.model_copy(update={"environment": "another"}).result_hash != one.result_hash
+    assert one.model_copy(update={"results": one.results[:-1]}).result_hash != one.result_hash
+    slower = one.results[-1].model_copy(update={"wall_s": 9.0})
+    assert one.model_copy(update={"results": (*one.results[:-1], slower)}).result_hash == one.result_hash
+    failed = one.results[-1].model_copy(update={"outcome": "FAILED"})
+    assert one.model_copy(update={"results": (*one.results[:-1], failed)}).result_hash != one.result_hash
+
+
+class Fickle(ProcessLauncher):
+    """Says something else each time, and leaves a box running."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.boxes: list[Box] = []
+
+    def environment(self) -> str:
+        self.asked += 1
+        return f"fickle {self.asked}"
+
+    def prepare(self) -> None:
+        self.boxes.append(self.launch())
+
+
+def test_a_launcher_that_breaks_its_contract_is_not_attacked() -> None:
+    launcher = Fickle()
+    try:
+        report = conformance(launcher, silent, [BY_NAME["verdict/always_equal"]])
+    finally:
+        for box in launcher.boxes:
+            box.close()
+    failed = {result.name for result in report.results if result.outcome == "FAILED"}
+    assert failed == {"launcher/has_one_environment", "launcher/leaves_nothing"}
+    assert not any(result.group == "verdict" for result in report.results)
+
+
+def test_the_host_is_as_it_was_after_an_examination() -> None:
+    before = dict(os.environ), set(Path("/tmp").glob("codebudget-*"))
+    with Examiner(ProcessLauncher()) as one:
+        assert os.environ["HF_TOKEN"] != before[0].get("HF_TOKEN")
+        one.examine(BY_NAME["verdict/always_equal"])
+    assert (dict(os.environ), set(Path("/tmp").glob("codebudget-*")) - before[1]) == (before[0], set())
+
+
+def test_the_corpus_is_what_lies_in_the_folders() -> None:
+    folders = {str(path.parent.relative_to(ATTACKS)) for path in ATTACKS.glob("*/*/attack.py")}
+    assert set(BY_NAME) == folders
+    assert re.fullmatch("[0-9a-f]{64}", corpus_digest())
+    for name, one in BY_NAME.items():
+        assert one.expects.does.endswith("."), name
+        assert one.benign is (one.expects.statuses == ("passed",)), name
+        assert Limits(wall_s=1.0)
+
+
+def test_the_list_of_attacks_names_every_folder_and_every_attack_of_the_reference() -> None:
+    rows = re.findall(
+        r"^\| `([\w/]+)` \| ([^|]+) \|", (ATTACKS / "README.md").read_text(encoding="utf-8"), re.MULTILINE
     )
+    assert {name for name, _ in rows} == set(BY_NAME)
+    assert len(rows) == len(BY_NAME)
+    listed = {mark.strip() for _, marks in rows for mark in marks.split(",")}
+    wanted = {
+        f"{letter}{number}"
+        for letter, last in (("A", 24), ("B", 15), ("C", 11), ("D", 34))
+        for number in range(1, last + 1)
+    }
+    assert wanted <= listed
+    assert listed - wanted == {"own", "control"}
+    assert sum(marks.strip() == "own" for _, marks in rows) >= 20
 
 
-def grade(sandbox: Sandbox, task: Task, check: ReferenceCheck, program: str) -> Verdict:
-    """Grade one program."""
-    ((_, verdict),) = sandbox.grade([Job(task, check, program)])
-    return verdict
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_attack(sandbox: Sandbox, canary: Path, name: str) -> None:
-    expectation = tomllib.loads((ATTACKS / name / "expect.toml").read_text(encoding="utf-8"))
-    weak = sandbox.launcher.name == "process"
-    unprivileged = weak and os.geteuid() != 0
-    unsafe = expectation.get("unprivileged_process", {}).get("not_promised")
-    if unprivileged and unsafe:
-        pytest.skip(f"process without root does not promise it: {unsafe}")
-    not_promised = expectation.get("process", {}).get("not_promised")
-    program = (ATTACKS / name / "attack.py").read_text(encoding="utf-8")
-    program = program.replace("@CANARY@", str(canary)).replace("@PREFIX@", sys.base_prefix)
-    task = task_of(expectation)
-    check = next(sandbox.check([task]))
-    assert check.ok, check.detail
-    assert check.integrity == "split"
-
-    for again in range(1 + expectation.get("twice", False)):
-        start = time.monotonic()
-        verdict = grade(sandbox, task, check, program + "\n" * again)
-        elapsed_s = time.monotonic() - start
-        escaped = "ESCAPED" in verdict.detail
-        if weak and not_promised:
-            assert verdict.status in expectation["statuses"] or escaped, verdict.detail
-        else:
-            assert not escaped, verdict.detail
-            assert verdict.status in expectation["statuses"], verdict.detail
-        assert (verdict.status == "passed") is name.startswith("benign/")
-        assert elapsed_s <= sandbox.limits.wall_s + 2
-        assert verdict.detail.isprintable()
-        assert "tweet" not in verdict.detail
-
-    task = task_of({})
-    check = next(sandbox.check([task]))
-    honest = grade(sandbox, task, check, REFERENCE + "# honest\n")
-    assert honest.status == "passed", honest.detail
-    if not unprivileged:
-        probe = grade(sandbox, task, check, PROBE)
-        assert probe.detail.startswith("KeyError: ([], [])"), probe.detail
-    assert canary.read_text() == "tweet"
-    assert (canary.stat().st_mode & 0o777, os.listdir(canary.parent)) == (0o600, ["secret"])
+def test_expectations_are_toml_without_anything_else() -> None:
+    for path in ATTACKS.glob("*/*/expect.toml"):
+        assert tomllib.loads(path.read_text(encoding="utf-8")).keys() <= Expectation.model_fields.keys()

@@ -1,0 +1,8 @@
+"""What a launcher holds, found out by attacking it: the corpus of attacks and benign controls, run for real."""
+
+from .corpus import Attack, corpus, corpus_digest
+from .examiner import Examiner
+from .record import AttackResult, Conformance
+from .suite import Progress, conformance
+
+__all__ = ["Attack", "AttackResult", "Conformance", "Examiner", "Progress", "conformance", "corpus", "corpus_digest"]

@@ -1,0 +1,120 @@
+"""The attacks and benign controls under `tests/attacks/<group>/<name>/`, as they ship with the package.
+
+`attack.py` is the program; in it `@CANARY@` and the other placeholders of `examiner` stand for things of the host that
+it goes after. `expect.toml` is an `Expectation`. A program that gets out of its box says so by raising
+RuntimeError("ESCAPED ..."); where the launcher holds it, it answers wrongly.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import ValidationError
+
+from ...errors import MachineError
+from ...hashing import key_of
+from ...records import HiddenTests, Record, Status, Task
+from ..launchers.promises import PROMISES
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+BENIGN = "benign"
+"""The group of honest programs, which must pass."""
+
+PROMPT = 'def solve(numbers):\n    """Return the numbers in ascending order, each once."""\n'
+REFERENCE = "def solve(numbers):  # reference\n    return sorted(set(numbers))\n"
+TESTS = """
+def check(candidate):
+    assert candidate([3, 1, 3]) == [1, 3]
+    assert candidate([]) == []
+    assert candidate([5, 4, -2]) == [-2, 4, 5]
+    for size in (7, 20):
+        numbers = [(7 * place) % 11 - 5 for place in range(size)]
+        assert candidate(list(numbers)) == sorted(set(numbers))
+"""
+
+
+class Expectation(Record):
+    """What `expect.toml` says.
+
+    `statuses` are those that the program may get. `needs` names the promises (see `PROMISES`) that hold it; a launcher
+    that lacks one may let it escape, but never pass. `harmful`: it is then not run at all, for the host's sake.
+    `twice`: it is run again, in the same slot, to find what it left. `tests` and `reference` replace those of the
+    task that all others are graded on.
+    """
+
+    does: str
+    statuses: tuple[Status, ...]
+    needs: frozenset[str] = frozenset()
+    harmful: bool = False
+    twice: bool = False
+    tests: str = TESTS
+    reference: str = REFERENCE
+
+
+class Attack(NamedTuple):
+    """One program of the corpus: `name` is `<group>/<name>`."""
+
+    name: str
+    program: str
+    expects: Expectation
+
+    @property
+    def benign(self) -> bool:
+        """Whether it is an honest program."""
+        return self.name.startswith(f"{BENIGN}/")
+
+    def task(self) -> Task:
+        """The task that it is graded on."""
+        return Task(
+            id=self.name,
+            benchmark="attacks",
+            prompt=PROMPT,
+            entry_point="solve",
+            tests=HiddenTests(style="check", code=self.expects.tests),
+            reference=self.expects.reference,
+        )
+
+
+@cache
+def corpus() -> tuple[Attack, ...]:
+    """All of them, by name.
+
+    Raises:
+        MachineError: the installation lacks them, or one is malformed.
+    """
+    groups = resources.files(__package__.partition(".")[0]) / "tests" / "attacks"
+    if not groups.is_dir():
+        raise MachineError("the attacks are missing from this installation; install codebudget anew")
+    folders = (folder for group in groups.iterdir() if group.is_dir() for folder in _attacks_of(group))
+    return tuple(sorted(folders))
+
+
+@cache
+def corpus_digest() -> str:
+    """SHA-256 of all programs and expectations."""
+    parts = (part for attack in corpus() for part in (attack.name, attack.program, _expectation_key(attack.expects)))
+    return key_of(*parts)
+
+
+def _expectation_key(expects: Expectation) -> str:
+    return key_of(*(repr(sorted(v) if isinstance(v, frozenset) else v) for _, v in expects))
+
+
+def _attacks_of(group: Traversable) -> list[Attack]:
+    return [_read(group.name, folder) for folder in group.iterdir() if (folder / "expect.toml").is_file()]
+
+
+def _read(group: str, folder: Traversable) -> Attack:
+    name = f"{group}/{folder.name}"
+    try:
+        expects = Expectation.model_validate(tomllib.loads((folder / "expect.toml").read_text(encoding="utf-8")))
+    except (ValidationError, tomllib.TOMLDecodeError) as error:
+        raise MachineError(f"attack {name}: expect.toml: {' '.join(str(error).split())}") from error
+    if not expects.needs <= PROMISES.keys():
+        raise MachineError(f"attack {name}: expect.toml: needs must be some of: {', '.join(PROMISES)}")
+    return Attack(name, (folder / "attack.py").read_text(encoding="utf-8"), expects)
