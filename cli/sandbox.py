@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .grading import SandboxOption
 from .progress import shown_progress, warn
 
 if TYPE_CHECKING:
@@ -15,6 +14,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Sandboxes: what isolates programs on this machine.")
 
+SandboxOption = Annotated[
+    str,
+    typer.Option(
+        "--sandbox", metavar="NAME", help="auto, docker, bubblewrap, process, a registered one, or FILE.py:Class."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 

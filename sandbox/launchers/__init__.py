@@ -21,7 +21,7 @@ CLEANERS: dict[str, Callable[[], list[str]]] = {
     "docker": lambda: DockerLauncher().clean(),
     "process": lambda: ProcessLauncher().clean(),
 }
-"""Remove what dead owners left, and say what; SandboxError where there is nothing to ask. Launchers do it at a start."""
+"""Remove what dead owners left, as each `prepare` does, and say what; SandboxError where no engine answers."""
 
 _AUTOMATIC = ("docker", "bubblewrap")
 

@@ -1,6 +1,7 @@
 """What the launchers without an engine share: the interpreter, its environment, and starting a worker as a child."""
 
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -64,11 +65,13 @@ def start_worker(
     configuration: dict[str, Any],
     *,
     user: int | None = None,
+    message_queues: bool = True,
     cleanup: Callable[[], None] | None = None,
 ) -> Box:
     """Start `command`, which must run a Python with `PYTHON_OPTIONS`, as `user` where given, and greet its worker.
 
-    `cleanup` is called once the box is gone.
+    Without `message_queues` nothing in the box can make POSIX ones, which outlive their makers, and which nothing lists
+    where no /dev/mqueue is mounted. `cleanup` is called once the box is gone.
 
     Raises:
         SandboxError: the worker does not come up; the message ends with what it said.
@@ -88,6 +91,8 @@ def start_worker(
             group=user,
             extra_groups=None if user is None else [],
         )
+        if not message_queues:
+            resource.prlimit(process.pid, resource.RLIMIT_MSGQUEUE, (0, 0))
         os.close(its_stdin)
         os.close(its_stdout)
         stream = PipeStream(our_read, our_write)

@@ -75,7 +75,8 @@ class ProcessLauncher:
             remove_tree(work_root)
 
         try:
-            return start_worker([str(interpreter()), *PYTHON_OPTIONS], configuration, cleanup=remove_work)
+            command = [str(interpreter()), *PYTHON_OPTIONS]
+            return start_worker(command, configuration, message_queues=False, cleanup=remove_work)
         except BaseException:
             remove_work()
             raise

@@ -24,7 +24,7 @@ def not_promised(launcher: Launcher) -> frozenset[str]:
     Raises:
         UserError: it holds something else.
     """
-    declared = getattr(launcher, "not_promised", frozenset())
-    if not isinstance(declared, Set) or not declared <= PROMISES.keys():
+    declared: object = getattr(launcher, "not_promised", frozenset())
+    if not isinstance(declared, Set) or not set(declared) <= PROMISES.keys():
         raise UserError(f"the sandbox {launcher.name}: not_promised must be a set of some of: {', '.join(PROMISES)}")
     return frozenset(declared)

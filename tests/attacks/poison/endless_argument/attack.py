@@ -1,0 +1,2 @@
+def solve(numbers):
+    numbers.extend(range(10**6))

@@ -1,0 +1,2 @@
+def solve(numbers):
+    return 'a' * 60 + 'b'

@@ -1,0 +1,2 @@
+def solve(numbers):
+    return 'x' * (8 << 20)

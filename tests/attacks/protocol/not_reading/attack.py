@@ -1,0 +1,6 @@
+import os
+import time
+
+
+def solve(numbers):
+    time.sleep(600)
