@@ -87,14 +87,16 @@ class Host:
 
 
 def _contacted(listener: socket.socket) -> bool:
-    try:
-        if listener.type == socket.SOCK_DGRAM:
-            listener.recv(1)
-        else:
-            listener.accept()[0].close()
-    except BlockingIOError:
-        return False
-    return True
+    found = False
+    while True:
+        try:
+            if listener.type == socket.SOCK_DGRAM:
+                listener.recv(1)
+            else:
+                listener.accept()[0].close()
+        except BlockingIOError:
+            return found
+        found = True
 
 
 def _peak_bytes() -> int:

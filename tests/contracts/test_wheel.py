@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from codebudget.sandbox.conformance import corpus_digest
 
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist")
 GHOSTS = (
@@ -18,6 +19,11 @@ GHOSTS = (
     f"build/bdist.{sysconfig.get_platform()}/wheel/codebudget/ghost.py",
     "dist/ghost.txt",
 )
+
+CORPUS = """
+from codebudget.sandbox.conformance import corpus, corpus_digest
+print(len(corpus()), corpus_digest())
+"""
 
 VERSION = """
 import sys
@@ -60,8 +66,10 @@ def names(wheel: Path) -> set[str]:
 
 
 def shipped(tree: Path) -> set[str]:
-    """What has to be in the wheel: the root's modules, and every file of a folder that is a package, but for notes."""
+    """What has to be in the wheel: the root's modules, every file of a folder that is a package, but for notes, and the
+    programs that `sandbox check` attacks with."""
     files = {path for path in tree.glob("*.py") if path.name != "setup.py"} | {tree / "py.typed"}
+    files |= {path for path in (tree / "tests" / "attacks").glob("*/*/*") if path.is_file()}
     for folder in tree.iterdir():
         if (folder / "__init__.py").is_file():
             files |= {path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"}
@@ -76,7 +84,17 @@ def test_holds_the_package_whole_and_nothing_else(names: set[str], tree: Path) -
 def test_holds_types_licence_and_no_tests(names: set[str]) -> None:
     assert "codebudget/py.typed" in names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
-    assert not [name for name in names if re.search(r"(^|/)(tests|examples|benchmarks|docs)/|ghost", name)]
+    others = r"(^|/)(tests/(?!attacks/)|examples/|benchmarks/|docs/)|ghost"
+    assert not [name for name in names if re.search(others, name)]
+
+
+def test_finds_its_attacks_where_it_is_installed(wheel: Path, tmp_path: Path, repository: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    done = subprocess.run(
+        [sys.executable, "-c", CORPUS], cwd=tmp_path / "site", capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split() == [str(len(list(repository.glob("tests/attacks/*/*/attack.py")))), corpus_digest()]
 
 
 def test_runs_from_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:

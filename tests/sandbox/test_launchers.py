@@ -1,14 +1,22 @@
-"""Which launcher is taken, and what is said where one does not work."""
+"""Which launcher is taken, what is said where one does not work, and what one removes that the dead have left."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from codebudget.errors import MachineError, UserError
-from codebudget.sandbox import LAUNCHERS, Sandbox, choose_launcher
+from codebudget.records import HiddenTests, Task
+from codebudget.sandbox import LAUNCHERS, Job, Sandbox, choose_launcher
+from codebudget.sandbox.box import Launcher
+from codebudget.sandbox.launchers.ownership import make_folder, owner_is_dead, owner_mark
+from codebudget.sandbox.launchers.promises import PROMISES, not_promised
 
 CHOOSE = """
 import json, sys
@@ -95,3 +103,206 @@ def test_the_environment_names_launcher_and_guest(sandbox: Sandbox) -> None:
 def test_no_workers_is_the_users_mistake() -> None:
     with pytest.raises(UserError, match="at least 1"):
         Sandbox(LAUNCHERS["process"](), workers=0)
+
+
+TASK = Task(
+    id="t",
+    benchmark="t",
+    prompt="def f(x):\n",
+    entry_point="f",
+    tests=HiddenTests(style="asserts", code="assert f(1) == 1"),
+    reference="def f(x):\n    return x\n",
+)
+MINE = """
+import tempfile
+from codebudget.sandbox.launchers.local import PYTHON_OPTIONS, interpreter, start_worker
+
+class Mine:
+    name = "mine"
+    promise = "a test"
+    not_promised = frozenset({"network"})
+    def prepare(self):
+        self.launch().try_out()
+    def environment(self):
+        return "mine"
+    def launch(self):
+        folder = tempfile.mkdtemp()
+        configuration = {"separation": "none", "work_root": folder, "remove_work_root": True}
+        return start_worker([str(interpreter()), *PYTHON_OPTIONS], configuration)
+"""
+
+
+def test_a_launcher_in_a_file_grades(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    launcher = choose_launcher(f"{tmp_path}/mine.py:Mine").launcher
+    assert (launcher.name, not_promised(launcher)) == ("mine", {"network"})
+    with Sandbox(launcher, workers=1) as sandbox:
+        check = next(sandbox.check([TASK]))
+        ((_, verdict),) = sandbox.grade([Job(TASK, check, "def f(x):\n    return 1\n")])
+        assert verdict.status == "passed"
+        assert sandbox.environment().startswith("mine ")
+
+
+def test_a_launcher_of_a_distribution_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_launcher.py").write_text(MINE)
+    (tmp_path / "mine-1.dist-info").mkdir()
+    (tmp_path / "mine-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
+    (tmp_path / "mine-1.dist-info" / "entry_points.txt").write_text(
+        "[codebudget.launchers]\nmine = mine_launcher:Mine\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert choose_launcher("mine").launcher.name == "mine"
+    with pytest.raises(UserError, match=r"choose auto, docker, bubblewrap, process, mine, or FILE\.py:Class"):
+        choose_launcher("other")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("class Mine: name = 'mine'", "lacks promise, prepare, launch, environment"),
+        ("Mine = 1", "must be a class"),
+        ("class Other: pass", "there is no such class"),
+        ("import no_such_module", "cannot be loaded: ModuleNotFoundError"),
+        (MINE.replace('{"network"}', '{"netwrok"}'), "not_promised must be a set of some of: network"),
+        (MINE.replace('frozenset({"network"})', "3"), "not_promised must be a set of some of: network"),
+        (MINE + "\n    def __init__(self): 1 / 0", "cannot be loaded: ZeroDivisionError"),
+    ],
+)
+def test_a_file_without_a_usable_launcher_is_the_users_mistake(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(UserError, match=message):
+        choose_launcher(f"{tmp_path}/mine.py:Mine")
+
+
+def test_a_file_that_is_not_there_is_the_users_mistake() -> None:
+    with pytest.raises(UserError, match=r"there is no file none\.py"):
+        choose_launcher("none.py:Mine")
+
+
+def test_every_launcher_says_what_it_does_not_promise(launcher: Launcher) -> None:
+    assert not_promised(launcher) <= PROMISES.keys()
+    assert ("network" in not_promised(launcher)) is (launcher.name == "process")
+
+
+START = """
+import sys, time
+from codebudget.sandbox import choose_launcher
+from codebudget.sandbox.launchers.ownership import make_folder, owner_mark
+launcher = choose_launcher(sys.argv[1]).launcher
+if sys.argv[1] == "docker":
+    import docker
+    from codebudget.sandbox.launchers.docker import OWNER_LABEL
+    engine = docker.from_env()
+    # One that does not end with its input, as one that was not started in time would not.
+    labels = {OWNER_LABEL: owner_mark(), "codebudget.test": "yes"}
+    left = engine.containers.create(launcher._image_id, ["sleep", "600"], labels=labels).id
+    box = launcher.launch()
+else:
+    left = make_folder()
+    box = launcher.launch()
+print(owner_mark(), left, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def owner(launcher: Launcher) -> Iterator["tuple[subprocess.Popen[str], str, str]"]:
+    """A process that owns a box and something that outlives it; its mark, and what that is."""
+    process = subprocess.Popen([sys.executable, "-c", START, launcher.name], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    mark, left = process.stdout.readline().split()
+    try:
+        yield process, mark, left
+    finally:
+        process.kill()
+        process.wait()
+        remove(launcher, left)
+
+
+def is_there(launcher: Launcher, left: str) -> bool:
+    if launcher.name != "docker":
+        return Path(left).is_dir()
+    from codebudget.sandbox.launchers.docker import connect
+    from docker.errors import NotFound
+
+    try:
+        connect().containers.get(left)
+    except NotFound:
+        return False
+    return True
+
+
+def remove(launcher: Launcher, left: str) -> None:
+    if launcher.name != "docker":
+        with contextlib.suppress(OSError):
+            Path(left).rmdir()
+    elif is_there(launcher, left):
+        from codebudget.sandbox.launchers.docker import connect
+
+        connect().containers.get(left).remove(force=True)
+
+
+def test_the_next_start_removes_what_a_killed_owner_left(
+    launcher: Launcher, owner: "tuple[subprocess.Popen[str], str, str]"
+) -> None:
+    process, mark, left = owner
+    assert not owner_is_dead(mark)
+    choose_launcher(launcher.name)
+    assert is_there(launcher, left), "its owner is alive"
+    process.send_signal(signal.SIGKILL)
+    # A process that nobody has waited for yet is dead all the same.
+    deadline = time.monotonic() + 10
+    while not owner_is_dead(mark) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert owner_is_dead(mark)
+    assert is_there(launcher, left)
+    choose_launcher(launcher.name)
+    assert not is_there(launcher, left)
+
+
+def test_what_another_machine_owns_is_not_removed(launcher: Launcher) -> None:
+    machine, pid, start = owner_mark().split("-")
+    other = f"{'0' * len(machine)}-{pid}-{int(start) + 1}"
+    assert not owner_is_dead(other)
+    assert owner_is_dead(f"{machine}-{pid}-{int(start) + 1}"), "its number was given out again"
+    assert not owner_is_dead("")
+    assert not owner_is_dead(f"{machine}-{pid}-x")
+    assert not owner_is_dead(owner_mark())
+
+
+def test_only_folders_of_dead_owners_go(tmp_path: Path) -> None:
+    launcher = LAUNCHERS["process"]()
+    machine, pid, start = owner_mark().split("-")
+    mine = make_folder()
+    dead, strange = f"/tmp/codebudget-{machine}-{pid}-{int(start) + 1}-abcdefgh", "/tmp/codebudget-strange-folder"
+    link = f"/tmp/codebudget-{machine}-{pid}-{int(start) + 1}-ijklmnop"
+    try:
+        for folder in (dead, strange):
+            os.makedirs(f"{folder}/deep/er")
+        os.symlink(tmp_path, link)
+        (tmp_path / "kept").touch()
+        launcher.prepare()
+        assert [os.path.lexists(path) for path in (mine, dead, strange, link)] == [True, False, True, True]
+        assert (tmp_path / "kept").exists()
+    finally:
+        os.unlink(link)
+        os.rmdir(mine)
+        os.removedirs(f"{strange}/deep/er")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs programs as other users")
+def test_processes_that_outlive_a_killed_box_are_killed() -> None:
+    launcher = LAUNCHERS["process"]()
+    machine, pid, start = owner_mark().split("-")
+    uid = (1 << 30) + 255
+    orphan = subprocess.Popen(["sleep", "600"], user=uid, group=uid, extra_groups=[])
+    folder = Path(f"/tmp/codebudget-{machine}-{pid}-{int(start) + 1}-abcdefgh")
+    folder.mkdir()
+    try:
+        os.chown(folder, -1, 1 << 30)
+        launcher.prepare()
+        assert orphan.wait(timeout=5) == -signal.SIGKILL
+        assert not folder.exists()
+    finally:
+        orphan.kill()
+        orphan.wait()
