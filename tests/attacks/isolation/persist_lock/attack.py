@@ -9,7 +9,11 @@ def attempt():
         raise OSError
     LEFT.append(1)
     held = []
+    places = {}
     for path in (os.__file__, sys.executable, '/tmp', '/dev/shm', '/usr', '/'):
+        if os.path.exists(path):
+            places[os.stat(path).st_dev, os.stat(path).st_ino] = path
+    for path in places.values():
         try:
             opened = os.open(path, os.O_RDONLY)
         except OSError:
