@@ -200,6 +200,8 @@ def _raw_socket(attached: Any) -> socket.socket:
         raise SandboxError("this Docker connection gives no plain socket; use a unix:// or tcp:// DOCKER_HOST")
     duplicate = raw.dup()
     attached.close()
+    # The SDK's response refers to itself: until it is collected it would keep the connection.
+    raw.close()
     return duplicate
 
 
