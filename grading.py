@@ -146,6 +146,6 @@ class Grader:
     def _key(self, program: Program, check: ReferenceCheck) -> str:
         task = program.task
         tests = task.tests.model_dump_json() if task.tests else ""
-        terms = check.model_dump_json(include={"integrity", "mutates_arguments", "sites"})
+        terms = check.model_dump_json(include={"integrity", "mutates_arguments", "sites", "calls"})
         limits = self.sandbox.limits.resolve(check.cpu_s).model_dump_json()
         return key_of("verdict", self._conditions, limits, task.prompt, task.entry_point, tests, terms, program.text)

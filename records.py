@@ -240,7 +240,7 @@ class ReferenceCheck(Record):
 
     A task that is not `ok` is left out of every score. `integrity` is how the task can be graded, and `sites` are the
     assert statements of the test code, or the pairs, that hold for the reference: a candidate passes only if all do.
-    `detail` says why the task is not `ok`, or why it cannot be graded `split`.
+    `calls` counts the calls that its tests make. `detail` says why the task is not `ok`, or why it cannot be `split`.
     """
 
     task_id: str
@@ -248,6 +248,7 @@ class ReferenceCheck(Record):
     integrity: Integrity = "split"
     mutates_arguments: bool = False
     sites: tuple[int, ...] = ()
+    calls: int = 0
     cpu_s: NonNegative = 0.0
     wall_s: NonNegative = 0.0
     detail: str = ""

@@ -30,11 +30,15 @@ _CONTROL = Task(
     entry_point="control",
     tests=HiddenTests(style="asserts", code="assert control([3, 1, 2]) == [1, 2, 3]\nassert control([]) == []\n"),
 )
-_CONTROL_CHECK = ReferenceCheck(task_id="control", ok=True, sites=(0, 1))
+_CONTROL_CHECK = ReferenceCheck(task_id="control", ok=True, sites=(0, 1), calls=2)
 _NEVER_CALLED = "the tests never called the candidate"
 _MAX_CLAIM_BYTES = 1 << 16
 _REFERENCE_CPU_S = 20.0
 """Processor time of a reference solution where limits are to follow from it."""
+_SPARE_CALLS, _CALLS_FACTOR = 1000, 10
+"""How many more calls than the reference's a program's tests may make. Answers that keep tests asking use hardly any
+time of anyone's own, and a clock for the relay would depend on load.
+"""
 _PROGRAMS_PER_TESTER = 256
 _BYTES_PER_TESTER = 4 << 20
 """After so many programs, or such long outcomes, another process takes over the tests, so that none grows."""
@@ -50,6 +54,7 @@ class _Run(NamedTuple):
     detail: str
     cost: Done
     reached: tuple[int, ...] = ()
+    calls: int = 0
     arguments_changed: bool = False
     outcomes: tuple[tuple[str | None, str | None], ...] = ()
 
@@ -135,7 +140,8 @@ class Lane:
         if limits.cpu_s is None and limits.wall_s is None:
             limits = limits.model_copy(update={"cpu_s": _REFERENCE_CPU_S})
         limits = limits.resolve(0.0)
-        run = self._run_split(task, task.reference, limits, return_arguments=True)
+        suite = hidden_tests(task, return_arguments=True)
+        run = self._converse("tests", suite, task.reference, limits, most_calls=None)
         problem = "" if run.status == "passed" else f"{run.status}: {run.detail}"
         ok, integrity = not problem, "split"
         if run.status in ("wrong", "crashed") and run.detail != _NEVER_CALLED:
@@ -151,6 +157,7 @@ class Lane:
             integrity="shared" if integrity == "shared" else "split",
             mutates_arguments=run.arguments_changed,
             sites=run.reached,
+            calls=run.calls,
             cpu_s=run.cost.cpu_s,
             wall_s=run.cost.wall_s,
             detail=one_line(problem),
@@ -179,7 +186,8 @@ class Lane:
 
     def _evaluate(self, task: PublicTask, program: str, expressions: Sequence[str]) -> list[Outcome]:
         limits = self._limits.resolve(0.0)
-        run = self._converse("expressions", expression_tests(task, expressions), program, limits)
+        suite = expression_tests(task, expressions)
+        run = self._converse("expressions", suite, program, limits, most_calls=_most_calls(len(expressions)))
         outcomes = [Outcome(value=value, error=error) for value, error in run.outcomes]
         outcomes += [Outcome(error=run.status)] * (len(expressions) - len(outcomes))
         # What the program took as a whole is counted to the first.
@@ -238,14 +246,12 @@ class Lane:
         if check.integrity == "shared":
             run = self._run_shared(task, program, limits)
         else:
-            run = self._run_split(task, program, limits, return_arguments=check.mutates_arguments)
+            suite = hidden_tests(task, return_arguments=check.mutates_arguments)
+            run = self._converse("tests", suite, program, limits, most_calls=_most_calls(check.calls))
         status, detail = run.status, run.detail
         if status == "passed" and not (check.sites and set(check.sites) <= set(run.reached)):
             status, detail = "wrong", f"{len(run.reached)} of {len(check.sites)} tests were run"
         return _verdict(status, check, detail, run)
-
-    def _run_split(self, task: Task, program: str, limits: Limits, *, return_arguments: bool) -> _Run:
-        return self._converse("tests", hidden_tests(task, return_arguments=return_arguments), program, limits)
 
     def _run_shared(self, task: Task, program: str, limits: Limits) -> _Run:
         _, box = self._ready()
@@ -262,15 +268,23 @@ class Lane:
         claim = _claim(said[0][1:], ("passed", "wrong", "crashed", "invalid", "memory"))
         return _Run(claim.status, claim.detail, cost, claim.reached)
 
-    def _converse(self, role: str, suite: Suite, program: str, limits: Limits) -> _Run:
+    def _converse(self, role: str, suite: Suite, program: str, limits: Limits, *, most_calls: int | None) -> _Run:
         """Run a program and its tests, again without foresight where that led them astray."""
         foreseen = self._foresight.of(suite.key)
         while True:
-            run = self._converse_once(role, suite, program, limits, foreseen)
+            run = self._converse_once(role, suite, program, limits, foreseen, most_calls)
             if run.status != testing.STRAYED:
                 return run
 
-    def _converse_once(self, role: str, suite: Suite, program: str, limits: Limits, foreseen: Foreseen) -> _Run:
+    def _converse_once(
+        self,
+        role: str,
+        suite: Suite,
+        program: str,
+        limits: Limits,
+        foreseen: Foreseen,
+        most_calls: int | None,
+    ) -> _Run:
         tester, box = self._ready()
         forecast = foreseen.forecast()
         try:
@@ -293,6 +307,10 @@ class Lane:
                 break
             if message[:1] == wire.MORE:
                 outcomes = candidate.outcomes()
+            elif calls == most_calls:
+                self._session = None
+                tester.stop()
+                return _Run("timeout", f"kept the tests calling, over {calls} times", candidate.stop())
             else:
                 foreseen.learn(calls, message[1:])
                 calls += 1
@@ -321,7 +339,7 @@ class Lane:
             elif calls == 0 and report["outcomes"] is None:
                 status, detail = "wrong", _NEVER_CALLED
         outcomes = tuple((value, error) for value, error in report["outcomes"] or ())
-        return _Run(status, detail, cost, tuple(report["reached"]), report["arguments_changed"], outcomes)
+        return _Run(status, detail, cost, tuple(report["reached"]), calls, report["arguments_changed"], outcomes)
 
     def _start_tests(self, tester: Box, role: str, suite: Suite, limits: Limits, start: bytes) -> None:
         """Have the tester's process test a program; one that tests by the same tests goes on."""
@@ -453,6 +471,10 @@ def _claim(payload: bytes, statuses: tuple[str, ...]) -> _Claim:
     if any(type(site) is not int for site in reached):
         return malformed
     return _Claim(str(status), detail, tuple(reached))
+
+
+def _most_calls(reference_calls: int) -> int:
+    return _SPARE_CALLS + _CALLS_FACTOR * reference_calls
 
 
 def _too_long(error: RequestTooLongError) -> _Run:
