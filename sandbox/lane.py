@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -13,8 +11,8 @@ from ..records import HiddenTests, Limits, Outcome, PublicTask, ReferenceCheck, 
 from .box import Box, Done, Launcher, RequestTooLongError
 from .guest import tester as testing
 from .guest import wire
-from .guest.candidate import Request
 from .printable import one_line
+from .program import Program, read_claim
 from .stream import BoxLostError
 from .testcode import Suite, expression_tests, hidden_tests
 
@@ -32,7 +30,6 @@ _CONTROL = Task(
 )
 _CONTROL_CHECK = ReferenceCheck(task_id="control", ok=True, sites=(0, 1), calls=2)
 _NEVER_CALLED = "the tests never called the candidate"
-_MAX_CLAIM_BYTES = 1 << 16
 _REFERENCE_CPU_S = 20.0
 """Processor time of a reference solution where limits are to follow from it."""
 _SPARE_CALLS, _CALLS_FACTOR = 1000, 10
@@ -265,7 +262,7 @@ class Lane:
         if isinstance(said, Done):
             return _Run(said.status, said.detail, said)
         cost = box.stop()
-        claim = _claim(said[0][1:], ("passed", "wrong", "crashed", "invalid", "memory"))
+        claim = read_claim(said[0][1:], ("passed", "wrong", "crashed", "invalid", "memory"))
         return _Run(claim.status, claim.detail, cost, claim.reached)
 
     def _converse(self, role: str, suite: Suite, program: str, limits: Limits, *, most_calls: int | None) -> _Run:
@@ -288,7 +285,7 @@ class Lane:
         tester, box = self._ready()
         forecast = foreseen.forecast()
         try:
-            candidate = _Candidate(box, program, suite, limits, forecast.calls, ends=forecast.complete)
+            candidate = Program(box, program, suite, limits, forecast.calls, ends=forecast.complete)
         except RequestTooLongError as error:
             return _too_long(error)
         outcomes = candidate.load()
@@ -321,7 +318,7 @@ class Lane:
         self._end_tests(tester, outcome_bytes, clean=report["clean"])
         return self._outcome(report, candidate, foreseen)
 
-    def _outcome(self, report: dict[str, Any], candidate: _Candidate, foreseen: Foreseen) -> _Run:
+    def _outcome(self, report: dict[str, Any], candidate: Program, foreseen: Foreseen) -> _Run:
         """What a report means, together with how the candidate's run ended."""
         cost = candidate.stop()
         status, detail, calls = report["status"], report["detail"], report["calls"]
@@ -361,116 +358,6 @@ class Lane:
         if not clean or programs + 1 >= _PROGRAMS_PER_TESTER or before + outcome_bytes >= _BYTES_PER_TESTER:
             tester.stop()
             self._session = None
-
-
-class _Candidate:
-    """A program in its box, and its answers to calls."""
-
-    def __init__(
-        self,
-        box: Box,
-        program: str,
-        suite: Suite,
-        limits: Limits,
-        calls: Sequence[bytes],
-        *,
-        ends: bool,
-    ) -> None:
-        """Start it and hand it the calls that are foreseen; with `ends` its run is over when they are answered.
-
-        Raises:
-            RequestTooLongError: the program fits no frame.
-        """
-        self._box = box
-        self._nonces: deque[bytes] = deque()
-        self.loaded = False
-        self.ended: Done | None = None
-        request = Request(program, suite.names, suite.return_arguments)
-        messages = [request.pack(), *map(self._numbered, calls)]
-        box.run("candidate", limits, messages, last=ends)
-
-    def load(self) -> list[bytes]:
-        """Wait until the program is loaded, or has ended; the outcomes that came with it."""
-        outcomes: list[bytes] = []
-        while not self.loaded and self.ended is None:
-            outcomes = self._receive()
-        return outcomes
-
-    def outcomes(self) -> list[bytes]:
-        """The outcomes of further calls that it was handed; none where it has ended and will give no more."""
-        outcomes: list[bytes] = []
-        while not outcomes and self.ended is None:
-            outcomes = self._receive()
-        return outcomes
-
-    def call(self, call: bytes) -> list[bytes]:
-        """The outcome of one more call; none where it has ended."""
-        if self.ended is None:
-            self._box.send([self._numbered(call)])
-        return self.outcomes()
-
-    def stop(self) -> Done:
-        """End it, and say how it ended and what it cost."""
-        if self.ended is None:
-            self.ended = self._box.stop()
-        return self.ended
-
-    def _numbered(self, call: bytes) -> bytes:
-        nonce = os.urandom(wire.NONCE_BYTES)
-        self._nonces.append(nonce)
-        return wire.CALL + nonce + call
-
-    def _receive(self) -> list[bytes]:
-        said = self._box.receive()
-        if isinstance(said, Done):
-            self.ended = said
-            return []
-        outcomes = []
-        for answer in said:
-            if not self.loaded:
-                if answer[:1] != wire.LOADED:
-                    self._fail(answer)
-                    return []
-                self.loaded = True
-            elif self._nonces and answer[: 1 + wire.NONCE_BYTES] == wire.REPLY + self._nonces.popleft():
-                outcomes.append(answer[1 + wire.NONCE_BYTES :])
-            else:
-                self.ended = self._box.stop()._replace(status="tampered", detail="a reply that answers no call")
-                return outcomes
-        return outcomes
-
-    def _fail(self, answer: bytes) -> None:
-        claim = _Claim("tampered", "neither loaded nor failed")
-        if answer[:1] == wire.FAILED:
-            claim = _claim(answer[1:], ("invalid", "crashed", "memory"))
-        self.ended = self._box.stop()._replace(status=claim.status, detail=claim.detail)
-
-
-class _Claim(NamedTuple):
-    """What a process with untrusted code in it says of itself."""
-
-    status: str
-    detail: str
-    reached: tuple[int, ...] = ()
-
-
-def _claim(payload: bytes, statuses: tuple[str, ...]) -> _Claim:
-    """Read a claim, which may be any bytes: `tampered` where it is not one with one of `statuses`."""
-    malformed = _Claim("tampered", "a report that is none")
-    if len(payload) > _MAX_CLAIM_BYTES:
-        return malformed
-    try:
-        claim = json.loads(payload)
-    except (ValueError, RecursionError):
-        return malformed
-    if not isinstance(claim, dict):
-        return malformed
-    status, detail, reached = claim.get("status"), claim.get("detail"), claim.get("reached", [])
-    if status not in statuses or not isinstance(detail, str) or not isinstance(reached, list):
-        return malformed
-    if any(type(site) is not int for site in reached):
-        return malformed
-    return _Claim(str(status), detail, tuple(reached))
 
 
 def _most_calls(reference_calls: int) -> int:
