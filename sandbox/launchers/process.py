@@ -40,7 +40,9 @@ class ProcessLauncher:
             SandboxError: there is no interpreter that boxes can use, or it cannot confine a run.
         """
         self.clean()
-        self.launch().try_out()
+        box = self.launch()
+        box.try_out()
+        box.close()
 
     def environment(self) -> str:
         """The interpreter that boxes run."""
