@@ -147,13 +147,17 @@ class Plan(Record):
 
 
 class Usage(Record):
-    """What a piece of work really used. None where it was not measured."""
+    """What a piece of work really used. None where it was not measured.
 
-    prompt_tokens: int | None = None
-    output_tokens: int | None = None
+    `wall_s` passed in all; for `busy_s` of it an engine was at work.
+    """
+
+    prompt_tokens: NonNegative | None = None
+    output_tokens: NonNegative | None = None
     prefill_flops: NonNegative | None = None
     decode_flops: NonNegative | None = None
     wall_s: NonNegative | None = None
+    busy_s: NonNegative | None = None
     peak_memory_bytes: int | None = None
     usd: NonNegative | None = None
 
@@ -304,13 +308,17 @@ class StratumScore(Record):
 class Realised(Record):
     """What an arm's samples really cost per task at its k, and how that compares with the first arm's.
 
-    All None where the samples carry no token counts.
+    FLOPs are None where the samples carry no token counts; seconds, memory and dollars where nobody measured them.
+    `usage` is what the cost comes from, per task at the arm's k too, and `deviations` are lines that explain what is
+    more than a tenth off the plan.
     """
 
     cost: Cost = Cost()
     budget_ratio: Cost = Cost()
     matched: bool | None = None
     equal: bool | None = None
+    usage: Usage = Usage()
+    deviations: tuple[str, ...] = ()
 
 
 class ArmResult(Record):

@@ -9,30 +9,39 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from array import array
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ..errors import MachineError, UserError
 from ..records import Candidate, Record, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
-
-R = TypeVar("R", bound=Record)
 
 APPLICATION_ID = 0x63646267
 """`cdbg`: marks a SQLite file as a codebudget store."""
 
-STORE_VERSION = 1
+STORE_VERSION = 2
 """The layout of the tables, in SQLite's `user_version`."""
 
 SCHEMA = """
-CREATE TABLE candidates (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE verdicts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE records (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+DROP TABLE IF EXISTS candidates;
+CREATE TABLE candidates (key TEXT PRIMARY KEY, extractor TEXT NOT NULL, task_id, arm, place, raw, program, seed, \
+stratum, prompt, finish_reason, prompt_tokens, output_tokens, logprobs BLOB);
 """
+"""Version 1 had candidates in another form, and nothing ever wrote any."""
+
+CANDIDATE_FIELDS: Final = (
+    *("task_id", "arm", "index", "raw", "program", "seed", "stratum", "prompt"),
+    *("finish_reason", "prompt_tokens", "output_tokens", "logprobs"),
+)
+CANDIDATE_COLUMNS: Final = ", ".join("place" if field == "index" else field for field in CANDIDATE_FIELDS)
+"""`index` is a word of SQL's."""
 
 KEYS_PER_QUERY = 500
 """Below SQLITE_MAX_VARIABLE_NUMBER of every build, which was 999 once."""
@@ -68,15 +77,40 @@ class Store:
 
     def candidates(self, keys: Iterable[str]) -> dict[str, Candidate]:
         """The candidates of some keys."""
-        return self._read_as(Candidate, "SELECT key, value FROM candidates WHERE key IN", keys)
+        rows = self._read(f"SELECT key, {CANDIDATE_COLUMNS} FROM candidates WHERE key IN", keys)
+        return {row[0]: _candidate(row[1:]) for row in rows}
 
-    def put_candidates(self, candidates: Mapping[str, Candidate]) -> None:
-        """Write a batch of candidates, all or none."""
-        self._write("INSERT OR REPLACE INTO candidates VALUES (?, ?)", _dumped(candidates))
+    def has_candidates(self, keys: Iterable[str]) -> set[str]:
+        """Those of some keys that there is a candidate of."""
+        return {row[0] for row in self._read("SELECT key FROM candidates WHERE key IN", keys)}
+
+    def candidates_under(self, prefix: str) -> dict[str, Candidate]:
+        """The candidates whose keys start with `prefix`, in the order of their keys."""
+        with self._lock, _explained(self.path):
+            rows = self._connection.execute(
+                f"SELECT key, {CANDIDATE_COLUMNS} FROM candidates WHERE key >= ? AND key < ? ORDER BY key",
+                (prefix, f"{prefix}\U0010ffff"),
+            ).fetchall()
+        return {row[0]: _candidate(row[1:]) for row in rows}
+
+    def put_candidates(self, candidates: Mapping[str, Candidate], *, extractor: str = "") -> None:
+        """Write a batch of candidates, all or none; `extractor` names what took their programs out of their texts."""
+        rows = [(key, extractor, *_row(candidate)) for key, candidate in candidates.items()]
+        self._write(f"INSERT OR REPLACE INTO candidates VALUES ({','.join('?' * 14)})", rows)
+
+    def extractors(self, keys: Iterable[str]) -> dict[str, str]:
+        """What took the programs of some keys' candidates out of their texts; empty where nothing did yet."""
+        return dict(self._read("SELECT key, extractor FROM candidates WHERE key IN", keys))
+
+    def put_programs(self, programs: Mapping[str, str], *, extractor: str) -> None:
+        """Replace the programs of some candidates, all or none."""
+        rows = [(program, extractor, key) for key, program in programs.items()]
+        self._write("UPDATE candidates SET program = ?, extractor = ? WHERE key = ?", rows)
 
     def verdicts(self, keys: Iterable[str]) -> dict[str, Verdict]:
         """The verdicts of some keys."""
-        return self._read_as(Verdict, "SELECT key, value FROM verdicts WHERE key IN", keys)
+        rows = self._read("SELECT key, value FROM verdicts WHERE key IN", keys)
+        return {key: Verdict.model_validate_json(value) for key, value in rows}
 
     def put_verdicts(self, verdicts: Mapping[str, Verdict]) -> None:
         """Write a batch of verdicts, all or none.
@@ -93,8 +127,21 @@ class Store:
 
     def put_records(self, kind: str, records: Mapping[str, Any]) -> None:
         """Write a batch of JSON values of one kind, all or none."""
-        rows: list[tuple[str, ...]] = [(kind, key, json.dumps(value)) for key, value in records.items()]
+        rows = [(kind, key, json.dumps(value)) for key, value in records.items()]
         self._write("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", rows)
+
+    def all_records(self, kind: str) -> dict[str, Any]:
+        """The JSON values of one kind, by key."""
+        with self._lock, _explained(self.path):
+            rows = self._connection.execute("SELECT key, value FROM records WHERE kind = ?", (kind,)).fetchall()
+        return {key: json.loads(value) for key, value in rows}
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written inside is written all or none; other threads wait."""
+        with self._lock, _explained(self.path), self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
 
     def clear(self) -> None:
         """Forget everything."""
@@ -103,10 +150,7 @@ class Store:
             for table in ("candidates", "verdicts", "records"):
                 self._connection.execute(f"DELETE FROM {table}")
 
-    def _read_as(self, record: type[R], query: str, keys: Iterable[str]) -> dict[str, R]:
-        return {key: record.model_validate_json(value) for key, value in self._read(query, keys)}
-
-    def _read(self, query: str, keys: Iterable[str], before: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    def _read(self, query: str, keys: Iterable[str], before: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
         wanted = list(keys)
         for start in range(0, len(wanted), KEYS_PER_QUERY):
             some = wanted[start : start + KEYS_PER_QUERY]
@@ -115,12 +159,15 @@ class Store:
                 rows = self._connection.execute(f"{query} ({marks})", (*before, *some)).fetchall()
             yield from rows
 
-    def _write(self, statement: str, rows: list[tuple[str, ...]]) -> None:
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         if not rows:
             return
-        with self._lock, _explained(self.path), self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(statement, rows)
+        with self._lock:
+            if self._connection.in_transaction:
+                self._connection.executemany(statement, rows)
+                return
+            with self.together():
+                self._connection.executemany(statement, rows)
 
 
 def open_store(path: str | Path, *, busy_s: float = 10.0) -> Store:
@@ -169,8 +216,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("BEGIN IMMEDIATE")
     # Another process may have made the tables since.
-    if _pragma(connection, "user_version") == 0:
-        for statement in SCHEMA.strip().split("\n"):
+    if _pragma(connection, "user_version") < STORE_VERSION:
+        for statement in SCHEMA.replace("\\\n", "").strip().split("\n"):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {STORE_VERSION}")
@@ -183,6 +230,22 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 
 def _dumped(records: Mapping[str, Record]) -> list[tuple[str, ...]]:
     return [(key, record.model_dump_json()) for key, record in records.items()]
+
+
+def _row(candidate: Candidate) -> tuple[object, ...]:
+    """A candidate's fields in the order of `CANDIDATE_FIELDS`.
+
+    Logprobs go in as they lie in memory: a third of their JSON, and minus infinity is one of them.
+    """
+    logprobs = None if candidate.logprobs is None else array("d", candidate.logprobs).tobytes()
+    return (*(getattr(candidate, field) for field in CANDIDATE_FIELDS[:-1]), logprobs)
+
+
+def _candidate(row: Sequence[Any]) -> Candidate:
+    fields = dict(zip(CANDIDATE_FIELDS, row, strict=True))
+    if fields["logprobs"] is not None:
+        fields["logprobs"] = tuple(array("d", fields["logprobs"]))
+    return Candidate(**fields)
 
 
 @contextmanager

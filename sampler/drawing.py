@@ -1,0 +1,183 @@
+"""Draws an arm's samples through an engine and the store: what is there is not drawn again, and nothing is lost."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from ..errors import UserError
+from ..records import Candidate
+from .counting import Counter
+from .engine import Draw
+from .extraction import extracted
+from .origins import KIND, Origin, Series, keys_of_task, sample_seed, stored_tally
+from .stopping import Meter
+from .writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from ..budgets.architecture import Architecture
+    from ..records import Task
+    from .engine import Engine, Generation, Sampling
+    from .origins import TaskKeys
+    from .prompting import Settings
+    from .store import Store
+
+
+class Progress(Protocol):
+    """Is told how far a long step is."""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """`done` of `total` parts of `step` are ready."""
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """A Progress that shows nothing."""
+
+
+class Request(NamedTuple):
+    """What is asked of an arm.
+
+    Attributes:
+        spec: The arm as typed, for messages.
+        model: The model's name, under which the store lists the samples.
+        precision: Of the model.
+        k: Samples per task.
+        greedy: Draw one sample per task at temperature 0.
+        architecture: What FLOPs are counted by; None leaves them uncounted.
+        usd: Dollars of (prompt tokens, output tokens, seconds); None where there is no price.
+    """
+
+    spec: str
+    model: str
+    precision: str
+    k: int
+    greedy: bool = False
+    architecture: Architecture | None = None
+    usd: Callable[[int, int, float], float] | None = None
+
+
+class Drawn(NamedTuple):
+    """What came of a request.
+
+    Attributes:
+        candidates: In the order of the tasks, and within a task of their index.
+        series: What made them, with what drawing all of the series has taken in all sessions.
+        new: How many were drawn now.
+        missing: How many are not there, because the run was stopped.
+    """
+
+    candidates: tuple[Candidate, ...]
+    series: Series
+    new: int
+    missing: int
+
+
+def draw_samples(
+    tasks: Sequence[Task],
+    request: Request,
+    engine: Engine,
+    settings: Settings,
+    store: Store,
+    *,
+    seed: int = 0,
+    fresh: bool = False,
+    meter: Meter | None = None,
+    progress: Progress = silent,
+) -> Drawn:
+    """Draw k samples of every task, or those of them that the store does not have.
+
+    Sample i of a task has a seed of its own, so that k = 5 is the first half of k = 10. Every sample goes to the store
+    as the engine finishes it; what comes of a run that is interrupted or killed is there for the next one.
+
+    Args:
+        tasks: Tasks of one benchmark, at least one.
+        request: The arm.
+        engine: Draws what is missing; it is only described where nothing is.
+        settings: How prompts are made and texts are drawn.
+        store: Where samples are looked up and kept.
+        seed: Of the run; another one draws other samples, save for a greedy arm.
+        fresh: Draw all of them again, and replace what is there.
+        meter: Ends the run when its limit is reached, within what the engine has in flight.
+        progress: Is told how many samples there are.
+
+    Raises:
+        UserError: several samples at temperature 0 are asked for; a prompt leaves no room in the model's context; or
+            the meter's limit is on something that is not known.
+        EngineError: the engine failed. What was finished is kept.
+        MachineError: the store cannot be written.
+    """
+    meter = meter or Meter()
+    series = _series(tasks, request, engine, settings, seed)
+    listed = [keys_of_task(task, series.origin) for task in tasks]
+    wanted = [(keys, index) for keys in listed for index in range(request.k)]
+    there = set() if fresh else store.has_candidates(keys.key(index) for keys, index in wanted)
+    missing = [(keys, index) for keys, index in wanted if keys.key(index) not in there]
+    if not fresh:
+        series = series.model_copy(update={"tally": stored_tally(store, series)})
+    counter = Counter(series, request.architecture, request.usd, meter)
+    done = len(wanted) - len(missing)
+    if missing and not meter.is_reached():
+        generated = _generated(engine, missing, series.origin.seed, counter)
+        with Writer(store, counter.series_with) as writer, closing(generated):
+            for keys, index, draw, generation in generated:
+                counts = counter.add(keys, generation)
+                writer.add(keys.key(index), _candidate(keys, index, draw.seed, generation, series), counts)
+                progress(f"drawing {request.spec}", done + counts.samples, len(wanted))
+                if meter.is_reached():
+                    break
+        series = counter.series_with(counter.counts())
+        store.put_records(KIND, {series.key: series.model_dump(mode="json")})
+    candidates = extracted(store, listed, request.k)
+    return Drawn(candidates, series, counter.counts().samples, len(wanted) - len(candidates))
+
+
+def _series(tasks: Sequence[Task], request: Request, engine: Engine, settings: Settings, seed: int) -> Series:
+    greedy = request.greedy or settings.temperature == 0
+    if greedy and request.k > 1:
+        raise UserError(
+            f"{request.spec}: at temperature 0 all {request.k} samples of a task are the same; raise --temperature, or "
+            "write the arm with :greedy"
+        )
+    if greedy:
+        settings = settings.model_copy(update={"temperature": 0.0, "top_p": 1.0})
+    origin = Origin(description=engine.describe(), settings=settings, seed=None if greedy else seed)
+    return Series(model=request.model, precision=request.precision, benchmark=tasks[0].benchmark, origin=origin)
+
+
+def _generated(
+    engine: Engine, missing: Sequence[tuple[TaskKeys, int]], seed: int | None, counter: Counter
+) -> Generator[tuple[TaskKeys, int, Draw, Generation], None, None]:
+    """The samples that are missing, as the engine finishes them; leaving early stops the engine."""
+    # An engine draws by one set of parameters at a time; tasks of a benchmark nearly always share them.
+    groups: defaultdict[Sampling, list[tuple[TaskKeys, int]]] = defaultdict(list)
+    for keys, index in missing:
+        groups[keys.sampling].append((keys, index))
+    for sampling, group in groups.items():
+        draws = [Draw(keys.prompt, sample_seed(seed, keys.task.id, keys.prompt, index)) for keys, index in group]
+        with closing(_closable(engine.generate(draws, sampling))) as finished:
+            for place, generation in counter.timed(finished):
+                yield (*group[place], draws[place], generation)
+
+
+def _closable(finished: Iterator[tuple[int, Generation]]) -> Generator[tuple[int, Generation], None, None]:
+    """An engine's iterator, which need not be a generator, as one."""
+    yield from finished
+
+
+def _candidate(keys: TaskKeys, index: int, seed: int, generation: Generation, series: Series) -> Candidate:
+    return Candidate(
+        task_id=keys.task.id,
+        arm=f"{series.model}@{series.precision}",
+        index=index,
+        # Half a surrogate pair is nothing that a file could hold.
+        raw=generation.text.encode("utf-8", "replace").decode("utf-8"),
+        program="",
+        seed=seed,
+        finish_reason=generation.finish_reason,
+        prompt_tokens=generation.prompt_tokens,
+        output_tokens=generation.output_tokens,
+        logprobs=generation.logprobs,
+    )

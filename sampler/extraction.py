@@ -1,0 +1,50 @@
+"""The step from stored texts to programs: made when it is asked for, and made again where the extractor has changed."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..hashing import key_of
+from .recorded import program_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..records import Candidate
+    from .origins import TaskKeys
+    from .store import Store
+
+_BATCH = 1000
+
+
+def extracted(store: Store, listed: Sequence[TaskKeys], k: int) -> tuple[Candidate, ...]:
+    """The first k samples of some tasks that the store has, with their programs; tasks in order, then indices."""
+    wanted = [(keys, keys.key(index)) for keys in listed for index in range(k)]
+    found = store.candidates(key for _, key in wanted)
+    tags = {keys.prefix: _tag(keys) for keys in listed}
+    made_by = store.extractors(found)
+    stale = [(keys, key) for keys, key in wanted if key in found and made_by[key] != tags[keys.prefix]]
+    for start in range(0, len(stale), _BATCH):
+        programs: dict[str, dict[str, str]] = {}
+        for keys, key in stale[start : start + _BATCH]:
+            program = program_in(found[key].raw, keys.task, found[key].prompt)
+            found[key] = found[key].model_copy(update={"program": program})
+            programs.setdefault(tags[keys.prefix], {})[key] = program
+        with store.together():
+            for tag, some in programs.items():
+                store.put_programs(some, extractor=tag)
+    return tuple(found[key] for _, key in wanted if key in found)
+
+
+def _tag(keys: TaskKeys) -> str:
+    """What a task's programs depend on besides their texts."""
+    return key_of(_extractor(), keys.task.prompt, keys.task.entry_point, *keys.task.stop)
+
+
+@functools.cache
+def _extractor() -> str:
+    """The extractor's own source."""
+    folder = Path(__file__).parent
+    return key_of(*((folder / name).read_bytes() for name in ("extract.py", "syntax.py", "recorded.py")))

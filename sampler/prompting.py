@@ -1,0 +1,125 @@
+"""How a task becomes a prompt, and the named presets of how texts are drawn.
+
+`completion` is the benchmark's prompt as it is. `few-shot` puts worked examples before it, in the benchmark's own form.
+`chat` asks for the whole function, through the tokenizer's template.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import Field
+
+from ..errors import UserError
+from ..records import Record
+from .engine import Message, Prompt, Sampling
+from .shots import WORKED_EXAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..hashing import KeyPart
+    from ..records import Task
+
+Style = Literal["completion", "chat", "few-shot"]
+
+CHAT_INSTRUCTION: Final = (
+    "Complete this Python function. Answer with the whole function and every import that it needs, in one code block."
+)
+"""The first line of a chat prompt; the task's prompt follows in a fence."""
+
+
+class Settings(Record):
+    """How an arm's samples are asked for and drawn.
+
+    `shots` is how many worked examples stand before a few-shot prompt. A greedy arm is drawn at temperature 0 whatever
+    stands here.
+    """
+
+    style: Style = "completion"
+    shots: Annotated[int, Field(ge=0)] = 0
+    temperature: Annotated[float, Field(ge=0)] = 0.8
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    max_tokens: Annotated[int, Field(ge=1)] = 512
+    logprobs: bool = True
+
+
+PRESETS: Final = ("completion", "few-shot", "chat", "paper")
+DEFAULT_PRESET: Final = "completion"
+
+_PAPER: Final = {
+    "humaneval": Settings(),
+    "mbpp": Settings(style="few-shot", shots=3, max_tokens=256),
+    "apps": Settings(style="few-shot", shots=2, max_tokens=256, temperature=0.6),
+}
+"""Hassid et al. 2024 (arXiv 2404.00725), section 3.1: top-p 0.95 everywhere, HumanEval without examples."""
+
+
+def preset_settings(name: str, benchmark: str) -> Settings:
+    """The settings that a preset stands for.
+
+    `paper` is what Hassid et al. 2024 (arXiv 2404.00725, section 3.1) drew with: HumanEval zero-shot, at most 512
+    tokens, T = 0.8; MBPP 3-shot, 256, T = 0.8; APPS 2-shot, 256, T = 0.6; top-p 0.95 everywhere. Their few-shot
+    examples are not published, so ours stand in for them.
+
+    Args:
+        name: One of `PRESETS`.
+        benchmark: The benchmark's name; variants such as `evalplus/humanevalplus` count as their original.
+
+    Raises:
+        UserError: There is no such preset, or the paper has none for this benchmark.
+    """
+    if name == "completion":
+        return Settings()
+    if name == "few-shot":
+        return Settings(style="few-shot", shots=len(WORKED_EXAMPLES))
+    if name == "chat":
+        return Settings(style="chat", max_tokens=1024)
+    if name != "paper":
+        raise UserError(f"there is no preset {name!r}; known are {', '.join(PRESETS)}")
+    bare = benchmark.lower().replace("-", "").replace("_", "")
+    found = next((settings for original, settings in _PAPER.items() if original in bare), None)
+    if found is None:
+        raise UserError(
+            f"the paper has no settings for {benchmark}, only for {', '.join(_PAPER)}; choose another --preset "
+            f"({', '.join(PRESETS[:-1])})"
+        )
+    return found
+
+
+def prompt_of_task(task: Task, settings: Settings) -> Prompt:
+    """What the engine is given for a task."""
+    if settings.style == "completion":
+        return task.prompt
+    if settings.style == "chat":
+        return (Message("user", f"{CHAT_INSTRUCTION}\n\n```python\n{task.prompt.rstrip()}\n```"),)
+    examples = [example for example in WORKED_EXAMPLES if _defined(example) != task.entry_point]
+    return "\n\n\n".join([*(example.strip("\n") for example in examples[: settings.shots]), task.prompt])
+
+
+def sampling_of_task(task: Task, settings: Settings) -> Sampling:
+    """How the engine draws a task's samples.
+
+    A text that continues the prompt ends at the benchmark's stop strings; a chat answer has prose, and ends by itself.
+    """
+    return Sampling(
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        max_tokens=settings.max_tokens,
+        stop=() if settings.style == "chat" else task.stop,
+        logprobs=settings.logprobs,
+    )
+
+
+def prompt_key(prompt: Prompt) -> Sequence[KeyPart]:
+    """A prompt as parts of a key: different prompts never make the same parts."""
+    if isinstance(prompt, str):
+        return ("text", prompt)
+    return ("chat", *(part for message in prompt for part in message))
+
+
+def _defined(source: str) -> str:
+    """The function that a worked example ends with."""
+    last = ast.parse(source).body[-1]
+    return last.name if isinstance(last, ast.FunctionDef) else ""

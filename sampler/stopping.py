@@ -1,0 +1,146 @@
+"""`--stop-after`: a limit on what one run may draw, and the meter that is read against it."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from ..budgets.quantities import format_amount, parse_amount
+from ..errors import UserError
+from ..records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+StopKind = Literal["runtime", "flops", "tokens", "usd"]
+
+_TOKENS = re.compile(r"(\d+\.?\d*(?:e\d+)?)\s*tokens?", re.IGNORECASE)
+
+
+class StopAfter(Record):
+    """When a run ends: after seconds, FLOPs, output tokens or dollars."""
+
+    kind: StopKind
+    amount: float
+
+    def format(self, amount: float) -> str:
+        """An amount of this kind, with its unit."""
+        return f"{amount:.4g} tokens" if self.kind == "tokens" else format_amount(self.kind, amount)
+
+
+class Spent(NamedTuple):
+    """What a run has taken so far."""
+
+    runtime_s: float
+    flops: float
+    output_tokens: int
+    usd: float
+
+
+class Stopped(Record):
+    """How a run went against its limit; `overshoot` is how far beyond it the run went, 0 where it stayed within."""
+
+    limit: StopAfter
+    spent: float
+    reached: bool
+
+    @property
+    def overshoot(self) -> float:
+        """What was spent beyond the limit."""
+        return max(0.0, self.spent - self.limit.amount)
+
+
+def parse_stop_after(text: str) -> StopAfter:
+    """Read `60s`, `5min`, `1e15flops`, `1e6tokens` or `2usd`.
+
+    Raises:
+        UserError: It is none of these.
+    """
+    bare = text.strip()
+    tokens = _TOKENS.fullmatch(bare)
+    if tokens:
+        amount = float(tokens[1])
+        if not math.isfinite(amount) or amount <= 0:
+            raise UserError(f"--stop-after {text}: more than 0 tokens are needed, such as 1e6tokens")
+        return StopAfter(kind="tokens", amount=amount)
+    kinds: tuple[Literal["usd", "flops", "runtime"], ...] = ("usd", "flops", "runtime")
+    for kind in kinds:
+        # A bare number would be FLOPs or dollars alike.
+        if bare.replace(".", "").isdigit():
+            break
+        try:
+            return StopAfter(kind=kind, amount=parse_amount(kind, bare))
+        except UserError:
+            continue
+    raise UserError(f"cannot read --stop-after {text!r}; write it like 60s, 1e15flops, 1e6tokens or 2usd")
+
+
+class Meter:
+    """Counts what a run draws, over all its arms, from the moment that it is made.
+
+    Args:
+        limit: When to stop; None never does.
+        clock: Seconds.
+    """
+
+    def __init__(self, limit: StopAfter | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
+        self._clock = clock
+        self._since = clock()
+        self._flops = 0.0
+        self._output_tokens = 0
+        self._usd = 0.0
+        self._end_s: float | None = None
+
+    def add(self, *, flops: float | None, output_tokens: int | None, usd: float | None) -> None:
+        """Count a sample.
+
+        Raises:
+            UserError: The limit is on something that is not known of it.
+        """
+        amounts = {"flops": flops, "tokens": output_tokens, "usd": usd}
+        if self.limit is not None and self.limit.kind in amounts and amounts[self.limit.kind] is None:
+            raise UserError(_UNKNOWN[self.limit.kind])
+        self._flops += flops or 0.0
+        self._output_tokens += output_tokens or 0
+        self._usd += usd or 0.0
+
+    @property
+    def spent(self) -> Spent:
+        """What the run has taken so far."""
+        return Spent(self._clock() - self._since, self._flops, self._output_tokens, self._usd)
+
+    def is_reached(self) -> bool:
+        """Whether the run must end."""
+        return self.limit is not None and self._of_kind(self.limit.kind) >= self.limit.amount
+
+    def result(self) -> Stopped | None:
+        """How the run went against its limit; None without one."""
+        if self.limit is None:
+            return None
+        spent = self._of_kind(self.limit.kind) if self._end_s is None else self._end_s
+        return Stopped(limit=self.limit, spent=spent, reached=spent >= self.limit.amount)
+
+    def end(self) -> None:
+        """The run is over: what comes later, such as grading, takes none of its seconds."""
+        if self.limit is not None:
+            self._end_s = self._of_kind(self.limit.kind)
+
+    def _of_kind(self, kind: StopKind) -> float:
+        spent = self.spent
+        return {
+            "runtime": spent.runtime_s,
+            "flops": spent.flops,
+            "tokens": float(spent.output_tokens),
+            "usd": spent.usd,
+        }[kind]
+
+
+_UNKNOWN = {
+    "flops": "--stop-after FLOPs cannot be counted: the engine tells no token counts; give seconds, such as 60s",
+    "tokens": "--stop-after tokens cannot be counted: the engine tells no token counts; give seconds, such as 60s",
+    "usd": "--stop-after dollars needs a price (--usd-per-mtok IN,OUT, or --usd-per-hour with --hardware), and token "
+    "counts of the engine",
+}
