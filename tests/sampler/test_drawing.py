@@ -257,7 +257,6 @@ def test_a_store_that_cannot_be_written_stops_the_run(tasks: Tasks, markov: Engi
 
 
 KILLS = 50
-K = 100
 
 
 def test_fifty_kills_lose_nothing_and_double_nothing(tasks: Tasks, markov: Engines, tmp_path: Path) -> None:
@@ -265,33 +264,35 @@ def test_fifty_kills_lose_nothing_and_double_nothing(tasks: Tasks, markov: Engin
     open_store(path).close()
     randomness = random.Random(4)
     known: set[tuple[str, int]] = set()
-    hits = 0
-    for _ in range(KILLS):
+    kills, k = 0, 50
+    while kills < KILLS:
         child = os.fork()
         if child == 0:
             try:
                 with open_store(path) as store:
-                    draw(tasks, markov(abreast=8), store, K)
+                    draw(tasks, markov(abreast=8), store, k)
             finally:
                 os._exit(0)
-        time.sleep(randomness.uniform(0, 0.12))
+        time.sleep(randomness.uniform(0, 0.1))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-        hits += os.WIFSIGNALED(status)
         with open_store(path) as store:
-            kept = draw(tasks, markov(), store, K, meter=Meter(parse_stop_after("1e-9s")))
-            places = {(candidate.task_id, candidate.index) for candidate in kept.candidates}
-            assert known <= places
-            assert kept.series.tally.samples == len(places) == len(kept.candidates)
-            known = places
-    assert hits == KILLS
-    assert 0 < len(known) < K * len(tasks)
+            kept = draw(tasks, markov(), store, k, meter=Meter(parse_stop_after("1e-9s")))
+        places = {(candidate.task_id, candidate.index) for candidate in kept.candidates}
+        assert known <= places
+        assert kept.series.tally.samples == len(places) == len(kept.candidates)
+        known = places
+        if os.WIFSIGNALED(status):
+            kills += 1
+        else:
+            # It was done before the kill came; the same arm with more samples goes on.
+            k *= 2
+    assert known
     with open_store(path) as store, open_store(tmp_path / "other") as other:
         engine = markov()
-        resumed = draw(tasks, engine, store, K)
-        assert len(engine.drawn) == K * len(tasks) - len(known)
-        whole = draw(tasks, markov(), other, K)
-    assert resumed.candidates == whole.candidates
+        resumed = draw(tasks, engine, store, k)
+        assert len(engine.drawn) == k * len(tasks) - len(known)
+        assert resumed.candidates == draw(tasks, markov(), other, k).candidates
 
 
 def test_presets_are_the_papers_where_they_say_so() -> None:
