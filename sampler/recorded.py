@@ -166,7 +166,7 @@ def program_in(raw: str, task: Task, prompt: str | None) -> str:
 
 
 def _samples(row: Mapping[str, Any], task: Task, path: Path, number: int) -> list[_Sample]:
-    fields = _optional_fields(row, task, path, number)
+    fields = optional_fields(row, task, path, number)
     name, texts = texts_of(row, path, number)
     if name == "samples":
         # What is said of a whole row is not said of each of its samples, but for the prompt.
@@ -174,8 +174,12 @@ def _samples(row: Mapping[str, Any], task: Task, path: Path, number: int) -> lis
     return [_Sample(_encodable(text), fields) for text in texts]
 
 
-def _optional_fields(row: Mapping[str, Any], task: Task, path: Path, number: int) -> dict[str, Any]:
-    """The fields of a candidate that a row has, checked."""
+def optional_fields(row: Mapping[str, Any], task: Task, path: Path, number: int) -> dict[str, Any]:
+    """The fields of a candidate that a row has, checked.
+
+    Raises:
+        UserError: one is not what it should be; the message names `path` and the line's `number`.
+    """
     fields: dict[str, Any] = {}
     for name in ("seed", "prompt_tokens", "output_tokens"):
         value = row.get(name)

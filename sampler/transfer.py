@@ -1,0 +1,258 @@
+"""Samples out of the store into JSON Lines and Parquet, and back."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pydantic import ValidationError
+
+from ..errors import MachineError, UserError
+from ..hashing import key_of
+from ..records import Candidate
+from .engine import Description
+from .extraction import extracted
+from .origins import KIND, Origin, Series, Tally, keys_of_task, stored_tally
+from .prompting import Settings
+from .recorded import optional_fields, task_id_of, texts_of
+from .sample_files import find_files, read_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ..records import Task
+    from .store import Store
+
+ENDINGS: Final = (".jsonl", ".jsonl.gz", ".parquet")
+_GROUP = 5000
+"""Rows of one group of a Parquet file."""
+
+
+class Imported(NamedTuple):
+    """What came in: the sets of samples, and how many samples they have together."""
+
+    series: tuple[Series, ...]
+    samples: int
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a file that would not say what it is.
+
+    Raises:
+        UserError: its name ends in none of `ENDINGS`.
+    """
+    if not path.name.endswith(ENDINGS):
+        raise UserError(f"{path}: a file of samples ends in {', '.join(ENDINGS)}; name one like samples.jsonl")
+
+
+def write_samples(path: Path, sets: Iterable[tuple[Series, Sequence[Candidate]]]) -> int:
+    """Write samples to a file, which takes its place when it is complete; returns their number.
+
+    Each row says all of its sample: `task_id`, `completion` (the raw text) and `solution` (the program), `index`,
+    `seed`, `finish_reason`, `prompt_tokens`, `output_tokens`, `logprobs`, and under `made_by` what made it. A chat
+    answer, which continues no prompt, stands under `raw` in place of `completion`.
+
+    Args:
+        path: Ends in `.jsonl`, `.jsonl.gz` or `.parquet`.
+        sets: Samples with what made them.
+
+    Raises:
+        UserError: the file's name has another ending.
+        MachineError: the file cannot be written.
+    """
+    check_ending(path)
+    rows = (_row(series, candidate) for series, candidates in sets for candidate in candidates)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            count = _write_parquet(partial, rows) if path.suffix == ".parquet" else _write_jsonl(partial, path, rows)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with --out FILE") from None
+    return count
+
+
+def import_samples(
+    patterns: Sequence[str],
+    tasks: Mapping[str, Task],
+    benchmark: str,
+    store: Store,
+    *,
+    model: str | None = None,
+    precision: str | None = None,
+) -> Imported:
+    """Bring samples into the store.
+
+    Rows that say what made them (`write_samples` wrote them) come in under that, as if they had been drawn here. Others
+    come in as recorded samples of `model`: `completion`, `solution` or lists of `samples`, as `read_samples` has them.
+    Importing a file again changes nothing.
+
+    Args:
+        patterns: Files, folders and globs; a Parquet file is named itself.
+        tasks: The benchmark's tasks by their ids.
+        benchmark: The benchmark's name.
+        store: Where they go.
+        model: The model that drew the rows that do not say.
+        precision: Of that model.
+
+    Raises:
+        UserError: a file or a row is wrong, or does not say what made it and no model is given.
+    """
+    files = find_files(patterns)
+    digest = key_of(*(path.read_bytes() for path in files))
+    foreign = None if model is None else _recorded(model, precision or "unknown", benchmark, digest)
+    series: dict[str, Series] = {}
+    places: dict[str, int] = {}
+    samples: dict[str, Candidate] = {}
+    for path in files:
+        for number, row in _rows(path):
+            task = tasks[task_id_of(row, tasks, path, number)]
+            made_by = _made_by(row, path, number)
+            origin = made_by or foreign
+            if origin is None:
+                raise UserError(f"{path}:{number}: does not say what made it; name the model with --model")
+            series[origin.key] = origin
+            keys = keys_of_task(task, origin.origin)
+            for text, fields in _texts(row, task, path, number, made_by is not None):
+                index = fields.pop("index", None)
+                if index is None:
+                    index = places.get(keys.prefix, 0)
+                places[keys.prefix] = index + 1
+                samples[keys.key(index)] = Candidate(
+                    task_id=task.id,
+                    arm=f"{origin.model}@{origin.precision}",
+                    index=index,
+                    raw=text.encode("utf-8", "replace").decode("utf-8"),
+                    program="",
+                    **fields,
+                )
+    with store.together():
+        store.put_candidates(samples)
+        # What drawing took is known where the samples were drawn; of rows alone it is not.
+        kept = {key: one.model_copy(update={"tally": stored_tally(store, one)}) for key, one in series.items()}
+        store.put_records(KIND, {key: one.model_dump(mode="json") for key, one in kept.items()})
+    return Imported(tuple(kept.values()), len(samples))
+
+
+def stored_samples(store: Store, series: Series, tasks: Sequence[Task]) -> tuple[Candidate, ...]:
+    """All samples that the store has of a series, tasks in order, then indices."""
+    listed = [keys_of_task(task, series.origin) for task in tasks]
+    most = [
+        max(map(int, (key.rpartition("/")[2] for key in store.keys_under(keys.prefix))), default=-1) for keys in listed
+    ]
+    return extracted(store, listed, max(most, default=-1) + 1)
+
+
+def _row(series: Series, candidate: Candidate) -> dict[str, Any]:
+    text = "raw" if series.origin.settings.style == "chat" else "completion"
+    logprobs = candidate.logprobs
+    return {
+        "task_id": candidate.task_id,
+        text: candidate.raw,
+        "solution": candidate.program,
+        "index": candidate.index,
+        "seed": candidate.seed,
+        "finish_reason": candidate.finish_reason,
+        "prompt_tokens": candidate.prompt_tokens,
+        "output_tokens": candidate.output_tokens,
+        # JSON has no infinity; a probability of 0 is none.
+        "logprobs": None if logprobs is None else [value if math.isfinite(value) else None for value in logprobs],
+        "made_by": series.model_dump(mode="json", exclude={"tally"}),
+    }
+
+
+def _write_jsonl(partial: Path, path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    count = 0
+    with gzip.open(partial, "wb") if path.suffix == ".gz" else partial.open("wb") as file:
+        for row in rows:
+            file.write(json.dumps(row).encode() + b"\n")
+            count += 1
+    return count
+
+
+def _write_parquet(partial: Path, rows: Iterable[dict[str, Any]]) -> int:
+    import pyarrow
+    import pyarrow.parquet
+
+    text, number = pyarrow.string(), pyarrow.int64()
+    fields = dict.fromkeys(("task_id", "completion", "raw", "solution", "finish_reason", "made_by"), text)
+    fields |= dict.fromkeys(("index", "seed", "prompt_tokens", "output_tokens"), number)
+    schema = pyarrow.schema({**fields, "logprobs": pyarrow.list_(pyarrow.float64())})
+    count, group = 0, list[dict[str, Any]]()
+    with pyarrow.parquet.ParquetWriter(partial, schema) as writer:
+        for row in rows:
+            group.append({**row, "made_by": json.dumps(row["made_by"])})
+            count += 1
+            if len(group) == _GROUP:
+                writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
+                group = []
+        writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
+    return count
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    if path.suffix != ".parquet":
+        yield from read_rows(path)
+        return
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        number = 0
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(_GROUP):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, {name: value for name, value in row.items() if value is not None}
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path}: not a readable Parquet file ({reason}); write it again") from None
+
+
+def _made_by(row: Mapping[str, Any], path: Path, number: int) -> Series | None:
+    made_by = row.get("made_by")
+    if made_by is None:
+        return None
+    try:
+        return Series.model_validate(json.loads(made_by) if isinstance(made_by, str) else made_by)
+    except (ValidationError, ValueError) as error:
+        why = str(error).splitlines()[0]
+        raise UserError(f"{path}:{number}: made_by cannot be read ({why}); leave it out and give --model") from None
+
+
+def _texts(
+    row: dict[str, Any], task: Task, path: Path, number: int, is_ours: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The raw texts of a row, and what else it says of each."""
+    logprobs = row.get("logprobs")
+    if is_ours and isinstance(logprobs, list):
+        row = row | {"logprobs": None}
+    fields = optional_fields(row, task, path, number)
+    if is_ours and isinstance(logprobs, list):
+        fields["logprobs"] = tuple(-math.inf if value is None else float(value) for value in logprobs)
+    if is_ours and isinstance(row.get("index"), int) and row["index"] >= 0:
+        fields["index"] = row["index"]
+    if is_ours and isinstance(row.get("raw"), str):
+        yield row["raw"], fields
+        return
+    name, texts = texts_of(row, path, number)
+    if name == "samples":
+        fields = {field: value for field, value in fields.items() if field == "prompt"}
+    for text in texts:
+        yield text, dict(fields)
+
+
+def _recorded(model: str, precision: str, benchmark: str, digest: str) -> Series:
+    """What stands for the making of samples that do not say."""
+    description = Description(
+        engine="recorded", engine_version="1", model=model, revision=digest, precision=precision, device="unknown"
+    )
+    origin = Origin(description=description, settings=Settings(), seed=0)
+    return Series(model=model, precision=precision, benchmark=benchmark, origin=origin, tally=Tally())
