@@ -36,6 +36,7 @@ from .records import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .sampler.origins import Tally
     from .tasks import Benchmark
 
 ORACLE = "oracle"
@@ -48,10 +49,11 @@ _SUBSETS = 200
 
 
 class ArmSamples(NamedTuple):
-    """An arm's plan and the candidates that it has."""
+    """An arm's plan and the candidates that it has; `tally` is what drawing them took, where they were drawn here."""
 
     plan: Plan
     candidates: Sequence[Candidate]
+    tally: Tally | None = None
 
 
 def compare(
@@ -96,7 +98,13 @@ def compare(
     ]
     plans = [arm.plan for arm in arms]
     realised = realised_costs(
-        plans, [_sample_lists(pool, scored) for pool in pools], tolerance, match=match, budget=budget
+        plans,
+        [_sample_lists(pool, scored) for pool in pools],
+        tolerance,
+        match=match,
+        budget=budget,
+        workload=workload,
+        measured=[None if arm.tally is None else arm.tally.per_task(arm.plan.k) for arm in arms],
     )
     warnings += _of_realised(plans, realised)
     results = tuple(
@@ -127,10 +135,17 @@ def _of_realised(plans: Sequence[Plan], realised: Sequence[Realised]) -> list[st
         return ["the samples carry no token counts, so there is no realised cost to set beside the plan"]
     notes = [f"{spec}: not every sample carries token counts, so it has no realised cost" for spec in without]
     return notes + [
-        f"{plan.arm.spec} was planned to match, but its samples took {result.budget_ratio.flops:.3f} of the limit"
+        f"{plan.arm.spec} was planned to match, but its samples took {_ratios(result)} of the limit"
         for plan, result in zip(plans, realised, strict=True)
         if plan.matched and result.matched is False
     ]
+
+
+def _ratios(result: Realised) -> str:
+    """What is known of a realised cost against its limit, FLOPs first."""
+    ratio = result.budget_ratio
+    named = {"": ratio.flops, " (seconds)": ratio.runtime_s, " (dollars)": ratio.usd}
+    return ", ".join(f"{value:.3f}{name}" for name, value in named.items() if value is not None)
 
 
 class _Scores(NamedTuple):

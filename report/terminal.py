@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..records import Usage
+
 if TYPE_CHECKING:
-    from ..records import ArmResult, Comparison, Interval
+    from ..records import ArmResult, Comparison, Cost, Interval
 
 WIDTH = 100
 _OTHER_COSTS = {"runtime_s": "runtime", "memory_bytes": "memory", "usd": "USD"}
@@ -30,6 +32,12 @@ def print_comparison(comparison: Comparison) -> None:
         )
     )
     console.print(_arms(comparison))
+    if any(_is_realised(arm) for arm in comparison.arms):
+        console.print(_realised(comparison))
+        for arm in comparison.arms:
+            for line in arm.realised.deviations:
+                console.print(Text(f"{arm.plan.arm.spec}: {line}."))
+        console.print()
     console.print(_rankers(comparison))
     if comparison.paired:
         console.print(_paired(comparison))
@@ -88,6 +96,46 @@ def _arms(comparison: Comparison) -> Table:
             _interval(arm.pass_at_k),
         )
     return table
+
+
+def _is_realised(arm: ArmResult) -> bool:
+    cost = arm.realised.cost
+    return any(value is not None for value in (cost.flops, cost.runtime_s, cost.memory_bytes, cost.usd))
+
+
+def _realised(comparison: Comparison) -> Table:
+    """Two rows per arm: what was planned per task, and what it came to."""
+    table = Table(box=SIMPLE_HEAD, title="Planned and realised, per task at k", title_justify="left")
+    table.add_column("arm", overflow="fold", min_width=8)
+    table.add_column("")
+    workload = comparison.workload
+    rows: list[tuple[str, str, Cost, Usage]] = []
+    for arm in comparison.arms:
+        plan = arm.plan
+        prompts = plan.k if workload.convention == "paper" else 1
+        planned = Usage(prompt_tokens=prompts * workload.prompt_tokens, output_tokens=plan.k * workload.output_tokens)
+        rows.append((plan.arm.spec, "planned", plan.cost, planned))
+        rows.append(("", "realised", arm.realised.cost, arm.realised.usage))
+    columns: dict[str, list[str]] = {
+        "tokens in": [_whole(usage.prompt_tokens) for *_, usage in rows],
+        "tokens out": [_whole(usage.output_tokens) for *_, usage in rows],
+        "FLOPs": [_flops(cost.flops) for *_, cost, _ in rows],
+        "prefill": [_flops(usage.prefill_flops) for *_, usage in rows],
+        "busy s": [_flops(cost.runtime_s) for *_, cost, _ in rows],
+        "wall s": [_flops(usage.wall_s) for *_, usage in rows],
+        "peak GiB": ["-" if cost.memory_bytes is None else f"{cost.memory_bytes / 2**30:.2f}" for *_, cost, _ in rows],
+        "USD": [_flops(cost.usd) for *_, cost, _ in rows],
+    }
+    shown = {header: cells for header, cells in columns.items() if set(cells) != {"-"}}
+    for header in shown:
+        table.add_column(header, justify="right", no_wrap=True)
+    for place, (spec, what, _, _) in enumerate(rows):
+        table.add_row(Text(spec), what, *(cells[place] for cells in shown.values()))
+    return table
+
+
+def _whole(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
 
 
 def _rankers(comparison: Comparison) -> Table:

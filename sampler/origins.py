@@ -42,6 +42,20 @@ class Tally(Record):
     sessions: int = 0
     usage: Usage = Usage()
 
+    def per_task(self, k: int) -> Usage:
+        """Seconds and dollars that k samples of a task take in the mean, and the peak memory."""
+
+        def share(total: float | None) -> float | None:
+            return None if total is None or not self.samples else total / self.samples * k
+
+        usage = self.usage
+        return Usage(
+            wall_s=share(usage.wall_s),
+            busy_s=share(usage.busy_s),
+            usd=share(usage.usd),
+            peak_memory_bytes=usage.peak_memory_bytes,
+        )
+
 
 class Series(Record):
     """An origin's samples of one benchmark, as the store lists them."""

@@ -1,11 +1,13 @@
 """The real command in a process of its own, and a benchmark small enough to run it often."""
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -91,5 +93,44 @@ def compare(codebudget: Command, tiny: Path) -> Command:
         return codebudget(
             "compare", *arguments, "--benchmark", "tiny.jsonl", "--sandbox", "process", "--workers", "1", **environment
         )
+
+    return run
+
+
+def helper(name: str) -> ModuleType:
+    """A module beside the folders of tests."""
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent.parent / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+BIG, SMALL = "codellama/CodeLlama-13b-hf", "codellama/CodeLlama-7b-hf"
+
+
+@pytest.fixture
+def server(tiny_rows: list[dict[str, Any]]) -> Iterator[Any]:
+    """A server of OpenAI's API with two models under the names of real ones, which know the tiny benchmark by heart."""
+    pytest.importorskip("openai")
+    markov = helper("markov").Markov
+    corpus = [row["prompt"] + row["canonical_solution"] for row in tiny_rows]
+    serving = helper("markov_server").MarkovServer({name: markov(corpus) for name in (BIG, SMALL, "markov")})
+    yield serving
+    serving.shutdown()
+    serving.server_close()
+
+
+@pytest.fixture
+def sample(codebudget: Command, tiny: Path, server: Any) -> Command:
+    """Runs `codebudget sample` on the tiny benchmark, with that server."""
+
+    def run(*arguments: object, **environment: str) -> "subprocess.CompletedProcess[str]":
+        environment = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": ""} | environment
+        options = ("--benchmark", "tiny.jsonl", "--engine", "openai", "--max-tokens", "40")
+        return codebudget("sample", *arguments, *options, **environment)
 
     return run

@@ -1,0 +1,227 @@
+"""`codebudget sample`: draw candidates into the store, and out of it into files."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import EngineError, UserError
+from .drawing import (
+    RECORDED,
+    Drawing,
+    EngineOption,
+    MaxTokensOption,
+    PresetOption,
+    StopAfterOption,
+    Target,
+    TasksOption,
+    TemperatureOption,
+    TopPOption,
+    check_engine,
+    draw_arms,
+    target_of_plan,
+    warn_of_stop,
+    without_engine,
+)
+from .grading import DEFAULT_STORE, FieldOption, parse_fields
+from .planning import (
+    ArmsArgument,
+    FamilyOption,
+    HardwareOption,
+    RegimeName,
+    UsdPerHourOption,
+    UsdPerMtokOption,
+    conditions_from_options,
+)
+from .progress import shown_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..tasks import Benchmark
+    from .drawing import DrawnArms
+
+SampleStoreOption = Annotated[str, typer.Option("--store", metavar="FILE", help="Where samples are kept.")]
+
+
+def sample(
+    arms: ArmsArgument,
+    benchmark: Annotated[
+        str, typer.Option(metavar="NAME|FILE|ID", help="The benchmark whose tasks are asked.")
+    ] = "humaneval",
+    field: FieldOption = None,
+    family: FamilyOption = "codellama",
+    engine: EngineOption = "auto",
+    preset: PresetOption = "completion",
+    temperature: TemperatureOption = None,
+    top_p: TopPOption = None,
+    max_tokens: MaxTokensOption = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the run; another one draws other samples.")] = 0,
+    tasks: TasksOption = None,
+    stop_after: StopAfterOption = None,
+    hardware: HardwareOption = None,
+    usd_per_hour: UsdPerHourOption = None,
+    usd_per_mtok: UsdPerMtokOption = None,
+    store: SampleStoreOption = DEFAULT_STORE,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Draw again what the store already has.")] = False,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="FILE", help="Write the arms' samples: .jsonl, .jsonl.gz or .parquet."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Draw k samples of every task from each model, and keep them in the store.
+
+    Nothing that is there is drawn again: a run that was stopped goes on where it was, and a larger k draws only what is
+    missing. An arm without :K gets as many samples as cost what the first arm's do.
+    """
+    from pathlib import Path
+
+    from ..sampler.store import open_store
+    from ..sampler.transfer import check_ending, write_samples
+    from ..tasks import load_benchmark
+
+    path = None if out is None else Path(out)
+    if path is not None:
+        check_ending(path)
+    drawing = Drawing(engine, preset, temperature, top_p, max_tokens, stop_after, seed, fresh)
+    conditions = conditions_from_options(
+        hardware=hardware,
+        regime=RegimeName.throughput,
+        calibration=None,
+        usd_per_hour=usd_per_hour,
+        usd_per_mtok=usd_per_mtok or (),
+        concurrency=None,
+    )
+    chosen = load_benchmark(benchmark, parse_fields(field))
+    targets = _targets(arms, family, chosen, served=engine == "openai")
+    try:
+        check_engine(drawing)
+    except EngineError as error:
+        raise without_engine(error, f"Or take what the store has, with --engine {RECORDED}") from None
+    with open_store(store) as opened, shown_progress() as progress:
+        drawn = draw_arms(targets, chosen.tasks[:tasks], drawing, opened, conditions, progress)
+    if path is not None:
+        write_samples(path, [(arm.series, arm.candidates) for arm in drawn.arms])
+    warn_of_stop(drawn)
+    if as_json:
+        typer.echo(json.dumps(_as_json(targets, drawn, path)))
+    else:
+        _print(targets, drawn, path)
+
+
+def _targets(arms: Sequence[str], family: str, benchmark: Benchmark, *, served: bool) -> list[Target]:
+    """The arms with their k and their weights.
+
+    Raises:
+        UserError: an arm cannot be read or is there twice, its model is unknown, or its k is open and nothing gives it.
+    """
+    from ..budgets.arms import parse_arm
+    from ..budgets.models import find_model
+    from ..budgets.plan import plan_arms
+
+    parsed = [parse_arm(arm) for arm in arms]
+    twice = next((arm for arm in arms if list(arms).count(arm) > 1), None)
+    if twice is not None:
+        raise UserError(f"the arm {twice} is there twice; leave one out")
+    if any(arm.k is None for arm in parsed):
+        return [target_of_plan(plan) for plan in plan_arms(parsed, family=family, workload=benchmark.workload())]
+    targets = []
+    for arm in parsed:
+        try:
+            model = find_model(arm.name, family)
+        except UserError:
+            if not served:
+                raise
+            # A server may have models that nothing is known of here, and then nothing is counted by their shape.
+            targets.append(Target(arm, arm.name, arm.name, arm.precision or "unknown", arm.k or 1))
+            continue
+        precision = arm.precision or model.default_precision
+        if precision is None:
+            raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
+        weights = model.path or model.hf_id
+        if weights is None:
+            raise UserError(f"{arm.spec}: no weights of {model.name} are known; name a folder or a Hugging Face id")
+        targets.append(Target(arm, model.name, weights, precision, arm.k or 1, model.architecture))
+    return targets
+
+
+def _as_json(targets: Sequence[Target], drawn: DrawnArms, path: Path | None) -> dict[str, object]:
+    rows = []
+    for target, arm in zip(targets, drawn.arms, strict=True):
+        origin, tally = arm.series.origin, arm.series.tally
+        rows.append(
+            {
+                "spec": target.arm.spec,
+                "model": target.model,
+                "precision": target.precision,
+                "k": target.k,
+                "samples": len(arm.candidates),
+                "new": arm.new,
+                "missing": arm.missing,
+                "engine": origin.description.model_dump(exclude={"schema_version"}),
+                "settings": origin.settings.model_dump(exclude={"schema_version"}),
+                "seed": origin.seed,
+                "drawn": {
+                    "samples": tally.samples,
+                    "prompts": tally.prompts,
+                    "sessions": tally.sessions,
+                    **tally.usage.model_dump(exclude={"schema_version"}),
+                },
+            }
+        )
+    stopped = drawn.stopped
+    return {
+        "arms": rows,
+        "stop_after": None
+        if stopped is None
+        else {
+            "kind": stopped.limit.kind,
+            "limit": stopped.limit.amount,
+            "spent": stopped.spent,
+            "overshoot": stopped.overshoot,
+            "reached": stopped.reached,
+        },
+        "out": None if path is None else str(path),
+    }
+
+
+def _print(targets: Sequence[Target], drawn: DrawnArms, path: Path | None) -> None:
+    from ..budgets.quantities import format_amount
+    from .tables import Column, print_table
+
+    columns = (
+        *(Column("arm", folds=True), Column("engine", folds=True)),
+        *(Column(header, right=True) for header in ("samples", "new", "tokens\nin", "tokens\nout", "FLOPs")),
+        *(Column(header, right=True) for header in ("seconds\nbusy", "tokens/s", "peak\nmemory")),
+    )
+    rows = []
+    for target, arm in zip(targets, drawn.arms, strict=True):
+        usage = arm.series.tally.usage
+        flops = None if usage.decode_flops is None else (usage.prefill_flops or 0.0) + usage.decode_flops
+        rate = None if not usage.busy_s or usage.output_tokens is None else usage.output_tokens / usage.busy_s
+        rows.append(
+            (
+                target.arm.spec,
+                arm.series.origin.description.engine,
+                str(len(arm.candidates)),
+                str(arm.new),
+                _whole(usage.prompt_tokens),
+                _whole(usage.output_tokens),
+                "-" if flops is None else format_amount("flops", flops),
+                "-" if usage.busy_s is None else f"{usage.wall_s or 0:.1f}\n{usage.busy_s:.1f}",
+                _whole(rate),
+                "-" if usage.peak_memory_bytes is None else format_amount("memory", usage.peak_memory_bytes),
+            )
+        )
+    print_table(columns, rows)
+    print("\nTokens, FLOPs and seconds are of all samples of these settings and this seed, in all sessions.")
+    if path is not None:
+        print(f"Samples are in {path}")
+
+
+def _whole(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
