@@ -107,24 +107,23 @@ def _realised(comparison: Comparison) -> Table:
     """Two rows per arm: what was planned per task, and what it came to."""
     table = Table(box=SIMPLE_HEAD, title="Planned and realised, per task at k", title_justify="left")
     table.add_column("arm", overflow="fold", min_width=8)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     workload = comparison.workload
     rows: list[tuple[str, str, Cost, Usage]] = []
     for arm in comparison.arms:
         plan = arm.plan
         prompts = plan.k if workload.convention == "paper" else 1
         planned = Usage(prompt_tokens=prompts * workload.prompt_tokens, output_tokens=plan.k * workload.output_tokens)
-        rows.append((plan.arm.spec, "planned", plan.cost, planned))
-        rows.append(("", "realised", arm.realised.cost, arm.realised.usage))
+        rows.append((plan.arm.spec, "plan", plan.cost, planned))
+        rows.append(("", "real", arm.realised.cost, arm.realised.usage))
     columns: dict[str, list[str]] = {
-        "tokens in": [_whole(usage.prompt_tokens) for *_, usage in rows],
-        "tokens out": [_whole(usage.output_tokens) for *_, usage in rows],
+        "tokens in + out": [_tokens(usage) for *_, usage in rows],
         "FLOPs": [_flops(cost.flops) for *_, cost, _ in rows],
-        "prefill": [_flops(usage.prefill_flops) for *_, usage in rows],
-        "busy s": [_flops(cost.runtime_s) for *_, cost, _ in rows],
-        "wall s": [_flops(usage.wall_s) for *_, usage in rows],
-        "peak GiB": ["-" if cost.memory_bytes is None else f"{cost.memory_bytes / 2**30:.2f}" for *_, cost, _ in rows],
-        "USD": [_flops(cost.usd) for *_, cost, _ in rows],
+        "prefill": [_brief(usage.prefill_flops) for *_, usage in rows],
+        "busy s": [_brief(cost.runtime_s) for *_, cost, _ in rows],
+        "wall s": [_brief(usage.wall_s) for *_, usage in rows],
+        "GiB": ["-" if cost.memory_bytes is None else f"{cost.memory_bytes / 2**30:.2f}" for *_, cost, _ in rows],
+        "USD": [_brief(cost.usd) for *_, cost, _ in rows],
     }
     shown = {header: cells for header, cells in columns.items() if set(cells) != {"-"}}
     for header in shown:
@@ -134,8 +133,14 @@ def _realised(comparison: Comparison) -> Table:
     return table
 
 
-def _whole(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"
+def _tokens(usage: Usage) -> str:
+    if usage.prompt_tokens is None or usage.output_tokens is None:
+        return "-"
+    return f"{usage.prompt_tokens:.0f} + {usage.output_tokens:.0f}"
+
+
+def _brief(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2g}"
 
 
 def _rankers(comparison: Comparison) -> Table:

@@ -1,8 +1,11 @@
 import pytest
 from codebudget.budgets.arms import parse_arm
+from codebudget.budgets.costs import Conditions
+from codebudget.budgets.flops import PAPER_WORKLOAD
+from codebudget.budgets.hardware import find_machine
 from codebudget.budgets.plan import plan_arms
 from codebudget.budgets.realised import realised_costs
-from codebudget.records import Budget, BudgetKind, Candidate, Plan, Workload
+from codebudget.records import Budget, BudgetKind, Candidate, Plan, Usage, Workload
 
 WORKLOAD = Workload(convention="tokens", prompt_tokens=100, output_tokens=50, source="this test")
 
@@ -108,3 +111,72 @@ def test_no_tokens_at_all_is_a_cost_without_a_ratio() -> None:
         assert got.cost.flops == 0
         assert got.budget_ratio.flops is None
         assert got.matched is None
+
+
+def test_what_was_measured_stands_beside_the_plan() -> None:
+    planned = plans("70b:1", "7b", match="flops")
+    as_planned = [[drawn(*[(100, 50)] * plan.k)] for plan in planned]
+    took = [
+        Usage(busy_s=8.0, wall_s=9.0, peak_memory_bytes=1 << 37, usd=0.5),
+        Usage(busy_s=2.0, wall_s=3.0, peak_memory_bytes=1 << 34, usd=0.1),
+    ]
+    big, small = realised_costs(planned, as_planned, 0.05, measured=took, workload=WORKLOAD)
+    assert (big.cost.runtime_s, big.cost.memory_bytes, big.cost.usd) == (8.0, 1 << 37, 0.5)
+    assert (small.budget_ratio.runtime_s, small.budget_ratio.memory_bytes) == (0.25, 0.125)
+    assert small.usage.wall_s == 3.0
+    assert small.usage.prompt_tokens == 100
+    assert small.usage.output_tokens == 50 * planned[1].k
+    assert small.cost.flops == pytest.approx((small.usage.prefill_flops or 0) + (small.usage.decode_flops or 0))
+    # Matched by FLOPs, as planned; the seconds are only told.
+    assert (small.matched, small.equal) == (True, planned[1].equal)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "matched", "equal"), [(8.0, True, True), (8.3, True, True), (6.0, False, False), (9.0, False, False)]
+)
+def test_seconds_decide_where_seconds_limit(seconds: float, matched: bool, equal: bool) -> None:
+    planned = plans("70b:1", "7b:10")
+    samples = [[drawn((100, 50))]] * 2
+    took = [Usage(busy_s=8.0), Usage(busy_s=seconds)]
+    _, small = realised_costs(planned, samples, 0.05, match="runtime", measured=took)
+    assert (small.matched, small.equal) == (matched, equal)
+    _, unknown = realised_costs(planned, samples, 0.05, match="runtime", measured=[Usage(busy_s=8.0), None])
+    assert (unknown.matched, unknown.equal) == (None, None)
+
+
+def test_a_deviation_names_the_part_that_is_off() -> None:
+    planned = plans("7b:4")
+    (longer,) = realised_costs(planned, [[drawn((100, 100))]], 0.05, workload=WORKLOAD)
+    (line,) = longer.deviations
+    assert "outputs had 100 tokens, not 50" in line
+    assert "prompts" not in line
+    (both,) = realised_costs(planned, [[drawn((300, 20))]], 0.05, workload=WORKLOAD)
+    (line,) = both.deviations
+    assert "prompts had 300 tokens, not 100 (+" in line
+    assert "outputs had 20 tokens, not 50 (-" in line
+    (near,) = realised_costs(planned, [[drawn((100, 53))]], 0.05, workload=WORKLOAD)
+    assert near.deviations == ()
+
+
+def test_seconds_and_memory_that_are_off_are_explained() -> None:
+    machine = Conditions(machine=find_machine("h100"))
+    planned = plan_arms([parse_arm("7b:4")], family="codellama", workload=WORKLOAD, conditions=machine)
+    cost = planned[0].cost
+    assert cost.runtime_s is not None
+    assert cost.memory_bytes is not None
+    took = Usage(busy_s=4 * cost.runtime_s, peak_memory_bytes=round(2 * cost.memory_bytes))
+    (got,) = realised_costs(planned, [[drawn((100, 100))]], 0.05, workload=WORKLOAD, measured=[took])
+    flops, seconds, memory = got.deviations
+    assert flops.startswith("FLOPs were 1.")
+    assert seconds.startswith("seconds were 4.00 of the plan")
+    assert "by the speed of machine and engine" in seconds
+    assert memory.startswith("memory was 2.00 of the plan")
+    assert "weights 12.55 GiB" in memory
+
+
+def test_a_plan_by_the_papers_convention_is_said_to_be_one() -> None:
+    planned = plan_arms([parse_arm("7b:4")], family="codellama", workload=PAPER_WORKLOAD)
+    (got,) = realised_costs(planned, [[drawn((100, 300))]], 0.05, workload=PAPER_WORKLOAD)
+    (line,) = got.deviations
+    assert "counts one pass over 128 tokens per sample" in line
+    assert "a sample 300" in line
