@@ -109,7 +109,9 @@ class Grader:
         Raises:
             UserError: a program's task failed its reference check.
         """
-        keys = [self._key(program, checks[program.task.id]) for program in programs]
+        tasks = {program.task.id: program.task for program in programs}
+        conditions = {task_id: self._task_key(task, checks[task_id]) for task_id, task in tasks.items()}
+        keys = [key_of("verdict", conditions[program.task.id], program.text) for program in programs]
         known = {} if self._fresh else self._store.verdicts(dict.fromkeys(keys))
         places = [place for place, key in enumerate(keys) if key not in known]
         jobs = [Job(programs[place].task, checks[programs[place].task.id], programs[place].text) for place in places]
@@ -143,9 +145,9 @@ class Grader:
             rows |= fresh
         return [rows[program] for program in programs]
 
-    def _key(self, program: Program, check: ReferenceCheck) -> str:
-        task = program.task
+    def _task_key(self, task: Task, check: ReferenceCheck) -> str:
+        """What a task's verdicts depend on besides the program."""
         tests = task.tests.model_dump_json() if task.tests else ""
         terms = check.model_dump_json(include={"integrity", "mutates_arguments", "sites", "calls"})
         limits = self.sandbox.limits.resolve(check.cpu_s).model_dump_json()
-        return key_of("verdict", self._conditions, limits, task.prompt, task.entry_point, tests, terms, program.text)
+        return key_of(self._conditions, limits, task.prompt, task.entry_point, tests, terms)

@@ -22,6 +22,7 @@ attends to the P + t tokens up to and including itself. The last token is never 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
@@ -78,7 +79,7 @@ def decode_flops(architecture: Architecture, prompt_tokens: int, output_tokens: 
     if min(prompt_tokens, output_tokens) < 0:
         raise UserError("token counts cannot be negative")
     steps = max(output_tokens - 1, 0)
-    per_step = 2 * (architecture.active_matmul_weights + architecture.embedding_weights)
+    per_step = _flops_per_step(architecture)
     window, sliding = architecture.sliding_window, architecture.sliding_layers if architecture.sliding_window else 0
     keys = (architecture.layers - sliding) * _sum_of_contexts(prompt_tokens, steps)
     if window:
@@ -120,6 +121,12 @@ def task_flops(architecture: Architecture, workload: Workload, k: int) -> int:
         return k * paper_flops(architecture)
     prefill = prefill_flops(architecture, workload.prompt_tokens)
     return prefill + k * decode_flops(architecture, workload.prompt_tokens, workload.output_tokens)
+
+
+@lru_cache(maxsize=64)
+def _flops_per_step(architecture: Architecture) -> int:
+    """FLOPs of a decode step's weights; remembered, since realised costs ask for every sample."""
+    return 2 * (architecture.active_matmul_weights + architecture.embedding_weights)
 
 
 def _pair_flops(architecture: Architecture, *, absorbed: bool) -> int:
