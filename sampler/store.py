@@ -50,7 +50,7 @@ KEYS_PER_QUERY = 500
 class Store:
     """An open store; `open_store` makes one. Threads may share it.
 
-    Keys come from `hashing.key_of`. Reading a key that is not there leaves it out of the answer; writing one again
+    Keys come from `hashing.key_of`; a candidate's is its task's, a slash and its index. Reading a key that is not there leaves it out of the answer; writing one again
     replaces its value.
 
     Raises:

@@ -69,6 +69,34 @@ def test_a_newer_store_is_refused(tmp_path: Path) -> None:
         open_store(tmp_path / "s")
 
 
+def test_a_store_of_the_first_version_keeps_its_verdicts(tmp_path: Path) -> None:
+    candidate = Candidate(task_id="a", arm="7b", index=0, raw="r", program="p")
+    with open_store(tmp_path / "s") as store:
+        store.put_verdicts({"k": PASSED})
+    with sqlite3.connect(tmp_path / "s") as connection:
+        connection.execute("DROP TABLE candidates")
+        connection.execute("CREATE TABLE candidates (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+        connection.execute("PRAGMA user_version = 1")
+    with open_store(tmp_path / "s") as store:
+        assert store.verdicts(["k"]) == {"k": PASSED}
+        store.put_candidates({"k/0": candidate})
+        assert store.candidates(["k/0"]) == {"k/0": candidate}
+
+
+def test_what_is_written_together_is_there_together_or_not(tmp_path: Path) -> None:
+    with open_store(tmp_path / "s") as store:
+        with pytest.raises(ZeroDivisionError), store.together():
+            store.put_verdicts({"k": PASSED})
+            store.put_records("kind", {"k": 1 / 0})
+        assert store.verdicts(["k"]) == {}
+        with store.together():
+            store.put_verdicts({"k": PASSED})
+            store.put_records("kind", {"k": 1, "l": 2})
+        assert store.verdicts(["k"]) == {"k": PASSED}
+        assert store.all_records("kind") == {"k": 1, "l": 2}
+        assert store.all_records("other") == {}
+
+
 def test_other_files_are_refused_and_left_alone(tmp_path: Path) -> None:
     garbage = tmp_path / "garbage"
     garbage.write_bytes(b"this is not a database, it is a text\n" * 50)
