@@ -50,8 +50,8 @@ KEYS_PER_QUERY = 500
 class Store:
     """An open store; `open_store` makes one. Threads may share it.
 
-    Keys come from `hashing.key_of`; a candidate's is its task's, a slash and its index. Reading a key that is not there leaves it out of the answer; writing one again
-    replaces its value.
+    Keys come from `hashing.key_of`; a candidate's is its task's, a slash and its index. Reading a key that is not there
+    leaves it out of the answer; writing one again replaces its value.
 
     Raises:
         MachineError: From every method, where the disk is full, the file read-only, or another process keeps it locked.
