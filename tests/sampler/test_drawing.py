@@ -2,7 +2,9 @@
 
 import os
 import random
+import resource
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -244,8 +246,6 @@ def test_an_interrupted_run_keeps_all_that_was_finished(tasks: Tasks, markov: En
 
 
 def test_a_store_that_cannot_be_written_stops_the_run(tasks: Tasks, markov: Engines, tmp_path: Path) -> None:
-    import sqlite3
-
     with open_store(tmp_path / "s", busy_s=0.05) as store:
         other = sqlite3.connect(tmp_path / "s", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -254,6 +254,30 @@ def test_a_store_that_cannot_be_written_stops_the_run(tasks: Tasks, markov: Engi
         other.execute("ROLLBACK")
         other.close()
         assert draw(tasks, markov(), store, 2).missing == 0
+
+
+def test_a_full_disk_says_so_and_what_was_written_stays(tasks: Tasks, markov: Engines, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    open_store(path).close()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            # A limit on the size of files stands in for a full disk.
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+            with open_store(path) as store:
+                draw(tasks, markov(), store, 50)
+        except MachineError as error:
+            code = 42 if "room" in str(error) else 2
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 42
+    with open_store(path) as store:
+        rest = draw(tasks, markov(), store, 50)
+    assert 0 < rest.new < 600
+    assert (rest.missing, rest.series.tally.samples) == (0, 600)
 
 
 KILLS = 50
