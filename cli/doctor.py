@@ -1,0 +1,187 @@
+"""`codebudget doctor`: what this machine can do, and what to install for the rest."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from .grading import DEFAULT_STORE
+from .tables import Column, print_facts, print_table
+
+_GPU_FIELDS: Final = ("name", "memory.total", "memory.free", "driver_version")
+_GPU_S: Final = 5.0
+_MIB: Final = 1 << 20
+
+
+def doctor(
+    store: Annotated[str, typer.Option("--store", metavar="FILE", help="The store to look at.")] = DEFAULT_STORE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show what this machine can do: processor, GPUs, engines, sandboxes, Docker, disk, model cache."""
+    found = _examine(Path(store))
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    gpus = [f"{gpu['name']}, {_size(gpu['memory_bytes'])}, driver {gpu['driver']}" for gpu in found["gpus"]]
+    docker = found["docker"]
+    print_facts(
+        {
+            "codebudget": f"{found['codebudget']} on Python {found['python']}",
+            "processor": f"{found['cpu']}, {found['cores']} core{'' if found['cores'] == 1 else 's'} usable",
+            "memory": f"{_size(found['memory_available_bytes'])} available",
+            "disk": f"{_size(found['disk_free_bytes'])} free here",
+            "GPU": "; ".join(gpus) or found["gpu_problem"],
+            "engine": found["engine"]["reason"] or found["engine"]["problem"],
+            "Docker": docker["problem"] or f"engine {docker['engine']}, image {docker['image']}",
+            "model cache": f"{found['hub_cache']['folder']}, {_size(found['hub_cache']['bytes'])}",
+            "store": f"{found['store']['file']}, {_size(found['store']['bytes'])}",
+        }
+    )
+    print()
+    print_table(
+        (Column("engine"), Column("version"), Column("to have it", folds=True)),
+        [(row["name"], row["version"] or "missing", row["install"] or "") for row in found["engines"]],
+    )
+    print()
+    print_table(
+        (Column("sandbox"), Column("works"), Column("promise, or what is missing", folds=True)),
+        [
+            (row["name"], "yes" if row["problem"] is None else "no", row["problem"] or row["promise"])
+            for row in found["sandboxes"]
+        ],
+    )
+
+
+def _examine(store: Path) -> dict[str, Any]:
+    from .. import __version__
+    from ..sampler.engines.machine import available_memory_bytes, cpu_name
+
+    gpus, gpu_problem = _gpus()
+    docker = _docker()
+    return {
+        "codebudget": __version__,
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_available_bytes": available_memory_bytes(),
+        "disk_free_bytes": shutil.disk_usage(Path.cwd()).free,
+        "gpus": gpus,
+        "gpu_problem": gpu_problem,
+        "engines": _engines(),
+        "engine": _engine(),
+        "docker": docker,
+        "sandboxes": _sandboxes(docker),
+        "hub_cache": _hub_cache(),
+        "store": {"file": str(store), "bytes": store.stat().st_size if store.is_file() else None},
+    }
+
+
+def _gpus() -> tuple[list[dict[str, Any]], str | None]:
+    """The GPUs that NVIDIA's tool lists, and why there are none."""
+    from ..sampler.engines.machine import has_gpu_driver
+
+    if shutil.which("nvidia-smi") is None:
+        return [], "a driver, but no nvidia-smi" if has_gpu_driver() else "none found"
+    command = ["nvidia-smi", f"--query-gpu={','.join(_GPU_FIELDS)}", "--format=csv,noheader,nounits"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=_GPU_S, check=True).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        return [], f"nvidia-smi failed: {' '.join(str(error).split())}"
+    gpus = []
+    for line in listed.splitlines():
+        cells = [cell.strip() for cell in line.split(",")]
+        if len(cells) == len(_GPU_FIELDS):
+            total, free = (int(cell) * _MIB if cell.isdecimal() else None for cell in cells[1:3])
+            gpus.append({"name": cells[0], "memory_bytes": total, "free_bytes": free, "driver": cells[3]})
+    return gpus, None if gpus else "nvidia-smi lists none"
+
+
+def _engines() -> list[dict[str, Any]]:
+    from ..sampler.engines.choice import ENGINES, INSTALL, missing, version
+
+    return [
+        {
+            "name": name,
+            "version": version(name) if missing(name) is None else None,
+            "install": None if missing(name) is None else INSTALL[name],
+        }
+        for name in ENGINES
+    ]
+
+
+def _engine() -> dict[str, str | None]:
+    """What `--engine auto` takes."""
+    from ..errors import EngineError
+    from ..sampler.engines import pick_engine
+
+    try:
+        picked = pick_engine()
+    except EngineError as error:
+        return {"name": None, "reason": None, "problem": str(error)}
+    return {"name": picked.name, "reason": picked.reason, "problem": None}
+
+
+def _docker() -> dict[str, str | None]:
+    """The engine's version and the sandbox image, or what keeps them from use. Builds nothing."""
+    import docker
+    from requests import RequestException
+
+    from ..errors import SandboxError
+    from ..sandbox.launchers.docker import IMAGE, connect
+
+    found: dict[str, str | None] = {"engine": None, "image": None, "problem": None}
+    try:
+        client = connect()
+        found["engine"] = str(client.version()["Version"])
+        found["image"] = str(client.images.get(IMAGE).id)
+    except docker.errors.ImageNotFound:
+        found["problem"] = f"engine {found['engine']}, but no sandbox image: codebudget sandbox build"
+    except (SandboxError, docker.errors.DockerException, RequestException, OSError) as error:
+        found["problem"] = " ".join(str(error).split())
+    return found
+
+
+def _sandboxes(docker: dict[str, str | None]) -> list[dict[str, str | None]]:
+    from ..errors import MachineError
+    from ..sandbox import LAUNCHERS, choose_launcher
+
+    rows = []
+    for name, launcher in LAUNCHERS.items():
+        # Trying docker without its image would build that.
+        problem = docker["problem"] if name == "docker" else None
+        if problem is None:
+            try:
+                choose_launcher(name)
+            except MachineError as error:
+                problem = str(error)
+        rows.append({"name": name, "promise": launcher().promise, "problem": problem})
+    return rows
+
+
+def _hub_cache() -> dict[str, Any]:
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE)
+    if not folder.is_dir():
+        return {"folder": str(folder), "bytes": None}
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            # A snapshot's files are links to the blobs; a download that ends now takes its own away.
+            with contextlib.suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(where, name)).st_size
+    return {"folder": str(folder), "bytes": total}
+
+
+def _size(count: int | None) -> str:
+    return "not there yet" if count is None else f"{count / 1e9:.3g} GB"

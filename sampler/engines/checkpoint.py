@@ -1,0 +1,146 @@
+"""A model's files: which revision they are, and whether they can be run at an arm's precision."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from ...budgets.hub import hub_config_file, looks_like_hub_id
+from ...budgets.precision import parse_precision, precision_scheme
+from ...errors import MachineError, UserError
+from ...hashing import key_of
+
+DTYPES: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""Precisions that are a plain number format, and torch's names of them."""
+
+_WEIGHTS: Final = (".safetensors", ".bin", ".pt", ".pth")
+_DECISIVE: Final = (*_WEIGHTS, ".json", ".model", ".txt", ".jinja", ".py")
+"""What can change a text; a model card cannot."""
+
+
+class Quantisation(NamedTuple):
+    """How a checkpoint was quantised: by which method, to how many bits and to floating point, where it says so."""
+
+    method: str
+    weight_bits: int | None
+    floating: bool | None
+
+
+class Checkpoint(NamedTuple):
+    """A model that can be loaded.
+
+    `source` is a folder or an id of the hub. `revision` is the hub's commit, or the SHA-256 over the folder's files.
+    `commit` is what a loader of the hub is told, None for a folder. `weight_bytes` is None where the weights are not
+    here yet.
+    """
+
+    source: str
+    revision: str
+    commit: str | None
+    quantisation: Quantisation | None
+    weight_bytes: int | None
+
+
+def find_checkpoint(model: str) -> Checkpoint:
+    """Find a model.
+
+    Args:
+        model: A folder with `config.json`, weights and a tokenizer, or an `OWNER/NAME` of the hub.
+
+    Raises:
+        UserError: It is neither, or the folder holds no model.
+        MachineError: The hub's model is not in its cache, and the hub cannot be reached.
+    """
+    folder = Path(model)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise UserError(f"{model} holds no model: its config.json is missing")
+        weights = _weight_bytes(folder)
+        if not weights:
+            raise UserError(f"{model} holds no weights: put the model's .safetensors files beside its config.json")
+        return Checkpoint(model, _digest(folder), None, _quantisation(folder / "config.json"), weights)
+    if not looks_like_hub_id(model):
+        raise UserError(f"cannot sample {model!r}: it is neither a folder nor an OWNER/NAME of the Hugging Face hub")
+    file = hub_config_file(model)
+    if file is None:
+        raise MachineError(
+            f"{model} is not in the hub's cache and cannot be fetched from the hub: check the name and the network, "
+            "log in where the model is gated (hf auth login), or name a folder that holds it"
+        )
+    snapshot = Path(file).parent
+    return Checkpoint(model, snapshot.name, snapshot.name, _quantisation(Path(file)), _weight_bytes(snapshot) or None)
+
+
+def check_precision(checkpoint: Checkpoint, precision: str, *, online: tuple[str, ...], engine: str) -> str:
+    """Refuse a precision that a checkpoint does not have and that an engine cannot make of it while loading.
+
+    Args:
+        checkpoint: The model.
+        precision: The arm's.
+        online: Precisions that the engine makes out of 16-bit weights.
+        engine: Its name.
+
+    Returns:
+        The precision's canonical name.
+
+    Raises:
+        UserError: The message names what to do.
+    """
+    name = parse_precision(precision)
+    bits = precision_scheme(name).weight_bits
+    found = checkpoint.quantisation
+    if found is None:
+        if name in DTYPES or name in online:
+            return name
+        instead = ", ".join(("bf16", *online))
+        raise UserError(
+            f"{checkpoint.source} is not quantised, and {engine} does not make {name} of it: quantise it first (pip "
+            f"install llmcompressor) and name the folder that this writes, or write another precision ({instead})"
+        )
+    differs = found.weight_bits is not None and found.weight_bits != bits
+    if differs or (found.floating is not None and found.floating != name.startswith(("fp", "bf", "nf"))):
+        kind = f"{found.weight_bits or 'other'} bits, {found.method}"
+        raise UserError(f"{checkpoint.source} is quantised already ({kind}) and is no {name}: name its own precision")
+    return name
+
+
+def _weight_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir() if file.suffix in _WEIGHTS)
+
+
+def _digest(folder: Path) -> str:
+    parts: list[str] = []
+    for file in sorted(folder.iterdir()):
+        if file.is_file() and file.suffix in _DECISIVE and not file.name.startswith("."):
+            with file.open("rb") as opened:
+                parts += [file.name, hashlib.file_digest(opened, "sha256").hexdigest()]
+    return key_of(*parts)
+
+
+def _quantisation(file: Path) -> Quantisation | None:
+    try:
+        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {file}: {error}") from None
+    found = config.get("quantization_config") or config.get("compression_config")
+    if not isinstance(found, dict):
+        return None
+    method = str(found.get("quant_method", "unknown method"))
+    if method == "compressed-tensors":
+        groups = [group.get("weights") or {} for group in (found.get("config_groups") or {}).values()]
+        bits = {group.get("num_bits") for group in groups}
+        kinds = {group.get("type") for group in groups}
+        return Quantisation(
+            method,
+            bits.pop() if len(bits) == 1 else None,
+            kinds.pop() == "float" if len(kinds) == 1 else None,
+        )
+    if found.get("load_in_4bit"):
+        return Quantisation(method, 4, None)
+    if found.get("load_in_8bit"):
+        return Quantisation(method, 8, False)
+    fixed = {"fp8": Quantisation(method, 8, True), "mxfp4": Quantisation(method, 4, True)}
+    bits_named = found.get("bits", found.get("w_bit"))
+    return fixed.get(method, Quantisation(method, bits_named if isinstance(bits_named, int) else None, None))

