@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 import importlib
-import inspect
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import EngineError
 from ..engine import Description, Generation
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
+from .decoding import Decoder, Live, Row
 from .machine import available_memory_bytes, cpu_name, error_line
-from .picking import chosen_logprobs, pick_tokens, uniform_numbers
+from .picking import chosen_logprobs
 from .tokens import TokenCodec, cut_at_stop
 
 if TYPE_CHECKING:
@@ -27,35 +27,6 @@ _LOGIT_COPIES: Final = 6
 _SCORED_LOGIT_BYTES: Final = 1 << 28
 _LEAST_FINISHED_SHARE: Final = 1 / 8
 """Share of a batch whose finished samples are worth dropping: that copies the cache once, as every step does."""
-
-
-class _Row(NamedTuple):
-    """One sample to draw: its place among the draws, its prompt's tokens and its seed."""
-
-    place: int
-    prompt: list[int]
-    seed: int
-
-
-class _Live:
-    """One sample that is being drawn."""
-
-    def __init__(self, row: _Row) -> None:
-        self.row = row
-        self.tokens: list[int] = []
-        self.logprobs: list[float] = []
-
-
-class _Batch:
-    """Samples side by side in one cache: the tensors that a step needs, one row per sample."""
-
-    def __init__(self, lives: list[_Live | None], cache: Any, mask: Any, lengths: Any, uniform: Any) -> None:
-        self.lives = lives
-        self.cache = cache
-        self.mask = mask
-        self.lengths = lengths
-        self.uniform = uniform
-        self.step = 0
 
 
 class TransformersEngine:
@@ -97,16 +68,16 @@ class TransformersEngine:
         self._precision = check_precision(checkpoint, precision, online=(), engine="the transformers engine")
         self._device = ("cuda" if self._torch.cuda.is_available() else "cpu") if device == "auto" else device
         self._most_rows = most_rows
-        self._model, tokenizer = self._load(checkpoint)
-        text_config = self._model.config.get_text_config()
+        network, tokenizer = self._load(checkpoint)
+        text_config = network.config.get_text_config()
         context = getattr(text_config, "max_position_embeddings", None)
         limits = [limit for limit in (max_model_tokens, context) if limit is not None]
         self._max_model_tokens: int | None = min(limits, default=None)
         self._codec = TokenCodec(tokenizer, model, self._max_model_tokens)
-        ends = self._model.generation_config.eos_token_id
+        ends = network.generation_config.eos_token_id
         self._ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
-        self._accepted = inspect.signature(self._model.forward).parameters.keys()
-        self._row_bytes_per_token = _cache_bytes_per_token(text_config, self._model.dtype.itemsize)
+        self._decoder: Decoder | None = Decoder(network, self._device)
+        self._row_bytes_per_token = _cache_bytes_per_token(text_config, network.dtype.itemsize)
         self._vocabulary = text_config.vocab_size
         self._description = Description(
             engine="transformers",
@@ -125,16 +96,14 @@ class TransformersEngine:
 
     def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
         """Draw every sample; see `Engine.generate`."""
-        if self._model is None:
-            raise EngineError("the engine is closed")
+        self._open_decoder()
         prompts = self._codec.draws_ids(draws)
-        rows = [_Row(place, prompt, draw.seed) for place, (prompt, draw) in enumerate(zip(prompts, draws, strict=True))]
+        rows = [Row(place, prompt, draw.seed) for place, (prompt, draw) in enumerate(zip(prompts, draws, strict=True))]
         return self._generate(rows, sampling)
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
         """The logprobs of each completion's tokens, which are made apart from the prompt's; see `Engine.score`."""
-        if self._model is None:
-            raise EngineError("the engine is closed")
+        self._open_decoder()
         pairs = [self._codec.scored_ids(prompt, completion) for prompt, completion in texts]
         scores: list[tuple[float, ...]] = [()] * len(pairs)
         lengths = [len(before) + len(after) for before, after in pairs]
@@ -145,19 +114,23 @@ class TransformersEngine:
             longest = max(len(pairs[place][1]) for place in order[start : start + self._most_rows])
             rows = _SCORED_LOGIT_BYTES // (4 * (longest + 1) * self._vocabulary)
             some = order[start : start + max(1, min(self._most_rows, rows))]
-            for place, score in zip(some, self._scored([pairs[place] for place in some]), strict=True):
+            try:
+                found = self._scored([pairs[place] for place in some])
+            except RuntimeError as error:
+                raise EngineError(f"transformers failed: {error_line(error)}") from error
+            for place, score in zip(some, found, strict=True):
                 scores[place] = score
             start += len(some)
         return scores
 
     def close(self) -> None:
         """Give the model's memory back."""
-        self._model = None
+        self._decoder = None
         gc.collect()
         if self._device.startswith("cuda"):
             self._torch.cuda.empty_cache()
 
-    def _generate(self, rows: list[_Row], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+    def _generate(self, rows: list[Row], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
         finishing = self._codec.finishing_ids(sampling.stop) if sampling.stop else frozenset()
         first = {id(row.prompt): row.place for row in reversed(rows)}
         # The longest first, so that what does not fit shows at once; draws of one prompt together.
@@ -178,14 +151,17 @@ class TransformersEngine:
                     ) from None
                 self._torch.cuda.empty_cache()
                 most = len(some) // 2
+            except RuntimeError as error:
+                raise EngineError(f"transformers failed: {error_line(error)}") from error
             waiting = [row for row in some if row.place not in done] + waiting[len(some) :]
 
     def _draw_batch(
-        self, rows: list[_Row], sampling: Sampling, finishing: frozenset[int] | None
+        self, rows: list[Row], sampling: Sampling, finishing: frozenset[int] | None
     ) -> Iterator[tuple[int, Generation]]:
-        batch, logits = self._prefill(rows, sampling)
+        decoder = self._open_decoder()
+        batch, logits = decoder.prefill(rows, sampling)
         while True:
-            tokens, logprobs = self._pick(batch, logits, sampling)
+            tokens, logprobs = decoder.pick(batch, logits, sampling)
             chosen, known = tokens.tolist(), None if logprobs is None else logprobs.tolist()
             for number, live in enumerate(batch.lives):
                 if live is None:
@@ -201,10 +177,10 @@ class TransformersEngine:
             if not alive:
                 return
             if len(batch.lives) - len(alive) >= max(1, len(batch.lives) * _LEAST_FINISHED_SHARE):
-                tokens = self._keep(batch, alive, tokens)
-            logits = self._step(batch, tokens)
+                tokens = decoder.keep(batch, alive, tokens)
+            logits = decoder.step(batch, tokens)
 
-    def _finished(self, live: _Live, sampling: Sampling, finishing: frozenset[int] | None) -> Generation | None:
+    def _finished(self, live: Live, sampling: Sampling, finishing: frozenset[int] | None) -> Generation | None:
         """The sample's text if its last token ended it."""
         prompt, tokens = live.row.prompt, live.tokens
         token = tokens[-1]
@@ -234,79 +210,21 @@ class TransformersEngine:
             logprobs=tuple(live.logprobs) if sampling.logprobs else None,
         )
 
-    def _prefill(self, rows: list[_Row], sampling: Sampling) -> tuple[_Batch, Any]:
-        """Run each prompt once, on the right of its row, and give every sample its copy of the cache."""
-        torch = self._torch
-        places: dict[int, int] = {}
-        for row in rows:
-            places.setdefault(id(row.prompt), len(places))
-        prompts = {places[id(row.prompt)]: row.prompt for row in rows}
-        ids, mask = self._padded([prompts[number] for number in range(len(prompts))])
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        with torch.inference_mode():
-            cache = self._transformers.DynamicCache(config=self._model.config)
-            logits = self._forward(ids, mask, positions, cache)
-            lengths = mask.sum(dim=1)
-            if len(rows) > len(prompts):
-                index = torch.tensor([places[id(row.prompt)] for row in rows], device=self._device)
-                cache.batch_select_indices(index)
-                logits, mask, lengths = logits[index], mask[index], lengths[index]
-            # A batch without padding needs no mask, and attention is faster without.
-            grown = None if bool(mask.all()) else torch.nn.functional.pad(mask, (0, sampling.max_tokens), value=1)
-            uniform = None
-            if sampling.temperature > 0:
-                uniform = uniform_numbers([row.seed for row in rows], sampling.max_tokens, self._device)
-        return _Batch([_Live(row) for row in rows], cache, grown, lengths, uniform), logits
-
-    def _pick(self, batch: _Batch, logits: Any, sampling: Sampling) -> tuple[Any, Any]:
-        with self._torch.inference_mode():
-            uniform = None if batch.uniform is None else batch.uniform[:, batch.step]
-            tokens = pick_tokens(logits, uniform, sampling.temperature, sampling.top_p)
-            return tokens, chosen_logprobs(logits, tokens) if sampling.logprobs else None
-
-    def _step(self, batch: _Batch, tokens: Any) -> Any:
-        with self._torch.inference_mode():
-            mask = None if batch.mask is None else batch.mask[:, : batch.cache.get_seq_length() + 1]
-            logits = self._forward(tokens[:, None], mask, (batch.lengths + batch.step)[:, None], batch.cache)
-            batch.step += 1
-            return logits
-
-    def _keep(self, batch: _Batch, alive: list[int], tokens: Any) -> Any:
-        """Drop the samples that are finished; returns the tokens of the others."""
-        with self._torch.inference_mode():
-            index = self._torch.tensor(alive, device=self._device)
-            batch.cache.batch_select_indices(index)
-            batch.lives = [batch.lives[number] for number in alive]
-            batch.lengths = batch.lengths[index]
-            batch.mask = None if batch.mask is None else batch.mask[index]
-            batch.uniform = None if batch.uniform is None else batch.uniform[index]
-            return tokens[index]
-
-    def _forward(self, ids: Any, mask: Any, positions: Any, cache: Any, keep: int = 1) -> Any:
-        """The logits of the last `keep` tokens in 32 bits: (rows, vocabulary), or (rows, keep, vocabulary)."""
-        extra: dict[str, Any] = {"position_ids": positions, "logits_to_keep": keep, "past_key_values": cache}
-        accepted = {name: value for name, value in extra.items() if name in self._accepted and value is not None}
-        output = self._model(input_ids=ids, attention_mask=mask, use_cache=cache is not None, **accepted)
-        logits = output.logits[:, -keep:].float()
-        return logits[:, 0] if keep == 1 else logits
-
     def _scored(self, pairs: list[tuple[list[int], list[int]]]) -> list[tuple[float, ...]]:
-        torch = self._torch
-        ids, mask = self._padded([before + after for before, after in pairs])
+        decoder = self._open_decoder()
+        ids, mask = decoder.padded([before + after for before, after in pairs])
         keep = max(len(after) for _, after in pairs) + 1
-        with torch.inference_mode():
-            logits = self._forward(ids, mask, (mask.cumsum(dim=1) - 1).clamp(min=0), None, keep)
+        with self._torch.inference_mode():
+            logits = decoder.forward(ids, mask, (mask.cumsum(dim=1) - 1).clamp(min=0), None, keep)
             scores = chosen_logprobs(logits[:, :-1], ids[:, 1 - keep :]).tolist()
         return [tuple(row[len(row) - len(after) :]) for row, (_, after) in zip(scores, pairs, strict=True)]
 
-    def _padded(self, prompts: list[list[int]]) -> tuple[Any, Any]:
-        """Prompts side by side, padded on the left, with their mask."""
-        longest = max(map(len, prompts))
-        ids = [[0] * (longest - len(prompt)) + prompt for prompt in prompts]
-        mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-        return self._torch.tensor(ids, device=self._device), self._torch.tensor(mask, device=self._device)
+    def _open_decoder(self) -> Decoder:
+        if self._decoder is None:
+            raise EngineError("the engine is closed")
+        return self._decoder
 
-    def _most_outputs(self, row: _Row, sampling: Sampling) -> int:
+    def _most_outputs(self, row: Row, sampling: Sampling) -> int:
         if self._max_model_tokens is None:
             return sampling.max_tokens
         return min(sampling.max_tokens, self._max_model_tokens - len(row.prompt))

@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import EngineError
@@ -75,7 +76,8 @@ class VllmEngine:
     ) -> None:
         checkpoint = find_checkpoint(model)
         precision = check_precision(checkpoint, precision, online=tuple(_ONLINE), engine="vllm")
-        with _stdout_to_stderr():
+        with _stdout_to_stderr(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             self._vllm, platform = _import_vllm()
             arguments = self._arguments(checkpoint, precision, platform, gpus, memory_fraction)
             try:
@@ -133,6 +135,10 @@ class VllmEngine:
         self._llm = self._engine = None
         gc.collect()
         torch = importlib.import_module("torch")
+        if torch.distributed.is_initialized():
+            # In this process, where the next engine would find this one's groups.
+            with contextlib.suppress(*_FAILURES):
+                importlib.import_module("vllm.distributed.parallel_state").cleanup_dist_env_and_memory()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
 

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -163,7 +164,17 @@ def engine(request: pytest.FixtureRequest, tiny_model: Path) -> Iterator[Engine]
         model, options = "tiny", EngineOptions(base_url=request.getfixturevalue("server"), concurrency=16)
     elif request.param == "vllm":
         os.environ.update(ONE_THREAD)
-    chosen = choose_engine(request.param, model, "fp32", options).engine
+    with tempfile.TemporaryFile() as printed:
+        # Libraries print from C and from processes of their own, past sys.stdout.
+        kept = os.dup(1)
+        os.dup2(printed.fileno(), 1)
+        try:
+            chosen = choose_engine(request.param, model, "fp32", options).engine
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+        printed.seek(0)
+        assert printed.read() == b""
     yield chosen
     chosen.close()
     with pytest.raises(EngineError):
