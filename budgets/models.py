@@ -29,9 +29,9 @@ class Model(Record):
     """One model whose cost can be computed.
 
     `alias` is its short name within `family`; `hf_id` its Hugging Face repository; `path` its folder (or config file)
-    where it is local. `published_parameters` is the total that its publisher gives, rounded where not
-    `published_exact`, and `source` says where shape and total come from. `default_precision` is None where a
-    config.json does not say.
+    where it is local, `package:FOLDER` where it lies in this package. `published_parameters` is the total that its
+    publisher gives, rounded where not `published_exact`, and `source` says where shape and total come from.
+    `default_precision` is None where a config.json does not say.
     """
 
     name: str
@@ -120,7 +120,8 @@ def _load(name: str) -> Family:
             name=entry["name"],
             alias=entry["alias"],
             family=table["name"],
-            hf_id=entry["hf_id"],
+            hf_id=entry.get("hf_id"),
+            path=entry.get("path"),
             architecture=Architecture.from_config(entry["config"]),
             published_parameters=entry["parameters"],
             published_exact=entry.get("exact", True),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BYTES_PER_TOKEN", "NAMES", "Benchmark", "load_benchmark", "visible_examples"]
 
-NAMES = ("humaneval", "mbpp")
+NAMES = ("humaneval", "mbpp", "nano")
 """Benchmarks that need no path."""
 
 
@@ -23,8 +23,8 @@ def load_benchmark(spec: str, fields: Mapping[str, str] | None = None) -> Benchm
     """A benchmark by its name, its file or its id.
 
     Args:
-        spec: `humaneval`, `mbpp`, a local `.json`, `.jsonl`, `.json.gz`, `.jsonl.gz` or `.parquet` file, or a data set
-            on the Hugging Face hub, `OWNER/NAME[:CONFIG]`.
+        spec: `humaneval`, `mbpp`, `nano`, a local `.json`, `.jsonl`, `.json.gz`, `.jsonl.gz` or `.parquet` file, or a
+            data set on the Hugging Face hub, `OWNER/NAME[:CONFIG]`.
         fields: Which field of a row is which part of a task, as in `{"prompt": "text"}`.
 
     Raises:
@@ -41,6 +41,12 @@ def load_benchmark(spec: str, fields: Mapping[str, str] | None = None) -> Benchm
         from .humaneval import load_humaneval
 
         return load_humaneval()
+    if name == "nano":
+        if fields:
+            raise UserError("nano has its own fields; leave --field out, or name a file")
+        from .nano import load_nano
+
+        return load_nano()
     if name == "mbpp":
         from .mbpp import load_mbpp
 

@@ -1,0 +1,172 @@
+"""Train one model of the nano family.
+
+    python -m codebudget.models.nano.train 250k
+
+writes config, weights (bfloat16), tokenizer and `loss.csv` into the model's folder. A run that was ended goes on from
+its last checkpoint with `--resume`. Needs torch and transformers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+
+from .corpus import Batch, batches
+from .muon import Muon
+from .sizes import SIZES, config_of
+
+HERE = Path(__file__).parent
+EASY_PART = 0.3
+WARM_UP = 0.02
+DECAY_FROM = 0.5
+CHECKPOINT_S = 60.0
+LOG_STEPS = 20
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description="Train one model of the nano family.")
+    parser.add_argument("size", choices=SIZES)
+    parser.add_argument("--tokens", type=int, help="tokens to train on, prompts and fill counted")
+    parser.add_argument("--out", type=Path, help="the model's folder")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--batch-tokens", type=int)
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    size = SIZES[arguments.size]
+    trainer = Trainer(
+        size=arguments.size,
+        tokens=arguments.tokens or size.tokens,
+        out=arguments.out or HERE / arguments.size,
+        seed=arguments.seed,
+        device=arguments.device,
+        batch_tokens=arguments.batch_tokens or size.batch_tokens,
+        learning_rate=arguments.learning_rate or size.learning_rate,
+    )
+    trainer.train(resume=arguments.resume)
+
+
+class Trainer:
+    """One training run."""
+
+    def __init__(
+        self, *, size: str, tokens: int, out: Path, seed: int, device: str, batch_tokens: int, learning_rate: float
+    ) -> None:
+        torch.manual_seed(seed)
+        self.tokens, self.out, self.seed, self.device = tokens, out, seed, device
+        self.batch_tokens, self.learning_rate = batch_tokens, learning_rate
+        self.model = LlamaForCausalLM(LlamaConfig(**config_of(SIZES[size]))).to(device)
+        named = dict(self.model.named_parameters())
+        hidden = [p for name, p in named.items() if p.ndim == 2 and "embed" not in name and "lm_head" not in name]
+        others = [p for p in named.values() if all(p is not h for h in hidden)]
+        self.optimizers: list[torch.optim.Optimizer] = [
+            Muon(hidden, lr=learning_rate),
+            torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
+        ]
+        self.step, self.done, self.seconds = 0, 0, 0.0
+        self.history: list[dict[str, float]] = []
+
+    def train(self, *, resume: bool = False) -> None:
+        """Train to the end, with checkpoints on the way, and write the model."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        checkpoint = self.out / "checkpoint.pt"
+        if resume:
+            self._load(checkpoint)
+        tokenizer = Tokenizer.from_file(str(HERE / "tokenizer" / "tokenizer.json"))
+        source = batches(tokenizer, self.seed, self.batch_tokens, int(EASY_PART * self.tokens))
+        for _ in range(self.step):
+            next(source)
+        started, saved = time.monotonic() - self.seconds, time.monotonic()
+        losses: list[float] = []
+        while self.done < self.tokens:
+            losses.append(self._update(next(source)))
+            self.seconds = time.monotonic() - started
+            if self.step % LOG_STEPS == 0 or self.done >= self.tokens:
+                self._log(sum(losses) / len(losses))
+                losses = []
+            if time.monotonic() - saved > CHECKPOINT_S:
+                self._save(checkpoint)
+                saved = time.monotonic()
+        self._write()
+        checkpoint.unlink(missing_ok=True)
+
+    def _rate(self) -> float:
+        """Linear warm-up, then constant, then linear to zero."""
+        part = self.done / self.tokens
+        return min(1.0, (part + 1e-4) / WARM_UP, (1 - part) / (1 - DECAY_FROM))
+
+    def _update(self, batch: Batch) -> float:
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rate * self._rate()
+        tokens = torch.from_numpy(batch.tokens).to(self.device)
+        targets = torch.from_numpy(batch.targets).to(self.device)
+        hidden = self.model.model(input_ids=tokens, use_cache=False).last_hidden_state
+        scored = targets != -100
+        loss = torch.nn.functional.cross_entropy(self.model.lm_head(hidden[scored]), targets[scored])
+        loss.backward()
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        self.done += batch.tokens.size
+        return loss.item()
+
+    def _log(self, loss: float) -> None:
+        row = {
+            "step": self.step,
+            "tokens": self.done,
+            "seconds": round(self.seconds, 1),
+            "learning_rate": round(self.learning_rate * self._rate(), 6),
+            "loss": round(loss, 4),
+        }
+        self.history.append(row)
+        print(json.dumps(row), flush=True)
+
+    def _save(self, file: Path) -> None:
+        state: dict[str, Any] = {
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "progress": (self.step, self.done, self.seconds),
+            "history": self.history,
+        }
+        partial = file.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(file)
+
+    def _load(self, file: Path) -> None:
+        state = torch.load(file, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.step, self.done, self.seconds = state["progress"]
+        self.history = state["history"]
+
+    def _write(self) -> None:
+        self.model.to("cpu", torch.bfloat16).save_pretrained(self.out)
+        GenerationConfig(eos_token_id=0, pad_token_id=0, do_sample=True, temperature=0.8, top_p=0.95).save_pretrained(
+            self.out
+        )
+        for file in (HERE / "tokenizer").iterdir():
+            shutil.copy(file, self.out)
+        with (self.out / "loss.csv").open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, fieldnames=list(self.history[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.history)
+
+
+if __name__ == "__main__":
+    main()
