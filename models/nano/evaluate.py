@@ -53,10 +53,12 @@ def main() -> None:
     passed: dict[str, int] = {task["task_id"]: 0 for task in tasks}
     for place in range(0, len(prompts), arguments.rows):
         rows = prompts[place : place + arguments.rows]
-        drawn = draw(model, [tokenizer.encode(task["prompt"]) for task in rows], arguments.temperature, arguments.top_p)
+        drawn = draw(
+            model, tokenizer([task["prompt"] for task in rows])["input_ids"], arguments.temperature, arguments.top_p
+        )
         for task, ids in zip(rows, drawn, strict=True):
             tokens += len(ids) + 1
-            body = tokenizer.decode(ids)
+            body = str(tokenizer.decode(ids))
             ok = passes(task, task["prompt"] + body)
             if arguments.verbose and (not passed[task["task_id"]]):
                 print(ok, task["prompt"] + body, flush=True)

@@ -11,24 +11,23 @@ if TYPE_CHECKING:
 
 
 class Size(NamedTuple):
-    """One model of the family: its shape, and how it is trained.
-
-    `tokens` is the whole of training, prompts and fill counted, and `batch_tokens` at most one step of it.
-    """
+    """One model of the family: its shape, and the learning rate that it is trained with."""
 
     hidden: int
     intermediate: int
     layers: int
     heads: int
     learning_rate: float
-    batch_tokens: int
-    tokens: int
 
+
+TOKENS = 3_000_000
+BATCH_TOKENS = 2048
+"""Of training, and at most of one step of it; prompts and fill are counted. The same for all, as is the data."""
 
 SIZES: Mapping[str, Size] = {
-    "250k": Size(64, 176, 4, 4, 0.01, 2048, 4_000_000),
-    "1m": Size(128, 384, 4, 4, 0.008, 2048, 5_000_000),
-    "4m": Size(256, 640, 5, 8, 0.005, 3072, 5_000_000),
+    "250k": Size(64, 176, 4, 4, 0.01),
+    "1m": Size(128, 384, 4, 4, 0.008),
+    "4m": Size(256, 640, 5, 8, 0.005),
 }
 
 

@@ -22,13 +22,12 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from .corpus import Batch, batches
 from .muon import Muon
-from .sizes import SIZES, config_of
+from .sizes import BATCH_TOKENS, SIZES, TOKENS, config_of
 
 HERE = Path(__file__).parent
 EASY_PART = 0.3
 WARM_UP = 0.02
 DECAY_FROM = 0.5
-CHECKPOINT_S = 60.0
 LOG_STEPS = 20
 
 
@@ -36,25 +35,27 @@ def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description="Train one model of the nano family.")
     parser.add_argument("size", choices=SIZES)
-    parser.add_argument("--tokens", type=int, help="tokens to train on, prompts and fill counted")
+    parser.add_argument("--tokens", type=int, default=TOKENS, help="tokens to train on, prompts and fill counted")
     parser.add_argument("--out", type=Path, help="the model's folder")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--batch-tokens", type=int)
+    parser.add_argument("--batch-tokens", type=int, default=BATCH_TOKENS)
     parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--checkpoint-s", type=float, default=60.0, help="seconds between checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     size = SIZES[arguments.size]
     trainer = Trainer(
         size=arguments.size,
-        tokens=arguments.tokens or size.tokens,
+        tokens=arguments.tokens,
         out=arguments.out or HERE / arguments.size,
         seed=arguments.seed,
         device=arguments.device,
-        batch_tokens=arguments.batch_tokens or size.batch_tokens,
+        batch_tokens=arguments.batch_tokens,
         learning_rate=arguments.learning_rate or size.learning_rate,
+        checkpoint_s=arguments.checkpoint_s,
     )
     trainer.train(resume=arguments.resume)
 
@@ -63,12 +64,22 @@ class Trainer:
     """One training run."""
 
     def __init__(
-        self, *, size: str, tokens: int, out: Path, seed: int, device: str, batch_tokens: int, learning_rate: float
+        self,
+        *,
+        size: str,
+        tokens: int,
+        out: Path,
+        seed: int,
+        device: str,
+        batch_tokens: int,
+        learning_rate: float,
+        checkpoint_s: float,
     ) -> None:
         torch.manual_seed(seed)
         self.tokens, self.out, self.seed, self.device = tokens, out, seed, device
-        self.batch_tokens, self.learning_rate = batch_tokens, learning_rate
-        self.model = LlamaForCausalLM(LlamaConfig(**config_of(SIZES[size]))).to(device)
+        self.batch_tokens, self.learning_rate, self.checkpoint_s = batch_tokens, learning_rate, checkpoint_s
+        with torch.device(device):
+            self.model = LlamaForCausalLM(LlamaConfig(**config_of(SIZES[size])))
         named = dict(self.model.named_parameters())
         hidden = [p for name, p in named.items() if p.ndim == 2 and "embed" not in name and "lm_head" not in name]
         others = [p for p in named.values() if all(p is not h for h in hidden)]
@@ -76,7 +87,7 @@ class Trainer:
             Muon(hidden, lr=learning_rate),
             torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
         ]
-        self.step, self.done, self.seconds = 0, 0, 0.0
+        self.step, self.done, self.wall_s, self.cpu_s = 0, 0, 0.0, 0.0
         self.history: list[dict[str, float]] = []
 
     def train(self, *, resume: bool = False) -> None:
@@ -89,15 +100,16 @@ class Trainer:
         source = batches(tokenizer, self.seed, self.batch_tokens, int(EASY_PART * self.tokens))
         for _ in range(self.step):
             next(source)
-        started, saved = time.monotonic() - self.seconds, time.monotonic()
+        saved = time.monotonic()
+        started, started_cpu = saved - self.wall_s, time.process_time() - self.cpu_s
         losses: list[float] = []
         while self.done < self.tokens:
             losses.append(self._update(next(source)))
-            self.seconds = time.monotonic() - started
+            self.wall_s, self.cpu_s = time.monotonic() - started, time.process_time() - started_cpu
             if self.step % LOG_STEPS == 0 or self.done >= self.tokens:
                 self._log(sum(losses) / len(losses))
                 losses = []
-            if time.monotonic() - saved > CHECKPOINT_S:
+            if time.monotonic() - saved > self.checkpoint_s:
                 self._save(checkpoint)
                 saved = time.monotonic()
         self._write()
@@ -123,13 +135,14 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.done += batch.tokens.size
-        return loss.item()
+        return float(loss.item())
 
     def _log(self, loss: float) -> None:
         row = {
             "step": self.step,
             "tokens": self.done,
-            "seconds": round(self.seconds, 1),
+            "wall_s": round(self.wall_s, 1),
+            "cpu_s": round(self.cpu_s, 1),
             "learning_rate": round(self.learning_rate * self._rate(), 6),
             "loss": round(loss, 4),
         }
@@ -140,7 +153,7 @@ class Trainer:
         state: dict[str, Any] = {
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "progress": (self.step, self.done, self.seconds),
+            "progress": (self.step, self.done, self.wall_s, self.cpu_s),
             "history": self.history,
         }
         partial = file.with_suffix(".partial")
@@ -152,11 +165,11 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        self.step, self.done, self.seconds = state["progress"]
+        self.step, self.done, self.wall_s, self.cpu_s = state["progress"]
         self.history = state["history"]
 
     def _write(self) -> None:
-        self.model.to("cpu", torch.bfloat16).save_pretrained(self.out)
+        self.model.bfloat16().save_pretrained(self.out)
         GenerationConfig(eos_token_id=0, pad_token_id=0, do_sample=True, temperature=0.8, top_p=0.95).save_pretrained(
             self.out
         )

@@ -17,6 +17,7 @@ def test_families_of_the_catalogue() -> None:
         "llama3": ["8b", "70b"],
         "llama3.1": ["8b", "70b", "405b"],
         "mixtral": ["8x7b"],
+        "nano": ["250k", "1m", "4m"],
         "qwen2.5-coder": ["0.5b", "1.5b", "3b", "7b", "14b", "32b"],
         "qwen3": ["30b-a3b"],
         "starcoder2": ["3b", "7b", "15b"],
@@ -32,7 +33,7 @@ def test_a_family_is_found_by_its_own_name_in_any_case() -> None:
 
 def test_names_are_unique() -> None:
     models = [model for family in families() for model in family.models]
-    assert len({model.name for model in models}) == len({model.hf_id for model in models}) == len(models)
+    assert len({model.name for model in models}) == len({model.hf_id or model.path for model in models}) == len(models)
 
 
 @pytest.mark.parametrize("name", ["13b", "13B", "codellama-13b", "codellama/CodeLlama-13b-hf"])
