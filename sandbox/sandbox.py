@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     from .box import Launcher
 
-_PORTION = 16
-"""Programs of one task that a lane takes at a time: it keeps the task's tests in a process of their own."""
+_LARGEST_PORTION = 64
+"""Most programs of one task that a lane takes at a time: it keeps the task's tests in a process of their own."""
+_PORTIONS_PER_LANE = 4
+"""At least so many, where there are enough programs, so that lanes end at about the same time."""
 _SPARE_WORKERS = 2
 _WINDOW, _WINDOW_S = 100, 2.0
 """After so many programs or seconds a lane grades its controls."""
@@ -156,7 +158,7 @@ class _Lanes:
 
     def grade(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Verdict]]:
         """Grade every job in lanes that keep to a task for a while; yields its place and verdict."""
-        portions = _Portions(jobs)
+        portions = _Portions(jobs, len(self._lanes))
         verdicts: queue.SimpleQueue[tuple[int, Verdict] | None] = queue.SimpleQueue()
 
         def work(lane: Lane) -> None:
@@ -189,8 +191,9 @@ class _Lanes:
 class _Portions:
     """Hands out the places of jobs, some of one task at a time; any thread may take them."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job], lanes: int) -> None:
         self._jobs = jobs
+        self._size = min(_LARGEST_PORTION, max(1, len(jobs) // (lanes * _PORTIONS_PER_LANE)))
         self._next = 0
         self._lock = threading.Lock()
 
@@ -200,7 +203,7 @@ class _Portions:
             start = end = self._next
             while (
                 end < len(self._jobs)
-                and end - start < _PORTION
+                and end - start < self._size
                 and self._jobs[end].task.id == self._jobs[start].task.id
             ):
                 end += 1
