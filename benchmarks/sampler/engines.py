@@ -160,6 +160,7 @@ def main():
                 # The first round pays for what is compiled or read once.
                 if number:
                     speeds[name].append(speed)
+                print(f"round {number}: {name}: {speed:,.0f} tokens/s", file=sys.stderr)
     print(f"| {arguments.samples} samples, at most {TOKENS} tokens | tokens/s | over {base} |\n|---|---|---|")
     for name, found in speeds.items():
         ratio = statistics.median(one / other for one, other in zip(found, speeds[base], strict=True))
