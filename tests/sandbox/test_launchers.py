@@ -122,7 +122,9 @@ class Mine:
     promise = "a test"
     not_promised = frozenset({"network"})
     def prepare(self):
-        self.launch().try_out()
+        box = self.launch()
+        box.try_out()
+        box.close()
     def environment(self):
         return "mine"
     def launch(self):
