@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UserError
+from ..errors import MachineError, UserError
 from ..records import Record
 from .architecture import Architecture
 from .hub import hub_config_file, looks_like_hub_id
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 DEFAULT_FAMILY = "codellama"
+_IN_PACKAGE = "package:"
 
 _TORCH_DTYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 
@@ -52,6 +53,27 @@ class Family(Record):
     name: str
     default_precision: str
     models: tuple[Model, ...]
+
+
+def weights_of(model: Model) -> str:
+    """What an engine loads: a folder, or a Hugging Face repository.
+
+    Raises:
+        UserError: nothing is known of the model's weights.
+        MachineError: they should lie in this package and do not.
+    """
+    if model.path is not None and model.path.startswith(_IN_PACKAGE):
+        folder = Path(__file__).resolve().parents[1] / model.path.removeprefix(_IN_PACKAGE)
+        if not (folder / "model.safetensors").is_file():
+            raise MachineError(
+                f"{model.name} has no weights in this installation; train it: "
+                f"python -m codebudget.models.{model.family}.train {model.alias}"
+            )
+        return str(folder)
+    weights = model.path or model.hf_id
+    if weights is None:
+        raise UserError(f"no weights of {model.name} are known; name a folder or a Hugging Face id")
+    return weights
 
 
 def families() -> tuple[Family, ...]:

@@ -110,15 +110,13 @@ def target_of_plan(plan: Plan) -> Target:
     """Where a planned arm's weights are.
 
     Raises:
-        UserError: the model has none that could be loaded.
+        UserError: nothing is known of them.
+        MachineError: they should be here and are not.
     """
-    from ..budgets.models import find_model
+    from ..budgets.models import find_model, weights_of
 
     model = find_model(plan.model)
-    weights = model.path or model.hf_id
-    if weights is None:
-        raise UserError(f"{plan.arm.spec}: no weights of {model.name} are known; name a folder or a Hugging Face id")
-    return Target(plan.arm, plan.model, weights, plan.precision, plan.k, model.architecture)
+    return Target(plan.arm, plan.model, weights_of(model), plan.precision, plan.k, model.architecture)
 
 
 def check_engine(drawing: Drawing) -> None:

@@ -120,7 +120,7 @@ def _targets(arms: Sequence[str], family: str, benchmark: Benchmark, *, served: 
         UserError: an arm cannot be read or is there twice, its model is unknown, or its k is open and nothing gives it.
     """
     from ..budgets.arms import parse_arm
-    from ..budgets.models import find_model
+    from ..budgets.models import find_model, weights_of
     from ..budgets.plan import plan_arms
 
     parsed = [parse_arm(arm) for arm in arms]
@@ -142,10 +142,7 @@ def _targets(arms: Sequence[str], family: str, benchmark: Benchmark, *, served: 
         precision = arm.precision or model.default_precision
         if precision is None:
             raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
-        weights = model.path or model.hf_id
-        if weights is None:
-            raise UserError(f"{arm.spec}: no weights of {model.name} are known; name a folder or a Hugging Face id")
-        targets.append(Target(arm, model.name, weights, precision, arm.k or 1, model.architecture))
+        targets.append(Target(arm, model.name, weights_of(model), precision, arm.k or 1, model.architecture))
     return targets
 
 

@@ -207,7 +207,7 @@ def _network(model: Model, precision: str, device: str) -> Any:
 
 def _config(model: Model) -> dict[str, Any]:
     """The `config.json` that a model's architecture was read from."""
-    if model.path is not None:
+    if model.path is not None and model.family is None:
         path = Path(model.path)
         parsed: dict[str, Any] = json.loads((path / "config.json" if path.is_dir() else path).read_text("utf-8"))
         return parsed
