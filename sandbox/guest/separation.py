@@ -176,6 +176,8 @@ class UidSeparation(Separation):
 
     def _confine(self, limits: dict[str, Any]) -> None:
         uid = self._uid()
+        # Where memory that no process maps fills the box, the kernel would as soon end the worker.
+        _write("/proc/self/oom_score_adj", "1000")
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
