@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import importlib.util
 import sys
 from importlib import metadata
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
+from .. import plugins
 from ..errors import UserError
 from .protocol import Need, Ranker
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
+_KIND = "ranker"
 GROUP = "codebudget.rankers"
 """The entry-point group in which distributions register their rankers."""
 
@@ -39,7 +35,7 @@ def available() -> list[RankerInfo]:
             summary = _summary(_load_point(point))
         except UserError as error:
             summary = str(error)
-        infos.append(RankerInfo(point.name, _distribution(point), summary))
+        infos.append(RankerInfo(point.name, plugins.distribution_of(point), summary))
     return infos
 
 
@@ -49,16 +45,13 @@ def load_ranker(spec: str) -> Ranker:
     Raises:
         UserError: There is no such ranker, it cannot be imported, or it is not a ranker.
     """
-    file, colon, class_name = spec.rpartition(":")
-    if colon and file.endswith(".py"):
-        return _make(getattr(_import_file(Path(file), spec), class_name, None), spec, f"the file {file}")
+    in_file = plugins.class_in_file(spec, _KIND)
+    if in_file is not None:
+        return _make(*in_file, spec)
     points = list(metadata.entry_points(group=GROUP, name=spec))
     if not points:
         raise UserError(_unknown(spec))
-    if len(points) > 1:
-        owners = " and ".join(sorted(_distribution(point) for point in points))
-        raise UserError(f"several distributions register a ranker {spec!r}: {owners}; uninstall all but one")
-    return _load_point(points[0])
+    return _load_point(plugins.only_point(points, _KIND))
 
 
 def origin(ranker: Ranker) -> str:
@@ -72,44 +65,12 @@ def origin(ranker: Ranker) -> str:
 
 
 def _load_point(point: metadata.EntryPoint) -> Ranker:
-    source = f"the distribution {_distribution(point)}"
-    try:
-        factory = point.load()
-    except Exception as error:  # a plug-in's import may raise anything; all of it is the plug-in's fault
-        raise UserError(f"ranker {point.name!r} of {source} cannot be imported: {_cause(error)}") from error
-    return _make(factory, point.name, source)
+    return _make(*plugins.class_of_point(point, _KIND), point.name)
 
 
-def _import_file(path: Path, spec: str) -> ModuleType:
-    if not path.is_file():
-        raise UserError(f"ranker {spec!r}: there is no file {path}")
-    # A name of its own per path: files of one name do not meet, and classes can be pickled and inspected.
-    name = f"codebudget_ranker_{path.stem}_{hashlib.blake2b(str(path.resolve()).encode(), digest_size=4).hexdigest()}"
-    module_spec = importlib.util.spec_from_file_location(name, path)
-    if module_spec is None or module_spec.loader is None:
-        raise UserError(f"ranker {spec!r}: {path} is not a Python file")
-    module = importlib.util.module_from_spec(module_spec)
-    sys.modules[name] = module
-    try:
-        module_spec.loader.exec_module(module)
-    except Exception as error:  # as above
-        del sys.modules[name]
-        raise UserError(f"ranker {spec!r}: {path} cannot be imported: {_cause(error)}") from error
-    return module
-
-
-def _make(factory: object, spec: str, source: str) -> Ranker:
+def _make(factory: object, source: str, spec: str) -> Ranker:
     """An instance of a ranker's class, checked for what can be checked before it ranks."""
-    if not isinstance(factory, type):
-        raise UserError(f"ranker {spec!r} of {source} must be a class, and there is no such class")
-    try:
-        ranker = factory()
-    except Exception as error:  # as above
-        raise UserError(f"ranker {spec!r} of {source} cannot be made without arguments: {_cause(error)}") from error
-    members = ("name", "version", "needs", "pointwise", "rank")
-    lacking = [member for member in members if not hasattr(ranker, member)]
-    if lacking:
-        raise UserError(f"ranker {spec!r} of {source} lacks {', '.join(lacking)}: a ranker has {', '.join(members)}")
+    ranker = plugins.make(factory, spec, source, _KIND, ("name", "version", "needs", "pointwise", "rank"))
     if not isinstance(ranker, Ranker) or not isinstance(ranker.needs, frozenset):
         raise UserError(f"ranker {spec!r} of {source}: needs must be a frozenset, such as frozenset({{'execution'}})")
     unknown = sorted(str(need) for need in ranker.needs - frozenset(get_args(Need)))
@@ -128,11 +89,3 @@ def _unknown(spec: str) -> str:
 
 def _summary(ranker: Ranker) -> str:
     return (type(ranker).__doc__ or "").strip().partition("\n")[0]
-
-
-def _distribution(point: metadata.EntryPoint) -> str:
-    return point.dist.name if point.dist else "unknown"
-
-
-def _cause(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

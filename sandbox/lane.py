@@ -32,6 +32,8 @@ _CONTROL_CHECK = ReferenceCheck(task_id="control", ok=True, sites=(0, 1), calls=
 _NEVER_CALLED = "the tests never called the candidate"
 _REFERENCE_CPU_S = 20.0
 """Processor time of a reference solution where limits are to follow from it."""
+_EXPRESSIONS_CPU_S = 3.0
+"""Processor time of a program that expressions are evaluated against: no reference is known there."""
 _SPARE_CALLS, _CALLS_FACTOR = 1000, 10
 """How many more calls than the reference's a program's tests may make. Answers that keep tests asking use hardly any
 time of anyone's own, and a clock for the relay would depend on load.
@@ -133,10 +135,7 @@ class Lane:
         if task.reference is None or task.tests is None:
             missing = "reference solution" if task.reference is None else "hidden tests"
             return ReferenceCheck(task_id=task.id, ok=False, detail=f"the task has no {missing}")
-        limits = self._limits
-        if limits.cpu_s is None and limits.wall_s is None:
-            limits = limits.model_copy(update={"cpu_s": _REFERENCE_CPU_S})
-        limits = limits.resolve(0.0)
+        limits = self._limits_of(_REFERENCE_CPU_S)
         suite = hidden_tests(task, return_arguments=True)
         run = self._converse("tests", suite, task.reference, limits, most_calls=None)
         problem = "" if run.status == "passed" else f"{run.status}: {run.detail}"
@@ -182,7 +181,7 @@ class Lane:
             raise
 
     def _evaluate(self, task: PublicTask, program: str, expressions: Sequence[str]) -> list[Outcome]:
-        limits = self._limits.resolve(0.0)
+        limits = self._limits_of(_EXPRESSIONS_CPU_S)
         suite = expression_tests(task, expressions)
         run = self._converse("expressions", suite, program, limits, most_calls=_most_calls(len(expressions)))
         outcomes = [Outcome(value=value, error=error) for value, error in run.outcomes]
@@ -190,6 +189,13 @@ class Lane:
         # What the program took as a whole is counted to the first.
         outcomes[0] = outcomes[0].model_copy(update={"wall_s": run.cost.wall_s})
         return outcomes
+
+    def _limits_of(self, cpu_s: float) -> Limits:
+        """The limits where there is no reference that times could follow from."""
+        limits = self._limits
+        if limits.cpu_s is None and limits.wall_s is None:
+            limits = limits.model_copy(update={"cpu_s": cpu_s})
+        return limits.resolve(0.0)
 
     def close(self) -> None:
         """End both boxes."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import SandboxError
-from .guest.tester import preamble
+from .guest.suite import preamble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codebudget.errors import EngineError
 from codebudget.records import Task
 from codebudget.sampler.drawing import Request, draw_samples
 from codebudget.sampler.engine import Description, Draw, Generation, Prompt, Sampling
@@ -41,8 +42,8 @@ class Instant:
             yield place, self._generation
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
-        """Nothing is scored here."""
-        raise NotImplementedError
+        """Raises EngineError: it has no model to score by."""
+        raise EngineError("this engine cannot score")
 
     def close(self) -> None:
         """Nothing is held."""

@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-from . import candidate, leftovers, separation, tester, wire
+from . import candidate, leftovers, separation, suite, tester, wire
 from .run import Buffers, Host, Run
 
 _PRELOADED = (
@@ -34,7 +34,7 @@ class Worker:
         self._host = host
         self._apart = apart
         self._buffers = Buffers()
-        self._prepared: dict[str, tester.Prepared | tester.InvalidTestsError] = {}
+        self._prepared: dict[str, suite.Prepared | suite.InvalidTestsError] = {}
 
     def serve(self) -> None:
         """Work until the host closes the stream."""
@@ -85,14 +85,14 @@ class Worker:
         prepared = None if role == "expressions" else self._prepare(tests)
         return lambda link: tester.serve(link, tests, prepared)
 
-    def _prepare(self, tests: dict[str, Any]) -> tester.Prepared | tester.InvalidTestsError:
+    def _prepare(self, tests: dict[str, Any]) -> suite.Prepared | suite.InvalidTestsError:
         key = json.dumps(tests, sort_keys=True)
         if key not in self._prepared:
             if len(self._prepared) == _PREPARED_KEPT:
                 del self._prepared[next(iter(self._prepared))]
             try:
-                self._prepared[key] = tester.prepare(tests)
-            except tester.InvalidTestsError as error:
+                self._prepared[key] = suite.prepare(tests)
+            except suite.InvalidTestsError as error:
                 self._prepared[key] = error
         return self._prepared[key]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from codebudget.records import HiddenTests, Task
 from codebudget.sandbox import Job, Sandbox
-from codebudget.sandbox.guest.tester import is_close
+from codebudget.sandbox.guest.suite import is_close
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,7 +3,7 @@ import os
 
 def attempt():
     import glob
-    homes = glob.glob('/home/*/.cache/huggingface') + ['/root/.cache/huggingface', os.path.expanduser('~/.cache/huggingface')]
+    homes = glob.glob('/home/*/.cache/huggingface') + [os.path.expanduser('~root/.cache/huggingface')]
     for place in ('@PACKAGE@/records.py', '@PACKAGE@/tests/attacks/README.md', *homes):
         if os.path.exists(place):
             return place
