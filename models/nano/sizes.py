@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 
 class Size(NamedTuple):
-    """One model of the family: its shape, and the learning rate that it is trained with."""
+    """One model of the family: its shape, and what it is trained with."""
 
     hidden: int
     intermediate: int
     layers: int
     heads: int
     learning_rate: float
+    tokens: int
 
 
-TOKENS = 3_000_000
 BATCH_TOKENS = 2048
-"""Of training, and at most of one step of it; prompts and fill are counted. The same for all, as is the data."""
+"""At most, of one step; prompts and fill are counted here and in `tokens`."""
 
 SIZES: Mapping[str, Size] = {
-    "250k": Size(64, 176, 4, 4, 0.01),
-    "1m": Size(128, 384, 4, 4, 0.008),
-    "4m": Size(256, 640, 5, 8, 0.005),
+    "250k": Size(64, 176, 4, 4, 0.01, 3_000_000),
+    "1m": Size(128, 384, 4, 4, 0.008, 8_000_000),
+    "4m": Size(256, 640, 5, 8, 0.005, 8_000_000),
 }
 
 

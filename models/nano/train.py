@@ -22,7 +22,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from .corpus import Batch, batches
 from .muon import Muon
-from .sizes import BATCH_TOKENS, SIZES, TOKENS, config_of
+from .sizes import BATCH_TOKENS, SIZES, config_of
 
 HERE = Path(__file__).parent
 EASY_PART = 0.3
@@ -35,7 +35,7 @@ def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description="Train one model of the nano family.")
     parser.add_argument("size", choices=SIZES)
-    parser.add_argument("--tokens", type=int, default=TOKENS, help="tokens to train on, prompts and fill counted")
+    parser.add_argument("--tokens", type=int, help="tokens to train on, prompts and fill counted")
     parser.add_argument("--out", type=Path, help="the model's folder")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -49,7 +49,7 @@ def main() -> None:
     size = SIZES[arguments.size]
     trainer = Trainer(
         size=arguments.size,
-        tokens=arguments.tokens,
+        tokens=arguments.tokens or size.tokens,
         out=arguments.out or HERE / arguments.size,
         seed=arguments.seed,
         device=arguments.device,
