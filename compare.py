@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,8 +11,7 @@ from .advice import advise
 from .budgets.realised import realised_costs
 from .estimators import PASS_AT_K, FloatArray, holm, mean_interval, paired_difference, pass_at_k
 from .grading import Grader, Progress, silent
-from .pools import Pool, Wanted, grade_arms, public_task
-from .rankers import Context, RankedPool, Ranker, RememberingRunner
+from .pools import Wanted, grade_arms, rank_pool
 from .records import (
     ArmResult,
     Budget,
@@ -29,13 +26,14 @@ from .records import (
     Status,
     StratumScore,
     Task,
-    Usage,
     Workload,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .pools import GradedArms, Pool, RankedTask
+    from .rankers import Ranker
     from .sampler.origins import Tally
     from .tasks import Benchmark
 
@@ -44,8 +42,6 @@ ORACLE = "oracle"
 
 RANDOM = "random"
 """Picks blindly: the other bound, and like `oracle` not tested, unless it is to decide."""
-
-_SUBSETS = 200
 
 
 class ArmSamples(NamedTuple):
@@ -92,10 +88,57 @@ def compare(
         SandboxError: the sandbox failed so that nothing can be scored or ranked.
     """
     wanted = [Wanted(arm.plan.arm.spec, arm.plan.k, arm.candidates) for arm in arms]
-    scored, pools, left_out, warnings, sandbox_errors = grade_arms(benchmark, wanted, grader, allow_shared=allow_shared)
-    scores = [
-        _scores(arm, pool, scored, rankers, grader, seed, progress) for arm, pool in zip(arms, pools, strict=True)
+    graded = grade_arms(benchmark, wanted, grader, allow_shared=allow_shared)
+    ranked = [
+        rank_pool(arm.spec, pool, graded.tasks, [arm.k], rankers, grader, seed=seed, progress=progress)
+        for arm, pool in zip(wanted, graded.pools, strict=True)
     ]
+    return comparison_of(
+        benchmark.name,
+        arms,
+        graded,
+        ranked,
+        workload=workload,
+        sandbox=grader.sandbox.launcher.name,
+        decisive_ranker=decisive_ranker,
+        tolerance=tolerance,
+        match=match,
+        budget=budget,
+        seed=seed,
+    )
+
+
+def comparison_of(
+    benchmark: str,
+    arms: Sequence[ArmSamples],
+    graded: GradedArms,
+    ranked: Sequence[Mapping[str, Sequence[RankedTask]]],
+    *,
+    workload: Workload,
+    sandbox: str,
+    decisive_ranker: str,
+    tolerance: float = 0.05,
+    match: BudgetKind | None = None,
+    budget: Budget | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """The comparison that follows from verdicts and rankings; it runs nothing. For the arguments see `compare`.
+
+    Args:
+        benchmark: Its name.
+        arms: Their plans; which of their candidates are scored is in `graded`.
+        graded: Tasks, candidates and verdicts.
+        ranked: Per arm, by ranker, one per task of `graded`, with the score at the arm's k.
+        workload: What the plans were made for.
+        sandbox: The name of what graded.
+        decisive_ranker: The one by which those without tests are advised.
+        tolerance: How far over the limit still counts as matched.
+        match: What the plans were matched by.
+        budget: What the plans were made for.
+        seed: Of resampling.
+    """
+    scored, pools, left_out, warnings, sandbox_errors = graded
+    scores = [_scores(arm.plan.k, pool, scored, rows) for arm, pool, rows in zip(arms, pools, ranked, strict=True)]
     plans = [arm.plan for arm in arms]
     realised = realised_costs(
         plans,
@@ -106,17 +149,17 @@ def compare(
         workload=workload,
         measured=[None if arm.tally is None else arm.tally.per_task(arm.plan.k) for arm in arms],
     )
-    warnings += _of_realised(plans, realised)
+    warnings = warnings + _of_realised(plans, realised)
     results = tuple(
         _arm_result(arm, pool, scored, score, cost, seed)
         for arm, pool, score, cost in zip(arms, pools, scores, realised, strict=True)
     )
-    metrics = [PASS_AT_K, *(name for name in rankers if name != RANDOM or name == decisive_ranker)]
+    metrics = [PASS_AT_K, *(name for name in ranked[0] if name != RANDOM or name == decisive_ranker)]
     paired = _paired([plan.arm.spec for plan in plans], [score.values for score in scores], metrics, seed)
     return Comparison(
-        benchmark=benchmark.name,
+        benchmark=benchmark,
         workload=workload,
-        sandbox=grader.sandbox.launcher.name,
+        sandbox=sandbox,
         tasks=len(scored),
         left_out=left_out,
         arms=results,
@@ -155,51 +198,20 @@ class _Scores(NamedTuple):
     ranker_cost: dict[str, Cost]
 
 
-def _scores(
-    arm: ArmSamples,
-    pool: Pool,
-    tasks: Sequence[Task],
-    rankers: Mapping[str, Ranker],
-    grader: Grader,
-    seed: int,
-    progress: Progress,
-) -> _Scores:
-    k = arm.plan.k
+def _scores(k: int, pool: Pool, tasks: Sequence[Task], ranked: Mapping[str, Sequence[RankedTask]]) -> _Scores:
     counts = np.array([len(pool[task.id].verdicts) for task in tasks], dtype=np.int64)
     passes = np.array([int(pool[task.id].passed.sum()) for task in tasks], dtype=np.int64)
-    values = {PASS_AT_K: pass_at_k(counts, passes, k)} | {name: np.empty(len(tasks)) for name in rankers}
-    flops = dict.fromkeys(rankers, 0.0)
-    seconds = dict.fromkeys(rankers, 0.0)
-
-    def rank(task: Task) -> dict[str, tuple[float, Usage]]:
-        """Score, and what ranking all candidates took, by ranker, for one task."""
-        graded = pool[task.id]
-        shown = public_task(task, graded.candidates)
-        # Shared by the rankers: two that look at the same calls run each program once.
-        runner = RememberingRunner(grader)
-        scored = {}
-        for name, ranker in rankers.items():
-            context = Context(random.Random(f"{seed}/{task.id}"), runner)
-            ranked = RankedPool(ranker, shown, graded.candidates, context)
-            score = ranked.score_at_k(graded.passed, k, subsets=_SUBSETS, seed=seed)
-            scored[name] = score, ranked.ranking.usage
-        return scored
-
-    with ThreadPoolExecutor(grader.sandbox.workers) as threads:
-        try:
-            for place, scored in enumerate(threads.map(rank, tasks)):
-                # Ranking k of n candidates costs the share of ranking them all.
-                share = k / int(counts[place]) / len(tasks)
-                for name, (score, usage) in scored.items():
-                    values[name][place] = score
-                    flops[name] += ((usage.prefill_flops or 0.0) + (usage.decode_flops or 0.0)) * share
-                    seconds[name] += (usage.wall_s or 0.0) * share
-                progress(f"ranking {arm.plan.arm.spec}", place + 1, len(tasks))
-        except BaseException:
-            threads.shutdown(cancel_futures=True)
-            raise
+    values = {PASS_AT_K: pass_at_k(counts, passes, k)}
+    costs = {}
+    # Ranking k of n candidates costs the share of ranking them all.
+    shares = k / counts / len(tasks)
+    for name, rows in ranked.items():
+        values[name] = np.array([row.at_k[k] for row in rows], np.float64)
+        usages = [row.ranking.usage for row in rows]
+        flops = np.array([(usage.prefill_flops or 0.0) + (usage.decode_flops or 0.0) for usage in usages])
+        seconds = np.array([usage.wall_s or 0.0 for usage in usages])
+        costs[name] = Cost(flops=float((flops * shares).sum()), runtime_s=float((seconds * shares).sum()))
     values[ORACLE] = values[PASS_AT_K]
-    costs = {name: Cost(flops=flops[name], runtime_s=seconds[name]) for name in rankers}
     # Nothing ranks: the hidden tests do, and that is grading.
     return _Scores(values, costs | {ORACLE: Cost(flops=0.0, runtime_s=0.0)})
 

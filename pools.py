@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .estimators import BoolArray, FloatArray, IntArray
-    from .records import Candidate, PublicTask, ReferenceCheck, Task, Verdict
+    from .records import Candidate, PublicTask, Ranking, ReferenceCheck, Task, Verdict
 
 
 class Wanted(NamedTuple):
@@ -45,6 +45,31 @@ class Graded(NamedTuple):
 
 Pool = dict[str, Graded]
 """An arm's graded candidates by task id."""
+
+
+class RankedTask(NamedTuple):
+    """One ranker on one task: all candidates ranked, with what that cost, and rank-score@k by k."""
+
+    ranking: Ranking
+    at_k: dict[int, float]
+
+
+class Scorable(NamedTuple):
+    """What of several arms' candidates can be graded.
+
+    Attributes:
+        tasks: Those that every arm has enough samples of, and that can be graded.
+        candidates: Per arm, those to grade, by task id.
+        checks: What the reference solutions of all tasks with enough samples showed, by task id.
+        left_out: Why other tasks are not graded, by their ids.
+        warnings: Lines that a reader must see.
+    """
+
+    tasks: list[Task]
+    candidates: list[dict[str, list[Candidate]]]
+    checks: dict[str, ReferenceCheck]
+    left_out: dict[str, str]
+    warnings: list[str]
 
 
 class PoolScores(NamedTuple):
@@ -76,18 +101,12 @@ class GradedArms(NamedTuple):
     sandbox_errors: int
 
 
-def grade_arms(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, allow_shared: bool) -> GradedArms:
-    """Grade the tasks of which every arm has as many samples as it needs.
-
-    Args:
-        benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
-        arms: At least one.
-        grader: Runs programs, through the store.
-        allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
+def scorable(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, allow_shared: bool) -> Scorable:
+    """Find the tasks of which every arm has as many samples as it needs, and that can be graded here.
 
     Raises:
-        UserError: no task can be scored for all arms.
-        SandboxError: the sandbox failed so that nothing can be scored.
+        UserError: No task has enough samples of all arms.
+        SandboxError: A box failed.
     """
     by_arm, warnings = pool_common_strata([arm.spec for arm in arms], [_by_task(arm.candidates) for arm in arms])
     tasks, left_out = _tasks_of_all(benchmark, arms, by_arm, warnings)
@@ -98,9 +117,40 @@ def grade_arms(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, 
             left_out[task.id] = f"its own reference solution fails here ({check.detail})"
         elif check.integrity == "shared" and not allow_shared:
             left_out[task.id] = "its values cannot cross between processes; --allow-shared scores it all the same"
-    tasks = [task for task in tasks if task.id not in left_out]
+    return Scorable([task for task in tasks if task.id not in left_out], by_arm, checks, left_out, warnings)
 
-    pools = _grade(tasks, checks, by_arm, grader)
+
+def grade_pools(found: Scorable, grader: Grader) -> list[Pool]:
+    """Grade all candidates of what can be graded; one pool per arm."""
+    # Task by task over all arms, so that a tester compiles each task's tests once.
+    programs = [
+        (arm, task, candidate)
+        for task in found.tasks
+        for arm, candidates in enumerate(found.candidates)
+        for candidate in candidates[task.id]
+    ]
+    verdicts = grader.grade([Program(task, candidate.program) for _, task, candidate in programs], found.checks)
+    pools: list[Pool] = [{} for _ in found.candidates]
+    for (arm, task, candidate), verdict in zip(programs, verdicts, strict=True):
+        graded = pools[arm].setdefault(task.id, Graded([], []))
+        graded.candidates.append(candidate)
+        graded.verdicts.append(verdict)
+    return pools
+
+
+def gather(arms: Sequence[Wanted], found: Scorable, pools: list[Pool]) -> GradedArms:
+    """What can be scored once all candidates have a verdict.
+
+    Args:
+        arms: At least one.
+        found: What could be graded.
+        pools: The graded candidates of those tasks, per arm.
+
+    Raises:
+        UserError: no task can be scored for all arms.
+        SandboxError: the sandbox failed so that nothing can be scored.
+    """
+    tasks, left_out = found.tasks, dict(found.left_out)
     broken = {
         task_id
         for pool in pools
@@ -120,7 +170,24 @@ def grade_arms(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, 
     if not scored:
         reasons = Counter(left_out.values()).most_common(1)
         raise UserError(f"no task is left to score ({reasons[0][0] if reasons else 'the benchmark is empty'})")
-    return GradedArms(scored, pools, left_out, warnings + _tampering(arms, pools), sandbox_errors)
+    return GradedArms(scored, pools, left_out, found.warnings + _tampering(arms, pools), sandbox_errors)
+
+
+def grade_arms(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, allow_shared: bool) -> GradedArms:
+    """Grade the tasks of which every arm has as many samples as it needs.
+
+    Args:
+        benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
+        arms: At least one.
+        grader: Runs programs, through the store.
+        allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
+
+    Raises:
+        UserError: no task can be scored for all arms.
+        SandboxError: the sandbox failed so that nothing can be scored.
+    """
+    found = scorable(benchmark, arms, grader, allow_shared=allow_shared)
+    return gather(arms, found, grade_pools(found, grader))
 
 
 def public_task(task: Task, candidates: Sequence[Candidate]) -> PublicTask:
@@ -167,8 +234,38 @@ def score_pool(
         scores[PASS_AT_K][:, place] = pass_at_k(counts, passes, int(k))
     if not rankers or not len(ks):
         return PoolScores(ks, scores)
+    ranked = rank_pool(spec, pool, tasks, ks.tolist(), rankers, grader, seed=seed, progress=progress)
+    for name, rows in ranked.items():
+        for place, row in enumerate(rows):
+            scores[name][place] = list(row.at_k.values())
+    return PoolScores(ks, scores)
 
-    def rank(task: Task) -> dict[str, FloatArray]:
+
+def rank_pool(
+    spec: str,
+    pool: Pool,
+    tasks: Sequence[Task],
+    ks: Sequence[int],
+    rankers: Mapping[str, Ranker],
+    grader: Grader,
+    *,
+    seed: int,
+    progress: Progress,
+) -> dict[str, list[RankedTask]]:
+    """Rank an arm's candidates of every task and score the picks at several k; by ranker, in the order of the tasks.
+
+    Args:
+        spec: The arm, for progress.
+        pool: Its graded candidates.
+        tasks: Those to rank.
+        ks: None exceeds a task's samples.
+        rankers: By the name that the user typed.
+        grader: What rankers run programs with.
+        seed: Of subsets and rankers.
+        progress: Is told how far ranking is.
+    """
+
+    def rank(task: Task) -> dict[str, RankedTask]:
         graded = pool[task.id]
         shown = public_task(task, graded.candidates)
         # Shared by the rankers: two that look at the same calls run each program once.
@@ -177,19 +274,21 @@ def score_pool(
         for name, ranker in rankers.items():
             context = Context(random.Random(f"{seed}/{task.id}"), runner)
             ranked = RankedPool(ranker, shown, graded.candidates, context)
-            rows[name] = ranked.score_at_ks(graded.passed, ks.tolist(), seed=seed)
+            scores = ranked.score_at_ks(graded.passed, ks, seed=seed)
+            rows[name] = RankedTask(ranked.ranking, dict(zip(ks, scores.tolist(), strict=True)))
         return rows
 
+    found: dict[str, list[RankedTask]] = {name: [] for name in rankers}
     with ThreadPoolExecutor(grader.sandbox.workers) as threads:
         try:
             for place, rows in enumerate(threads.map(rank, tasks)):
                 for name, row in rows.items():
-                    scores[name][place] = row
+                    found[name].append(row)
                 progress(f"ranking {spec}", place + 1, len(tasks))
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise
-    return PoolScores(ks, scores)
+    return found
 
 
 def _by_task(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
@@ -234,28 +333,6 @@ def _tasks_of_all(
     raise UserError(
         f"no task has the samples that every arm needs (most often: {why}); give files of the same tasks{because}"
     )
-
-
-def _grade(
-    tasks: Sequence[Task],
-    checks: dict[str, ReferenceCheck],
-    by_arm: Sequence[Mapping[str, list[Candidate]]],
-    grader: Grader,
-) -> list[Pool]:
-    # Task by task over all arms, so that a tester compiles each task's tests once.
-    programs = [
-        (arm, task, candidate)
-        for task in tasks
-        for arm, candidates in enumerate(by_arm)
-        for candidate in candidates[task.id]
-    ]
-    verdicts = grader.grade([Program(task, candidate.program) for _, task, candidate in programs], checks)
-    pools: list[Pool] = [{} for _ in by_arm]
-    for (arm, task, candidate), verdict in zip(programs, verdicts, strict=True):
-        graded = pools[arm].setdefault(task.id, Graded([], []))
-        graded.candidates.append(candidate)
-        graded.verdicts.append(verdict)
-    return pools
 
 
 def _tampering(arms: Sequence[Wanted], pools: Sequence[Pool]) -> list[str]:
