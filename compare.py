@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .advice import advise
+from .budgets.left import k_left
 from .budgets.realised import realised_costs
+from .errors import RankerError
 from .estimators import PASS_AT_K, FloatArray, holm, mean_interval, paired_difference, pass_at_k
 from .grading import Grader, Progress, silent
-from .pools import Wanted, grade_arms, rank_pool
+from .pools import NOTHING, Wanted, grade_arms, rank_pool, ranking_cost
+from .rankers import check_offered
 from .records import (
     ArmResult,
     Budget,
@@ -19,6 +24,7 @@ from .records import (
     Candidate,
     Comparison,
     Cost,
+    LeftScore,
     PairedResult,
     Plan,
     RankerScore,
@@ -33,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .pools import GradedArms, Pool, RankedTask
-    from .rankers import Ranker
+    from .rankers import Offers, Ranker
     from .sampler.origins import Tally
     from .tasks import Benchmark
 
@@ -64,6 +70,8 @@ def compare(
     match: BudgetKind | None = None,
     budget: Budget | None = None,
     allow_shared: bool = False,
+    offers: Mapping[str, Offers] | None = None,
+    strict: bool = False,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Comparison:
@@ -80,24 +88,48 @@ def compare(
         match: What the plans were matched by; FLOPs where neither this nor `budget` is given.
         budget: What the plans were made for, in the first arm's place.
         allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
+        offers: What rankers may use besides the sandbox, by the arm as typed.
+        strict: A ranker that fails ends the comparison; else it is left out with a warning, but for the decisive one.
         seed: Of subsets, resampling and rankers.
         progress: Is told how far grading and ranking are.
 
     Raises:
-        UserError: no task can be scored for all arms.
+        UserError: no task can be scored for all arms, or a ranker lacks what it needs.
+        RankerError: a ranker failed.
         SandboxError: the sandbox failed so that nothing can be scored or ranked.
     """
+    offered = {arm.plan.arm.spec: (offers or {}).get(arm.plan.arm.spec, NOTHING) for arm in arms}
+    for ranker in rankers.values():
+        for mine in offered.values():
+            check_offered(ranker, mine.context("", random.Random(seed), grader))
     wanted = [Wanted(arm.plan.arm.spec, arm.plan.k, arm.candidates) for arm in arms]
     graded = grade_arms(benchmark, wanted, grader, allow_shared=allow_shared)
+    failures: dict[str, str] = {}
     ranked = [
-        rank_pool(arm.spec, pool, graded.tasks, [arm.k], rankers, grader, seed=seed, progress=progress)
-        for arm, pool in zip(wanted, graded.pools, strict=True)
+        rank_pool(
+            arm.plan.arm.spec,
+            pool,
+            graded.tasks,
+            [arm.plan.k],
+            rankers,
+            grader,
+            offers=offered[arm.plan.arm.spec],
+            seed=seed,
+            progress=progress,
+            failures=None if strict else failures,
+            k_left=partial(k_left, arm.plan, workload),
+        )
+        for arm, pool in zip(arms, graded.pools, strict=True)
     ]
+    if decisive_ranker in failures:
+        raise RankerError(failures[decisive_ranker])
+    for name, why in failures.items():
+        graded.warnings.append(f"{name} is left out: {why}")
     return comparison_of(
         benchmark.name,
         arms,
         graded,
-        ranked,
+        [{name: rows for name, rows in mine.items() if name not in failures} for mine in ranked],
         workload=workload,
         sandbox=grader.sandbox.launcher.name,
         decisive_ranker=decisive_ranker,
@@ -151,8 +183,8 @@ def comparison_of(
     )
     warnings = warnings + _of_realised(plans, realised)
     results = tuple(
-        _arm_result(arm, pool, scored, score, cost, seed)
-        for arm, pool, score, cost in zip(arms, pools, scores, realised, strict=True)
+        _arm_result(arm, pool, scored, score, cost, None if place == 0 else scores[0].single, seed)
+        for place, (arm, pool, score, cost) in enumerate(zip(arms, pools, scores, realised, strict=True))
     )
     metrics = [PASS_AT_K, *(name for name in ranked[0] if name != RANDOM or name == decisive_ranker)]
     paired = _paired([plan.arm.spec for plan in plans], [score.values for score in scores], metrics, seed)
@@ -192,28 +224,46 @@ def _ratios(result: Realised) -> str:
 
 
 class _Scores(NamedTuple):
-    """Per-task scores of one arm by metric, and what each ranker cost per task at the arm's k."""
+    """Per-task scores of one arm by metric; what each ranker costs per task at the arm's k; what is left with it."""
 
     values: dict[str, FloatArray]
+    single: FloatArray
     ranker_cost: dict[str, Cost]
+    left: dict[str, tuple[float, FloatArray]]
 
 
 def _scores(k: int, pool: Pool, tasks: Sequence[Task], ranked: Mapping[str, Sequence[RankedTask]]) -> _Scores:
     counts = np.array([len(pool[task.id].verdicts) for task in tasks], dtype=np.int64)
     passes = np.array([int(pool[task.id].passed.sum()) for task in tasks], dtype=np.int64)
     values = {PASS_AT_K: pass_at_k(counts, passes, k)}
-    costs = {}
-    # Ranking k of n candidates costs the share of ranking them all.
-    shares = k / counts / len(tasks)
+    costs, left = {}, {}
     for name, rows in ranked.items():
         values[name] = np.array([row.at_k[k] for row in rows], np.float64)
-        usages = [row.ranking.usage for row in rows]
-        flops = np.array([(usage.prefill_flops or 0.0) + (usage.decode_flops or 0.0) for usage in usages])
-        seconds = np.array([usage.wall_s or 0.0 for usage in usages])
-        costs[name] = Cost(flops=float((flops * shares).sum()), runtime_s=float((seconds * shares).sum()))
+        costs[name] = _ranking_cost(k, rows)
+        known = [row.left for row in rows if row.left is not None]
+        if len(known) == len(rows):
+            sizes, at_left = zip(*known, strict=True)
+            left[name] = float(np.mean(sizes)), np.array(at_left, np.float64)
     values[ORACLE] = values[PASS_AT_K]
     # Nothing ranks: the hidden tests do, and that is grading.
-    return _Scores(values, costs | {ORACLE: Cost(flops=0.0, runtime_s=0.0)})
+    costs[ORACLE] = Cost(flops=0.0, runtime_s=0.0)
+    return _Scores(values, pass_at_k(counts, passes, 1), costs, left)
+
+
+def _ranking_cost(k: int, rows: Sequence[RankedTask]) -> Cost:
+    """What ranking k candidates of a task costs; seconds of drawing tests are among it where they are known."""
+    flops: list[float | None] = []
+    seconds: list[float] = []
+    for row in rows:
+        cost = ranking_cost(row.ranking)
+        flops.append(None if cost is None else k * cost.per_candidate_flops + cost.fixed_flops)
+        drawing_s = 0.0 if row.ranking.tests_usage is None else row.ranking.tests_usage.wall_s or 0.0
+        seconds.append(k / len(row.ranking.scores) * (row.ranking.usage.wall_s or 0.0) + drawing_s)
+    known = [amount for amount in flops if amount is not None]
+    return Cost(
+        flops=float(np.mean(known)) if len(known) == len(flops) else None,
+        runtime_s=float(np.mean(seconds)),
+    )
 
 
 def _sample_lists(pool: Pool, tasks: Sequence[Task]) -> list[list[Candidate]]:
@@ -221,20 +271,38 @@ def _sample_lists(pool: Pool, tasks: Sequence[Task]) -> list[list[Candidate]]:
 
 
 def _arm_result(
-    arm: ArmSamples, pool: Pool, tasks: Sequence[Task], scores: _Scores, realised: Realised, seed: int
+    arm: ArmSamples,
+    pool: Pool,
+    tasks: Sequence[Task],
+    scores: _Scores,
+    realised: Realised,
+    first_arm: FloatArray | None,
+    seed: int,
 ) -> ArmResult:
+    """One arm's row; `first_arm` is pass@1 of the first arm, [tasks], for others than that."""
     statuses: Counter[Status] = Counter(verdict.status for task in tasks for verdict in pool[task.id].verdicts)
+    way = None if first_arm is None else paired_difference(first_arm, scores.single, seed=seed)
     rankers = {}
     for name, values in scores.values.items():
         if name == PASS_AT_K:
             continue
         interval = mean_interval(values, seed=seed)
+        left = None
+        if name in scores.left:
+            k, at_left = scores.left[name]
+            mean = mean_interval(at_left, seed=seed)
+            left = LeftScore(k=k, value=mean.value, low=mean.low, high=mean.high)
+        gap_closed = None
+        if way is not None and not way.low <= 0 <= way.high:
+            gap_closed = float((values - scores.single).mean()) / way.difference
         rankers[name] = RankerScore(
             value=interval.value,
             low=interval.low,
             high=interval.high,
             cost_flops=scores.ranker_cost[name].flops,
             cost_s=scores.ranker_cost[name].runtime_s,
+            left=left,
+            gap_closed=gap_closed,
         )
     sizes = [len(pool[task.id].verdicts) for task in tasks]
     return ArmResult(

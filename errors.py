@@ -23,6 +23,10 @@ class MachineError(CodebudgetError, RuntimeError):
     exit_code = 3
 
 
+class RankerError(UserError):
+    """A ranker broke its contract or failed; the message names it and where it comes from."""
+
+
 class UndefinedEstimateError(UserError):
     """A metric is not defined for these numbers, such as pass@k with fewer than k samples."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from importlib import metadata
 
 
@@ -73,18 +73,29 @@ def distribution_of(point: metadata.EntryPoint) -> str:
     return point.dist.name if point.dist else "unknown"
 
 
-def make(factory: object, spec: str, source: str, kind: str, members: Sequence[str]) -> Any:
-    """An instance of a plug-in's class, which has all `members`.
+def make(
+    factory: object,
+    spec: str,
+    source: str,
+    kind: str,
+    members: Sequence[str],
+    arguments: Callable[[type], Mapping[str, Any]] = lambda _: {},
+) -> Any:
+    """An instance of a plug-in's class, made with the `arguments` for it, which has all `members`.
 
     Raises:
-        UserError: it is no class, cannot be made without arguments, or lacks a member.
+        UserError: it is no class, cannot be made of these arguments, or lacks a member.
     """
     if not isinstance(factory, type):
         raise UserError(f"{kind} {spec!r} of {source} must be a class, and there is no such class")
+    given = arguments(factory)
     try:
-        made = factory()
+        made = factory(**given)
+    except UserError as error:
+        raise UserError(f"{kind} {spec!r}: {error}") from error
     except Exception as error:  # as above
-        raise UserError(f"{kind} {spec!r} of {source} cannot be made without arguments: {_cause(error)}") from error
+        without = "" if given else " without arguments"
+        raise UserError(f"{kind} {spec!r} of {source} cannot be made{without}: {_cause(error)}") from error
     lacking = [member for member in members if not hasattr(made, member)]
     if lacking:
         raise UserError(f"{kind} {spec!r} of {source} lacks {', '.join(lacking)}: a {kind} has {', '.join(members)}")

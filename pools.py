@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .errors import SandboxError, UserError
+from .errors import RankerError, SandboxError, UserError
 from .estimators import PASS_AT_K, pass_at_k
 from .grading import Grader, Program, Progress
-from .rankers import Context, RankedPool, Ranker, RememberingRunner
+from .rankers import Offers, RankedPool, Ranker, RememberingRunner, RememberingScorer
 from .sampler.strata import pool_common_strata
 from .tasks import Benchmark, visible_examples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .estimators import BoolArray, FloatArray, IntArray
-    from .records import Candidate, PublicTask, Ranking, ReferenceCheck, Task, Verdict
+    from .records import Candidate, PublicTask, Ranking, ReferenceCheck, Task, Usage, Verdict
+
+
+NOTHING = Offers()
+"""What rankers are offered where nobody gave more than the candidates."""
 
 
 class Wanted(NamedTuple):
@@ -48,10 +52,21 @@ Pool = dict[str, Graded]
 
 
 class RankedTask(NamedTuple):
-    """One ranker on one task: all candidates ranked, with what that cost, and rank-score@k by k."""
+    """One ranker on one task: all candidates ranked, with what that cost, and rank-score@k by k.
+
+    `left` is the k that is left of a budget once ranking is paid for, and the score at it.
+    """
 
     ranking: Ranking
     at_k: dict[int, float]
+    left: tuple[int, float] | None = None
+
+
+class RankingCost(NamedTuple):
+    """FLOPs of ranking one task: for each candidate, and however many there are."""
+
+    per_candidate_flops: float
+    fixed_flops: float
 
 
 class Scorable(NamedTuple):
@@ -211,6 +226,7 @@ def score_pool(
     rankers: Mapping[str, Ranker],
     grader: Grader,
     *,
+    offers: Offers = NOTHING,
     seed: int,
     progress: Progress,
 ) -> PoolScores:
@@ -223,8 +239,12 @@ def score_pool(
         ks: Ascending; none exceeds a task's samples.
         rankers: By the name that the user typed.
         grader: What rankers run programs with.
+        offers: What else rankers may use.
         seed: Of subsets and rankers.
         progress: Is told how far ranking is.
+
+    Raises:
+        RankerError: A ranker failed.
     """
     counts = np.array([len(pool[task.id].verdicts) for task in tasks], np.int64)
     passes = np.array([int(pool[task.id].passed.sum()) for task in tasks], np.int64)
@@ -234,7 +254,7 @@ def score_pool(
         scores[PASS_AT_K][:, place] = pass_at_k(counts, passes, int(k))
     if not rankers or not len(ks):
         return PoolScores(ks, scores)
-    ranked = rank_pool(spec, pool, tasks, ks.tolist(), rankers, grader, seed=seed, progress=progress)
+    ranked = rank_pool(spec, pool, tasks, ks.tolist(), rankers, grader, offers=offers, seed=seed, progress=progress)
     for name, rows in ranked.items():
         for place, row in enumerate(rows):
             scores[name][place] = list(row.at_k.values())
@@ -249,8 +269,11 @@ def rank_pool(
     rankers: Mapping[str, Ranker],
     grader: Grader,
     *,
+    offers: Offers = NOTHING,
     seed: int,
     progress: Progress,
+    failures: dict[str, str] | None = None,
+    k_left: Callable[[float, float], int] | None = None,
 ) -> dict[str, list[RankedTask]]:
     """Rank an arm's candidates of every task and score the picks at several k; by ranker, in the order of the tasks.
 
@@ -261,9 +284,17 @@ def rank_pool(
         ks: None exceeds a task's samples.
         rankers: By the name that the user typed.
         grader: What rankers run programs with.
+        offers: What else rankers may use.
         seed: Of subsets and rankers.
         progress: Is told how far ranking is.
+        failures: Where given, a ranker that fails does not end the work: it is left out, and why is put here by its
+            name; those that are in it already are left out too.
+        k_left: Where given, the k that an arm can still afford where ranking costs these FLOPs.
+
+    Raises:
+        RankerError: A ranker failed, and there is no `failures`.
     """
+    failed = {} if failures is None else failures
 
     def rank(task: Task) -> dict[str, RankedTask]:
         graded = pool[task.id]
@@ -272,12 +303,24 @@ def rank_pool(
         runner = RememberingRunner(grader)
         rows = {}
         for name, ranker in rankers.items():
-            context = Context(random.Random(f"{seed}/{task.id}"), runner)
-            ranked = RankedPool(ranker, shown, graded.candidates, context)
-            scores = ranked.score_at_ks(graded.passed, ks, seed=seed)
-            rows[name] = RankedTask(ranked.ranking, dict(zip(ks, scores.tolist(), strict=True)))
+            if name in failed:
+                continue
+            context = behind.context(task.id, random.Random(f"{seed}/{task.id}"), runner)
+            try:
+                ranked = RankedPool(ranker, shown, graded.candidates, context)
+                scores = ranked.score_at_ks(graded.passed, ks, seed=seed)
+                at_k = dict(zip(ks, scores.tolist(), strict=True))
+                left = _left(ranked, graded, at_k, k_left, seed)
+            except RankerError as error:
+                if failures is None:
+                    raise
+                failed.setdefault(name, str(error))
+                continue
+            rows[name] = RankedTask(ranked.ranking, at_k, left)
         return rows
 
+    # Shared too: a text that two rankers have scored is scored once.
+    behind = offers if offers.scorer is None else offers._replace(scorer=RememberingScorer(offers.scorer))
     found: dict[str, list[RankedTask]] = {name: [] for name in rankers}
     with ThreadPoolExecutor(grader.sandbox.workers) as threads:
         try:
@@ -288,7 +331,35 @@ def rank_pool(
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise
-    return found
+    return {name: rows for name, rows in found.items() if name not in failed}
+
+
+def _left(
+    ranked: RankedPool,
+    graded: Graded,
+    at_k: Mapping[int, float],
+    k_left: Callable[[float, float], int] | None,
+    seed: int,
+) -> tuple[int, float] | None:
+    cost = ranking_cost(ranked.ranking)
+    if k_left is None or cost is None:
+        return None
+    k = k_left(*cost)
+    return k, at_k[k] if k in at_k else ranked.score_at_k(graded.passed, k, seed=seed)
+
+
+def ranking_cost(ranking: Ranking) -> RankingCost | None:
+    """What a ranking cost; None where a part of it is not known."""
+    used, drawn = _flops(ranking.usage), 0.0 if ranking.tests_usage is None else _flops(ranking.tests_usage)
+    if used is None or drawn is None:
+        return None
+    return RankingCost(used / max(1, len(ranking.scores)), drawn)
+
+
+def _flops(usage: Usage) -> float | None:
+    if usage.prefill_flops is None or usage.decode_flops is None:
+        return None
+    return usage.prefill_flops + usage.decode_flops
 
 
 def _by_task(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:

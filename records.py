@@ -274,12 +274,21 @@ class Outcome(Record):
 class Ranking(Record):
     """Scores of a task's candidates, higher is better, in the order given; equal scores are ties.
 
-    `usage` is what ranking cost; `executions` counts the programs it ran.
+    `usage` is what ranking all of them cost, and `tests_usage` what it cost besides, however many candidates there are:
+    drawing tests for the task, None where it used none. `executions` counts the programs it ran.
     """
 
     scores: tuple[float, ...]
     usage: Usage = Usage()
+    tests_usage: Usage | None = None
     executions: int = 0
+
+
+class GeneratedTests(Record):
+    """Texts in which a model was to write asserts for a task, and what drawing all of them took."""
+
+    samples: tuple[str, ...] = ()
+    usage: Usage = Usage()
 
 
 class Interval(Record):
@@ -290,11 +299,24 @@ class Interval(Record):
     high: float | None
 
 
+class LeftScore(Interval):
+    """A score at the k that is left of a budget: the mean over tasks, where they differ."""
+
+    k: float
+
+
 class RankerScore(Interval):
-    """Rank-score@k of one ranker over an arm's candidates, and what ranking costs per task at the arm's k."""
+    """Rank-score@k of one ranker over an arm's candidates, and what ranking costs per task at the arm's k.
+
+    `left` is the score at the smaller k that is left where ranking is paid for out of the arm's FLOPs; None where what
+    ranking costs is not known. `gap_closed` is how much of the way from a blind pick to one sample of the first arm the
+    ranker makes at the arm's k; None for the first arm, and where the interval of that way holds 0.
+    """
 
     cost_flops: NonNegative | None = None
     cost_s: NonNegative | None = None
+    left: LeftScore | None = None
+    gap_closed: float | None = None
 
 
 class StratumScore(Record):

@@ -1,20 +1,29 @@
 """Ways to pick among a task's candidates without its hidden tests, and the contract for adding one."""
 
+from .accounts import check_offered
 from .execution import RememberingRunner
-from .protocol import Context, Need, Ranker, Runner
+from .metering import RememberingScorer
+from .offers import Offers
+from .protocol import Context, Likelihood, Need, Ranker, Runner, Scorer, uses_of
 from .registry import RankerInfo, available, load_ranker
 from .scoring import RankedPool, TaskScore, score_task
 
 __all__ = [
     "Context",
+    "Likelihood",
     "Need",
+    "Offers",
     "RankedPool",
     "Ranker",
     "RankerInfo",
     "RememberingRunner",
+    "RememberingScorer",
     "Runner",
+    "Scorer",
     "TaskScore",
     "available",
+    "check_offered",
     "load_ranker",
     "score_task",
+    "uses_of",
 ]

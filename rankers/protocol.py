@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 from ..errors import UserError
+from .execution import RememberingRunner
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ..records import Candidate, Outcome, PublicTask, Ranking
+    from ..estimators import IntArray
+    from ..records import Candidate, GeneratedTests, Outcome, PublicTask, Ranking
 
-Need = Literal["execution"]
-"""What a ranker can declare that it needs beyond the task and the candidates. `execution`: running programs."""
+Need = Literal["execution", "tests", "logprobs", "scorer"]
+"""What a ranker can declare that it uses beyond the task and the texts of its candidates.
+
+`execution`: running programs. `tests`: tests that a model wrote. `logprobs`: those of the candidates' own tokens.
+`scorer`: a model that tells how likely it finds a text.
+"""
+
+NEEDS: frozenset[Need] = frozenset(get_args(Need))
 
 
 class Runner(Protocol):
@@ -32,42 +40,123 @@ class Runner(Protocol):
         ...
 
 
+class Execution(Runner, Protocol):
+    """A runner that remembers: what a ranker is offered."""
+
+    def values(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> IntArray:
+        """What `evaluate` gives as numbers: an array [programs, expressions], equal where values are equal.
+
+        -1 stands for no value. Numbers are those of one task and runner and mean nothing beyond. Asking again for
+        programs and expressions that were asked for together costs next to nothing.
+
+        Raises:
+            SandboxError: The sandbox itself failed.
+        """
+        ...
+
+
+class Likelihood(NamedTuple):
+    """What a model makes of one text.
+
+    Attributes:
+        logprobs: The natural logarithm of the probability of each token.
+        certainty: The mean over the tokens of the Kullback-Leibler divergence of the model's distribution from the
+            uniform one, in nats; None where the engine does not tell.
+    """
+
+    logprobs: tuple[float, ...]
+    certainty: float | None
+
+
+class Scorer(Protocol):
+    """A model that tells how likely it finds texts."""
+
+    def score(self, texts: Sequence[tuple[str, str]]) -> list[Likelihood]:
+        """What it makes of each completion, given its prompt.
+
+        Raises:
+            EngineError: the engine cannot score, or failed.
+        """
+        ...
+
+    def flops(self, texts: Sequence[tuple[str, str]]) -> float | None:
+        """The FLOPs that scoring these takes; None where the model's architecture is unknown."""
+        ...
+
+
 class Context:
-    """What a ranker may use on one task: a seeded random generator, and a runner where it declared `execution`.
+    """What a ranker may use on one task: a seeded random generator, and what it declared.
 
     Whoever ranks makes one per task and offers what there is; a ranker is handed a narrowed one.
     """
 
-    def __init__(self, rng: random.Random, runner: Runner | None = None) -> None:
+    def __init__(
+        self,
+        rng: random.Random,
+        runner: Runner | None = None,
+        *,
+        tests: GeneratedTests | None = None,
+        scorer: Scorer | None = None,
+    ) -> None:
         self.rng = rng
-        self._runner = runner
+        self._offers: Mapping[Need, object | None] = {"execution": runner, "tests": tests, "scorer": scorer}
+        self._runner, self._tests, self._scorer = runner, tests, scorer
 
     @property
-    def runner(self) -> Runner:
+    def runner(self) -> Execution:
         """The sandbox.
 
         Raises:
-            UserError: None was offered, because the ranker did not declare that it needs one.
+            UserError: None was offered, because the ranker did not declare `execution`.
         """
         if self._runner is None:
-            raise UserError(
-                "the ranker asks for a runner without declaring it: put needs = frozenset({'execution'}) on its class"
-            )
+            raise _undeclared("a runner", "execution")
+        if not isinstance(self._runner, RememberingRunner):
+            self._runner = RememberingRunner(self._runner)
         return self._runner
 
     @property
-    def has_runner(self) -> bool:
-        """Whether a runner was offered."""
-        return self._runner is not None
+    def tests(self) -> GeneratedTests:
+        """Tests that a model wrote; it may have written none for this task.
+
+        Raises:
+            UserError: None were offered, because the ranker did not declare `tests`.
+        """
+        if self._tests is None:
+            raise _undeclared("generated tests", "tests")
+        return self._tests
+
+    @property
+    def scorer(self) -> Scorer:
+        """A model that scores texts.
+
+        Raises:
+            UserError: None was offered, because the ranker did not declare `scorer`.
+        """
+        if self._scorer is None:
+            raise _undeclared("a scorer", "scorer")
+        return self._scorer
+
+    def has(self, need: Need) -> bool:
+        """Whether this can be had; `logprobs` are the candidates' own."""
+        return self._offers.get(need) is not None
+
+
+def _undeclared(what: str, need: Need) -> UserError:
+    return UserError(
+        f"the ranker asks for {what} without declaring it: put needs = frozenset({{{need!r}}}) on its class"
+    )
 
 
 @runtime_checkable
 class Ranker(Protocol):
     """Scores the candidates of a task, from what its user could see.
 
-    A ranker is made without arguments and keeps nothing between tasks. Scores are deterministic for a seed, follow the
-    candidates when they are permuted, and are finite; higher is better, equal scores are ties, and ties are scored in
-    expectation, so that a ranker never breaks one by position.
+    A ranker is made from its parameters, which have defaults, and keeps nothing between tasks. Scores are deterministic
+    for a seed, follow the candidates when they are permuted, and are finite; higher is better, equal scores are ties,
+    and ties are scored in expectation, so that a ranker never breaks one by position.
+
+    One that makes do without something lists it in `uses`, another frozenset, and asks `context.has`.
     """
 
     @property
@@ -82,7 +171,7 @@ class Ranker(Protocol):
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What it needs beyond the task and the candidates; the context offers that and no more."""
+        """What it cannot do without, beyond the task and the candidates; the context offers that and no more."""
         ...
 
     @property
@@ -93,3 +182,8 @@ class Ranker(Protocol):
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
         """Score the candidates, in the order given. There may be none, one, or equal ones."""
         ...
+
+
+def uses_of(ranker: Ranker) -> frozenset[Need]:
+    """All that a ranker is offered where it can be had: what it needs, and what it can make use of."""
+    return ranker.needs | frozenset(getattr(ranker, "uses", ()))

@@ -1,15 +1,18 @@
-"""Finding rankers: by entry point, or as `FILE.py:Class`."""
+"""Finding rankers: by entry point or as `FILE.py:Class`, with parameters, alone or in a chain."""
 
 from __future__ import annotations
 
 import difflib
 import sys
+from functools import partial
 from importlib import metadata
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from .. import plugins
 from ..errors import UserError
-from .protocol import Need, Ranker
+from . import specs
+from .chain import Chain
+from .protocol import NEEDS, Ranker, uses_of
 
 _KIND = "ranker"
 GROUP = "codebudget.rankers"
@@ -32,26 +35,31 @@ def available() -> list[RankerInfo]:
     infos = []
     for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
         try:
-            summary = _summary(_load_point(point))
+            summary = _summary(_load_point(point, specs.Spec(point.name, {})))
         except UserError as error:
             summary = str(error)
         infos.append(RankerInfo(point.name, plugins.distribution_of(point), summary))
     return infos
 
 
-def load_ranker(spec: str) -> Ranker:
-    """Make the ranker that `spec` names: a registered name, or `FILE.py:Class`.
+def load_ranker(typed: str) -> Ranker:
+    """Make what was typed: a registered name or `FILE.py:Class`, with parameters, or a chain of such.
 
     Raises:
-        UserError: There is no such ranker, it cannot be imported, or it is not a ranker.
+        UserError: There is no such ranker or parameter, it cannot be imported, or it is not a ranker.
     """
-    in_file = plugins.class_in_file(spec, _KIND)
+    links = [_load(spec) for spec in specs.parse(typed)]
+    return links[0] if len(links) == 1 else Chain(links)
+
+
+def _load(spec: specs.Spec) -> Ranker:
+    in_file = plugins.class_in_file(spec.name, _KIND)
     if in_file is not None:
         return _make(*in_file, spec)
-    points = list(metadata.entry_points(group=GROUP, name=spec))
+    points = list(metadata.entry_points(group=GROUP, name=spec.name))
     if not points:
-        raise UserError(_unknown(spec))
-    return _load_point(plugins.only_point(points, _KIND))
+        raise UserError(_unknown(spec.name))
+    return _load_point(plugins.only_point(points, _KIND), spec)
 
 
 def origin(ranker: Ranker) -> str:
@@ -64,19 +72,28 @@ def origin(ranker: Ranker) -> str:
     return f"ranker {ranker.name!r} ({f'file {file}' if file else f'module {module}'})"
 
 
-def _load_point(point: metadata.EntryPoint) -> Ranker:
-    return _make(*plugins.class_of_point(point, _KIND), point.name)
+def _load_point(point: metadata.EntryPoint, spec: specs.Spec) -> Ranker:
+    return _make(*plugins.class_of_point(point, _KIND), spec)
 
 
-def _make(factory: object, source: str, spec: str) -> Ranker:
+def _make(factory: object, source: str, spec: specs.Spec) -> Ranker:
     """An instance of a ranker's class, checked for what can be checked before it ranks."""
-    ranker = plugins.make(factory, spec, source, _KIND, ("name", "version", "needs", "pointwise", "rank"))
-    if not isinstance(ranker, Ranker) or not isinstance(ranker.needs, frozenset):
-        raise UserError(f"ranker {spec!r} of {source}: needs must be a frozenset, such as frozenset({{'execution'}})")
-    unknown = sorted(str(need) for need in ranker.needs - frozenset(get_args(Need)))
+    members = ("name", "version", "needs", "pointwise", "rank")
+    ranker = plugins.make(factory, spec.name, source, _KIND, members, partial(specs.arguments_for, spec=spec))
+    for field in ("needs", "uses"):
+        declared: object = getattr(ranker, field, frozenset())
+        if not isinstance(declared, frozenset):
+            raise UserError(
+                f"ranker {spec.name!r} of {source}: {field} must be a frozenset, such as frozenset({{'execution'}})"
+            )
+    if not isinstance(ranker, Ranker):
+        raise UserError(f"ranker {spec.name!r} of {source} is not of the form that a ranker has: see docs/rankers.md")
+    unknown = sorted(str(need) for need in uses_of(ranker) - NEEDS)
     if unknown:
-        known = ", ".join(get_args(Need))
-        raise UserError(f"ranker {spec!r} of {source} needs {', '.join(unknown)}, and this codebudget offers {known}")
+        known = ", ".join(sorted(NEEDS))
+        raise UserError(
+            f"ranker {spec.name!r} of {source} needs {', '.join(unknown)}, and this codebudget offers {known}"
+        )
     return ranker
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import CodebudgetError, MachineError, UserError
+from ..errors import CodebudgetError, MachineError, RankerError, UserError
 from ..estimators import (
     BoolArray,
     FloatArray,
@@ -18,8 +18,8 @@ from ..estimators import (
     rank_score_at_ks,
 )
 from ..records import Candidate, PublicTask, Ranking
-from .execution import RememberingRunner
-from .protocol import Context, Ranker
+from .accounts import Account
+from .protocol import Context, Ranker, uses_of
 from .registry import origin
 
 if TYPE_CHECKING:
@@ -36,23 +36,26 @@ class TaskScore(NamedTuple):
 class RankedPool:
     """All candidates of one task, ranked by one ranker that was shown no verdict.
 
-    `ranking` holds what ranking all of them cost: seconds by the clock, distinct programs run, and whatever else the
-    ranker reported. The candidates' programs are run for it once; ranking subsets anew runs none of them again.
+    `ranking` holds what ranking all of them cost: seconds by the clock, distinct programs run, FLOPs of scoring, and
+    the tokens and FLOPs of drawing the tests that it was offered. What is run or scored for it is so once; ranking
+    subsets anew runs and scores nothing again.
     """
 
     def __init__(self, ranker: Ranker, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> None:
-        self._ranker, self._task, self._candidates = ranker, task, candidates
-        self._runner = _offered_runner(ranker, context)
-        self._context = Context(context.rng, self._runner)
+        self._ranker, self._task = ranker, task
+        self._account = Account(ranker, context)
+        used = uses_of(ranker)
+        if "logprobs" not in used:
+            candidates = [candidate.model_copy(update={"logprobs": None}) for candidate in candidates]
+        elif "logprobs" in ranker.needs and any(candidate.logprobs is None for candidate in candidates):
+            raise MachineError(
+                f"{origin(ranker)} goes by the candidates' logprobs, and some of {task.id} have none; "
+                "draw them with an engine that gives logprobs"
+            )
+        self._candidates = candidates
         start = time.perf_counter()
         ranking = self._rank(candidates)
-        wall_s = time.perf_counter() - start
-        executions = 0
-        if self._runner is not None:
-            wall_s += self._runner.charged_s - self._runner.waited_s
-            executions = self._runner.executions
-        usage = ranking.usage.model_copy(update={"wall_s": wall_s})
-        self.ranking = ranking.model_copy(update={"usage": usage, "executions": executions})
+        self.ranking = self._account.charge(ranking, time.perf_counter() - start)
 
     def score_at_k(self, passed: BoolArray, k: int, *, subsets: int = 200, seed: int) -> float:
         """Probability that the ranker's pick among k random candidates passes; see `estimators`.
@@ -62,7 +65,8 @@ class RankedPool:
 
         Raises:
             UndefinedEstimateError: There are fewer than k candidates.
-            UserError: The ranker breaks its contract, or `passed` is not one value per candidate.
+            RankerError: The ranker breaks its contract.
+            UserError: `passed` is not one value per candidate.
         """
         if len(passed) != len(self._candidates):
             raise UserError(
@@ -77,7 +81,8 @@ class RankedPool:
 
         Raises:
             UndefinedEstimateError: There are fewer candidates than some k.
-            UserError: The ranker breaks its contract, or `passed` is not one value per candidate.
+            RankerError: The ranker breaks its contract.
+            UserError: `passed` is not one value per candidate.
         """
         if self._ranker.pointwise and len(passed) == len(self._candidates):
             return rank_score_at_ks(np.array(self.ranking.scores, np.float64), passed, ks)
@@ -89,23 +94,23 @@ class RankedPool:
     def _rank(self, candidates: Sequence[Candidate]) -> Ranking:
         """Rank, and hold the ranker to its contract."""
         try:
-            ranking = self._ranker.rank(self._task, candidates, self._context)
+            ranking = self._ranker.rank(self._task, candidates, self._account.context)
         except UserError as error:
-            raise UserError(f"{origin(self._ranker)} failed on {self._task.id}: {error}") from error
+            raise RankerError(f"{origin(self._ranker)} failed on {self._task.id}: {error}") from error
         except CodebudgetError:
             raise
         except Exception as error:  # a plug-in may raise anything; all of it is the plug-in's fault
             cause = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise UserError(f"{origin(self._ranker)} failed on {self._task.id}: {cause}") from error
+            raise RankerError(f"{origin(self._ranker)} failed on {self._task.id}: {cause}") from error
         if not isinstance(ranking, Ranking):
-            raise UserError(f"{origin(self._ranker)} must return a Ranking, not {type(ranking).__name__}")
+            raise RankerError(f"{origin(self._ranker)} must return a Ranking, not {type(ranking).__name__}")
         if len(ranking.scores) != len(candidates):
-            raise UserError(
+            raise RankerError(
                 f"{origin(self._ranker)} gave {len(ranking.scores)} scores for {len(candidates)} candidates "
                 f"of {self._task.id}"
             )
         if not all(math.isfinite(score) for score in ranking.scores):
-            raise UserError(f"{origin(self._ranker)} gave a score that is not finite on {self._task.id}")
+            raise RankerError(f"{origin(self._ranker)} gave a score that is not finite on {self._task.id}")
         return ranking
 
 
@@ -134,18 +139,8 @@ def score_task(
 
     Raises:
         UndefinedEstimateError: There are fewer than k candidates.
-        MachineError: The ranker runs programs and the context has no runner, or the sandbox failed.
-        UserError: The ranker breaks its contract.
+        MachineError: The context lacks what the ranker needs, or the sandbox failed.
+        RankerError: The ranker breaks its contract.
     """
     pool = RankedPool(ranker, task, candidates, context)
     return TaskScore(pool.score_at_k(passed, k, subsets=subsets, seed=seed), pool.ranking)
-
-
-def _offered_runner(ranker: Ranker, context: Context) -> RememberingRunner | None:
-    if "execution" not in ranker.needs:
-        return None
-    if not context.has_runner:
-        raise MachineError(
-            f"{origin(ranker)} runs programs, and there is no sandbox at hand: choose one with --sandbox"
-        )
-    return RememberingRunner(context.runner)

@@ -39,6 +39,8 @@ def print_comparison(comparison: Comparison) -> None:
                 console.print(Text(f"{arm.plan.arm.spec}: {line}."))
         console.print()
     console.print(_rankers(comparison))
+    if any(arm.plan.k > 1 for arm in comparison.arms[1:]):
+        console.print(_paid(comparison))
     if comparison.paired:
         console.print(_paired(comparison))
     if any(arm.strata for arm in comparison.arms):
@@ -154,6 +156,29 @@ def _rankers(comparison: Comparison) -> Table:
         cost_s = max(score.cost_s or 0.0 for score in scores)
         cells = (_interval(score, stacked=_is_wide(comparison)) for score in scores)
         table.add_row(Text(name), *cells, f"{cost_s:.3f}")
+    return table
+
+
+def _paid(comparison: Comparison) -> Table:
+    """For arms with a choice: what is left once ranking is paid for, and the share of the gap that it closes."""
+    first = comparison.arms[0].plan.arm
+    title = f"Ranking paid for out of the arm's FLOPs, and the share closed of the gap to one sample of {first.name}"
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
+    table.add_column("ranker", overflow="fold", min_width=8)
+    arms = [arm for arm in comparison.arms[1:] if arm.plan.k > 1]
+    for arm in arms:
+        table.add_column(Text(arm.plan.arm.spec), overflow="fold")
+        table.add_column("gap", justify="right", no_wrap=True)
+    for name in arms[0].rankers:
+        cells = []
+        for arm in arms:
+            score = arm.rankers[name]
+            if score.left is None:
+                cells.append("cost unknown" if score.cost_flops is None else "-")
+            else:
+                cells.append(f"{score.left.value:.3f} at k={score.left.k:g}")
+            cells.append("-" if score.gap_closed is None else f"{score.gap_closed:.0%}")
+        table.add_row(Text(name), *cells)
     return table
 
 

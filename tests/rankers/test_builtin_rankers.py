@@ -5,7 +5,7 @@ import random
 
 import pytest
 from codebudget.rankers import Context, load_ranker
-from codebudget.rankers.builtin import code_characters
+from codebudget.rankers.code import code_characters
 
 DOUBLE = "def double(x):\n    return x + x\n"
 TIMES = "def double(x):\n    return 2 * x\n"

@@ -30,14 +30,18 @@ def write(tmp_path):
 
 def test_the_built_in_rankers_are_registered():
     found = {info.name: info for info in available() if info.distribution == "codebudget"}
-    assert set(found) == {"examples", "first", "majority", "random", "shortest"}
+    assert set(found) == {
+        *("random", "first", "shortest", "longest", "examples", "majority", "executability"),
+        *("mean-logprob", "sum-logprob", "scorer-logprob", "self-certainty", "coder-reviewer"),
+        *("mbr-exec", "alphacode", "codet", "maxpass", "b4", "srank", "aces"),
+    }
     assert all(info.summary for info in found.values())
     for name in found:
         assert load_ranker(name).name == name
 
 
 def test_an_unknown_name_gets_a_suggestion_and_the_list():
-    with pytest.raises(UserError, match=r"no ranker 'majorty'; did you mean 'majority'\?.*examples, first.*FILE\.py"):
+    with pytest.raises(UserError, match=r"no ranker 'majorty'; did you mean 'majority'\?.*examples, exec.*FILE\.py"):
         load_ranker("majorty")
 
 

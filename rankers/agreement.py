@@ -1,0 +1,173 @@
+"""Published rules that rank programs by how they agree, with each other and with generated asserts.
+
+All are functions of `Executions`: arrays in, one score per distinct program out, higher is better. Nothing is run here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..estimators import BoolArray, FloatArray, IntArray
+
+NO_VALUE = -1
+"""Stands in `Executions.outputs` where a program returned nothing, and in `expected` for no value."""
+
+
+class Executions(NamedTuple):
+    """What a task's distinct programs did on the inputs of its distinct generated asserts.
+
+    Values are numbers that are equal, for one input, where the values are; what number a value has means nothing.
+
+    Attributes:
+        outputs: [programs, inputs]: the value that each program returned, or `NO_VALUE` where it failed.
+        holds: [programs, asserts]: whether each assert held.
+        input_of: [asserts]: the column of `outputs` that each assert is about.
+        expected: [asserts]: the value that each assert says its input has, or `NO_VALUE` where it says it otherwise
+            than by `call == value` or its value cannot be had. It may be one that no program returned.
+        copies: [programs]: how often each program was drawn, at least once.
+        votes: [asserts]: how often each assert was drawn.
+    """
+
+    outputs: IntArray
+    holds: BoolArray
+    input_of: IntArray
+    expected: IntArray
+    copies: IntArray
+    votes: IntArray
+
+    def among(self, copies: IntArray) -> Executions:
+        """The same task with other numbers of copies; programs with none are dropped."""
+        kept = np.flatnonzero(copies)
+        return self._replace(outputs=self.outputs[kept], holds=self.holds[kept], copies=copies[kept])
+
+
+def maxpass(executions: Executions) -> FloatArray:
+    """The number of asserts that hold (the baseline of CodeT's comparisons: Chen et al. 2022, appendix I)."""
+    return (executions.holds @ executions.votes).astype(np.float64)
+
+
+def codet(executions: Executions) -> FloatArray:
+    """sqrt(|S|) |T| of a consensus set S, the programs that pass just the asserts T (Chen et al. 2022, section 2.2).
+
+    The square root is what the paper's experiments use (its appendix A). Copies count on both sides.
+    """
+    _, sizes = _groups(executions.holds, executions.copies)
+    return np.sqrt(sizes) * maxpass(executions)
+
+
+def mbr_exec(executions: Executions) -> FloatArray:
+    """How many programs return the same on all inputs: minimum Bayes risk over results (Shi et al. 2022, section 3.2).
+
+    A program that fails on an input agrees with nobody.
+    """
+    _, sizes = _groups(executions.outputs, executions.copies)
+    return np.where((executions.outputs == NO_VALUE).any(axis=1), 0.0, sizes)
+
+
+def alphacode(executions: Executions) -> FloatArray:
+    """The size of a program's cluster by behaviour, failures being one (AlphaCode: Li et al. 2022, section 4.5).
+
+    Programs that fail on every input are no cluster.
+    """
+    _, sizes = _groups(executions.outputs, executions.copies)
+    return np.where((executions.outputs == NO_VALUE).all(axis=1), 0.0, sizes)
+
+
+def srank(executions: Executions) -> FloatArray:
+    """Clusters by outputs that lend each other their value by how far they agree (To et al. 2024, section 3).
+
+    A cluster's value is its share of the programs times its share of the asserts that hold; its score is the sum of
+    all clusters' values, weighted by the share of inputs on which both return the same and neither fails.
+    """
+    group, sizes = _groups(executions.outputs, executions.copies)
+    first = np.unique(group, return_index=True)[1]
+    outputs = executions.outputs[first]
+    agreeing = np.array([((outputs == row) & (row != NO_VALUE)).sum(axis=1) for row in outputs], np.float64)
+    overlap = agreeing.reshape(first.size, first.size) / max(1, outputs.shape[1])
+    np.fill_diagonal(overlap, 1.0)
+    value = sizes[first] * maxpass(executions)[first] / max(1, executions.copies.sum() * executions.votes.sum())
+    return np.asarray((overlap @ value)[group], np.float64)
+
+
+def b4(executions: Executions, *, a: float = 1e3, b0: float = 1e5) -> FloatArray:
+    """The posterior of a consensus set being the right one (B4: Chen et al. 2024, section 4).
+
+    With x programs and y asserts in the set, of N and M: ln B(x + a, N - x + 1) + ln B(y + a, M - y + 1) +
+    ln B(s1 + 1, n1 - s1 + 1) + ln B(s0 + 1, n0 - s0 + b0), where n1 and n0 count the cells of the other programs' rows
+    at the set's asserts and at the others, and s1 and s0 those that hold.
+
+    Args:
+        executions: What programs did.
+        a: Pseudo-count for right programs and right asserts.
+        b0: Pseudo-count for wrong programs that fail wrong asserts.
+    """
+    _, sizes = _groups(executions.holds, executions.copies)
+    votes = executions.votes.astype(np.float64)
+    held = executions.holds.astype(np.float64)
+    passing = executions.copies @ held
+    programs, asserts = float(executions.copies.sum()), float(votes.sum())
+    kept = held @ votes
+    outside = programs - sizes
+    holding_in = held @ (votes * passing) - sizes * kept
+    holding_out = (1.0 - held) @ (votes * passing)
+    return (
+        _ln_beta(sizes + a, outside + 1)
+        + _ln_beta(kept + a, asserts - kept + 1)
+        + _ln_beta(holding_in + 1, outside * kept - holding_in + 1)
+        + _ln_beta(holding_out + 1, outside * (asserts - kept) - holding_out + b0)
+    )
+
+
+def aces(executions: Executions) -> FloatArray:
+    """Asserts weighted by how well they agree with the others: ACES-C (2026, arXiv 2604.03922).
+
+    An assert's weight is max(0, AUC - 1/2) p (1 - p): p is the share of programs that pass it, and AUC the chance that
+    one that does passes more of the other asserts than one that does not (a tie counts half).
+    """
+    held = executions.holds.astype(np.float64)
+    copies = executions.copies.astype(np.float64)
+    votes = executions.votes.astype(np.float64)
+    share = copies @ held / max(1.0, copies.sum())
+    weight = np.maximum(0.0, _left_out_auc(executions) - 0.5) * share * (1.0 - share)
+    return np.asarray(held @ (votes * weight), np.float64)
+
+
+def _left_out_auc(executions: Executions) -> FloatArray:
+    """For each assert, the chance that a program that passes it passes more of the others (1/2 if unknown)."""
+    held, copies = executions.holds, executions.copies.astype(np.float64)
+    total = maxpass(executions)
+    others = total[:, None] - held * executions.votes
+    auc = np.full(held.shape[1], 0.5)
+    for j in range(held.shape[1]):
+        passing = held[:, j]
+        mine, theirs = others[passing, j], others[~passing, j]
+        if mine.size and theirs.size:
+            order = np.argsort(theirs)
+            below = np.concatenate([[0.0], np.cumsum(copies[~passing][order])])
+            wins = sum(below[np.searchsorted(theirs[order], mine, side)] for side in ("left", "right")) / 2.0
+            auc[j] = copies[passing] @ wins / (copies[passing].sum() * below[-1])
+    return auc
+
+
+def _groups(rows: IntArray | BoolArray, copies: IntArray) -> tuple[IntArray, FloatArray]:
+    """The number of each row's group of equal rows, and how many programs are in that group: two arrays [programs]."""
+    numbers: dict[bytes, int] = {}
+    group = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows], np.int64)
+    sizes: FloatArray = np.bincount(group, copies.astype(np.float64)).astype(np.float64)
+    return group, sizes[group]
+
+
+def _ln_beta(x: FloatArray, y: FloatArray) -> FloatArray:
+    """The logarithm of the beta function."""
+    return _ln_gamma(x) + _ln_gamma(y) - _ln_gamma(x + y)
+
+
+def _ln_gamma(x: FloatArray) -> FloatArray:
+    """The logarithm of the gamma function for x >= 1, by Stirling's series at x + 8 (error below 1e-12)."""
+    shift = np.log(x[..., None] + np.arange(8)).sum(axis=-1)
+    z = x + 8.0
+    series = (1 / 12 - (1 / 360 - (1 / 1260 - 1 / (1680 * z * z)) / (z * z)) / (z * z)) / z
+    return np.asarray((z - 0.5) * np.log(z) - z + 0.5 * np.log(2 * np.pi) + series - shift, np.float64)

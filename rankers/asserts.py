@@ -1,0 +1,125 @@
+"""Asserts out of texts in which a model was to write tests."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\n```")
+"""Where a text of tests ends (Chen et al. 2022, "CodeT", appendix A), and where a fence of a chat answer does."""
+
+PER_SAMPLE = 5
+"""Asserts that are kept of one text: the first valid ones (CodeT, section 3)."""
+
+_MAX_CHARACTERS = 2000
+_UNSAFE = frozenset(
+    {"breakpoint", "compile", "delattr", "eval", "exec", "exit", "getattr", "globals", "help", "input", "locals"}
+    | {"memoryview", "open", "quit", "setattr", "super", "type", "vars"}
+)
+"""Builtins that no honest test of a function's result needs, and that could reach the process that compares."""
+
+
+class Assert(NamedTuple):
+    """One distinct assert, as expressions.
+
+    Attributes:
+        holds: The condition as it was written, normalised.
+        call: The call of the entry point that it is about.
+        expected: What the call's value is compared with, where the condition is `call == expected`; else None.
+        copies: In how many texts it is, counted once in each place.
+    """
+
+    holds: str
+    call: str
+    expected: str | None
+    copies: int
+
+
+@lru_cache(maxsize=64)
+def asserts_in(samples: tuple[str, ...], entry_point: str, *, per_sample: int = PER_SAMPLE) -> tuple[Assert, ...]:
+    """The distinct asserts of some texts, in order of first appearance; a text may begin within its first assert.
+
+    Left out is what does not compile, does not call the entry point or compares a call with itself, and what reaches
+    for more than values: names or attributes that begin with an underscore, and builtins such as `eval`.
+    """
+    found: dict[str, tuple[str, str, str | None]] = {}
+    counts: Counter[str] = Counter()
+    for sample in samples:
+        for condition in _first(_conditions(sample, entry_point), per_sample):
+            text = ast.unparse(condition)
+            if text not in found:
+                found[text] = (text, *_parts(condition, entry_point))
+            counts[text] += 1
+    return tuple(Assert(*parts, counts[text]) for text, parts in found.items())
+
+
+def _first(conditions: Iterator[ast.expr], count: int) -> list[ast.expr]:
+    return [condition for condition, _ in zip(conditions, range(count), strict=False)]
+
+
+def _conditions(sample: str, entry_point: str) -> Iterator[ast.expr]:
+    for part in _truncated(sample).split("assert "):
+        if entry_point not in part or len(part) > _MAX_CHARACTERS:
+            continue
+        condition = _condition(part.strip())
+        if condition is not None and _is_fit(condition, entry_point):
+            yield condition
+
+
+def _truncated(sample: str) -> str:
+    ends = [place for stop in STOP if (place := sample.find(stop)) != -1]
+    return sample[: min(ends, default=len(sample))]
+
+
+def _condition(text: str) -> ast.expr | None:
+    """The condition of the assert that `text` goes on with; what follows on later lines is left out."""
+    try:
+        with warnings.catch_warnings():
+            # Models write `x is 1`, which Python's compiler comments on.
+            warnings.simplefilter("ignore")
+            tree = ast.parse("assert " + text)
+            compile(tree, "<assert>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    (first, *_) = tree.body
+    return first.test if isinstance(first, ast.Assert) else None
+
+
+def _is_fit(condition: ast.expr, entry_point: str) -> bool:
+    calls = False
+    for node in ast.walk(condition):
+        if isinstance(node, ast.Name) and (node.id in _UNSAFE or node.id.startswith("_")) and node.id != entry_point:
+            return False
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+            return False
+        if isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)):
+            return False
+        calls = calls or _is_call(node, entry_point)
+    if not calls:
+        return False
+    sides = [condition.left, *condition.comparators] if isinstance(condition, ast.Compare) else []
+    return len({ast.dump(side) for side in sides}) == len(sides)
+
+
+def _parts(condition: ast.expr, entry_point: str) -> tuple[str, str | None]:
+    """The call that a condition is about, and what its value is to equal."""
+    if isinstance(condition, ast.Compare) and len(condition.ops) == 1 and isinstance(condition.ops[0], ast.Eq):
+        sides = (condition.left, condition.comparators[0])
+        for call, other in (sides, sides[::-1]):
+            if _is_call(call, entry_point) and not _calls(other, entry_point) and not _calls(call, entry_point)[1:]:
+                return ast.unparse(call), ast.unparse(other)
+    return ast.unparse(_calls(condition, entry_point)[0]), None
+
+
+def _calls(tree: ast.AST, entry_point: str) -> Sequence[ast.AST]:
+    return [node for node in ast.walk(tree) if _is_call(node, entry_point)]
+
+
+def _is_call(node: ast.AST, entry_point: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == entry_point

@@ -1,0 +1,107 @@
+"""A program's text without what does nothing, and what can be told from it without running it."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+import zlib
+
+_LAYOUT = frozenset({tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER})
+
+REPETITIVE = 0.25
+"""A text that zlib makes this small is repetition (Zhang et al. 2022, "Coder-Reviewer", released code)."""
+
+
+def code_characters(program: str) -> int:
+    """Characters of a Python program without comments, whitespace and strings that stand alone, as docstrings do.
+
+    Text that is not Python down to its tokens counts all its characters but whitespace.
+    """
+    tokens = _tokens(program)
+    if tokens is None:
+        return len("".join(program.split()))
+    idle = _idle(tokens)
+    return sum(len(token.string) for token in tokens if token.type not in _LAYOUT and token not in idle)
+
+
+def bare_completion(prompt: str, program: str) -> str:
+    """What a program adds to its prompt, or all of one that does not begin with it, without comments and docstrings.
+
+    Text that is not Python down to its tokens is left as it is.
+    """
+    start = len(prompt) if program.startswith(prompt) else 0
+    tokens = _tokens(program)
+    if tokens is None:
+        return program[start:]
+    lines = program.splitlines(keepends=True)
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line))
+    kept, at = [], start
+    for token in sorted(_idle(tokens), key=lambda token: token.start):
+        begin, end = (offsets[row - 1] + column for row, column in (token.start, token.end))
+        if begin >= at:
+            kept.append(program[at:begin])
+            at = end
+    kept.append(program[at:])
+    return "\n".join(line.rstrip() for line in "".join(kept).split("\n") if line.strip())
+
+
+def renamed(program: str, name: str, new: str) -> str:
+    """A program, without comments and docstrings, with one name in it changed; only comments are left in other text."""
+    bare = bare_completion("", program)
+    tokens = _tokens(bare)
+    if tokens is None:
+        return bare
+    lines = bare.split("\n")
+    for token in reversed(tokens):
+        if token.type == tokenize.NAME and token.string == name:
+            row, column = token.start
+            line = lines[row - 1]
+            lines[row - 1] = line[:column] + new + line[column + len(name) :]
+    return "\n".join(lines)
+
+
+def is_degenerate(program: str, entry_point: str) -> bool:
+    """Whether the entry point does nothing (`pass`, `...`, a constant), or the text is mostly repetition.
+
+    The filters of Coder-Reviewer (Zhang et al. 2022, section 3.3), and constants beside.
+    """
+    encoded = bare_completion("", program).encode("utf-8", "surrogatepass")
+    if len(zlib.compress(encoded)) <= REPETITIVE * len(encoded):
+        return True
+    try:
+        tree = ast.parse(program)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == entry_point]
+    return bool(found) and all(_does_nothing(statement) for statement in found[-1].body)
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    if isinstance(statement, ast.Return):
+        return statement.value is None or isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Pass)
+
+
+def _tokens(program: str) -> list[tokenize.TokenInfo] | None:
+    try:
+        return list(tokenize.generate_tokens(io.StringIO(program).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return None
+
+
+def _idle(tokens: list[tokenize.TokenInfo]) -> set[tokenize.TokenInfo]:
+    """Comments, and strings that stand alone."""
+    idle = {token for token in tokens if token.type == tokenize.COMMENT}
+    shown = [token for token in tokens if token.type not in (tokenize.COMMENT, tokenize.NL)]
+    before = tokenize.NEWLINE
+    for place, token in enumerate(shown):
+        follows = shown[place + 1].type if place + 1 < len(shown) else tokenize.ENDMARKER
+        if token.type == tokenize.STRING and before in _LAYOUT and follows in _LAYOUT:
+            idle.add(token)
+        before = token.type
+    return idle

@@ -1,0 +1,72 @@
+"""What a user types for a ranker: `NAME[,PARAMETER=VALUE...]`, several of them joined by `+`."""
+
+from __future__ import annotations
+
+import inspect
+from typing import NamedTuple
+
+from ..errors import UserError
+
+
+class Spec(NamedTuple):
+    """One link of a chain: a registered name or `FILE.py:Class`, and its parameters as typed."""
+
+    name: str
+    parameters: dict[str, str]
+
+
+def parse(text: str) -> tuple[Spec, ...]:
+    """The links of what was typed, first to last.
+
+    Raises:
+        UserError: it is not of that form.
+    """
+    return tuple(_link(part, text) for part in text.split("+"))
+
+
+def _link(text: str, whole: str) -> Spec:
+    name, *assignments = (part.strip() for part in text.split(","))
+    if not name:
+        raise UserError(f"ranker {whole!r}: a name is missing; it is NAME[,PARAMETER=VALUE...], joined by +")
+    parameters: dict[str, str] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals or not key or not value or key in parameters:
+            raise UserError(f"ranker {whole!r}: {assignment!r} is no PARAMETER=VALUE of its own")
+        parameters[key] = value
+    return Spec(name, parameters)
+
+
+def arguments_for(factory: type, spec: Spec) -> dict[str, bool | int | float | str]:
+    """A link's parameters as keyword arguments of its class, each of the type of its default.
+
+    Raises:
+        UserError: the class has no such parameter, or the value is not of its type.
+    """
+    if not spec.parameters:
+        return {}
+    known = {
+        name: parameter.default
+        for name, parameter in inspect.signature(factory).parameters.items()
+        if isinstance(parameter.default, (bool, int, float, str))
+    }
+    arguments: dict[str, bool | int | float | str] = {}
+    for name, text in spec.parameters.items():
+        if name not in known:
+            offered = ", ".join(f"{key}={default}" for key, default in known.items()) or "none"
+            raise UserError(f"ranker {spec.name!r} has no parameter {name!r}; it has: {offered}")
+        arguments[name] = _converted(text, type(known[name]), f"ranker {spec.name!r}: {name}={text}")
+    return arguments
+
+
+def _converted(text: str, kind: type, what: str) -> bool | int | float | str:
+    if kind is bool:
+        if text not in ("true", "false"):
+            raise UserError(f"{what} must be true or false")
+        return text == "true"
+    if kind is str:
+        return text
+    try:
+        return int(text) if kind is int else float(text)
+    except ValueError:
+        raise UserError(f"{what} must be {'a whole number' if kind is int else 'a number'}") from None
