@@ -32,8 +32,6 @@ _CONTROL_CHECK = ReferenceCheck(task_id="control", ok=True, sites=(0, 1), calls=
 _NEVER_CALLED = "the tests never called the candidate"
 _REFERENCE_CPU_S = 20.0
 """Processor time of a reference solution where limits are to follow from it."""
-_EXPRESSIONS_CPU_S = 3.0
-"""Processor time of a program that expressions are evaluated against: no reference is known there."""
 _SPARE_CALLS, _CALLS_FACTOR = 1000, 10
 """How many more calls than the reference's a program's tests may make. Answers that keep tests asking use hardly any
 time of anyone's own, and a clock for the relay would depend on load.
@@ -56,6 +54,18 @@ class _Run(NamedTuple):
     calls: int = 0
     arguments_changed: bool = False
     outcomes: tuple[tuple[str | None, str | None], ...] = ()
+
+
+class Evaluated(NamedTuple):
+    """What expressions gave for one program, and the processor time that it used."""
+
+    outcomes: list[Outcome]
+    cpu_s: float
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the program came to its limit of time."""
+        return any(outcome.error == "timeout" for outcome in self.outcomes)
 
 
 class _Session(NamedTuple):
@@ -159,8 +169,8 @@ class Lane:
             detail=one_line(problem),
         )
 
-    def evaluate(self, task: PublicTask, program: str, expressions: Sequence[str]) -> list[Outcome]:
-        """What each expression gives with the entry point bound to `program`.
+    def evaluate(self, task: PublicTask, program: str, expressions: Sequence[str], cpu_s: float) -> Evaluated:
+        """What each expression gives with the entry point bound to `program`, which gets `cpu_s` of processor time.
 
         Once the program is dead the rest of the expressions share its error.
 
@@ -168,27 +178,27 @@ class Lane:
             SandboxError: a box failed, and not for the program's sake.
         """
         try:
-            return self._evaluate(task, program, expressions)
+            return self._evaluate(task, program, expressions, cpu_s)
         except SandboxError:
             self.restart()
         try:
-            return self._evaluate(task, program, expressions)
+            return self._evaluate(task, program, expressions, cpu_s)
         except BoxLostError:
             self.close()
-            return [Outcome(error="crashed")] * len(expressions)
+            return Evaluated([Outcome(error="crashed")] * len(expressions), 0.0)
         except SandboxError:
             self.close()
             raise
 
-    def _evaluate(self, task: PublicTask, program: str, expressions: Sequence[str]) -> list[Outcome]:
-        limits = self._limits_of(_EXPRESSIONS_CPU_S)
+    def _evaluate(self, task: PublicTask, program: str, expressions: Sequence[str], cpu_s: float) -> Evaluated:
+        limits = self._limits_of(cpu_s)
         suite = expression_tests(task, expressions)
         run = self._converse("expressions", suite, program, limits, most_calls=_most_calls(len(expressions)))
         outcomes = [Outcome(value=value, error=error) for value, error in run.outcomes]
         outcomes += [Outcome(error=run.status)] * (len(expressions) - len(outcomes))
         # What the program took as a whole is counted to the first.
         outcomes[0] = outcomes[0].model_copy(update={"wall_s": run.cost.wall_s})
-        return outcomes
+        return Evaluated(outcomes, run.cost.cpu_s)
 
     def _limits_of(self, cpu_s: float) -> Limits:
         """The limits where there is no reference that times could follow from."""
