@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .picking import chosen_logprobs, pick_tokens, uniform_numbers
 
 if TYPE_CHECKING:
     from ..engine import Sampling
+
+
+_ROOM_TOKENS: Final = 64
+"""Tokens that a cache grows by at once; each growth copies it."""
 
 
 class Row(NamedTuple):
@@ -68,6 +73,7 @@ class Decoder:
                 index = torch.tensor([places[id(row.prompt)] for row in rows], device=self._device)
                 cache.batch_select_indices(index)
                 logits, mask, lengths = logits[index], mask[index], lengths[index]
+            _make_roomy(cache)
             # A batch without padding needs no mask, and attention is faster without.
             grown = None if bool(mask.all()) else torch.nn.functional.pad(mask, (0, sampling.max_tokens), value=1)
             uniform = None
@@ -115,3 +121,48 @@ class Decoder:
         ids = [[0] * (longest - len(prompt)) + prompt for prompt in prompts]
         mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
         return self._torch.tensor(ids, device=self._device), self._torch.tensor(mask, device=self._device)
+
+
+def _make_roomy(cache: Any) -> None:
+    """Let the layers of a cache grow in steps; those of other kinds, such as sliding windows, stay what they are."""
+    plain, roomy = _layer_classes()
+    for layer in cache.layers:
+        if type(layer) is plain:
+            layer.__class__ = roomy
+
+
+@functools.cache
+def _layer_classes() -> tuple[type, type]:
+    """The layer of transformers that copies all that it holds for every token, and one that does so now and then."""
+    torch: Any = importlib.import_module("torch")
+    plain: Any = importlib.import_module("transformers.cache_utils").DynamicLayer
+
+    class RoomyLayer(plain):  # type: ignore[misc]  # a class that is only known where transformers is
+        """Writes new keys and values behind the others, into memory that was taken beforehand."""
+
+        _held: tuple[Any, Any] | None = None
+
+        def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+            start = self.keys.shape[-2]
+            end = start + key_states.shape[-2]
+            if self._held is None or self._held[0].shape[-2] < end:
+                room = (0, 0, 0, end - start + _ROOM_TOKENS)
+                self._held = tuple(torch.nn.functional.pad(held, room) for held in (self.keys, self.values))
+            self.keys, self.values = (
+                _written(held, new, start, end) for held, new in zip(self._held, (key_states, value_states), strict=True)
+            )
+            return self.keys, self.values
+
+        def batch_select_indices(self, indices: Any) -> None:
+            if self._held is None:
+                super().batch_select_indices(indices)
+                return
+            length = self.keys.shape[-2]
+            self._held = tuple(held[indices] for held in self._held)
+            self.keys, self.values = (held[..., :length, :] for held in self._held)
+
+    def _written(held: Any, new: Any, start: int, end: int) -> Any:
+        held[..., start:end, :] = new
+        return held[..., :end, :]
+
+    return plain, RoomyLayer

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CANDIDATES: Final = 1024
-"""Tokens that are sorted at first; a top-p set that is larger has the whole vocabulary sorted."""
+_CANDIDATES: Final = 64
+"""Tokens that are sorted at first; a row whose top-p set is larger has the whole vocabulary sorted."""
 
 
 def uniform_numbers(seeds: Sequence[int], count: int, device: str) -> Any:
@@ -39,20 +39,30 @@ def pick_tokens(logits: Any, uniform: Any, temperature: float, top_p: float) -> 
         return logits.argmax(dim=-1)
     probabilities = torch.softmax(logits / temperature, dim=-1)
     if top_p == 1:
-        order, cumulative = None, probabilities.cumsum(dim=-1)
-        last = torch.full_like(uniform, logits.shape[-1] - 1, dtype=torch.long)
-    else:
-        count = min(_CANDIDATES, logits.shape[-1])
-        sorted_probabilities, order = probabilities.topk(count, dim=-1)
-        cumulative = sorted_probabilities.cumsum(dim=-1)
-        if count < logits.shape[-1] and bool((cumulative[:, -1] < top_p).any()):
-            sorted_probabilities, order = probabilities.sort(dim=-1, descending=True)
-            cumulative = sorted_probabilities.cumsum(dim=-1)
-        last = (cumulative < top_p).sum(dim=-1).clamp(max=cumulative.shape[-1] - 1)
+        cumulative = probabilities.cumsum(dim=-1)
+        return _at(cumulative, torch.full_like(uniform, logits.shape[-1] - 1, dtype=torch.long), uniform)
+    likeliest, order = probabilities.topk(min(_CANDIDATES, logits.shape[-1]), dim=-1)
+    tokens = _from_nucleus(likeliest, order, uniform, top_p)
+    wide = (likeliest.sum(dim=-1) < top_p).nonzero()[:, 0]
+    if len(wide):
+        everything, order = probabilities[wide].sort(dim=-1, descending=True)
+        tokens[wide] = _from_nucleus(everything, order, uniform[wide], top_p)
+    return tokens
+
+
+def _from_nucleus(probabilities: Any, order: Any, uniform: Any, top_p: float) -> Any:
+    """Tokens of rows whose probabilities descend; `order` has the token of each."""
+    cumulative = probabilities.cumsum(dim=-1)
+    last = (cumulative < top_p).sum(dim=-1).clamp(max=cumulative.shape[-1] - 1)
+    return order.gather(1, _at(cumulative, last, uniform)[:, None])[:, 0]
+
+
+def _at(cumulative: Any, last: Any, uniform: Any) -> Any:
+    """The place of each row's number in its cumulative distribution, which ends at the place `last`."""
+    torch = importlib.import_module("torch")
     kept = cumulative.gather(1, last[:, None])
     place = torch.searchsorted(cumulative, uniform[:, None] * kept, right=True)
-    place = torch.minimum(place, last[:, None])
-    return (place if order is None else order.gather(1, place))[:, 0]
+    return torch.minimum(place, last[:, None])[:, 0]
 
 
 def chosen_logprobs(logits: Any, tokens: Any) -> Any:

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
     from ..engine import Draw, Prompt, Sampling
 
-MOST_ROWS: Final = 128
-"""Samples side by side where memory allows more: beyond it a CPU gains nothing."""
+_MOST_ROWS: Final = 128
+"""Samples side by side where memory allows more: beyond it a CPU gains nothing, unless the model is small."""
+
+_MOST_ROWS_OF_SMALL: Final = 512
+_SMALL_PARAMETERS: Final = 50_000_000
+"""Models below it take longer for a step's calls than for its arithmetic, until there are more rows."""
 
 _MEMORY_SHARE: Final = 0.5
 _LOGIT_COPIES: Final = 6
@@ -41,7 +45,7 @@ class TransformersEngine:
         precision: fp32, bf16 or fp16, or that of a checkpoint which is quantised already.
         device: A device of torch, or `auto` for a GPU where there is one.
         max_model_tokens: Tokens of a prompt with its output, at most; None for the model's own context.
-        most_rows: Samples side by side, at most.
+        most_rows: Samples side by side, at most; None for 128, or 512 of a small model.
 
     Raises:
         UserError: There is no such model, or not at this precision.
@@ -55,7 +59,7 @@ class TransformersEngine:
         *,
         device: str = "auto",
         max_model_tokens: int | None = None,
-        most_rows: int = MOST_ROWS,
+        most_rows: int | None = None,
     ) -> None:
         try:
             self._torch: Any = importlib.import_module("torch")
@@ -67,8 +71,9 @@ class TransformersEngine:
         checkpoint = find_checkpoint(model)
         self._precision = check_precision(checkpoint, precision, online=(), engine="the transformers engine")
         self._device = ("cuda" if self._torch.cuda.is_available() else "cpu") if device == "auto" else device
-        self._most_rows = most_rows
         network, tokenizer = self._load(checkpoint)
+        small = network.num_parameters() < _SMALL_PARAMETERS
+        self._most_rows = most_rows or (_MOST_ROWS_OF_SMALL if small else _MOST_ROWS)
         text_config = network.config.get_text_config()
         context = getattr(text_config, "max_position_embeddings", None)
         limits = [limit for limit in (max_model_tokens, context) if limit is not None]
@@ -85,7 +90,7 @@ class TransformersEngine:
             model=model,
             revision=checkpoint.revision,
             precision=self._precision,
-            device=self._device_name(),
+            device=self._device_name(network.dtype),
             max_model_tokens=self._max_model_tokens,
             exact=most_rows == 1 and self._device == "cpu",
         )
@@ -249,15 +254,34 @@ class TransformersEngine:
             tokenizer = self._transformers.AutoTokenizer.from_pretrained(checkpoint.source, **chosen)
             model = self._transformers.AutoModelForCausalLM.from_pretrained(checkpoint.source, **chosen, **placed)
             if checkpoint.quantisation is None:
-                model = model.to(self._device)
+                model = model.to(self._device, self._computing_dtype(placed["dtype"], checkpoint))
         except (OSError, ValueError, ImportError, RuntimeError) as error:
             raise EngineError(f"transformers cannot load {checkpoint.source}: {error_line(error)}") from None
         return model.eval(), tokenizer
 
-    def _device_name(self) -> str:
+    def _computing_dtype(self, dtype: Any, checkpoint: Checkpoint) -> Any:
+        """32 bits where a CPU has no instructions for fewer and memory holds the weights so; else the precision's own.
+
+        The weights have the values of their precision all the same. Without such instructions 16 bits take ten times as
+        long as 32.
+        """
+        instructions = {
+            self._torch.bfloat16: "_is_mkldnn_bf16_supported",
+            self._torch.float16: "_is_mkldnn_fp16_supported",
+        }
+        if self._device != "cpu" or dtype not in instructions:
+            return dtype
+        has_instructions = getattr(self._torch.ops.mkldnn, instructions[dtype], None)
+        widened = 2 * (checkpoint.weight_bytes or 0)
+        if (has_instructions is not None and has_instructions()) or widened > (available_memory_bytes() or 0):
+            return dtype
+        return self._torch.float32
+
+    def _device_name(self, dtype: Any) -> str:
         if self._device.startswith("cuda"):
             return str(self._torch.cuda.get_device_name(self._device))
-        return cpu_name()
+        widened = dtype == self._torch.float32 and DTYPES.get(self._precision) != "float32"
+        return f"{cpu_name()}, computing in 32 bits" if widened else cpu_name()
 
 
 def _cache_bytes_per_token(config: Any, item_bytes: int) -> int:
