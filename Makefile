@@ -8,6 +8,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
 BASE ?=
+# PyTorch's own index has builds for the CPU; on Linux PyPI has those with gigabytes of CUDA packages alone.
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP = .venv/bin/python -m pip -qq --disable-pip-version-check
 
 help: ## list the targets
@@ -15,7 +18,7 @@ help: ## list the targets
 
 install: .venv/.installed ## make .venv with codebudget in it
 
-demo: .venv/.installed ## run the main job on a small recorded set
+demo: .venv/.installed-demo ## run the main job: draw from the nano models, grade, compare (two minutes)
 	@examples/demo/run.sh
 
 test: .venv/.installed-dev ## run the tests (ARGS="tests/budgets -k flops" runs some of them)
@@ -46,6 +49,12 @@ clean: ## remove .venv, caches and build folders; a store of samples stays
 	@echo 'installing codebudget into .venv (only the first time)' >&2
 	@$(PIP) install --editable .
 	@touch $@
+
+.venv/.installed-demo: pyproject.toml setup.py | .venv/bin/python
+	@echo 'installing codebudget, PyTorch for the CPU and transformers into .venv (only the first time; 1.5 GB)' >&2
+	@$(PIP) install --no-deps --extra-index-url "$(TORCH_INDEX)" "$(TORCH)"
+	@$(PIP) install --editable '.[transformers]'
+	@touch .venv/.installed $@
 
 .venv/.installed-dev: pyproject.toml setup.py | .venv/bin/python
 	@echo 'installing codebudget and its test tools into .venv (only the first time)' >&2

@@ -48,10 +48,14 @@ class Model(Record):
 
 
 class Family(Record):
-    """Models of one design in several sizes."""
+    """Models of one design in several sizes.
+
+    `benchmark` is the one that they were made for, None where there is no such.
+    """
 
     name: str
     default_precision: str
+    benchmark: str | None = None
     models: tuple[Model, ...]
 
 
@@ -152,7 +156,12 @@ def _load(name: str) -> Family:
         )
         for entry in table["models"]
     )
-    return Family(name=table["name"], default_precision=table["default_precision"], models=models)
+    return Family(
+        name=table["name"],
+        default_precision=table["default_precision"],
+        benchmark=table.get("benchmark"),
+        models=models,
+    )
 
 
 def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:

@@ -53,6 +53,7 @@ from .planning import (
     ToleranceOption,
     UsdPerHourOption,
     UsdPerMtokOption,
+    benchmark_name,
     plan_as_json,
     plan_from_options,
 )
@@ -68,7 +69,6 @@ if TYPE_CHECKING:
     from ..tasks import Benchmark
     from .planning import Planned
 
-DEFAULT_BENCHMARK = "humaneval"
 DEFAULT_RANKERS = ("random", "first", "shortest", "examples", "majority")
 DECISIVE_RANKER = "examples"
 """By which those without tests are advised where no ranker is named; fixed beforehand, never the best of several."""
@@ -130,7 +130,7 @@ def compare(
     """
     from ..tasks import load_benchmark
 
-    chosen = _first(load_benchmark(benchmark or DEFAULT_BENCHMARK, parse_fields(field)), tasks)
+    chosen = _first(load_benchmark(benchmark_name(benchmark, family), parse_fields(field)), tasks)
     planned = plan_from_options(
         arms,
         family=family,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import MachineError, UserError
-from .compare import DECISIVE_RANKER, DEFAULT_BENCHMARK, without_versions
+from .compare import DECISIVE_RANKER, without_versions
 from .grading import (
     DEFAULT_STORE,
     FieldOption,
@@ -32,6 +32,7 @@ from .planning import (
     PromptTokensOption,
     RegimeName,
     RegimeOption,
+    benchmark_name,
     conditions_from_options,
     describe_runtime,
     describe_workload,
@@ -125,7 +126,7 @@ def curve(
     from ..rankers import load_ranker
     from ..tasks import load_benchmark
 
-    chosen = load_benchmark(benchmark or DEFAULT_BENCHMARK, parse_fields(field))
+    chosen = load_benchmark(benchmark_name(benchmark, family), parse_fields(field))
     workload = workload_from_options(
         benchmark=None if benchmark is None else chosen,
         prompt_tokens=prompt_tokens,

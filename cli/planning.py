@@ -45,6 +45,8 @@ class Convention(StrEnum):
     tokens = "tokens"
 
 
+DEFAULT_BENCHMARK = "humaneval"
+
 ArmsArgument = Annotated[
     list[str],
     typer.Argument(
@@ -59,7 +61,12 @@ BudgetOption = Annotated[
     str | None, typer.Option(help="Limits per task for all arms, such as flops=2e13.", metavar="KIND=AMOUNT,...")
 ]
 BenchmarkOption = Annotated[
-    str | None, typer.Option(metavar="NAME|FILE|ID", help="The benchmark, whose token counts are planned for.")
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE|ID",
+        help="The benchmark, whose token counts are planned for.",
+        show_default="humaneval, or the family's own: nano",
+    ),
 ]
 PromptTokensOption = Annotated[int | None, typer.Option(min=1, help="Tokens of a prompt, prefilled once per task.")]
 OutputTokensOption = Annotated[int | None, typer.Option(min=1, help="Tokens of one sample.")]
@@ -107,6 +114,17 @@ class Planned:
     conditions: Conditions
     memory_limit_bytes: float | None = None
     """Memory of one device, where a budget or the hardware says."""
+
+
+def benchmark_name(named: str | None, family: str) -> str:
+    """The benchmark that is meant: the one that was named, else the one that the family was made for, else HumanEval.
+
+    Raises:
+        UserError: there is no such family.
+    """
+    from ..budgets.models import find_family
+
+    return named or find_family(family).benchmark or DEFAULT_BENCHMARK
 
 
 def plan_from_options(

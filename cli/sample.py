@@ -33,6 +33,7 @@ from .planning import (
     RegimeName,
     UsdPerHourOption,
     UsdPerMtokOption,
+    benchmark_name,
     conditions_from_options,
 )
 from .progress import shown_progress
@@ -50,8 +51,13 @@ SampleStoreOption = Annotated[str, typer.Option("--store", metavar="FILE", help=
 def sample(
     arms: ArmsArgument,
     benchmark: Annotated[
-        str, typer.Option(metavar="NAME|FILE|ID", help="The benchmark whose tasks are asked.")
-    ] = "humaneval",
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE|ID",
+            help="The benchmark whose tasks are asked.",
+            show_default="humaneval, or the family's own: nano",
+        ),
+    ] = None,
     field: FieldOption = None,
     family: FamilyOption = "codellama",
     engine: EngineOption = "auto",
@@ -96,7 +102,7 @@ def sample(
         usd_per_mtok=usd_per_mtok or (),
         concurrency=None,
     )
-    chosen = load_benchmark(benchmark, parse_fields(field))
+    chosen = load_benchmark(benchmark_name(benchmark, family), parse_fields(field))
     targets = _targets(arms, family, chosen, served=engine == "openai")
     try:
         check_engine(drawing)

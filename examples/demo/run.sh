@@ -1,28 +1,17 @@
 #!/usr/bin/env bash
-# The main job on programs that people wrote: no weights, no GPU, no download.
+# The main job with models that ship: three sizes of the nano family, drawn, graded and compared on this machine.
 set -euo pipefail
-cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.."
 
-readonly root=$PWD/../..
-readonly codebudget=${CODEBUDGET:-$root/.venv/bin/codebudget}
-readonly prefix="not a model's | "
+readonly codebudget=${CODEBUDGET:-$PWD/.venv/bin/codebudget}
+readonly job=(compare 4m:1 1m 250k --family nano --match flops)
 
-main() {
-    echo 'Twelve small tasks. Hand-written programs, right and wrong ones, stand in for'
-    echo 'the outputs of a large and a small model.'
-    local sandbox
-    sandbox=$("$codebudget" sandbox probe)
-    if [[ $sandbox == process ]]; then
-        echo 'Neither Docker nor bubblewrap works here, so --sandbox process is named: weak'
-        echo 'isolation, good enough for these programs, which came with codebudget.'
-    else
-        sandbox=auto
-    fi
-    "$codebudget" compare large:1 small:4 --benchmark tasks.jsonl --sandbox "$sandbox" \
-        --samples large=large/samples.jsonl --samples small=small/samples.jsonl \
-        --store "$root/.codebudget/store.sqlite" "$@"
-}
-
-# Every line says whose programs these are, and still fits 100 columns.
-export COLUMNS=$((100 - ${#prefix}))
-main "$@" 2>&1 | sed --unbuffered "s/^/$prefix/"
+sandbox=$("$codebudget" sandbox probe)
+if [[ $sandbox == process ]]; then
+    echo 'Neither Docker nor bubblewrap works here, so --sandbox process is named: weak isolation, good enough for' >&2
+    echo 'programs of models that were trained on harmless functions alone.' >&2
+else
+    sandbox=auto
+fi
+printf '$ codebudget %s\n' "${job[*]}" >&2
+exec "$codebudget" "${job[@]}" --engine transformers --sandbox "$sandbox" "$@"
