@@ -12,7 +12,7 @@ import typer
 
 from .. import __version__
 from ..errors import CodebudgetError
-from . import benchmarks, hardware, models, rankers, sandbox
+from . import benchmarks, hardware, leaderboard, models, rankers, sandbox
 from .calibrate import calibrate
 from .compare import compare
 from .curve import curve
@@ -46,6 +46,7 @@ app.command(short_help="Measure this machine, so that plans know its runtime.")(
 app.command(short_help="What this machine can do, and what to install for the rest.")(doctor)
 app.add_typer(benchmarks.app, name="benchmarks")
 app.add_typer(hardware.app, name="hardware")
+app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(models.app, name="models")
 app.add_typer(rankers.app, name="rankers")
 app.add_typer(sandbox.app, name="sandbox")

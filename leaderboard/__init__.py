@@ -1,0 +1,1 @@
+"""Leaderboard runs: a board file becomes a run directory that anyone can verify."""

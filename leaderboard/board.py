@@ -1,0 +1,238 @@
+"""The board file: what a leaderboard run is to do."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..errors import MachineError, UserError
+from ..records import BudgetKind, Limits
+from .toml_lines import has_key, line_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .toml_lines import Place
+
+DEFAULT_RANKERS = ("examples", "majority", "shortest", "first")
+"""The first one advises those without tests, as everywhere; it is named before anything is known."""
+
+ALWAYS_RANKED = "random"
+REFERENCE = "oracle"
+
+Text = Annotated[str, Field(min_length=1)]
+Whole = Annotated[int, Field(ge=1)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class BenchmarkTable(_Table):
+    """`[[benchmarks]]`: tasks, and recorded samples of arms that nothing is to be drawn of.
+
+    `samples` are files, folders and globs by arm, relative to the board's folder, as is a benchmark's file. `tasks`
+    takes only the first so many.
+    """
+
+    name: Text
+    tasks: Whole | None = None
+    fields: dict[str, str] = {}
+    samples: dict[str, list[Text]] = {}
+
+
+class BudgetTable(_Table):
+    """`[budget]`: what gives arms without a k theirs, and what costs are counted for; as the options of `plan`."""
+
+    match: BudgetKind | None = None
+    limit: Text | None = None
+    tolerance: Annotated[float, Field(ge=0)] = 0.05
+    convention: Literal["paper", "tokens"] | None = None
+    prompt_tokens: Whole | None = None
+    output_tokens: Whole | None = None
+    hardware: Text | None = None
+    regime: Literal["latency", "throughput"] = "throughput"
+    calibration: Text | None = None
+    usd_per_hour: Annotated[float, Field(gt=0)] | None = None
+    usd_per_mtok: list[Text] = []
+    concurrency: Whole | None = None
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> BudgetTable:
+        if self.match is not None and self.limit is not None:
+            raise ValueError("give match or limit, not both: a limit takes the first arm's place")
+        return self
+
+
+class SamplingTable(_Table):
+    """`[sampling]`: how samples are drawn; as the options of `sample`."""
+
+    engine: Text = "auto"
+    preset: Text = "completion"
+    temperature: Annotated[float, Field(ge=0)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_tokens: Whole | None = None
+
+
+class LimitsTable(_Table):
+    """`[sandbox.limits]`: what one program may use; see `records.Limits`, whose values hold where none is given."""
+
+    cpu_s: Annotated[float, Field(gt=0)] | None = None
+    wall_s: Annotated[float, Field(gt=0)] | None = None
+    memory_bytes: Whole | None = None
+    output_bytes: Whole | None = None
+    processes: Whole | None = None
+    open_files: Whole | None = None
+    file_bytes: Whole | None = None
+
+    def limits(self) -> Limits:
+        """As the sandbox takes them."""
+        return Limits.model_validate(self.model_dump(exclude_none=True))
+
+
+class SandboxTable(_Table):
+    """`[sandbox]`: where programs run. With `check` the corpus of attacks is run first, once per machine and store."""
+
+    launcher: Text = "auto"
+    workers: Whole | None = None
+    allow_shared: bool = False
+    check: bool = True
+    limits: LimitsTable = LimitsTable()
+
+
+class Board(_Table):
+    """A whole board file."""
+
+    schema_version: Literal[1]
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    description: str = ""
+    family: Text = "codellama"
+    arms: Annotated[list[Text], Field(min_length=1)]
+    seed: Annotated[int, Field(ge=0)] = 0
+    rankers: Annotated[list[Text], Field(min_length=1)] = list(DEFAULT_RANKERS)
+    ks: list[Whole] | None = None
+    benchmarks: Annotated[list[BenchmarkTable], Field(min_length=1)]
+    budget: BudgetTable = BudgetTable()
+    sampling: SamplingTable = SamplingTable()
+    sandbox: SandboxTable = SandboxTable()
+
+    @property
+    def decisive_ranker(self) -> str:
+        """The ranker by which those without tests are advised."""
+        return next(name for name in self.rankers if name != REFERENCE)
+
+    @property
+    def all_rankers(self) -> tuple[str, ...]:
+        """All that are run: those of the file, and the bound that picks blindly. `oracle` follows from pass@k."""
+        return tuple(name for name in dict.fromkeys((*self.rankers, ALWAYS_RANKED)) if name != REFERENCE)
+
+
+@dataclass(frozen=True)
+class BoardFile:
+    """A board with the file that it was read from."""
+
+    path: Path
+    text: str
+    board: Board
+
+    @contextmanager
+    def at(self, *place: str | int) -> Iterator[None]:
+        """An error inside is said to be that of the value at `place`, with its line."""
+        try:
+            yield
+        except UserError as error:
+            raise UserError(f"{self._where(place)}: {error}") from error
+        except MachineError as error:
+            raise type(error)(f"{self._where(place)}: {error}") from error
+
+    def _where(self, place: Place) -> str:
+        return f"{self.path}:{line_of(self.text, place)}: {_named(place)}"
+
+
+def load_board(path: Path) -> BoardFile:
+    """Read a board file.
+
+    Raises:
+        UserError: It cannot be read, is not TOML, or says something that a board cannot; the message names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UserError(f"cannot read the board {path} ({reason}); name a .toml file") from None
+    return parse_board(path, text)
+
+
+def parse_board(path: Path, text: str) -> BoardFile:
+    """`load_board` of a text that was read from `path`.
+
+    Raises:
+        UserError: See there.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"line (\d+)", str(error))
+        line = found[1] if found else len(text.splitlines()) or 1
+        raise UserError(f"{path}:{line}: this is not TOML: {error}") from None
+    try:
+        board = Board.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        # A union's branch is no part of the file.
+        place = _in_file(data, first["loc"])
+        raise UserError(f"{path}:{line_of(text, place)}: {_named(place)}: {_explained(first)}") from None
+    file = BoardFile(path, text, board)
+    _check(file)
+    return file
+
+
+def _check(file: BoardFile) -> None:
+    """What one value alone does not show."""
+    board = file.board
+    for place, arm in enumerate(board.arms):
+        if arm in board.arms[:place]:
+            with file.at("arms", place):
+                raise UserError(f"the arm {arm} is there twice; leave one out")
+    if not set(board.rankers) - {REFERENCE}:
+        with file.at("rankers"):
+            raise UserError("oracle picks by the hidden tests and is always shown; name one that works without")
+    names = [(table.name, table.tasks) for table in board.benchmarks]
+    for place, name in enumerate(names):
+        if name[0] in [earlier for earlier, _ in names[:place]]:
+            with file.at("benchmarks", place, "name"):
+                raise UserError(f"the benchmark {name[0]} is there twice; leave one out")
+
+
+def _in_file(data: Any, loc: tuple[int | str, ...]) -> Place:
+    """The part of pydantic's location that the file has, with the key that is missing or wrong."""
+    place: list[str | int] = []
+    for key in loc:
+        place.append(key)
+        if not has_key(data, key):
+            break
+        data = data[key]
+    return tuple(place)
+
+
+def _explained(error: Any) -> str:
+    kind = error["type"]
+    if kind == "missing":
+        return "this key is missing; write it"
+    if kind == "extra_forbidden":
+        return "there is no such key; docs/leaderboard.md lists all of them"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{message[0].lower()}{message[1:]}" + ("" if kind == "value_error" else f", not {error['input']!r}")
+
+
+def _named(place: Place) -> str:
+    named = ""
+    for key in place:
+        named += f"[{key}]" if isinstance(key, int) else f".{key}" if named else key
+    return named or "the board"

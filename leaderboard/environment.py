@@ -1,0 +1,73 @@
+"""What a run was made by: code, packages and hardware, as far as this process can see."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_TOOL_S = 20.0
+
+
+def code_version() -> dict[str, Any]:
+    """Version, commit and whether files differ from it; commit and difference are None where nothing tells them.
+
+    A checkout tells both, an installation from a repository the commit (PEP 610).
+    """
+    version = metadata.version("codebudget")
+    if (_PACKAGE / ".git").exists():
+        commit = _said(["git", "-C", str(_PACKAGE), "rev-parse", "HEAD"])
+        changes = _said(["git", "-C", str(_PACKAGE), "status", "--porcelain"])
+        if commit is not None and changes is not None:
+            return {"version": version, "commit": commit.strip(), "dirty": bool(changes.strip())}
+    origin = metadata.distribution("codebudget").read_text("direct_url.json")
+    commit = json.loads(origin).get("vcs_info", {}).get("commit_id") if origin else None
+    return {"version": version, "commit": commit, "dirty": None if commit is None else False}
+
+
+def packages() -> dict[str, str]:
+    """Every installed distribution with its version."""
+    found = {dist.metadata["Name"]: dist.version for dist in metadata.distributions()}
+    return {name: found[name] for name in sorted(found, key=str.lower) if name}
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores that may be used, memory, and accelerators as their driver names them."""
+    return {
+        "machine": platform.machine(),
+        "cpu": _field("/proc/cpuinfo", "model name"),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "accelerators": _accelerators(),
+    }
+
+
+def _accelerators() -> list[str]:
+    if shutil.which("nvidia-smi") is None:
+        return []
+    listed = _said(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"])
+    return [line.strip() for line in (listed or "").splitlines() if line.strip()]
+
+
+def _field(path: str, name: str) -> str | None:
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    rows = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in rows if key.strip() == name), None)
+
+
+def _said(command: list[str]) -> str | None:
+    """What a tool prints; None where it is not there or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TOOL_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,167 @@
+"""manifest.json: what made a run, and the hash of every other file of it."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..hashing import key_of
+from ..records import Limits  # noqa: TC001 (pydantic reads it)
+from ..sampler.prompting import Settings  # noqa: TC001 (as above)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..rankers import Ranker
+    from ..records import ReferenceCheck
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Code(_Part):
+    """The codebudget that made the run; `dirty` says whether files differed from the commit."""
+
+    version: str
+    commit: str | None
+    dirty: bool | None
+
+
+class Hardware(_Part):
+    """The machine."""
+
+    machine: str
+    cpu: str | None
+    cores: int
+    memory_bytes: int
+    accelerators: tuple[str, ...]
+
+
+class SandboxCheck(_Part):
+    """What `codebudget sandbox check` found on this sandbox; see `sandbox.conformance`."""
+
+    result_hash: Sha256
+    corpus: Sha256
+    ok: int
+    not_promised: int
+    failed: int
+
+
+class SandboxPart(_Part):
+    """What graded: `environment` names the image's digest or the interpreter, and the guest's."""
+
+    launcher: str
+    environment: str
+    limits: Limits
+    allow_shared: bool
+    conformance: SandboxCheck | None
+
+
+class BenchmarkPart(_Part):
+    """One benchmark: the hash over its tasks, and over what its reference solutions showed."""
+
+    benchmark: str
+    spec: str
+    content_hash: Sha256
+    reference_check: Sha256
+
+
+class SampleFile(_Part):
+    """A file that samples were read from."""
+
+    name: str
+    sha256: Sha256
+
+
+class ModelPart(_Part):
+    """What made an arm's samples of one benchmark. `exact`: the engine promises the same text for the same seed."""
+
+    arm: str
+    benchmark: str
+    model: str
+    precision: str
+    source: Literal["drawn", "files"]
+    engine: str | None = None
+    engine_version: str | None = None
+    revision: str | None = None
+    device: str | None = None
+    exact: bool | None = None
+    seed: int | None = None
+    settings: Settings | None = None
+    files: tuple[SampleFile, ...] = ()
+
+
+class RankerPart(_Part):
+    """A ranker, and the hash of the file that defines it."""
+
+    name: str
+    version: str
+    pointwise: bool
+    needs: tuple[str, ...]
+    origin: str
+    sha256: Sha256 | None
+
+
+class Manifest(_Part):
+    """A whole manifest. `run_id` is the hash of all the rest, and so of the run: what to publish beside it."""
+
+    schema_version: Literal[1]
+    run_id: Sha256
+    name: str
+    codebudget: Code
+    python: str
+    platform: str
+    packages: dict[str, str]
+    hardware: Hardware
+    argv: tuple[str, ...]
+    seed: int
+    sandbox: SandboxPart
+    benchmarks: tuple[BenchmarkPart, ...]
+    models: tuple[ModelPart, ...]
+    rankers: dict[str, RankerPart]
+    files: dict[str, Sha256]
+
+
+RUN_ID: Final = "run_id"
+
+
+def run_id_of(manifest: Mapping[str, Any]) -> str:
+    """The SHA-256 over a manifest without its `run_id`, as compact JSON with sorted keys."""
+    rest = {key: value for key, value in manifest.items() if key != RUN_ID}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest with its `run_id`."""
+    return {**manifest, RUN_ID: run_id_of(manifest)}
+
+
+def reference_check_hash(checks: Mapping[str, ReferenceCheck]) -> str:
+    """The SHA-256 over what the reference solutions showed, times and details left out."""
+    fields = {"task_id", "ok", "integrity", "mutates_arguments", "sites", "calls"}
+    return key_of(*(checks[task_id].model_dump_json(include=fields) for task_id in sorted(checks)))
+
+
+def ranker_part(ranker: Ranker) -> RankerPart:
+    """What a manifest says of a ranker: plug-ins are code that a reader may want to see."""
+    file = inspect.getsourcefile(type(ranker))
+    module = type(ranker).__module__
+    owners = metadata.packages_distributions().get(module.partition(".")[0])
+    origin = f"{owners[0]} {metadata.version(owners[0])}" if owners else Path(file).name if file else module
+    return RankerPart(
+        name=ranker.name,
+        version=ranker.version,
+        pointwise=ranker.pointwise,
+        needs=tuple(sorted(ranker.needs)),
+        origin=origin,
+        sha256=hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None,
+    )

@@ -1,0 +1,156 @@
+"""The rows of a run: candidates, verdicts and rankings, as records and as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import UserError
+from ..records import Candidate, Integrity, Ranking, Status, Usage, Verdict
+from .files import read_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ..pools import RankedTask
+
+MACHINE_DECIDES: Final = frozenset({"timeout", "memory", "output"})
+"""Statuses of programs that were cut off: how far they had come by then is the machine's doing."""
+
+_ADDRESS: Final = re.compile(r"0x[0-9a-f]{6,}")
+_COUNT = Annotated[int, Field(ge=0)]
+_FINITE = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Row(BaseModel):
+    """What all rows have: where they belong."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    benchmark: str
+    arm: str
+    task_id: str
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON, what is not known left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class CandidateRow(Row):
+    """One sample. `arm` is the arm as typed; see `records.Candidate` for the rest. A logprob may be "-inf"."""
+
+    index: _COUNT
+    raw: str
+    program: str
+    seed: int | None = None
+    stratum: str | None = None
+    prompt: str | None = None
+    finish_reason: Literal["stop", "length"] | None = None
+    prompt_tokens: _COUNT | None = None
+    output_tokens: _COUNT | None = None
+    logprobs: tuple[float | Literal["-inf"], ...] | None = None
+
+    @classmethod
+    def of(cls, benchmark: str, arm: str, candidate: Candidate) -> CandidateRow:
+        """The row of a candidate."""
+        fields = candidate.model_dump(exclude={"schema_version", "arm", "logprobs"})
+        logprobs = candidate.logprobs
+        if logprobs is not None:
+            # JSON has no infinity; a probability of 0 is none.
+            fields["logprobs"] = tuple(value if math.isfinite(value) else "-inf" for value in logprobs)
+        return cls(benchmark=benchmark, arm=arm, **fields)
+
+    def candidate(self) -> Candidate:
+        """The candidate of a row."""
+        fields = self.model_dump(exclude={"benchmark", "logprobs"})
+        logprobs = None if self.logprobs is None else tuple(map(float, self.logprobs))
+        return Candidate(**fields, logprobs=logprobs)
+
+
+class VerdictRow(Row):
+    """The verdict on one candidate; `tests_run` is left out where the machine's speed decides it."""
+
+    index: _COUNT
+    status: Status
+    integrity: Integrity
+    tests_run: _COUNT | None = None
+    tests_expected: _COUNT
+    detail: str | None = None
+
+    @classmethod
+    def of(cls, benchmark: str, arm: str, candidate: Candidate, verdict: Verdict) -> VerdictRow:
+        """The row of a verdict."""
+        return cls(
+            benchmark=benchmark,
+            arm=arm,
+            task_id=candidate.task_id,
+            index=candidate.index,
+            status=verdict.status,
+            integrity=verdict.integrity,
+            tests_run=None if verdict.status in MACHINE_DECIDES else verdict.tests_run,
+            tests_expected=verdict.tests_expected,
+            # Where things lie in memory differs from run to run.
+            detail=_ADDRESS.sub("0x...", verdict.detail) or None,
+        )
+
+    def verdict(self) -> Verdict:
+        """The verdict of a row, without what was measured."""
+        fields = self.model_dump(exclude={"benchmark", "arm", "task_id", "index"}, exclude_none=True)
+        return Verdict(**fields)
+
+
+class RankingRow(Row):
+    """How one ranker scored a task's candidates, in the order of their verdicts; `at_k` is rank-score@k by k."""
+
+    ranker: str
+    scores: tuple[_FINITE, ...]
+    flops: Annotated[float, Field(ge=0)]
+    executions: _COUNT
+    at_k: dict[int, Annotated[float, Field(ge=0, le=1)]]
+
+    @classmethod
+    def of(cls, benchmark: str, arm: str, task_id: str, ranker: str, ranked: RankedTask) -> RankingRow:
+        """The row of a ranking."""
+        usage = ranked.ranking.usage
+        return cls(
+            benchmark=benchmark,
+            arm=arm,
+            task_id=task_id,
+            ranker=ranker,
+            scores=ranked.ranking.scores,
+            flops=(usage.prefill_flops or 0.0) + (usage.decode_flops or 0.0),
+            executions=ranked.ranking.executions,
+            at_k=ranked.at_k,
+        )
+
+    def ranked(self) -> RankedTask:
+        """The ranking of a row, without what was measured."""
+        from ..pools import RankedTask
+
+        usage = Usage(decode_flops=self.flops)
+        return RankedTask(Ranking(scores=self.scores, usage=usage, executions=self.executions), dict(self.at_k))
+
+
+AnyRow = TypeVar("AnyRow", CandidateRow, VerdictRow, RankingRow)
+
+
+def read_rows(path: Path, kind: type[AnyRow]) -> Iterator[AnyRow]:
+    """The rows of a file, as they stand.
+
+    Raises:
+        UserError: One is not such a row, or the file cannot be read; the message names the row.
+    """
+    for number, line in enumerate(read_lines(path), 1):
+        try:
+            yield kind.model_validate(json.loads(line))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(map(str, first["loc"])) or "the row"
+            raise UserError(f"{path}:{number}: {field}: {first['msg']}; get the run again") from None
+        except ValueError:
+            raise UserError(f"{path}:{number}: not a row of JSON; get the run again") from None

@@ -1,0 +1,353 @@
+"""A board's candidates -> a run directory: graded, ranked, scored and written as a whole."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..budgets.realised import realised_costs
+from ..errors import MachineError, UserError
+from ..pools import Graded, gather, grade_pools, rank_pool, scorable
+from . import files
+from .environment import code_version, hardware, packages
+from .manifest import (
+    BenchmarkPart,
+    ModelPart,
+    SandboxCheck,
+    SandboxPart,
+    ranker_part,
+    reference_check_hash,
+    sealed,
+)
+from .report import report_of
+from .results import Section, budget_of, ks_of, results_of
+from .rows import CandidateRow, RankingRow, VerdictRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ..grading import Grader, Progress
+    from ..pools import GradedArms, Pool, RankedTask
+    from ..rankers import Ranker
+    from ..records import Candidate, Realised
+    from ..sampler.origins import Tally
+    from .board import Board, BoardFile
+    from .results import Entry
+
+
+class ArmInput(NamedTuple):
+    """An arm's candidates of one benchmark, what made them, and what drawing them took where that was done here."""
+
+    candidates: Sequence[Candidate]
+    made_by: ModelPart
+    tally: Tally | None = None
+
+
+class Made(NamedTuple):
+    """A written run: its results and its manifest."""
+
+    results: dict[str, Any]
+    manifest: dict[str, Any]
+
+    @property
+    def sandbox_errors(self) -> int:
+        """Programs that the machine failed to grade."""
+        return sum(section["sandbox_errors"] for section in self.results["benchmarks"])
+
+
+class Clock:
+    """Seconds by step."""
+
+    def __init__(self) -> None:
+        self.started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.steps: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Count what is done inside to a step."""
+        since = time.monotonic()
+        try:
+            yield
+        finally:
+            self.steps[name] = self.steps.get(name, 0.0) + time.monotonic() - since
+
+
+def check_out(out: Path) -> None:
+    """Refuse a place that a run cannot take.
+
+    Raises:
+        UserError: Something else is there.
+        MachineError: Its folder cannot be written.
+    """
+    if out.exists() and not files.is_run(out):
+        raise UserError(f"{out} is there and is no run; name another folder with --out DIR")
+    folder = out.resolve().parent
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}; make it, or name another with --out DIR")
+    if not os.access(folder, os.W_OK):
+        raise MachineError(f"the folder {folder} cannot be written; name another with --out DIR")
+
+
+def make_run(
+    file: BoardFile,
+    inputs: Sequence[tuple[Entry, Sequence[ArmInput]]],
+    rankers: Mapping[str, Ranker],
+    grader: Grader,
+    out: Path,
+    *,
+    argv: Sequence[str],
+    conformance: SandboxCheck | None,
+    clock: Clock,
+    progress: Progress,
+) -> Made:
+    """Grade, rank and score the candidates of a board, and write the run; `out` is replaced when it is complete.
+
+    Args:
+        file: The board.
+        inputs: Its benchmarks, each with the input of every arm.
+        rankers: By the name that the board has, in its order.
+        grader: Runs programs, through the store.
+        out: The run directory.
+        argv: The command line.
+        conformance: What examining the sandbox showed.
+        clock: Counts seconds; drawing is in it already.
+        progress: Is told how far grading and ranking are.
+
+    Raises:
+        UserError: No task of a benchmark can be scored for all arms.
+        MachineError: The run cannot be written, or the sandbox failed so that nothing can be scored.
+    """
+    board = file.board
+    sections: list[Section] = []
+    checks: list[BenchmarkPart] = []
+    timings: list[dict[str, Any]] = []
+    candidates, verdicts, rankings = list[CandidateRow](), list[VerdictRow](), list[RankingRow]()
+    for entry, arms in inputs:
+        samples = [arm.candidates for arm in arms]
+        wanted = entry.wanted(samples)
+        with clock.step("grading"):
+            found = scorable(entry.benchmark, wanted, grader, allow_shared=board.sandbox.allow_shared)
+            measured = grade_pools(found, grader)
+        # From here on verdicts are what the rows say, as they are for whoever verifies them.
+        rows = verdict_rows(entry, measured)
+        graded = gather(wanted, found, pools_of_rows(entry, measured, rows))
+        with clock.step("ranking"):
+            ranked = rank_arms(board, entry, graded, rankers, grader, progress)
+        sections.append(Section(entry, graded, ranked))
+        checks.append(
+            BenchmarkPart(
+                benchmark=entry.benchmark.name,
+                spec=entry.spec,
+                content_hash=entry.benchmark.content_hash,
+                reference_check=reference_check_hash(found.checks),
+            )
+        )
+        timings += _arm_timings(board, entry, arms, graded._replace(pools=measured), ranked)
+        candidates += candidate_rows(entry, samples)
+        verdicts += rows
+        rankings += ranking_rows(sections[-1])
+    results = results_of(board, sections)
+    models = [arm.made_by for _, arms in inputs for arm in arms]
+    timing = {"schema_version": files.SCHEMA_VERSION, "started_at": clock.started_at, "steps": clock.steps}
+    with _written_whole(out) as folder:
+        (folder / files.BOARD).write_text(file.text, encoding="utf-8", newline="")
+        files.write_rows(folder / files.CANDIDATES, (row.dump() for row in candidates))
+        files.write_rows(folder / files.VERDICTS, (row.dump() for row in verdicts))
+        files.write_rows(folder / files.RANKINGS, (row.dump() for row in rankings))
+        (folder / files.RESULTS).write_bytes(files.json_bytes(results))
+        (folder / files.REPORT).write_text(report_of(results), encoding="utf-8", newline="")
+        (folder / files.TIMINGS).write_bytes(files.json_bytes(timing | {"arms": timings}))
+        manifest = _manifest(board, rankers, grader, argv, conformance, checks, models, folder)
+        (folder / files.MANIFEST).write_bytes(files.json_bytes(manifest))
+    return Made(results, manifest)
+
+
+def candidate_rows(entry: Entry, samples: Sequence[Sequence[Candidate]]) -> list[CandidateRow]:
+    """The rows of all candidates: tasks in the benchmark's order, then arms, then indices."""
+    order = {task.id: place for place, task in enumerate(entry.benchmark.tasks)}
+    listed = [
+        (order[candidate.task_id], arm, candidate.index, candidate)
+        for arm, candidates in enumerate(samples)
+        for candidate in candidates
+    ]
+    listed.sort(key=lambda row: row[:3])
+    return [
+        CandidateRow.of(entry.benchmark.name, entry.plans[arm].arm.spec, candidate) for _, arm, _, candidate in listed
+    ]
+
+
+def verdict_rows(entry: Entry, pools: Sequence[Pool]) -> list[VerdictRow]:
+    """The rows of all verdicts, in the order of the candidates' rows."""
+    return [
+        VerdictRow.of(entry.benchmark.name, plan.arm.spec, candidate, verdict)
+        for task in entry.benchmark.tasks
+        for plan, pool in zip(entry.plans, pools, strict=True)
+        if task.id in pool
+        for candidate, verdict in zip(pool[task.id].candidates, pool[task.id].verdicts, strict=True)
+    ]
+
+
+def pools_of_rows(entry: Entry, pools: Sequence[Pool], rows: Sequence[VerdictRow]) -> list[Pool]:
+    """The same candidates with the verdicts of their rows."""
+    verdicts = {(row.arm, row.task_id, row.index): row.verdict() for row in rows}
+    return [
+        {
+            task_id: Graded(
+                one.candidates, [verdicts[plan.arm.spec, task_id, candidate.index] for candidate in one.candidates]
+            )
+            for task_id, one in pool.items()
+        }
+        for plan, pool in zip(entry.plans, pools, strict=True)
+    ]
+
+
+def ranking_rows(section: Section) -> list[RankingRow]:
+    """The rows of all rankings: tasks in the benchmark's order, then arms, then rankers."""
+    entry, graded, ranked = section
+    return [
+        RankingRow.of(entry.benchmark.name, plan.arm.spec, task.id, ranker, rows[place])
+        for place, task in enumerate(graded.tasks)
+        for plan, by_ranker in zip(entry.plans, ranked, strict=True)
+        for ranker, rows in by_ranker.items()
+    ]
+
+
+def rank_arms(
+    board: Board,
+    entry: Entry,
+    graded: GradedArms,
+    rankers: Mapping[str, Ranker],
+    grader: Grader,
+    progress: Progress,
+) -> list[dict[str, list[RankedTask]]]:
+    """Rank all arms at the k that each is scored at."""
+    return [
+        rank_pool(
+            plan.arm.spec,
+            pool,
+            graded.tasks,
+            ks_of(board, plan, pool, graded.tasks),
+            rankers,
+            grader,
+            seed=board.seed,
+            progress=progress,
+        )
+        for plan, pool in zip(entry.plans, graded.pools, strict=True)
+    ]
+
+
+def _arm_timings(
+    board: Board,
+    entry: Entry,
+    arms: Sequence[ArmInput],
+    graded: GradedArms,
+    ranked: Sequence[Mapping[str, Sequence[RankedTask]]],
+) -> list[dict[str, Any]]:
+    budget = budget_of(board)
+    realised = realised_costs(
+        entry.plans,
+        [[pool[task.id].candidates for task in graded.tasks] for pool in graded.pools],
+        board.budget.tolerance,
+        match=None if budget is not None else board.budget.match,
+        budget=budget,
+        workload=entry.workload,
+        measured=[
+            None if arm.tally is None else arm.tally.per_task(plan.k)
+            for plan, arm in zip(entry.plans, arms, strict=True)
+        ],
+    )
+    return [
+        {
+            "benchmark": entry.benchmark.name,
+            "arm": plan.arm.spec,
+            "realised": _realised(cost),
+            "rankers": {
+                name: {
+                    "cost_s": sum((row.ranking.usage.wall_s or 0.0) * plan.k / len(row.ranking.scores) for row in rows)
+                    / len(rows)
+                }
+                for name, rows in by_ranker.items()
+            },
+            "verdicts": {
+                task_id: [[one.cpu_s, one.wall_s, one.peak_bytes] for one in found.verdicts]
+                for task_id, found in pool.items()
+            },
+        }
+        for plan, cost, pool, by_ranker in zip(entry.plans, realised, graded.pools, ranked, strict=True)
+    ]
+
+
+def _realised(result: Realised) -> dict[str, Any]:
+    dumped = result.model_dump(mode="json", exclude={"schema_version"})
+    for part in ("cost", "budget_ratio", "usage"):
+        del dumped[part]["schema_version"]
+    return dumped
+
+
+def _manifest(
+    board: Board,
+    rankers: Mapping[str, Ranker],
+    grader: Grader,
+    argv: Sequence[str],
+    conformance: SandboxCheck | None,
+    checks: Sequence[BenchmarkPart],
+    models: Sequence[ModelPart],
+    folder: Path,
+) -> dict[str, Any]:
+    sandbox = SandboxPart(
+        launcher=grader.sandbox.launcher.name,
+        environment=grader.sandbox.environment(),
+        limits=grader.sandbox.limits,
+        allow_shared=board.sandbox.allow_shared,
+        conformance=conformance,
+    )
+    return sealed(
+        {
+            "schema_version": files.SCHEMA_VERSION,
+            "name": board.name,
+            "codebudget": code_version(),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "packages": packages(),
+            "hardware": hardware(),
+            "argv": list(argv),
+            "seed": board.seed,
+            "sandbox": sandbox.model_dump(mode="json"),
+            "benchmarks": [part.model_dump(mode="json") for part in checks],
+            "models": [part.model_dump(mode="json") for part in models],
+            "rankers": {name: ranker_part(ranker).model_dump(mode="json") for name, ranker in rankers.items()},
+            "files": {name: files.file_sha256(folder / name) for name in files.HASHED},
+        }
+    )
+
+
+@contextmanager
+def _written_whole(out: Path) -> Iterator[Path]:
+    """A folder that takes the place of `out` at the end, or is gone where that is not reached."""
+    target = out.resolve()
+    partial = target.with_name(f".{target.name}.partial")
+    replaced = target.with_name(f".{target.name}.replaced")
+    try:
+        # What a killed run has left.
+        for leftover in (partial, replaced):
+            shutil.rmtree(leftover, ignore_errors=True)
+        partial.mkdir()
+        try:
+            yield partial
+            if target.exists():
+                target.rename(replaced)
+            partial.rename(target)
+        finally:
+            for leftover in (partial, replaced):
+                shutil.rmtree(leftover, ignore_errors=True)
+    except OSError as error:
+        raise MachineError(
+            f"cannot write {out} ({error.strerror or error}); what was drawn and graded is kept: make room or name "
+            "another with --out DIR, and run the command again"
+        ) from None
