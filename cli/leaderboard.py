@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
-from contextlib import ExitStack, contextmanager
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import MachineError
-from .drawing import Drawing, check_engine, draw_arms, target_of_plan, without_engine
-from .grading import DEFAULT_STORE, FreshOption, StoreOption
-from .planning import Convention, Match, RegimeName, plan_from_options
+from .boards import (
+    arm_inputs,
+    check_draws,
+    drawing_of,
+    examined,
+    load_rankers,
+    load_tasks,
+    open_sandbox,
+    plan_board,
+    rankers_here,
+)
+from .grading import DEFAULT_STORE, FreshOption, SandboxOption, StoreOption, WorkersOption
 from .progress import shown_progress, warn
-from .samples import NamedArm, files_by_arm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from ..grading import Progress
-    from ..leaderboard.board import BoardFile
-    from ..leaderboard.manifest import SandboxCheck
-    from ..leaderboard.results import Entry
-    from ..leaderboard.run import ArmInput
-    from ..rankers import Ranker
-    from ..records import Limits, Plan
-    from ..sampler.store import Store
-    from ..sandbox import Sandbox
-    from ..tasks import Benchmark
+    from ..leaderboard.recheck import Verification
 
 app = typer.Typer(no_args_is_help=True, help="Leaderboard runs: what a file declares, for anyone to verify.")
+
+MOST_SHOWN = 20
+"""Differences that are printed; `--json` has all."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -63,18 +65,19 @@ def run(
     clock = Clock()
     entries = plan_board(file, load_tasks(file))
     rankers = load_rankers(file)
-    drawing = _drawing(file, fresh)
-    _check_draws(file, entries, drawing)
+    drawing = drawing_of(file, fresh)
+    check_draws(file, entries, drawing)
     with shown_progress() as progress, ExitStack() as stack:
         opened = stack.enter_context(open_store(store))
         # Before anything is drawn, which may take hours.
         sandbox = stack.enter_context(
             open_sandbox(file.board.sandbox.launcher, file.board.sandbox.limits.limits(), file.board.sandbox.workers)
         )
-        conformance = _examined(sandbox, opened, progress) if file.board.sandbox.check else None
+        conformance = examined(sandbox, opened, progress) if file.board.sandbox.check else None
         with clock.step("drawing"):
             inputs = [
-                (entry, _inputs(file, place, entry, drawing, opened, progress)) for place, entry in enumerate(entries)
+                (entry, arm_inputs(file, place, entry, drawing, opened, progress))
+                for place, entry in enumerate(entries)
             ]
         from ..grading import Grader
 
@@ -96,244 +99,134 @@ def run(
         )
 
 
-def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark]) -> list[Entry]:
-    """Every benchmark of a board with its arms planned.
+@app.command()
+def verify(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory.")],
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", min=1, metavar="N", help="Grade only N verdicts again.", show_default="all"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses the sample.")] = 0,
+    beside: Annotated[
+        str, typer.Option("--beside", metavar="DIR", help="What paths in the run's board are relative to.")
+    ] = ".",
+    sandbox: SandboxOption = "auto",
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a run that anybody made: hashes, verdicts, rankings and every number; exit 1 where something differs.
 
-    Raises:
-        UserError: An arm or the budget is wrong; the message names the line.
+    Candidates are graded again in a sandbox of yours, whatever the run was graded in. No weights and no GPU are needed.
     """
-    from ..leaderboard.results import Entry
+    from ..grading import Grader
+    from ..leaderboard.reading import read_run
+    from ..leaderboard.recheck import Verification
+    from ..leaderboard.verify import verify as verify_run
+    from ..sampler.store import open_store
 
-    board, budget = file.board, file.board.budget
-    for number, arm in enumerate(board.arms):
-        with file.at("arms", number):
-            _check_arm(arm, board.family)
-    entries = []
-    for table, benchmark in zip(board.benchmarks, benchmarks, strict=True):
-        with file.at("budget"):
-            planned = plan_from_options(
-                board.arms,
-                family=board.family,
-                match=None if budget.match is None else Match(budget.match),
-                budget=budget.limit,
-                benchmark=benchmark,
-                prompt_tokens=budget.prompt_tokens,
-                output_tokens=budget.output_tokens,
-                convention=None if budget.convention is None else Convention(budget.convention),
-                tolerance=budget.tolerance,
-                hardware=budget.hardware,
-                regime=RegimeName(budget.regime),
-                calibration=None if budget.calibration is None else _beside(file, budget.calibration),
-                usd_per_hour=budget.usd_per_hour,
-                usd_per_mtok=budget.usd_per_mtok,
-                concurrency=budget.concurrency,
+    read = read_run(Path(run), Path(beside))
+    if read.run is None:
+        result = Verification(read.differences, notes=["nothing was graded, since the run cannot be read"])
+    else:
+        file = read.run.board
+        entries = plan_board(file, load_tasks(file))
+        # The board's launcher is a stranger's word, and so is what the store of this folder holds.
+        with (
+            shown_progress() as progress,
+            tempfile.TemporaryDirectory(prefix="codebudget-verify-") as scratch,
+            open_store(Path(scratch) / "store.sqlite") as store,
+            open_sandbox(sandbox, file.board.sandbox.limits.limits(), workers) as opened,
+        ):
+            result = verify_run(
+                read.run,
+                entries,
+                rankers_here(file),
+                Grader(opened, store, progress),
+                sample=sample,
+                seed=seed,
+                progress=progress,
+                found=read.differences,
             )
-        entries.append(Entry(table.name, benchmark, planned.plans, planned.workload, planned.conditions))
-    return entries
+    _show_verification(result, run, read.run_id, as_json)
+    if result.differences:
+        raise typer.Exit(1)
 
 
-def load_whole(file: BoardFile, place: int) -> Benchmark:
-    """All tasks of a benchmark that a board names."""
-    from ..tasks import load_benchmark
+@app.command()
+def pack(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory.")],
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE", help="The archive.", show_default="RUN.tar.gz")
+    ] = None,
+) -> None:
+    """Write a run to one archive; the same run makes the same bytes."""
+    from ..leaderboard.pack import ENDING
+    from ..leaderboard.pack import pack as pack_run
 
-    table = file.board.benchmarks[place]
-    is_file = table.name.endswith((".jsonl", ".json", ".gz", ".parquet"))
-    with file.at("benchmarks", place, "name"):
-        return load_benchmark(_beside(file, table.name) if is_file else table.name, table.fields or None)
-
-
-def load_tasks(file: BoardFile) -> list[Benchmark]:
-    """The benchmarks of a board, each cut to its first tasks where the board says so.
-
-    Raises:
-        UserError: There is none of that name; the message names the line.
-        MachineError: It cannot be loaded here.
-    """
-    from dataclasses import replace
-
-    wholes = [load_whole(file, place) for place in range(len(file.board.benchmarks))]
-    return [
-        replace(whole, tasks=whole.tasks[: table.tasks])
-        for whole, table in zip(wholes, file.board.benchmarks, strict=True)
-    ]
+    folder = Path(run)
+    archive = Path(out) if out is not None else Path(f"{folder.resolve().name}{ENDING}")
+    pack_run(folder, archive)
+    typer.echo(str(archive))
 
 
-def load_rankers(file: BoardFile) -> dict[str, Ranker]:
-    """The rankers of a board, by name and in its order.
+@app.command()
+def unpack(
+    archive: Annotated[str, typer.Argument(metavar="FILE", help="An archive of a run.")],
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="DIR", help="Where to.", show_default="the archive's name")
+    ] = None,
+) -> None:
+    """Take a run out of an archive: nothing but the files of a run, whatever the archive holds."""
+    from ..leaderboard.pack import ENDING
+    from ..leaderboard.pack import unpack as unpack_run
 
-    Raises:
-        UserError: There is none of a name; the message names the line.
-    """
-    from ..rankers import load_ranker
-
-    loaded = {}
-    for name in file.board.all_rankers:
-        place = file.board.rankers.index(name) if name in file.board.rankers else 0
-        with file.at("rankers", place):
-            in_file = name.rpartition(":")[0].endswith(".py")
-            loaded[name] = load_ranker(_beside(file, name) if in_file else name)
-    return loaded
-
-
-@contextmanager
-def open_sandbox(name: str, limits: Limits, workers: int | None) -> Iterator[Sandbox]:
-    """A sandbox as a board declares it.
-
-    Raises:
-        UserError: There is none of that name.
-        MachineError: It does not work here.
-    """
-    from ..sandbox import Sandbox, choose_launcher
-
-    choice = choose_launcher(name)
-    for reason in choice.passed_over:
-        warn(f"{reason}; taking the {choice.launcher.name} sandbox instead")
-    if choice.launcher.name == "process":
-        warn(f"the process sandbox is {choice.launcher.promise}")
-    with Sandbox(choice.launcher, limits=limits, workers=workers) as sandbox:
-        yield sandbox
+    file = Path(archive)
+    folder = Path(out) if out is not None else Path(file.name.removesuffix(ENDING))
+    unpack_run(file, folder)
+    typer.echo(str(folder))
 
 
-def _beside(file: BoardFile, name: str) -> str:
-    """A path that a board names, which is relative to the board's folder."""
-    return str(file.path.parent / Path(name).expanduser())
+def _show_verification(result: Verification, run: str, run_id: str | None, as_json: bool) -> None:
+    from ..leaderboard.verify import CANNOT_CATCH
 
-
-def _check_arm(arm: str, family: str) -> None:
-    from ..budgets.arms import parse_arm
-    from ..budgets.models import find_model
-
-    find_model(parse_arm(arm).name, family)
-
-
-def _drawing(file: BoardFile, fresh: bool) -> Drawing:
-    sampling = file.board.sampling
-    drawing = Drawing(
-        engine=sampling.engine,
-        preset=sampling.preset,
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        max_tokens=sampling.max_tokens,
-        stop_after=None,
-        seed=file.board.seed,
-        fresh=fresh,
-    )
-    for table in file.board.benchmarks:
-        with file.at("sampling"):
-            drawing.settings(table.name)
-    return drawing
-
-
-def _check_draws(file: BoardFile, entries: Sequence[Entry], drawing: Drawing) -> None:
-    """Find out early whether what is to be drawn can be."""
-    from ..errors import EngineError
-
-    missing = [plan for place, entry in enumerate(entries) for plan in _to_draw(file, place, entry)]
-    if not missing:
+    if as_json:
+        answer = {
+            "run": run,
+            "run_id": run_id,
+            "verified": not result.differences,
+            "differences": [one._asdict() for one in result.differences],
+            "flips": result.flips,
+            "unstable": result.unstable,
+            "notes": result.notes,
+            "graded": result.graded,
+            "verdicts": result.verdicts,
+            "ranked": result.ranked,
+            "rankings": result.rankings,
+            "numbers": result.numbers,
+            "cannot_catch": list(CANNOT_CATCH),
+        }
+        typer.echo(json.dumps(answer))
         return
-    with file.at("sampling", "engine"):
-        try:
-            check_engine(drawing)
-        except EngineError as error:
-            raise without_engine(
-                error, "Or give recorded generations, as samples of the benchmark (see docs/leaderboard.md)"
-            ) from None
-    for plan in missing:
-        with file.at("arms", file.board.arms.index(plan.arm.spec)):
-            target_of_plan(plan)
-
-
-def _files(file: BoardFile, place: int, entry: Entry) -> dict[str, list[str]]:
-    options = [
-        f"{arm}={_beside(file, name)}" for arm, names in file.board.benchmarks[place].samples.items() for name in names
-    ]
-    with file.at("benchmarks", place, "samples"):
-        return files_by_arm(options, [NamedArm(plan.arm, plan.precision) for plan in entry.plans])
-
-
-def _to_draw(file: BoardFile, place: int, entry: Entry) -> list[Plan]:
-    found = _files(file, place, entry)
-    return [plan for plan in entry.plans if plan.arm.spec not in found]
-
-
-def _inputs(
-    file: BoardFile, place: int, entry: Entry, drawing: Drawing, store: Store, progress: Progress
-) -> list[ArmInput]:
-    """The samples of every arm: those of its files, or those that are drawn or in the store."""
-    from ..leaderboard.manifest import ModelPart, SampleFile
-    from ..leaderboard.run import ArmInput
-    from ..sampler.recorded import read_samples
-
-    inputs: dict[str, ArmInput] = {}
-
-    def part(plan: Plan, **fields: Any) -> ModelPart:
-        return ModelPart(
-            arm=plan.arm.spec,
-            benchmark=entry.benchmark.name,
-            model=plan.model,
-            precision=plan.precision,
-            **fields,
-        )
-
-    plans = {plan.arm.spec: plan for plan in entry.plans}
-    for spec, patterns in _files(file, place, entry).items():
-        with file.at("benchmarks", place, "samples"):
-            # Files may hold samples of tasks that the board leaves out.
-            read = read_samples(patterns, load_whole(file, place).by_id, spec)
-        kept = [candidate for candidate in read.candidates if candidate.task_id in entry.benchmark.by_id]
-        missing = set(read.missing) & set(entry.benchmark.by_id)
-        if missing:
-            warn(f"{spec}: no sample for {len(missing)} of {len(entry.benchmark.tasks)} tasks; they are left out")
-        named = tuple(
-            SampleFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in read.files
-        )
-        inputs[spec] = ArmInput(kept, part(plans[spec], source="files", files=named))
-    targets = [target_of_plan(plan) for plan in _to_draw(file, place, entry)]
-    if targets:
-        drawn = draw_arms(targets, entry.benchmark.tasks, drawing, store, entry.conditions, progress)
-        for target, arm in zip(targets, drawn.arms, strict=True):
-            description, origin = arm.series.origin.description, arm.series.origin
-            made_by = part(
-                plans[target.arm.spec],
-                source="drawn",
-                engine=description.engine,
-                engine_version=description.engine_version,
-                revision=description.revision,
-                device=description.device,
-                exact=description.exact,
-                seed=origin.seed,
-                settings=origin.settings,
-            )
-            tally = arm.series.tally if arm.series.tally.samples else None
-            inputs[target.arm.spec] = ArmInput(arm.candidates, made_by, tally)
-    return [inputs[plan.arm.spec] for plan in entry.plans]
-
-
-def _examined(sandbox: Sandbox, store: Store, progress: Progress) -> SandboxCheck:
-    """What the corpus of attacks showed of the sandbox, out of the store where it was run here before."""
-    from ..hashing import key_of
-    from ..leaderboard.manifest import SandboxCheck
-    from ..sandbox.conformance import conformance, corpus_digest
-
-    kind, key = "conformance", key_of(sandbox.launcher.name, sandbox.environment(), corpus_digest())
-    known: Mapping[str, Any] = store.records(kind, [key])
-    if key in known:
-        return SandboxCheck.model_validate(known[key])
-    report = conformance(sandbox.launcher, progress)
-    found = SandboxCheck(
-        result_hash=report.result_hash,
-        corpus=report.corpus,
-        ok=report.count("ok"),
-        not_promised=report.count("not promised"),
-        failed=report.count("FAILED"),
+    for one in result.differences[:MOST_SHOWN]:
+        typer.echo(f"differs: {one}")
+    if len(result.differences) > MOST_SHOWN:
+        typer.echo(f"differs: {len(result.differences) - MOST_SHOWN} more; --json lists all")
+    for line in result.flips:
+        typer.echo(f"flips at its limit: {line}")
+    for line in result.unstable:
+        typer.echo(f"not the same twice: {line}")
+    for line in result.notes:
+        typer.echo(f"note: {line}")
+    typer.echo(
+        f"graded again {result.graded} of {result.verdicts} verdicts, made again {result.ranked} of {result.rankings} "
+        f"rankings, computed again {result.numbers} values of results.json"
     )
-    if not report.holds:
-        raise MachineError(
-            f"the {report.launcher} sandbox does not hold what it promises ({found.failed} programs of the corpus); "
-            "see codebudget sandbox check, or choose another launcher in the board"
-        )
-    store.put_records(kind, {key: found.model_dump(mode="json")})
-    return found
+    if result.graded < result.verdicts and result.verdicts:
+        typer.echo(f"a run in which one verdict in a hundred was changed passes this with {0.99**result.graded:.2g}")
+    typer.echo(f"{run}: {'DIFFERS' if result.differences else 'verified'}; run id {run_id or 'unknown'}")
+    typer.echo("No verification of the files can catch:")
+    for line in CANNOT_CATCH:
+        typer.echo(f"  {line}")
 
 
 def _show_run(results: Mapping[str, Any], manifest: Mapping[str, Any], folder: Path, as_json: bool) -> None:

@@ -37,7 +37,9 @@ DIGITS: Final = 12
 
 MAX_ROWS_BYTES: Final = 8 << 30
 MAX_ROW_BYTES: Final = 64 << 20
-"""What a file of rows may come to when it is unpacked, and one row of it: a stranger's file may be a bomb."""
+MAX_RATIO: Final = 200
+FREE_BYTES: Final = 64 << 20
+"""What a stranger's file of rows, and one row of it, may come to; past `FREE_BYTES` also in relation to its size."""
 
 
 def rounded(value: Any) -> Any:
@@ -75,11 +77,12 @@ def read_lines(path: Path) -> Iterator[bytes]:
         UserError: It is damaged, or larger than any run.
     """
     total = 0
+    most = min(MAX_ROWS_BYTES, FREE_BYTES + MAX_RATIO * path.stat().st_size)
     try:
         with gzip.open(path, "rb") as file:
             while line := file.readline(MAX_ROW_BYTES + 1):
                 total += len(line)
-                if len(line) > MAX_ROW_BYTES or total > MAX_ROWS_BYTES:
+                if len(line) > MAX_ROW_BYTES or total > most:
                     raise UserError(f"{path}: holds more than a run may; it is no run of codebudget's")
                 yield line
     except (OSError, EOFError, zlib.error) as error:

@@ -1,0 +1,146 @@
+"""A run as one archive: the same run makes the same bytes, and only the files of a run come out."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import tarfile
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from ..errors import MachineError, UserError
+from . import files
+
+if TYPE_CHECKING:
+    import io
+    from pathlib import Path
+
+ENDING: Final = ".tar.gz"
+MAX_BYTES: Final = 8 << 30
+MAX_RATIO: Final = 100
+FREE_BYTES: Final = 16 << 20
+"""An archive may come to `MAX_BYTES`, and past `FREE_BYTES` to no more than `MAX_RATIO` times its own size."""
+
+_BLOCK: Final = tarfile.BLOCKSIZE
+_PORTION: Final = 1 << 20
+
+
+def pack(run: Path, archive: Path) -> None:
+    """Write a run to an archive: its files alone, without times, owners or folders.
+
+    Raises:
+        UserError: It is no whole run, or the archive's name has another ending.
+        MachineError: The archive cannot be written.
+    """
+    if not archive.name.endswith(ENDING):
+        raise UserError(f"{archive}: an archive's name ends in {ENDING}")
+    lacking = [name for name in files.NAMES if not (run / name).is_file() or (run / name).is_symlink()]
+    if lacking:
+        raise UserError(f"{run} is no whole run: it lacks {', '.join(lacking)}; make it again")
+    partial = archive.with_name(f".{archive.name}.partial")
+    try:
+        with (
+            partial.open("wb") as raw,
+            gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as stream,
+            tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+        ):
+            for name in files.NAMES:
+                member = tarfile.TarInfo(name)
+                member.size = (run / name).stat().st_size
+                member.mode = 0o644
+                with (run / name).open("rb") as file:
+                    tar.addfile(member, file)
+        partial.replace(archive)
+    except OSError as error:
+        raise MachineError(f"cannot write {archive} ({error.strerror or error}); name another with --out") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def unpack(archive: Path, out: Path) -> None:
+    """Take a run out of an archive that a stranger made.
+
+    Nothing but plain files with the names of a run's is accepted, each once: no folder, link, device or path. Sizes are
+    checked while they are read. The folder appears when all of it is there.
+
+    Raises:
+        UserError: It is no such archive, or `out` is there already.
+        MachineError: The files cannot be written.
+    """
+    if out.exists():
+        raise UserError(f"{out} is there already; name another folder with --out DIR")
+    partial = out.resolve().with_name(f".{out.resolve().name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            _extract(archive, partial)
+            partial.rename(out)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise MachineError(f"cannot unpack {archive} to {out} ({error.strerror or error})") from None
+
+
+class _Stream:
+    """An archive's bytes, decompressed, within what an archive may come to."""
+
+    def __init__(self, archive: Path, raw: io.BufferedReader) -> None:
+        self._archive, self._raw = archive, raw
+        self._unzipped = gzip.GzipFile(fileobj=raw)
+        self._total = 0
+
+    def read(self, size: int) -> bytes:
+        """Exactly so many bytes, at most a portion."""
+        try:
+            data = self._unzipped.read(size)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise self.refused(f"it is damaged ({error})") from None
+        if len(data) < size:
+            raise self.refused("it ends too early")
+        self._total += len(data)
+        if self._total > MAX_BYTES or self._total > FREE_BYTES + MAX_RATIO * self._raw.tell():
+            raise self.refused("it unpacks to more than a run may come to")
+        return data
+
+    def refused(self, why: str) -> UserError:
+        """The error that nothing was taken out."""
+        return UserError(f"{self._archive} is no archive of a run: {why}; nothing was unpacked")
+
+
+def _extract(archive: Path, folder: Path) -> None:
+    try:
+        raw = archive.open("rb")
+    except OSError as error:
+        raise UserError(f"cannot read {archive} ({error.strerror}); name an archive of a run") from None
+    with raw:
+        stream = _Stream(archive, raw)
+        seen: set[str] = set()
+        while any(header := stream.read(_BLOCK)):
+            member = _member(header, stream)
+            if member.name in seen:
+                raise stream.refused(f"{member.name} is in it twice")
+            seen.add(member.name)
+            with (folder / member.name).open("xb") as file:
+                left = member.size
+                while left:
+                    portion = stream.read(min(left, _PORTION))
+                    file.write(portion)
+                    left -= len(portion)
+            stream.read(-member.size % _BLOCK)
+        lacking = [name for name in files.NAMES if name not in seen]
+        if lacking:
+            raise stream.refused(f"it lacks {', '.join(lacking)}")
+
+
+def _member(header: bytes, stream: _Stream) -> tarfile.TarInfo:
+    """One header, refused for whatever is not a plain file of a run: long names and other extensions among it."""
+    try:
+        member = tarfile.TarInfo.frombuf(header, "ascii", "backslashreplace")
+    except tarfile.HeaderError as error:
+        raise stream.refused(f"a header is wrong ({error})") from None
+    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.name not in files.NAMES:
+        raise stream.refused(f"{member.name!a} is no file of a run")
+    if not 0 <= member.size <= MAX_BYTES:
+        raise stream.refused(f"{member.name} is larger than a run may be")
+    return member

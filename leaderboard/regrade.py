@@ -1,0 +1,124 @@
+"""Grading recorded candidates again, and telling a changed verdict from one that the machine decides.
+
+Two verdicts may honestly differ:
+
+- where one of them is `timeout` or `memory`, and the program is near its limit: the recorded status must then come out
+  with limits four times (memory: twice) as large or as small, or the verdict was changed. It is reported as a flip.
+- where the program is not deterministic: the recorded verdict must then come out in one of three gradings. It is
+  reported as unstable.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ..errors import SandboxError
+from ..sandbox import Job, Sandbox
+from . import files
+from .differences import Difference, compare
+from .rows import VerdictRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..grading import Grader
+    from ..records import Candidate, Limits, ReferenceCheck, Task, Verdict
+
+NEAR_LIMIT: Final = frozenset({"timeout", "memory"})
+TIME_FACTOR: Final = 4.0
+MEMORY_FACTOR: Final = 2
+GRADINGS: Final = 3
+"""How often a program is run before its verdict counts as changed."""
+
+
+class Graded(NamedTuple):
+    """One recorded verdict, and all that grades it anew."""
+
+    row: VerdictRow
+    place: int
+    task: Task
+    check: ReferenceCheck
+    candidate: Candidate
+
+
+class Regraded(NamedTuple):
+    """What grading anew found: what differs, what flips at a limit, what is not the same from run to run."""
+
+    differences: list[Difference]
+    flips: list[str]
+    unstable: list[str]
+    other_texts: list[str]
+
+
+def regrade(chosen: Sequence[Graded], grader: Grader, *, same_environment: bool) -> Regraded:
+    """Grade some candidates again and compare with their verdicts.
+
+    Args:
+        chosen: What to grade.
+        grader: Of a store that knows nothing.
+        same_environment: Whether the sandbox is what the run was graded in; the wording of details is another one's own
+            elsewhere (another Python), and then no difference.
+
+    Raises:
+        SandboxError: The sandbox fails here.
+    """
+    from ..grading import Program
+
+    found = Regraded([], [], [], [])
+    checks = {one.task.id: one.check for one in chosen}
+    verdicts = grader.grade([Program(one.task, one.candidate.program) for one in chosen], checks)
+    for one, verdict in zip(chosen, verdicts, strict=True):
+        _judge(one, verdict, grader.sandbox, found, same_environment)
+    return found
+
+
+def _judge(one: Graded, verdict: Verdict, sandbox: Sandbox, found: Regraded, same_environment: bool) -> None:
+    row = one.row
+    where = f"row {one.place} ({row.arm} sample {row.index} of {row.task_id})"
+    again = _row(one, verdict)
+    if again == row:
+        return
+    if again.status == row.status and not same_environment:
+        worded = again.model_copy(update={"detail": row.detail})
+        if worded == row:
+            found.other_texts.append(where)
+            return
+    if again.status != row.status and NEAR_LIMIT & {again.status, row.status}:
+        if _flips(one, again.status, sandbox):
+            found.flips.append(f"{files.VERDICTS}: {where}: recorded {row.status}, found {again.status}")
+            return
+    elif any(_row(one, _run(one, sandbox)) == row for _ in range(GRADINGS - 1)):
+        found.unstable.append(f"{files.VERDICTS}: {where}: recorded {row.status}, found {again.status} at first")
+        return
+    found.differences.extend(compare(files.VERDICTS, where, row.dump(), again.dump()))
+
+
+def _row(one: Graded, verdict: Verdict) -> VerdictRow:
+    return VerdictRow.of(one.row.benchmark, one.row.arm, one.candidate, verdict)
+
+
+def _flips(one: Graded, now: str, sandbox: Sandbox) -> bool:
+    """Whether limits somewhat larger or smaller give the recorded status."""
+    limits = sandbox.limits.resolve(one.check.cpu_s)
+    grow = now in NEAR_LIMIT
+    with Sandbox(sandbox.launcher, limits=_scaled(limits, grow), workers=1) as other:
+        return _run(one, other).status == one.row.status
+
+
+def _scaled(limits: Limits, grow: bool) -> Limits:
+    time = TIME_FACTOR if grow else 1 / TIME_FACTOR
+    memory = limits.memory_bytes * MEMORY_FACTOR if grow else limits.memory_bytes // MEMORY_FACTOR
+    return limits.model_copy(
+        update={
+            "cpu_s": (limits.cpu_s or 1.0) * time,
+            "wall_s": (limits.wall_s or 1.0) * time,
+            "memory_bytes": memory,
+        }
+    )
+
+
+def _run(one: Graded, sandbox: Sandbox) -> Verdict:
+    ((_, verdict),) = sandbox.grade([Job(one.task, one.check, one.candidate.program)])
+    if verdict.status == "sandbox_error":
+        raise SandboxError(f"the sandbox failed on a program ({verdict.detail}); verify again, or choose another")
+    return verdict
