@@ -70,7 +70,15 @@ class Steps(NamedTuple):
 
 
 def find_crossing(
-    metric: str, a: Steps, b: Steps, budgets: FloatArray, *, by: By, every_step: bool, seed: int = 0
+    metric: str,
+    a: Steps,
+    b: Steps,
+    budgets: FloatArray,
+    *,
+    by: By,
+    every_step: bool,
+    seed: int = 0,
+    resampled: FloatArray | None = None,
 ) -> Crossing:
     """Find where one of two arms overtakes the other.
 
@@ -86,6 +94,8 @@ def find_crossing(
         by: What they are.
         every_step: Whether they hold every budget at which either arm's k changes.
         seed: Of the resamples.
+        resampled: Means of a - b over resamples of the tasks, [resamples, budgets], for those who look at many pairs
+            and draw the tasks once.
     """
     if not budgets.size:
         outcome = Crossing(metric=metric, a=a.spec, b=b.spec, outcome="apart")
@@ -100,7 +110,9 @@ def find_crossing(
         "common_high": float(budgets[-1]),
         "lead_changes": int(seen.changes[0]),
     }
-    resampled = _resampled(apart, seed) if len(apart) > 1 else None
+    leads = None
+    if len(apart) > 1:
+        leads = _resampled(apart, seed) if resampled is None else _Leads.of(resampled)
     if end and seen.overtakes[0]:
         at = int(seen.start[0])
         fields |= {
@@ -110,13 +122,13 @@ def find_crossing(
             "leader_k": int(first.ks[at]),
             "other_k": int(other.ks[at]),
         }
-        if resampled is not None:
-            low, high = _interval(resampled, end, budgets, len(apart))
-            fields |= {"low": low, "high": high, "share": float(np.mean(resampled.overtakes & (resampled.end == end)))}
+        if leads is not None:
+            low, high = _interval(leads, end, budgets, len(apart))
+            fields |= {"low": low, "high": high, "share": float(np.mean(leads.overtakes & (leads.end == end)))}
     else:
         fields["outcome"] = "ahead" if end else "level"
-        if resampled is not None and budgets.size > 1:
-            fields["share"] = float(np.mean(resampled.overtakes))
+        if leads is not None and budgets.size > 1:
+            fields["share"] = float(np.mean(leads.overtakes))
     found = Crossing.model_validate({"metric": metric, "a": a.spec, "b": b.spec, **fields})
     return found.model_copy(update={"sentence": _sentence(found, by, every_step)})
 

@@ -1,0 +1,1 @@
+"""Run directories -> a static site."""

@@ -1,0 +1,126 @@
+"""Runs -> a site: an index, a part per benchmark, and a part per arm and task."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ...errors import UserError
+from ...estimators import PASS_AT_K
+from ...report.page import Part, check_folder, check_plots, write_folder
+from .candidates import candidate_parts
+from .entries import ORACLE, Entry, entries_of, entry_data, read_at_k
+from .facts import facts_of, notes_of
+from .overtaking import crossings_of
+from .pairs import paired_differences
+from .run_files import read_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from ...grading import Progress
+    from ...report.page import Written
+    from ...report.page_data import BoardData, IndexData
+    from .entries import AtK
+    from .run_files import Key, RunFiles
+
+NOTE = (
+    "Every number is as the runs state it, but for paired differences and crossings, which are worked out from their "
+    "rows. codebudget leaderboard verify says whether a run's numbers follow from its candidates."
+)
+
+
+def build_site(folders: Sequence[Path], out: Path, *, title: str | None, progress: Progress) -> Written:
+    """Write a static site of some runs. It opens from a file and loads nothing from elsewhere.
+
+    Args:
+        folders: Run directories.
+        out: The site's folder; a site that is there is replaced.
+        title: Of the page; the run's name, or how many there are, where None.
+        progress: Is told how many runs are read.
+
+    Raises:
+        UserError: A folder is no run directory or is given twice, a file is not as it should be, or `out` cannot be used.
+        MachineError: plotly is not installed.
+    """
+    check_plots()
+    check_folder(out)
+    runs = [read_run(folder) for folder in folders]
+    twice = [run_id for run_id, count in Counter(run.id for run in runs).items() if count > 1]
+    if twice:
+        same = ", ".join(str(run.folder) for run in runs if run.id in twice)
+        raise UserError(f"these are the same run: {same}; name it once")
+    return write_folder(out, _parts(runs, title, progress))
+
+
+def _parts(runs: Sequence[RunFiles], title: str | None, progress: Progress) -> Iterator[Part]:
+    benchmarks: dict[str, str] = {}
+    for run in runs:
+        for benchmark in run.results.benchmarks:
+            benchmarks.setdefault(benchmark.content_hash, benchmark.benchmark)
+    repeated = {name for name, count in Counter(benchmarks.values()).items() if count > 1}
+    names = {digest: f"{name} ({digest[:8]})" if name in repeated else name for digest, name in benchmarks.items()}
+    at_k = []
+    for place, run in enumerate(runs):
+        at_k.append(read_at_k(run))
+        progress("reading scores", place + 1, len(runs))
+    index: IndexData = {
+        "title": title or (runs[0].results.name if len(runs) == 1 else f"Leaderboard of {len(runs)} runs"),
+        "note": NOTE,
+        "runs": [
+            {"id": run.id, "name": run.results.name, "description": run.results.description, "facts": facts_of(run)}
+            for run in runs
+        ],
+        "benchmarks": [],
+    }
+    files: dict[str, dict[Key, str]] = {run.id: {} for run in runs}
+    for number, (digest, name) in enumerate(names.items()):
+        entries = entries_of(runs, digest)
+        tasks = {task: place for place, task in enumerate(dict.fromkeys(t for e in entries for t in e.benchmark.tasks))}
+        index["benchmarks"].append({"name": name, "file": f"board-{number}", "arms": len(entries)})
+        yield Part(f"board-{number}", _board(runs, entries, name, tasks, at_k, number, progress))
+        for entry in entries:
+            for task in entry.benchmark.tasks:
+                key = (entry.benchmark.benchmark, task, entry.arm.spec)
+                files[entry.files.id][key] = f"{_folder(entry, number)}/{tasks[task]}"
+    yield Part("index", index)
+    for place, run in enumerate(runs):
+        yield from candidate_parts(run, files[run.id])
+        progress("writing candidates", place + 1, len(runs))
+
+
+def _board(
+    runs: Sequence[RunFiles],
+    entries: Sequence[Entry],
+    name: str,
+    tasks: dict[str, int],
+    at_k: Sequence[AtK],
+    number: int,
+    progress: Progress,
+) -> BoardData:
+    decisive = [run.results.decisive_ranker for run in runs]
+    rankers = dict.fromkeys(metric for entry in entries for metric in entry.arm.rankers)
+    # What people decide by first, the bounds last.
+    metrics = sorted(rankers, key=lambda metric: (metric not in decisive, metric in (ORACLE, "random")))
+    metrics.insert(0, PASS_AT_K)
+    pairs, crossings = {}, []
+    for place, metric in enumerate(metrics):
+        pairs[metric] = pairs[PASS_AT_K] if metric == ORACLE else paired_differences(entries, metric)
+        if metric != ORACLE:
+            across = metric == PASS_AT_K or metric in decisive
+            crossings += crossings_of(entries, metric, at_k, across=across)
+        progress(f"comparing arms on {name}", place + 1, len(metrics))
+    return {
+        "name": name,
+        "tasks": list(tasks),
+        "metrics": metrics,
+        "entries": [entry_data(entry, tasks, _folder(entry, number)) for entry in entries],
+        "pairs": pairs,
+        "crossings": crossings,
+        "runs": [notes_of(run, benchmark) for run, benchmark in {e.run: e.benchmark for e in entries}.items()],
+    }
+
+
+def _folder(entry: Entry, board: int) -> str:
+    return f"candidates/{entry.files.id}/{board}.{entry.number}"

@@ -1,0 +1,154 @@
+"""The arms of all runs on one benchmark, side by side, and what is known of each task."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ...estimators import PASS_AT_K, FloatArray, pass_at_k
+from ...report.page_data import CurveData, EntryData, Span, cost_data, rounded, span
+from .run_files import RankingRead, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .run_files import ArmRead, BenchmarkRead, RunFiles
+
+COST_FIELDS = {"flops": "flops", "runtime": "runtime_s", "memory": "memory_bytes", "usd": "usd"}
+ORACLE = "oracle"
+
+AtK = dict[tuple[str, str, str, str], dict[int, float]]
+"""Rank-score@k of one task, by benchmark, arm, task id and ranker."""
+
+
+class Entry(NamedTuple):
+    """One arm of one run on one benchmark. `place` is the run's among all runs, `number` the arm's in the run."""
+
+    run: int
+    number: int
+    files: RunFiles
+    benchmark: BenchmarkRead
+    arm: ArmRead
+    name: str
+
+    @property
+    def id(self) -> str:
+        """Tells it from all others, and stays the same when runs are added."""
+        return f"{self.files.id}.{self.number}"
+
+    @property
+    def metrics(self) -> list[str]:
+        """What it is scored by."""
+        return [PASS_AT_K, *self.arm.rankers]
+
+    def at_k(self, metric: str) -> FloatArray:
+        """Scores at the arm's k, an array [tasks]."""
+        if metric in (PASS_AT_K, ORACLE):
+            return np.array(self.arm.per_task.pass_at_k)
+        return np.array(self.arm.per_task.rankers[metric])
+
+    def at_ks(self, metric: str, at_k: AtK) -> FloatArray | None:
+        """Scores at every k of the arm's `ks`, an array [tasks, ks]; None where rankings do not have them all."""
+        arm = self.arm
+        if metric in (PASS_AT_K, ORACLE):
+            n, passed = (np.array(counts, np.int64) for counts in (arm.per_task.n, arm.per_task.passed))
+            return np.stack([pass_at_k(n, passed, k) for k in arm.ks], axis=1)
+        scores = np.full((len(self.benchmark.tasks), len(arm.ks)), np.nan)
+        for row, task in enumerate(self.benchmark.tasks):
+            known = at_k.get((self.benchmark.benchmark, arm.spec, task, metric), {})
+            scores[row] = [known.get(k, np.nan) for k in arm.ks]
+        return None if np.isnan(scores).any() else scores
+
+
+def entries_of(runs: Sequence[RunFiles], content_hash: str) -> list[Entry]:
+    """Every arm that was run on a benchmark, in the order of the runs. A benchmark is known by what it holds."""
+    names = Counter(run.results.name for run in runs)
+    entries = []
+    for place, run in enumerate(runs):
+        name = run.results.name
+        prefix = "" if len(runs) == 1 else f"{name}: " if names[name] == 1 else f"{name} {run.id}: "
+        for benchmark in run.results.benchmarks:
+            if benchmark.content_hash == content_hash:
+                entries += [
+                    Entry(place, number, run, benchmark, arm, f"{prefix}{arm.spec}")
+                    for number, arm in enumerate(benchmark.arms)
+                ]
+    return entries
+
+
+def read_at_k(run: RunFiles) -> AtK:
+    """Rank-scores by task out of a run's rankings."""
+    return {
+        (row.benchmark, row.arm, row.task_id, row.ranker): row.at_k
+        for row in rows(run.folder / "rankings.jsonl.gz", RankingRead)
+    }
+
+
+def entry_data(entry: Entry, tasks: Mapping[str, int], candidates: str) -> EntryData:
+    """An entry for the page.
+
+    Args:
+        entry: The arm.
+        tasks: Every task of the benchmark that some run scored, and its place.
+        candidates: The folder of its candidates' parts.
+    """
+    arm, benchmark = entry.arm, entry.benchmark
+    scores = {PASS_AT_K: span(arm.pass_at_k[arm.k].interval())}
+    for ranker, read in arm.rankers.items():
+        scores[ranker] = span(read.rank_score_at_k[arm.k].interval())
+    places = [tasks[task] for task in benchmark.tasks]
+    drawn, passed = [0] * len(tasks), [0] * len(tasks)
+    for row, place in enumerate(places):
+        drawn[place], passed[place] = arm.per_task.n[row], arm.per_task.passed[row]
+    picked = {}
+    for metric in entry.metrics:
+        values: list[float | None] = [None] * len(tasks)
+        for place, value in zip(places, entry.at_k(metric).tolist(), strict=True):
+            values[place] = value
+        picked[metric] = rounded(values)
+    return {
+        "id": entry.id,
+        "run": entry.run,
+        "spec": arm.spec,
+        "name": entry.name,
+        "model": arm.model,
+        "precision": arm.precision,
+        "k": arm.k,
+        "greedy": arm.greedy,
+        "parameters": arm.parameters,
+        "kinds": _kinds(benchmark),
+        "cost": cost_data(arm.plan.cost.cost()),
+        "ratio": cost_data(arm.plan.budget_ratio.cost()),
+        "matched": arm.plan.matched,
+        "equal": arm.plan.equal,
+        "scored": len(benchmark.tasks),
+        "scores": scores,
+        "curve": _curve(arm) if len(arm.ks) > 1 else None,
+        "drawn": drawn,
+        "passed": passed,
+        "picked": picked,
+        "candidates": candidates,
+    }
+
+
+def costs_of(arm: ArmRead, field: str) -> list[float] | None:
+    """What every k of an arm costs, by a field of a cost; None where one cannot be known."""
+    known = [getattr(arm.costs[k], field) for k in arm.ks]
+    return None if any(value is None for value in known) else known
+
+
+def _curve(arm: ArmRead) -> CurveData:
+    scores: dict[str, list[Span]] = {PASS_AT_K: [span(arm.pass_at_k[k].interval()) for k in arm.ks]}
+    for ranker, read in arm.rankers.items():
+        known = read.rank_score_at_k
+        scores[ranker] = [span(known[k].interval()) if k in known else (None, None, None) for k in arm.ks]
+    return {"ks": list(arm.ks), "costs": {f: costs_of(arm, f) for f in COST_FIELDS.values()}, "scores": scores}
+
+
+def _kinds(benchmark: BenchmarkRead) -> list[str]:
+    """What limited the arms of a board: what they were matched by, or every kind of its budget."""
+    if benchmark.budget is not None:
+        return [kind for kind, field in COST_FIELDS.items() if getattr(benchmark.budget, field) is not None]
+    return [] if benchmark.match is None else [benchmark.match]

@@ -1,0 +1,112 @@
+"""Where the curves of arms cross: all pairs of one run, and across runs those of the best arms."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...crossings import Steps, find_crossing
+from ...estimators import FloatArray, IntArray, resampled_means
+from .entries import COST_FIELDS, costs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...crossings import By
+    from ...report.page_data import CrossingData
+    from .entries import AtK, Entry
+
+BEST = 12
+"""Across runs, so many arms are looked at pair by pair; all of them would take hours on a board of hundreds."""
+
+_KINDS: tuple[By, ...] = ("flops", "runtime")
+
+
+def crossings_of(entries: Sequence[Entry], metric: str, at_k: Sequence[AtK], *, across: bool) -> list[CrossingData]:
+    """Where one arm overtakes another on a metric, over FLOPs and over time.
+
+    Args:
+        entries: The arms of a benchmark.
+        metric: What they are scored by.
+        at_k: Rank-scores by task of each run, by its place.
+        across: Whether to look at the best arms of different runs too.
+    """
+    scores = {
+        place: found
+        for place, entry in enumerate(entries)
+        if metric in entry.metrics and len(entry.arm.ks) > 1
+        for found in [entry.at_ks(metric, at_k[entry.run])]
+        if found is not None
+    }
+    best = set(sorted(scores, key=lambda place: -float(entries[place].at_k(metric).mean()))[:BEST]) if across else set()
+    by_tasks: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for place in scores:
+        by_tasks[entries[place].benchmark.tasks].append(place)
+    found = []
+    for members in by_tasks.values():
+        pairs = [(a, b) for a, b in combinations(members, 2) if entries[a].run == entries[b].run or {a, b} <= best]
+        needed = sorted({place for pair in pairs for place in pair})
+        if not needed:
+            continue
+        means = np.concatenate(list(resampled_means(np.concatenate([scores[place] for place in needed], axis=1))))
+        ends = np.cumsum([scores[place].shape[1] for place in needed])[:-1]
+        resampled = dict(zip(needed, np.split(means, ends, axis=1), strict=True))
+        for a, b in pairs:
+            for by in _KINDS:
+                crossing = _crossing(entries, metric, by, a, b, scores, resampled)
+                if crossing is not None:
+                    found.append(crossing)
+    return found
+
+
+def _crossing(
+    entries: Sequence[Entry],
+    metric: str,
+    by: By,
+    a: int,
+    b: int,
+    scores: dict[int, FloatArray],
+    resampled: dict[int, FloatArray],
+) -> CrossingData | None:
+    costs = []
+    for place in (a, b):
+        known = costs_of(entries[place].arm, COST_FIELDS[by])
+        if known is None or not bool(np.all(np.diff(known) > 0)):
+            return None
+        costs.append(np.array(known))
+    low, high = max(cost[0] for cost in costs), min(cost[-1] for cost in costs)
+    budgets = np.unique(np.concatenate(costs))
+    budgets = budgets[(budgets >= low) & (budgets <= high)]
+    if not budgets.size:
+        return None
+    at = [np.searchsorted(cost, budgets, side="right") - 1 for cost in costs]
+    steps = [
+        Steps(entries[place].name, np.array(entries[place].arm.ks, np.int64)[columns], scores[place][:, columns])
+        for place, columns in zip((a, b), at, strict=True)
+    ]
+    found = find_crossing(
+        metric,
+        *steps,
+        budgets,
+        by=by,
+        every_step=all(_is_whole(step.ks) for step in steps),
+        resampled=resampled[a][:, at[0]] - resampled[b][:, at[1]],
+    )
+    leader = {None: None, entries[a].name: a, entries[b].name: b}[found.leader]
+    return {
+        "metric": metric,
+        "by": by,
+        "a": a,
+        "b": b,
+        "leader": leader,
+        "budget": found.budget,
+        "sentence": found.sentence,
+    }
+
+
+def _is_whole(ks: IntArray) -> bool:
+    """Whether no k between the smallest and the largest is left out."""
+    return int(ks[-1]) - int(ks[0]) + 1 == len(np.unique(ks))

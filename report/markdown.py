@@ -1,0 +1,113 @@
+"""A comparison as Markdown for a pull request: what to do, and the two tables that say why."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from .printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..records import Comparison, Interval
+
+_SHOWN_TASKS = 5
+
+
+def write_markdown(comparison: Comparison, path: Path) -> None:
+    """Write a comparison as GitHub-flavoured Markdown in which names of others cannot become markup, links or mentions."""
+    path.write_text(markdown_of(comparison), encoding="utf-8")
+
+
+def markdown_of(comparison: Comparison) -> str:
+    """The text that `write_markdown` writes."""
+    lines = [
+        f"## {' or '.join(code(arm.plan.arm.spec) for arm in comparison.arms)}?",
+        "",
+        f"- {plain(comparison.verdict.with_tests)}",
+        f"- {plain(comparison.verdict.without_tests)}",
+        "",
+        f"{code(comparison.benchmark)}, {comparison.tasks} tasks, graded in the {code(comparison.sandbox)} sandbox. "
+        "Scores are per cent of tasks with 95 % intervals over tasks.",
+        "",
+        *_arms(comparison),
+        *_paired(comparison),
+    ]
+    lines += [f"> {plain(warning)}" for warning in comparison.warnings]
+    lines += _left_out(comparison)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def code(text: str) -> str:
+    """A name as code, in which nothing is markup, also inside a table."""
+    shown = printable(text).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    pad = " " if shown[:1] in ("`", " ", "") or shown[-1:] in ("`", " ") else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def plain(text: str) -> str:
+    """A sentence in which nothing is markup: names inside it may be anyone's."""
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~<>&$^=-])", r"\\\1", printable(text))
+    # A word joiner keeps mentions and bare links from becoming links.
+    return re.sub(r"@|(?<=:)(?=//)|(?<=www)(?=\.)", lambda found: f"{found[0]}\u2060", escaped)
+
+
+def _arms(comparison: Comparison) -> list[str]:
+    rankers = [comparison.decisive_ranker]
+    rankers += [name for name in comparison.arms[0].rankers if name not in (*rankers, "oracle", "random")]
+    heads = ["arm", "k", "FLOPs per task", "ratio", "matched", "pass@k", *(code(name) for name in rankers)]
+    rows = []
+    for arm in comparison.arms:
+        plan = arm.plan
+        ratio = plan.budget_ratio.flops
+        rows.append(
+            [
+                code(plan.arm.spec),
+                "greedy" if plan.arm.greedy else str(plan.k),
+                "-" if plan.cost.flops is None else f"{plan.cost.flops:.3g}",
+                "-" if ratio is None else f"{ratio:.3f}",
+                ("equal" if plan.equal else "yes") if plan.matched else "no",
+                _interval(arm.pass_at_k),
+                *(_interval(arm.rankers[name]) for name in rankers),
+            ]
+        )
+    return _table(heads, rows)
+
+
+def _paired(comparison: Comparison) -> list[str]:
+    rows = [
+        [
+            "pass@k" if row.metric == "pass_at_k" else code(row.metric),
+            f"{code(row.a)} − {code(row.b)}",
+            f"{100 * row.difference:+.1f} [{100 * row.low:+.1f}, {100 * row.high:+.1f}]",
+            "<0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}",
+        ]
+        for row in comparison.paired
+        if row.metric in ("pass_at_k", comparison.decisive_ranker)
+    ]
+    if not rows:
+        return []
+    caption = f"Paired differences in points; p by Holm over all {len(comparison.paired)} pairs."
+    return [caption, "", *_table(["score", "arms", "difference", "p"], rows)]
+
+
+def _left_out(comparison: Comparison) -> list[str]:
+    if not comparison.left_out:
+        return []
+    tasks = list(comparison.left_out)
+    some = ", ".join(code(task_id) for task_id in tasks[:_SHOWN_TASKS])
+    return ["", f"Left out: {len(tasks)} tasks ({some}{', …' if len(tasks) > _SHOWN_TASKS else ''})."]
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return [*(f"| {' | '.join(cells)} |" for cells in lines), ""]
+
+
+def _interval(interval: Interval) -> str:
+    if interval.value is None or interval.low is None or interval.high is None:
+        return "-"
+    return f"{100 * interval.value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"

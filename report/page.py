@@ -1,0 +1,196 @@
+"""The page: its data packed, its scripts and styles under a policy that lets nothing else in, as a folder or one file.
+
+A page opens from a file, so that its data are scripts, which hand over deflated JSON in base64: no text of a run is ever
+part of HTML or of JavaScript. The policy allows scripts and styles that carry the page's nonce, and nothing from
+elsewhere. The nonce is a digest of everything in the page: the same page always has the same one, and nothing inside it
+can know it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import json
+import shutil
+import tempfile
+import zlib
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import MachineError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+STYLES = ("style.css",)
+SCRIPTS = (
+    "data.js",
+    "text.js",
+    "format.js",
+    "state.js",
+    "filters.js",
+    "ranks.js",
+    "ranking.js",
+    "plots.js",
+    "cost.js",
+    "curves.js",
+    "scores.js",
+    "matrix.js",
+    "candidates.js",
+    "runs.js",
+    "main.js",
+)
+"""In the order in which they run: each adds to what those before it made."""
+
+PLOTLY = "plotly.min.js"
+_MARKER = '<meta name="generator" content="codebudget">'
+
+
+class Part(NamedTuple):
+    """A piece of data that the page asks for by its name, such as `index`; parts in folders are loaded when needed."""
+
+    name: str
+    data: object
+
+
+class Written(NamedTuple):
+    """What a page came to."""
+
+    files: int
+    size_bytes: int
+
+
+def check_plots() -> None:
+    """Refuse a page that cannot have its plots, before any work is done for it.
+
+    Raises:
+        MachineError: plotly is not installed.
+    """
+    if importlib.util.find_spec("plotly") is None:
+        raise MachineError("a page's plots need plotly: pip install 'codebudget[report]'")
+
+
+def check_folder(out: Path) -> None:
+    """Refuse to write over a folder that holds something else than a site.
+
+    Raises:
+        UserError: `out` is a file, a folder with other things in it, or in a folder that is missing.
+    """
+    if not out.absolute().parent.is_dir():
+        raise UserError(f"--out {out}: there is no folder {out.absolute().parent}; make it first")
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise UserError(f"--out {out} is a file; name a folder")
+    if any(out.iterdir()) and not _is_site(out):
+        raise UserError(f"--out {out} holds something else than a site; name another folder")
+
+
+def write_folder(out: Path, parts: Iterable[Part]) -> Written:
+    """Write a site: `index.html` with its scripts, styles and data beside it. A site that is there is replaced.
+
+    Parts are written as they come, so that they never need to be in memory at once.
+
+    Raises:
+        UserError: As `check_folder`.
+        MachineError: As `check_plots`.
+    """
+    check_plots()
+    check_folder(out)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.absolute().parent))
+    try:
+        digest = hashlib.sha256()
+        count = size = 0
+        for name, content in _assets():
+            count, size = count + 1, size + _write(scratch / "assets" / name, content, digest)
+        for part in parts:
+            count, size = count + 1, size + _write(scratch / "data" / f"{part.name}.js", _script(part), digest)
+        nonce = _nonce(digest)
+        page = _page(
+            nonce,
+            [f'<link rel="stylesheet" nonce="{nonce}" href="assets/{name}">' for name in STYLES],
+            [f'<script defer nonce="{nonce}" src="assets/{name}"></script>' for name in (*SCRIPTS[:1], PLOTLY, *SCRIPTS[1:])],
+        )
+        size += _write(scratch / "index.html", page, digest)
+        scratch.chmod(0o755)
+        if out.exists():
+            shutil.rmtree(out)
+        scratch.rename(out)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    return Written(count + 1, size)
+
+
+def write_file(path: Path, parts: Iterable[Part]) -> Written:
+    """Write a page with everything in it into one file.
+
+    Raises:
+        MachineError: As `check_plots`.
+    """
+    check_plots()
+    digest = hashlib.sha256()
+    assets = dict(_assets())
+    scripts = [_script(part) for part in parts]
+    for text in (*assets.values(), *scripts):
+        digest.update(text.encode())
+    nonce = _nonce(digest)
+    first, *others = SCRIPTS
+    order = (assets[first], *scripts, assets[PLOTLY], *(assets[name] for name in others))
+    page = _page(
+        nonce,
+        [f'<style nonce="{nonce}">\n{assets[name]}</style>' for name in STYLES],
+        [f'<script nonce="{nonce}">\n{text}</script>' for text in order],
+    )
+    encoded = page.encode()
+    path.write_bytes(encoded)
+    return Written(1, len(encoded))
+
+
+def pack(data: object) -> str:
+    """JSON of `data`, deflated, in base64."""
+    plain = json.dumps(data, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return base64.b64encode(zlib.compress(plain, 6)).decode("ascii")
+
+
+def _script(part: Part) -> str:
+    return f'codebudget.receive("{part.name}","{pack(part.data)}");\n'
+
+
+def _assets() -> Iterator[tuple[str, str]]:
+    from plotly.offline import get_plotlyjs
+
+    web = files(__package__) / "web"
+    for name in (*STYLES, *SCRIPTS):
+        yield name, (web / name).read_text(encoding="utf-8")
+    yield PLOTLY, get_plotlyjs()
+
+
+def _page(nonce: str, styles: list[str], scripts: list[str]) -> str:
+    policy = (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    page = (files(__package__) / "web" / "page.html").read_text(encoding="utf-8")
+    for name, text in (("policy", policy), ("styles", "\n".join(styles)), ("scripts", "\n".join(scripts))):
+        page = page.replace("{{" + name + "}}", text, 1)
+    return page
+
+
+def _nonce(digest: hashlib._Hash) -> str:
+    return base64.b64encode(digest.digest()[:18]).decode("ascii")
+
+
+def _write(path: Path, text: str, digest: hashlib._Hash) -> int:
+    encoded = text.encode()
+    digest.update(encoded)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encoded)
+    return len(encoded)
+
+
+def _is_site(folder: Path) -> bool:
+    index = folder / "index.html"
+    return index.is_file() and _MARKER in index.read_text(encoding="utf-8", errors="replace")[:4000]

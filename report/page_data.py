@@ -1,0 +1,174 @@
+"""What the page reads, part by part: the shapes of its JSON. The scripts in `web/` are the other side of this.
+
+Scores are fractions of tasks in [0, 1]; a `Span` is [value, low, high] with a 95 % interval. Costs are per task. What
+cannot be known is null.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..records import Cost, Interval
+
+Span = tuple[float | None, float | None, float | None]
+
+Fact = tuple[str, str]
+"""A label and what to say of it."""
+
+
+class RunData(TypedDict):
+    """One run, as the last section shows it."""
+
+    id: str
+    name: str
+    description: str
+    facts: list[Fact]
+
+
+class BenchmarkLink(TypedDict):
+    """A benchmark in the index: its part's name, and how many arms it has."""
+
+    name: str
+    file: str
+    arms: int
+
+
+class IndexData(TypedDict):
+    """The part `index`."""
+
+    title: str
+    note: str
+    runs: list[RunData]
+    benchmarks: list[BenchmarkLink]
+
+
+class CostData(TypedDict):
+    """A cost per task, or a ratio of costs."""
+
+    flops: float | None
+    runtime_s: float | None
+    memory_bytes: float | None
+    usd: float | None
+
+
+class CurveData(TypedDict):
+    """Scores at several k: `costs` by the field of `CostData`, null where some k's cannot be known; `scores` by metric."""
+
+    ks: list[int]
+    costs: dict[str, list[float] | None]
+    scores: dict[str, list[Span]]
+
+
+class EntryData(TypedDict):
+    """One arm of one run on one benchmark.
+
+    `spec` is the arm as typed, `name` tells it from those of other runs. `kinds` are those of the budget that limited
+    it. Lists by task follow the benchmark's `tasks`: `drawn` and `passed` count samples, `picked` holds scores by metric,
+    all null or 0 where a task was not scored. `candidates` is the folder of its parts, one per task.
+    """
+
+    id: str
+    run: int
+    spec: str
+    name: str
+    model: str
+    precision: str
+    k: int
+    greedy: bool
+    parameters: int | None
+    kinds: list[str]
+    cost: CostData
+    ratio: CostData
+    matched: bool | None
+    equal: bool | None
+    scored: int
+    scores: dict[str, Span]
+    curve: CurveData | None
+    drawn: list[int]
+    passed: list[int]
+    picked: dict[str, list[float | None]]
+    candidates: str | None
+
+
+class CrossingData(TypedDict):
+    """Where one arm overtakes another; `a`, `b` and `leader` are places of entries."""
+
+    metric: str
+    by: str
+    a: int
+    b: int
+    leader: int | None
+    budget: float | None
+    sentence: str
+
+
+class RunNotes(TypedDict):
+    """What one run says of one benchmark."""
+
+    run: int
+    advice: list[str]
+    warnings: list[str]
+    left_out: list[str]
+
+
+class BoardData(TypedDict):
+    """The part of one benchmark. `pairs` holds, by metric, [a, b, difference, low, high] of entries by their places."""
+
+    name: str
+    tasks: list[str]
+    metrics: list[str]
+    entries: list[EntryData]
+    pairs: dict[str, list[tuple[int, int, float, float, float]]]
+    crossings: list[CrossingData]
+    runs: list[RunNotes]
+
+
+class SampleData(TypedDict):
+    """One candidate. `tests` are how many held (null where it is not said) of how many; null where it was not graded."""
+
+    index: int
+    status: str | None
+    integrity: str | None
+    tests: tuple[int | None, int] | None
+    detail: str | None
+    program: str
+    raw: str
+    prompt: str | None
+    seed: int | None
+    stratum: str | None
+    finish: str | None
+    tokens: int | None
+
+
+class CandidatesData(TypedDict):
+    """An arm's candidates of one task, and their scores by ranker, null where one was not ranked."""
+
+    samples: list[SampleData]
+    scores: dict[str, list[float | None]]
+
+
+def span(interval: Interval) -> Span:
+    """An interval for the page, to the digits that it shows and a few more."""
+    return (_rounded(interval.value), _rounded(interval.low), _rounded(interval.high))
+
+
+def rounded(values: Sequence[float | None]) -> list[float | None]:
+    """Shares to six decimals."""
+    return [_rounded(value) for value in values]
+
+
+def cost_data(cost: Cost) -> CostData:
+    """A cost for the page."""
+    return {
+        "flops": cost.flops,
+        "runtime_s": cost.runtime_s,
+        "memory_bytes": cost.memory_bytes,
+        "usd": cost.usd,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

@@ -1,0 +1,12 @@
+"""Texts of others for a terminal: what they say is shown, and what they would do to the terminal is not done."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with whatever is not printable escaped: ANSI escapes, line breaks, overrides of direction."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )

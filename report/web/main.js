@@ -1,0 +1,119 @@
+"use strict";
+
+/* Reads the hash, loads what it names, and has every section draw itself. Sections that are long to draw wait until they
+   come near the window, or until the page is printed. */
+
+{
+  const { element, line, load, state, filters, sections, rankArms } = codebudget;
+  const boards = new Map();
+  const waiting = new Set();
+  const byId = (id) => document.getElementById(id);
+
+  function fail(error) {
+    byId("failure").hidden = false;
+    byId("failure").textContent = `This page cannot be shown: ${error.message}`;
+    throw error;
+  }
+
+  async function draw(id, view) {
+    const section = byId(id);
+    waiting.delete(id);
+    const drawn = await sections[id].render(section.querySelector(".body"), view);
+    section.hidden = drawn === false;
+    byId("contents").querySelector(`a[href="#${id}"]`).hidden = section.hidden;
+  }
+
+  const nearby = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (isIntersecting && waiting.has(target.id)) draw(target.id, codebudget.current).catch(fail);
+      }
+    },
+    { rootMargin: "800px" },
+  );
+
+  function head(index, board, view) {
+    document.title = line(index.title);
+    byId("title").textContent = line(index.title);
+    const arms = index.benchmarks.reduce((sum, { arms: count }) => sum + count, 0);
+    const plural = (count, name) => `${count} ${name}${count === 1 ? "" : "s"}`;
+    byId("subtitle").textContent = [
+      plural(index.runs.length, "run"),
+      plural(arms, "arm"),
+      plural(index.benchmarks.length, "benchmark"),
+    ].join(" · ");
+    byId("shown").textContent = `${line(board.name)}: ${view.shown.length} of ${plural(board.entries.length, "arm")} shown`;
+    const advice = board.runs.length === 1 ? board.runs[0].advice : [];
+    byId("advice").replaceChildren(...advice.map((text) => element("p", { class: "advice" }, line(text))));
+  }
+
+  /** Draws all sections: those at hand now, the long ones when they come near. */
+  async function render({ all = false } = {}) {
+    const index = boards.get("index");
+    const given = state.read();
+    const { file } = index.benchmarks[given.benchmark] ?? index.benchmarks[0];
+    if (!boards.has(file)) boards.set(file, { ...(await load(file)), file });
+    const board = boards.get(file);
+    const view = { index, board, state: filters.complete(given, index, board) };
+    view.shown = filters.shown(view);
+    view.ranking = rankArms(board, view.state.score, view.shown);
+    codebudget.current = view;
+    head(index, board, view);
+    filters.fill(byId("filters"), view);
+    for (const [id, { lazy }] of Object.entries(sections)) {
+      const section = byId(id);
+      const { top, bottom } = section.getBoundingClientRect();
+      if (all || !lazy || (top < innerHeight + 800 && bottom > -800)) await draw(id, view);
+      else waiting.add(id);
+    }
+    document.documentElement.dataset.drawn = String(Number(document.documentElement.dataset.drawn ?? 0) + 1);
+  }
+
+  /** Keeps the focus on a control whose form is drawn anew. */
+  function refocused(work) {
+    const { name, value, type } = document.activeElement ?? {};
+    return work().then(() => {
+      if (!name || document.activeElement !== document.body) return;
+      const same = [...byId("filters").querySelectorAll(`[name="${name}"]`)];
+      (type === "checkbox" ? same.find((box) => box.value === value) : same[0])?.focus({ preventScroll: true });
+    });
+  }
+
+  function contents() {
+    byId("contents").replaceChildren(
+      ...[...document.querySelectorAll("main section")].map(({ id }) =>
+        element("a", { href: `#${id}`, onclick: (event) => jump(event, id) }, byId(`${id}-heading`).textContent),
+      ),
+    );
+  }
+
+  /** The hash holds the view, so that a jump within the page leaves it alone. */
+  function jump(event, id) {
+    event.preventDefault();
+    byId(id).scrollIntoView();
+    byId(`${id}-heading`).setAttribute("tabindex", "-1");
+    byId(`${id}-heading`).focus({ preventScroll: true });
+  }
+
+  async function start() {
+    boards.set("index", await load("index"));
+    contents();
+    filters.listen(byId("filters"));
+    document.querySelector(".skip").addEventListener("click", (event) => jump(event, "ranking"));
+    addEventListener("hashchange", () => refocused(render).catch(fail));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => render().catch(fail));
+    /* Paper is white, and has no window that a long section could come near to. */
+    addEventListener("beforeprint", () => {
+      document.documentElement.dataset.theme = "light";
+      render({ all: true }).catch(fail);
+    });
+    addEventListener("afterprint", () => {
+      delete document.documentElement.dataset.theme;
+      render().catch(fail);
+    });
+    await render();
+    for (const section of document.querySelectorAll("main section")) nearby.observe(section);
+  }
+
+  start().catch(fail);
+}
