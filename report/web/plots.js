@@ -31,7 +31,7 @@
     const turn = Math.floor(place / COLOURS);
     return {
       series: place % COLOURS,
-      dash: DASHES[turn % DASHES.length],
+      dash: DASHES[(place + turn) % DASHES.length],
       symbol: SYMBOLS[(place + turn) % SYMBOLS.length],
     };
   }
