@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -118,6 +119,10 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, help="Of drawing, subsets, resampling and rankers.")] = 0,
     store: StoreOption = DEFAULT_STORE,
     fresh: FreshOption = False,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option("--report", metavar="FILE", help="Write it, by its ending: .html or .md. Repeatable."),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 when an arm is not matched, and end where a ranker fails.")
     ] = False,
@@ -130,6 +135,10 @@ def compare(
     """
     from ..tasks import load_benchmark
 
+    if report:
+        from ..report.comparison_files import check_reports
+
+        check_reports(report)
     chosen = _first(load_benchmark(benchmark_name(benchmark, family), parse_fields(field)), tasks)
     planned = plan_from_options(
         arms,
@@ -190,6 +199,10 @@ def compare(
             progress=progress,
         )
     _show(result, as_json)
+    if report:
+        from ..report.comparison_files import write_reports
+
+        write_reports(result, report)
     if result.sandbox_errors:
         raise MachineError(
             f"the sandbox failed on {result.sandbox_errors} programs, whose tasks are left out; run the command again"

@@ -24,6 +24,7 @@ from .boards import (
     rankers_here,
 )
 from .grading import DEFAULT_STORE, FreshOption, SandboxOption, StoreOption, WorkersOption
+from .leaderboard_build import build
 from .progress import shown_progress, warn
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..leaderboard.recheck import Verification
 
 app = typer.Typer(no_args_is_help=True, help="Leaderboard runs: what a file declares, for anyone to verify.")
+app.command()(build)
 
 MOST_SHOWN = 20
 """Differences that are printed; `--json` has all."""

@@ -118,5 +118,7 @@ def _open_missing_streams() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"codebudget: {' '.join(message.split())}", file=sys.stderr)
+    from ..report.printable import printable
+
+    print(f"codebudget: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code

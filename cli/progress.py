@@ -45,5 +45,7 @@ def shown_progress() -> Iterator[Progress]:
 
 
 def warn(message: str) -> None:
-    """One line on standard error."""
-    print(f"codebudget: {message}", file=sys.stderr)
+    """One line on standard error; a name in it cannot command the terminal."""
+    from ..report.printable import printable
+
+    print(f"codebudget: {printable(message)}", file=sys.stderr)

@@ -9,9 +9,9 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from ..crossings import format_budget, metric_name
+from .printable import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def print_curve(curve: Curve, notes: Sequence[str]) -> None:
     unit = "FLOPs" if curve.by == "flops" else "seconds"
     budgets = f"{len(curve.budgets)} budgets" if curve.every_step else f"{len(curve.budgets)} of the budgets"
     console.print(
-        Text(
+        as_text(
             f"{curve.benchmark}, {curve.tasks} tasks, graded in the {curve.sandbox} sandbox; 95 % intervals over "
             f"tasks; budgets are {unit} per task of drawing samples."
         )
@@ -44,19 +44,21 @@ def print_curve(curve: Curve, notes: Sequence[str]) -> None:
     metrics = list(curve.arms[0].metrics)
     for start in range(0, len(metrics), _ABREAST):
         console.print(_table(curve, metrics[start : start + _ABREAST]))
-    console.print(Text(f"{budgets} at which some arm's k changes; all of them with --json, --out or --plot."))
+    console.print(as_text(f"{budgets} at which some arm's k changes; all of them with --json, --out or --plot."))
     for arm in curve.arms:
         one, all_n = format_budget(curve.by, arm.cost_of_one), format_budget(curve.by, arm.cost_of_all)
         console.print(
-            Text(f"{arm.spec}: one sample costs {one}, its {arm.n} cost {all_n}; undefined from what {arm.n + 1} cost.")
+            as_text(
+                f"{arm.spec}: one sample costs {one}, its {arm.n} cost {all_n}; undefined from what {arm.n + 1} cost."
+            )
         )
     for note in notes:
-        console.print(Text(note))
+        console.print(as_text(note))
     for reason, count in Counter(curve.left_out.values()).items():
         some = [task for task, why in curve.left_out.items() if why == reason][:5]
-        console.print(Text(f"Left out, {reason}: {count} ({', '.join(some)}{', ...' if count > len(some) else ''})"))
+        console.print(as_text(f"Left out, {reason}: {count} ({', '.join(some)}{', ...' if count > len(some) else ''})"))
     for crossing in curve.crossings:
-        console.print(Text(crossing.sentence, style="bold" if crossing.outcome == "overtakes" else ""))
+        console.print(as_text(crossing.sentence, style="bold" if crossing.outcome == "overtakes" else ""))
 
 
 def _table(curve: Curve, metrics: Sequence[str]) -> Table:
@@ -65,14 +67,14 @@ def _table(curve: Curve, metrics: Sequence[str]) -> Table:
     table.add_column("arm", overflow="fold", min_width=6)
     table.add_column("k", justify="right", no_wrap=True)
     for metric in metrics:
-        table.add_column(Text(metric_name(curve.by, metric)), overflow="fold", min_width=20)
+        table.add_column(as_text(metric_name(curve.by, metric)), overflow="fold", min_width=20)
     chosen = _a_few(curve.budgets)
     for number, place in enumerate(chosen):
         for row, arm in enumerate(curve.arms):
             points = [arm.metrics[metric][place] for metric in metrics]
             table.add_row(
                 format_budget(curve.by, curve.budgets[place]).removesuffix(" FLOPs") if row == 0 else "",
-                Text(arm.spec),
+                as_text(arm.spec),
                 _k(points[0]),
                 *(_interval(point) for point in points),
                 end_section=len(curve.arms) > 1 and row == len(curve.arms) - 1 and number < len(chosen) - 1,

@@ -17,7 +17,7 @@ _SHOWN_TASKS = 5
 
 
 def write_markdown(comparison: Comparison, path: Path) -> None:
-    """Write a comparison as GitHub-flavoured Markdown in which names of others cannot become markup, links or mentions."""
+    """Write a comparison as GitHub-flavoured Markdown, in which names of others are no markup, links or mentions."""
     path.write_text(markdown_of(comparison), encoding="utf-8")
 
 
@@ -81,7 +81,7 @@ def _paired(comparison: Comparison) -> list[str]:
     rows = [
         [
             "pass@k" if row.metric == "pass_at_k" else code(row.metric),
-            f"{code(row.a)} − {code(row.b)}",
+            f"{code(row.a)} - {code(row.b)}",
             f"{100 * row.difference:+.1f} [{100 * row.low:+.1f}, {100 * row.high:+.1f}]",
             "<0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}",
         ]

@@ -1,7 +1,7 @@
 """The page: its data packed, its scripts and styles under a policy that lets nothing else in, as a folder or one file.
 
-A page opens from a file, so that its data are scripts, which hand over deflated JSON in base64: no text of a run is ever
-part of HTML or of JavaScript. The policy allows scripts and styles that carry the page's nonce, and nothing from
+A page opens from a file, so that its data are scripts, which hand over deflated JSON in base64: no text of a run is
+ever part of HTML or of JavaScript. The policy allows scripts and styles that carry the page's nonce, and nothing from
 elsewhere. The nonce is a digest of everything in the page: the same page always has the same one, and nothing inside it
 can know it.
 """
@@ -111,7 +111,10 @@ def write_folder(out: Path, parts: Iterable[Part]) -> Written:
         page = _page(
             nonce,
             [f'<link rel="stylesheet" nonce="{nonce}" href="assets/{name}">' for name in STYLES],
-            [f'<script defer nonce="{nonce}" src="assets/{name}"></script>' for name in (*SCRIPTS[:1], PLOTLY, *SCRIPTS[1:])],
+            [
+                f'<script defer nonce="{nonce}" src="assets/{name}"></script>'
+                for name in (*SCRIPTS[:1], PLOTLY, *SCRIPTS[1:])
+            ],
         )
         size += _write(scratch / "index.html", page, digest)
         scratch.chmod(0o755)

@@ -55,7 +55,7 @@ class CostData(TypedDict):
 
 
 class CurveData(TypedDict):
-    """Scores at several k: `costs` by the field of `CostData`, null where some k's cannot be known; `scores` by metric."""
+    """Scores at several k: `costs` by the field of `CostData`, null where some cannot be known; `scores` by metric."""
 
     ks: list[int]
     costs: dict[str, list[float] | None]
@@ -66,8 +66,8 @@ class EntryData(TypedDict):
     """One arm of one run on one benchmark.
 
     `spec` is the arm as typed, `name` tells it from those of other runs. `kinds` are those of the budget that limited
-    it. Lists by task follow the benchmark's `tasks`: `drawn` and `passed` count samples, `picked` holds scores by metric,
-    all null or 0 where a task was not scored. `candidates` is the folder of its parts, one per task.
+    it. Lists by task follow the benchmark's `tasks`: `drawn` and `passed` count samples, `picked` holds scores by
+    metric, all null or 0 where a task was not scored. `candidates` is the folder of its parts, one per task.
     """
 
     id: str
@@ -127,7 +127,7 @@ class BoardData(TypedDict):
 
 
 class SampleData(TypedDict):
-    """One candidate. `tests` are how many held (null where it is not said) of how many; null where it was not graded."""
+    """One candidate. `tests` are how many held, null where that is not said, of how many; null where not graded."""
 
     index: int
     status: str | None

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from ..records import Usage
+from .printable import as_text
 
 if TYPE_CHECKING:
     from ..records import ArmResult, Comparison, Cost, Interval
@@ -26,7 +26,7 @@ def print_comparison(comparison: Comparison) -> None:
     console = Console()
     console.width = max(_NARROWEST, min(WIDTH, console.width if console.is_terminal else _plain_width()))
     console.print(
-        Text(
+        as_text(
             f"{comparison.benchmark}, {comparison.tasks} tasks, graded in the {comparison.sandbox} sandbox; "
             f"95 % intervals over tasks. FLOPs are per task: {_workload(comparison)}."
         )
@@ -36,7 +36,7 @@ def print_comparison(comparison: Comparison) -> None:
         console.print(_realised(comparison))
         for arm in comparison.arms:
             for line in arm.realised.deviations:
-                console.print(Text(f"{arm.plan.arm.spec}: {line}."))
+                console.print(as_text(f"{arm.plan.arm.spec}: {line}."))
         console.print()
     console.print(_rankers(comparison))
     if any(arm.plan.k > 1 for arm in comparison.arms[1:]):
@@ -47,9 +47,9 @@ def print_comparison(comparison: Comparison) -> None:
         console.print(_strata(comparison))
     for reason, tasks in _grouped(comparison.left_out).items():
         shown = ", ".join(tasks[:5]) + (", ..." if len(tasks) > 5 else "")
-        console.print(Text(f"Left out, {reason}: {len(tasks)} ({shown})"))
-    console.print(Text(comparison.verdict.with_tests, style="bold"))
-    console.print(Text(comparison.verdict.without_tests, style="bold"))
+        console.print(as_text(f"Left out, {reason}: {len(tasks)} ({shown})"))
+    console.print(as_text(comparison.verdict.with_tests, style="bold"))
+    console.print(as_text(comparison.verdict.without_tests, style="bold"))
 
 
 def _workload(comparison: Comparison) -> str:
@@ -86,8 +86,8 @@ def _arms(comparison: Comparison) -> Table:
     for arm in comparison.arms:
         plan = arm.plan
         table.add_row(
-            Text(plan.arm.spec),
-            plan.precision,
+            as_text(plan.arm.spec),
+            as_text(plan.precision),
             "greedy" if plan.arm.greedy else str(plan.k),
             _flops(plan.cost.flops),
             _ratio(plan.budget_ratio.flops),
@@ -131,7 +131,7 @@ def _realised(comparison: Comparison) -> Table:
     for header in shown:
         table.add_column(header, justify="right", no_wrap=True)
     for place, (spec, what, _, _) in enumerate(rows):
-        table.add_row(Text(spec), what, *(cells[place] for cells in shown.values()))
+        table.add_row(as_text(spec), what, *(cells[place] for cells in shown.values()))
     return table
 
 
@@ -149,13 +149,13 @@ def _rankers(comparison: Comparison) -> Table:
     table = Table(box=SIMPLE_HEAD, title="Picked without hidden tests (rank-score@k)", title_justify="left")
     table.add_column("ranker", overflow="fold", min_width=8)
     for arm in comparison.arms:
-        table.add_column(Text(arm.plan.arm.spec), overflow="fold")
+        table.add_column(as_text(arm.plan.arm.spec), overflow="fold")
     table.add_column("s/task", justify="right", no_wrap=True)
     for name in comparison.arms[0].rankers:
         scores = [arm.rankers[name] for arm in comparison.arms]
         cost_s = max(score.cost_s or 0.0 for score in scores)
         cells = (_interval(score, stacked=_is_wide(comparison)) for score in scores)
-        table.add_row(Text(name), *cells, f"{cost_s:.3f}")
+        table.add_row(as_text(name), *cells, f"{cost_s:.3f}")
     return table
 
 
@@ -193,8 +193,8 @@ def _paired(comparison: Comparison) -> Table:
         if row.metric not in ("pass_at_k", comparison.decisive_ranker):
             continue
         table.add_row(
-            Text("pass@k" if row.metric == "pass_at_k" else row.metric),
-            Text(f"{row.a} - {row.b}"),
+            as_text("pass@k" if row.metric == "pass_at_k" else row.metric),
+            as_text(f"{row.a} - {row.b}"),
             f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]",
             "<0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}",
         )
@@ -205,10 +205,10 @@ def _strata(comparison: Comparison) -> Table:
     table = Table(box=SIMPLE_HEAD, title="pass@1 by the setting that samples were made with", title_justify="left")
     table.add_column("setting", overflow="fold", min_width=8)
     for arm in comparison.arms:
-        table.add_column(Text(arm.plan.arm.spec), overflow="fold")
+        table.add_column(as_text(arm.plan.arm.spec), overflow="fold")
     names = list(dict.fromkeys(stratum.name for arm in comparison.arms for stratum in arm.strata))
     for name in names:
-        table.add_row(Text(name), *(_stratum(arm, name, stacked=_is_wide(comparison)) for arm in comparison.arms))
+        table.add_row(as_text(name), *(_stratum(arm, name, stacked=_is_wide(comparison)) for arm in comparison.arms))
     return table
 
 

@@ -17,11 +17,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from codebudget.estimators import mean_intervals, paired_difference, pass_at_k, rank_score_at_ks
 
-RANKERS = ("examples", "majority", "random", "first", "shortest", "codet", "logprob", "mean-logprob", "reviewer", "judge")
-SIZES = {"250k": 250_000, "1m": 1_000_000, "4m": 4_000_000, "7b": 6_738_415_616, "13b": 13_015_864_320, "70b": 68_976_648_192}
+RANKERS = (
+    "examples",
+    "majority",
+    "random",
+    "first",
+    "shortest",
+    "codet",
+    "logprob",
+    "mean-logprob",
+    "reviewer",
+    "judge",
+)
+SIZES = {
+    "250k": 250_000,
+    "1m": 1_000_000,
+    "4m": 4_000_000,
+    "7b": 6_738_415_616,
+    "13b": 13_015_864_320,
+    "70b": 68_976_648_192,
+}
 FAILURES = ("wrong", "wrong", "wrong", "crashed", "crashed", "timeout")
 KS = (1, 2, 3, 5, 10, 20, 50, 100)
 LINES = (
@@ -59,7 +76,9 @@ def main() -> None:
     options = parser.parse_args()
     for number in range(options.runs):
         folder = options.out / f"run-{number:02}"
-        make_run(folder, number, arms=options.arms, tasks=options.tasks, samples=options.samples, rankers=options.rankers)
+        make_run(
+            folder, number, arms=options.arms, tasks=options.tasks, samples=options.samples, rankers=options.rankers
+        )
 
 
 def make_run(folder: Path, number: int, *, arms: int = 2, tasks: int = 12, samples: int = 10, rankers: int = 3) -> None:
@@ -114,12 +133,18 @@ def make_run(folder: Path, number: int, *, arms: int = 2, tasks: int = 12, sampl
     order = {spec: place for place, (spec, _, _) in enumerate(specs)}
     places = {task_id: place for place, task_id in enumerate(ids)}
     for name, rows in (("candidates", candidates), ("verdicts", verdicts), ("rankings", rankings)):
-        rows.sort(key=lambda row: (places[row["task_id"]], order[row["arm"]], row.get("index", 0), row.get("ranker", "")))
+        rows.sort(
+            key=lambda row: (places[row["task_id"]], order[row["arm"]], row.get("index", 0), row.get("ranker", ""))
+        )
         _write_rows(folder / f"{name}.jsonl.gz", rows)
     results = _results(number, ids, specs, ks, names, passed, at_ks)
     (folder / "results.json").write_text(json.dumps(results, sort_keys=True) + "\n", encoding="utf-8")
-    (folder / "manifest.json").write_text(json.dumps(_manifest(folder, number, specs), sort_keys=True), encoding="utf-8")
-    (folder / "timings.json").write_text('{"schema_version": 1, "started_at": "2026-01-01T00:00:00Z"}', encoding="utf-8")
+    (folder / "manifest.json").write_text(
+        json.dumps(_manifest(folder, number, specs), sort_keys=True), encoding="utf-8"
+    )
+    (folder / "timings.json").write_text(
+        '{"schema_version": 1, "started_at": "2026-01-01T00:00:00Z"}', encoding="utf-8"
+    )
 
 
 def _specs(number: int, arms: int) -> list[tuple[str, int, str]]:
@@ -156,7 +181,10 @@ def _results(
         table = {"pass_at_k": np.stack([pass_at_k(count, won, at) for at in ks], axis=1)}
         table |= {name: at_ks[spec, name] for name in names}
         tables[spec] = table
-        spans = {name: dict(zip(map(str, ks), map(_span, mean_intervals(values)), strict=True)) for name, values in table.items()}
+        spans = {
+            name: dict(zip(map(str, ks), map(_span, mean_intervals(values)), strict=True))
+            for name, values in table.items()
+        }
         rankers = {name: {"cost_flops": 0.0, "executions": 3.0, "rank_score_at_k": spans[name]} for name in names}
         rankers["oracle"] = {"cost_flops": 0.0, "executions": 0.0, "rank_score_at_k": spans["pass_at_k"]}
         at = ks.index(k)
@@ -170,7 +198,12 @@ def _results(
                 "parameters": SIZES[size],
                 "plan": {
                     "cost": _cost(size, k),
-                    "budget_ratio": {"flops": SIZES[size] * k / first, "runtime_s": None, "memory_bytes": None, "usd": None},
+                    "budget_ratio": {
+                        "flops": SIZES[size] * k / first,
+                        "runtime_s": None,
+                        "memory_bytes": None,
+                        "usd": None,
+                    },
                     "leftover": {"flops": None, "runtime_s": None, "memory_bytes": None, "usd": None},
                     "matched": True,
                     "equal": True,
@@ -223,7 +256,10 @@ def _results(
                 "sandbox_errors": 0,
                 "arms": arms,
                 "paired": paired,
-                "verdict": {"with_tests": "With tests at hand: no model wrote these.", "without_tests": "Without: nor these."},
+                "verdict": {
+                    "with_tests": "With tests at hand: no model wrote these.",
+                    "without_tests": "Without: nor these.",
+                },
             }
         ],
     }
@@ -242,7 +278,13 @@ def _manifest(folder: Path, number: int, specs: list[tuple[str, int, str]]) -> d
         "seed": 0,
         "sandbox": {"launcher": "bubblewrap", "conformance": None},
         "models": [
-            {"arm": spec, "benchmark": "synthetic", "model": f"codellama-{size}", "precision": "bf16", "source": "files"}
+            {
+                "arm": spec,
+                "benchmark": "synthetic",
+                "model": f"codellama-{size}",
+                "precision": "bf16",
+                "source": "files",
+            }
             for spec, _, size in specs
         ],
         "files": files,

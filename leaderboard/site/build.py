@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...errors import UserError
 from ...estimators import PASS_AT_K
 from ...report.page import Part, check_folder, check_plots, write_folder
-from .candidates import candidate_parts
+from .candidates import Key, candidate_parts
 from .entries import ORACLE, Entry, entries_of, entry_data, read_at_k
 from .facts import facts_of, notes_of
 from .overtaking import crossings_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ...report.page import Written
     from ...report.page_data import BoardData, IndexData
     from .entries import AtK
-    from .run_files import Key, RunFiles
+    from .run_files import RunFiles
 
 NOTE = (
     "Every number is as the runs state it, but for paired differences and crossings, which are worked out from their "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from collections import defaultdict
+from itertools import groupby
 from typing import TYPE_CHECKING
 
+from ...errors import UserError
 from ...report.page import Part
-from .run_files import CandidateRead, Key, RankingRead, VerdictRead, grouped, rows
+from ..files import CANDIDATES, RANKINGS, VERDICTS
+from ..rows import CandidateRow, RankingRow, VerdictRow, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,43 +17,44 @@ if TYPE_CHECKING:
     from ...report.page_data import CandidatesData, SampleData
     from .run_files import RunFiles
 
+Key = tuple[str, str, str]
+"""Benchmark, task id, arm."""
+
+
 def candidate_parts(run: RunFiles, places: Mapping[Key, str]) -> Iterator[Part]:
     """The parts of a run, as its candidates are read; its verdicts and scores are held in memory meanwhile.
 
     Raises:
         UserError: A file is missing or not as it should be.
     """
-    verdicts: dict[Key, dict[int, VerdictRead]] = defaultdict(dict)
-    for verdict in rows(run.folder / "verdicts.jsonl.gz", VerdictRead):
+    verdicts: dict[Key, dict[int, VerdictRow]] = defaultdict(dict)
+    for verdict in read_rows(run.folder / VERDICTS, VerdictRow):
         verdicts[verdict.benchmark, verdict.task_id, verdict.arm][verdict.index] = verdict
     rankings: dict[Key, dict[str, tuple[float, ...]]] = defaultdict(dict)
-    for ranking in rows(run.folder / "rankings.jsonl.gz", RankingRead):
+    for ranking in read_rows(run.folder / RANKINGS, RankingRow):
         rankings[ranking.benchmark, ranking.task_id, ranking.arm][ranking.ranker] = ranking.scores
-    for key, candidates in grouped(rows(run.folder / "candidates.jsonl.gz", CandidateRead)):
+    seen: set[Key] = set()
+    candidates = read_rows(run.folder / CANDIDATES, CandidateRow)
+    for key, group in groupby(candidates, key=lambda row: (row.benchmark, row.task_id, row.arm)):
+        if key in seen:
+            raise UserError(f"{run.folder / CANDIDATES}: {key[1]} of {key[2]} is in two places; get the run again")
+        seen.add(key)
         if key in places:
-            yield Part(places[key], _data(candidates, verdicts.get(key, {}), rankings.get(key, {})))
+            yield Part(places[key], _data(list(group), verdicts.get(key, {}), rankings.get(key, {})))
 
 
 def _data(
-    candidates: list[CandidateRead], verdicts: Mapping[int, VerdictRead], rankings: Mapping[str, tuple[float, ...]]
+    candidates: list[CandidateRow], verdicts: Mapping[int, VerdictRow], rankings: Mapping[str, tuple[float, ...]]
 ) -> CandidatesData:
     # A ranking's scores are in the order of the verdicts.
-    order = {index: place for place, index in enumerate(verdicts)}
-    scores: dict[str, list[float | None]] = {}
-    for ranker, ranked in rankings.items():
-        column = [ranked[order[row.index]] if order.get(row.index, len(ranked)) < len(ranked) else None for row in candidates]
-        scores[ranker] = [_finite(score) for score in column]
-    return {"samples": [_sample(row, verdicts.get(row.index)) for row in candidates], "scores": scores}
+    scores = {ranker: dict(zip(verdicts, ranked, strict=False)) for ranker, ranked in rankings.items()}
+    return {
+        "samples": [_sample(row, verdicts.get(row.index)) for row in candidates],
+        "scores": {ranker: [known.get(row.index) for row in candidates] for ranker, known in scores.items()},
+    }
 
 
-def _finite(score: float | None) -> float | None:
-    """JSON has no infinity: the largest number ranks the same. What is no number has no rank."""
-    if score is None or math.isnan(score):
-        return None
-    return score if math.isfinite(score) else math.copysign(sys.float_info.max, score)
-
-
-def _sample(row: CandidateRead, verdict: VerdictRead | None) -> SampleData:
+def _sample(row: CandidateRow, verdict: VerdictRow | None) -> SampleData:
     return {
         "index": row.index,
         "status": None if verdict is None else verdict.status,

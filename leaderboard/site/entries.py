@@ -9,7 +9,8 @@ import numpy as np
 
 from ...estimators import PASS_AT_K, FloatArray, pass_at_k
 from ...report.page_data import CurveData, EntryData, Span, cost_data, rounded, span
-from .run_files import RankingRead, rows
+from ..files import RANKINGS
+from ..rows import RankingRow, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,7 +83,7 @@ def read_at_k(run: RunFiles) -> AtK:
     """Rank-scores by task out of a run's rankings."""
     return {
         (row.benchmark, row.arm, row.task_id, row.ranker): row.at_k
-        for row in rows(run.folder / "rankings.jsonl.gz", RankingRead)
+        for row in read_rows(run.folder / RANKINGS, RankingRow)
     }
 
 

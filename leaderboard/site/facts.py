@@ -21,7 +21,11 @@ def facts_of(run: RunFiles) -> list[Fact]:
         "Started": run.timings.get("started_at"),
         "codebudget": _joined(code.get("version"), _commit(code)),
         "Python": _joined(manifest.get("python"), manifest.get("platform")),
-        "Hardware": _joined(hardware.get("cpu"), hardware.get("cores") and f"{hardware['cores']} cores", *_list(hardware, "accelerators")),
+        "Hardware": _joined(
+            hardware.get("cpu"),
+            hardware.get("cores") and f"{hardware['cores']} cores",
+            *_list(hardware, "accelerators"),
+        ),
         "Sandbox": sandbox.get("launcher"),
         "Sandbox check": _brief(conformance.get("result_hash")) if conformance else "not run",
         "Seed": manifest.get("seed"),
@@ -30,7 +34,13 @@ def facts_of(run: RunFiles) -> list[Fact]:
     shown = [(label, str(value)) for label, value in facts.items() if value not in (None, "")]
     for model in _list(manifest, "models"):
         if isinstance(model, dict):
-            how = _joined(model.get("model"), model.get("precision"), model.get("engine"), model.get("revision") and f"revision {_brief(model['revision'])}", model.get("source"))
+            how = _joined(
+                model.get("model"),
+                model.get("precision"),
+                model.get("engine"),
+                model.get("revision") and f"revision {_brief(model['revision'])}",
+                model.get("source"),
+            )
             shown.append((f"{model.get('arm')} on {model.get('benchmark')}", how))
     return shown
 

@@ -63,7 +63,9 @@ def _over(entry: Entry, metric: str, tasks: Sequence[str]) -> FloatArray:
 
 
 def _bounds(
-    scores: FloatArray, firsts: np.ndarray[tuple[int], np.dtype[np.int64]], seconds: np.ndarray[tuple[int], np.dtype[np.int64]]
+    scores: FloatArray,
+    firsts: np.ndarray[tuple[int], np.dtype[np.int64]],
+    seconds: np.ndarray[tuple[int], np.dtype[np.int64]],
 ) -> tuple[FloatArray, FloatArray]:
     """95 % intervals of differences of columns, arrays [pairs].
 

@@ -1,31 +1,23 @@
-"""What the site reads of a run directory. A run may be a stranger's: every file is checked for its shape."""
+"""What the site reads of a run's small files. A run may be a stranger's: each is checked for its shape."""
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
-import zlib
-from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import UserError
-from ...records import Cost, Integrity, Interval, Status
+from ...records import Cost, Interval, Status
+from ..files import MANIFEST, RESULTS, TIMINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Key = tuple[str, str, str]
-"""Benchmark, task id, arm."""
-
-MAX_LINE_BYTES = 256 << 20
-"""A line of a run's rows that is longer is no candidate, but a file that was made to fill the memory."""
 
 
 class _Read(BaseModel):
@@ -56,9 +48,7 @@ class Costs(_Read):
 
     def cost(self) -> Cost:
         """As a record."""
-        return Cost(
-            flops=self.flops, runtime_s=self.runtime_s, memory_bytes=self.memory_bytes, usd=self.usd
-        )
+        return Cost(flops=self.flops, runtime_s=self.runtime_s, memory_bytes=self.memory_bytes, usd=self.usd)
 
 
 class PlanRead(_Read):
@@ -131,47 +121,6 @@ class ResultsRead(_Read):
     benchmarks: tuple[BenchmarkRead, ...]
 
 
-class CandidateRead(_Read):
-    """A row of `candidates.jsonl.gz`."""
-
-    benchmark: str
-    arm: str
-    task_id: str
-    index: Count
-    raw: str
-    program: str
-    seed: int | None = None
-    stratum: str | None = None
-    prompt: str | None = None
-    finish_reason: Literal["stop", "length"] | None = None
-    output_tokens: Count | None = None
-
-
-class VerdictRead(_Read):
-    """A row of `verdicts.jsonl.gz`."""
-
-    benchmark: str
-    arm: str
-    task_id: str
-    index: Count
-    status: Status
-    integrity: Integrity
-    tests_run: Count | None = None
-    tests_expected: Count = 0
-    detail: str = ""
-
-
-class RankingRead(_Read):
-    """A row of `rankings.jsonl.gz`."""
-
-    benchmark: str
-    arm: str
-    task_id: str
-    ranker: str
-    scores: tuple[float, ...]
-    at_k: dict[int, Share]
-
-
 class RunFiles(NamedTuple):
     """A run directory: its place, and the small files read. `manifest` is for showing only, and may be any JSON."""
 
@@ -186,60 +135,28 @@ class RunFiles(NamedTuple):
         return str(self.manifest["run_id"])[:10]
 
 
-Row = TypeVar("Row", bound=_Read)
-
-
 def read_run(folder: Path) -> RunFiles:
     """Read the small files of a run directory.
 
     Raises:
         UserError: It is no run directory, or one of its files is not as it should be.
     """
-    if not (folder / "results.json").is_file() or not (folder / "manifest.json").is_file():
-        raise UserError(f"{folder} is no run directory: it needs manifest.json and results.json (unpack an archive first)")
+    if not (folder / RESULTS).is_file() or not (folder / MANIFEST).is_file():
+        raise UserError(
+            f"{folder} is no run directory: it needs manifest.json and results.json (unpack an archive first)"
+        )
     try:
-        results = ResultsRead.model_validate_json((folder / "results.json").read_bytes())
+        results = ResultsRead.model_validate_json((folder / RESULTS).read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{folder / 'results.json'}: {place}: {first['msg']}") from error
-    timings = folder / "timings.json"
-    run = RunFiles(
-        folder, results, _json_object(folder / "manifest.json"), _json_object(timings) if timings.is_file() else {}
-    )
+    timings = folder / TIMINGS
+    run = RunFiles(folder, results, _json_object(folder / MANIFEST), _json_object(timings) if timings.is_file() else {})
     if not re.fullmatch("[0-9a-f]{64}", str(run.manifest.get("run_id"))):
         raise UserError(f"{folder / 'manifest.json'}: run_id must be a SHA-256; make the run again, or verify it")
     _check(run)
     return run
-
-
-def rows(path: Path, kind: type[Row]) -> Iterator[Row]:
-    """The rows of a `.jsonl.gz` file, as they are read.
-
-    Raises:
-        UserError: The file is missing, cut off, or has a row that is not as it should be.
-    """
-    adapter = TypeAdapter(kind)
-    number = 0
-    try:
-        with gzip.open(path, "rb") as file:
-            while line := file.readline(MAX_LINE_BYTES):
-                number += 1
-                yield adapter.validate_json(line)
-    except FileNotFoundError as error:
-        raise UserError(f"{path} is missing; the run is not whole") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: row {number}: {place}: {first['msg']}") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: row {number + 1} cannot be read: {error}") from error
-
-
-def grouped(found: Iterator[CandidateRead]) -> Iterator[tuple[Key, list[CandidateRead]]]:
-    """Candidates by benchmark, task and arm, in the order of the file, which keeps those of one task together."""
-    for key, group in groupby(found, key=lambda row: (row.benchmark, row.task_id, row.arm)):
-        yield key, list(group)
 
 
 def _json_object(path: Path) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""A comparison as files to read: a page, or Markdown for a pull request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+from .comparison_page import write_comparison_page
+from .markdown import write_markdown
+from .page import check_plots
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..records import Comparison
+
+FORMATS = {".html": write_comparison_page, ".md": write_markdown}
+
+
+def check_reports(paths: Sequence[Path]) -> None:
+    """Refuse reports that cannot be written, before any work is done for them.
+
+    Raises:
+        UserError: A file's name does not end in one of `FORMATS`, or its folder is missing.
+        MachineError: A page is wanted and plotly is not installed.
+    """
+    for path in paths:
+        if path.suffix.lower() not in FORMATS:
+            raise UserError(f"--report {path}: name a file that ends in {' or '.join(FORMATS)}")
+        if not path.absolute().parent.is_dir():
+            raise UserError(f"--report {path}: there is no folder {path.absolute().parent}; make it first")
+        if path.suffix.lower() == ".html":
+            check_plots()
+
+
+def write_reports(comparison: Comparison, paths: Sequence[Path]) -> None:
+    """Write a comparison into every file, by its ending.
+
+    Raises:
+        UserError: As `check_reports`.
+        MachineError: As `check_reports`.
+    """
+    check_reports(paths)
+    for path in paths:
+        FORMATS[path.suffix.lower()](comparison, path)
