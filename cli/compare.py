@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -64,6 +63,7 @@ from .samples import NamedArm, SamplesOption, files_by_arm, read_arm, without_k
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from ..compare import ArmSamples
     from ..records import Arm, Comparison
@@ -120,7 +120,7 @@ def compare(
     store: StoreOption = DEFAULT_STORE,
     fresh: FreshOption = False,
     report: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option("--report", metavar="FILE", help="Write it, by its ending: .html or .md. Repeatable."),
     ] = None,
     strict: Annotated[
@@ -135,10 +135,7 @@ def compare(
     """
     from ..tasks import load_benchmark
 
-    if report:
-        from ..report.comparison_files import check_reports
-
-        check_reports(report)
+    reports = _reports(report)
     chosen = _first(load_benchmark(benchmark_name(benchmark, family), parse_fields(field)), tasks)
     planned = plan_from_options(
         arms,
@@ -199,10 +196,10 @@ def compare(
             progress=progress,
         )
     _show(result, as_json)
-    if report:
+    if reports:
         from ..report.comparison_files import write_reports
 
-        write_reports(result, report)
+        write_reports(result, reports)
     if result.sandbox_errors:
         raise MachineError(
             f"the sandbox failed on {result.sandbox_errors} programs, whose tasks are left out; run the command again"
@@ -211,6 +208,19 @@ def compare(
     if strict and unmatched:
         warn(f"--strict: not matched: {', '.join(unmatched)}")
         raise typer.Exit(1)
+
+
+def _reports(names: Sequence[str] | None) -> list[Path]:
+    """The files of --report, which can be written."""
+    if not names:
+        return []
+    from pathlib import Path
+
+    from ..report.comparison_files import check_reports
+
+    paths = [Path(name) for name in names]
+    check_reports(paths)
+    return paths
 
 
 def _first(benchmark: Benchmark, tasks: int | None) -> Benchmark:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,17 +11,19 @@ from .progress import shown_progress
 
 
 def build(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The site; one that is there is replaced.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run directories.")],
+    out: Annotated[str, typer.Option("--out", metavar="FOLDER", help="The site; one that is there is replaced.")],
     title: Annotated[str | None, typer.Option(help="Of the page.", show_default="the run's name")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make a static site of runs: ranking, curves, costs, tasks and candidates. It opens from a file."""
+    from pathlib import Path
+
     from ..leaderboard.site.build import build_site
 
     with shown_progress() as progress:
-        written = build_site(runs, out, title=title, progress=progress)
-    page = out / "index.html"
+        written = build_site([Path(run) for run in runs], Path(out), title=title, progress=progress)
+    page = Path(out) / "index.html"
     if as_json:
         typer.echo(json.dumps({"page": str(page), "files": written.files, "size_bytes": written.size_bytes}))
     else:

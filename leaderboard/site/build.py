@@ -41,7 +41,7 @@ def build_site(folders: Sequence[Path], out: Path, *, title: str | None, progres
         progress: Is told how many runs are read.
 
     Raises:
-        UserError: A folder is no run directory or is given twice, a file is not as it should be, or `out` cannot be used.
+        UserError: A folder is no run directory or is given twice, a file is not as it should be, or `out` is in use.
         MachineError: plotly is not installed.
     """
     check_plots()
