@@ -1,8 +1,17 @@
 """Fixtures shared by all tests."""
 
+from __future__ import annotations
+
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,3 +29,48 @@ def shared_data() -> Path:
     if not data.is_dir():
         pytest.skip("needs ../shared/data beside the checkout")
     return data
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium; tests that need one skip where it, or playwright to drive it, is not installed."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[dev]'")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs Chromium on the PATH (Debian: apt-get install chromium)")
+    with playwright.sync_playwright() as driver:
+        # As root, as in a container, Chromium has no sandbox of its own to set up.
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+class Visit(NamedTuple):
+    """A page that was opened, what it asked for, and what went wrong on it."""
+
+    page: Page
+    requests: list[str]
+    complaints: list[str]
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
+    """Opens an HTML file and waits until it is drawn; further arguments are those of a browser's context."""
+    contexts = []
+
+    def open_(file: Path, hash_: str = "", **options: object) -> Visit:
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        visit = Visit(page, [], [])
+        page.on("request", lambda request: visit.requests.append(request.url))
+        page.on("console", lambda message: visit.complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (visit.complaints.append(dialog.message), dialog.dismiss()))
+        page.goto(file.as_uri() + hash_)
+        page.wait_for_selector("html[data-drawn]", timeout=120_000)
+        return visit
+
+    yield open_
+    for context in contexts:
+        context.close()

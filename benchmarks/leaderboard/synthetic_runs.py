@@ -63,6 +63,7 @@ LINES = (
     "# Step {n}: keep what is needed for the next one.",
     "value_{n} = [x - {n} for x in numbers if x != {n}]",
 )
+INDENTED = [f"    {line.format(n=n)}" for line in LINES for n in range(100)]
 
 
 def main() -> None:
@@ -160,8 +161,8 @@ def _specs(number: int, arms: int) -> list[tuple[str, int, str]]:
 
 
 def _body(chance: random.Random) -> str:
-    lines = [chance.choice(LINES).format(n=chance.randrange(100)) for _ in range(chance.randrange(8, 18))]
-    return "\n".join(f"    {line}" for line in (*lines, "return result"))
+    lines = chance.choices(INDENTED, k=chance.randrange(8, 18))
+    return "\n".join((*lines, "    return result"))
 
 
 def _results(
@@ -303,7 +304,7 @@ def _span(interval: Any) -> dict[str, float]:
 
 
 def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    with path.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
+    with path.open("wb") as file, gzip.GzipFile("", "wb", 1, file, mtime=0) as packed:
         for row in rows:
             packed.write(json.dumps(row, sort_keys=True).encode() + b"\n")
 

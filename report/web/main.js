@@ -5,7 +5,11 @@
 
 {
   const { element, line, load, state, filters, sections, rankArms } = codebudget;
+  /* Choices that only one section looks at. */
+  const OWN = { curves: ["curve"], tasks: ["order"], candidates: ["arm", "task", "sample", "by"] };
+
   const boards = new Map();
+  let drawn = null;
   const waiting = new Set();
   const byId = (id) => document.getElementById(id);
 
@@ -18,8 +22,8 @@
   async function draw(id, view) {
     const section = byId(id);
     waiting.delete(id);
-    const drawn = await sections[id].render(section.querySelector(".body"), view);
-    section.hidden = drawn === false;
+    const shown = await sections[id].render(section.querySelector(".body"), view);
+    section.hidden = shown === false;
     byId("contents").querySelector(`a[href="#${id}"]`).hidden = section.hidden;
   }
 
@@ -47,10 +51,19 @@
     byId("advice").replaceChildren(...advice.map((text) => element("p", { class: "advice" }, line(text))));
   }
 
-  /** Draws all sections: those at hand now, the long ones when they come near. */
+  /** The sections that a change of the hash concerns; all of them where it is not one section's own matter. */
+  function concerned(before, after) {
+    const changed = Object.keys({ ...before, ...after }).filter((key) => String(before?.[key]) !== String(after[key]));
+    const owners = changed.map((key) => Object.keys(OWN).find((id) => OWN[id].includes(key)));
+    return changed.length && owners.every((id) => id) ? new Set(owners) : null;
+  }
+
+  /** Draws the sections that a change concerns: those at hand now, the long ones when they come near. */
   async function render({ all = false } = {}) {
     const index = boards.get("index");
     const given = state.read();
+    const only = all || !codebudget.current ? null : concerned(drawn, given);
+    drawn = given;
     const { file } = index.benchmarks[given.benchmark] ?? index.benchmarks[0];
     if (!boards.has(file)) boards.set(file, { ...(await load(file)), file });
     const board = boards.get(file);
@@ -58,9 +71,14 @@
     view.shown = filters.shown(view);
     view.ranking = rankArms(board, view.state.score, view.shown);
     codebudget.current = view;
-    head(index, board, view);
-    filters.fill(byId("filters"), view);
+    if (!only) {
+      head(index, board, view);
+      filters.fill(byId("filters"), view);
+    }
     for (const [id, { lazy }] of Object.entries(sections)) {
+      if (only && !only.has(id)) continue;
+      /* A later view has begun to be drawn. */
+      if (codebudget.current !== view) return;
       const section = byId(id);
       const { top, bottom } = section.getBoundingClientRect();
       if (all || !lazy || (top < innerHeight + 800 && bottom > -800)) await draw(id, view);
