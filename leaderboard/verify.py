@@ -104,11 +104,7 @@ def _manifest(run: Run, entries: Sequence[Entry], loaded: Loaded) -> list[Differ
         "rankers": list(manifest.rankers),
     }
     files_of = [
-        {
-            plan.arm.spec
-            for plan in entry.plans
-            if _names(plan) & set(table.samples)
-        }
+        {plan.arm.spec for plan in entry.plans if _names(plan) & set(table.samples)}
         for entry, table in zip(entries, board.benchmarks, strict=True)
     ]
     recomputed: dict[str, Any] = {

@@ -167,7 +167,7 @@ def _paid(comparison: Comparison) -> Table:
     table.add_column("ranker", overflow="fold", min_width=8)
     arms = [arm for arm in comparison.arms[1:] if arm.plan.k > 1]
     for arm in arms:
-        table.add_column(Text(arm.plan.arm.spec), overflow="fold")
+        table.add_column(as_text(arm.plan.arm.spec), overflow="fold")
         table.add_column("gap", justify="right", no_wrap=True)
     for name in arms[0].rankers:
         cells = []
@@ -178,7 +178,7 @@ def _paid(comparison: Comparison) -> Table:
             else:
                 cells.append(f"{score.left.value:.3f} at k={score.left.k:g}")
             cells.append("-" if score.gap_closed is None else f"{score.gap_closed:.0%}")
-        table.add_row(Text(name), *cells)
+        table.add_row(as_text(name), *cells)
     return table
 
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from ...grading import Progress
     from ...report.page import Written
-    from ...report.page_data import BoardData, IndexData
+    from ...report.page_data import BoardData, CrossingData, IndexData
     from .entries import AtK
+    from .pairs import Pair
     from .run_files import RunFiles
 
 NOTE = (
@@ -104,7 +105,8 @@ def _board(
     # What people decide by first, the bounds last.
     metrics = sorted(rankers, key=lambda metric: (metric not in decisive, metric in (ORACLE, "random")))
     metrics.insert(0, PASS_AT_K)
-    pairs, crossings = {}, []
+    pairs: dict[str, list[Pair]] = {}
+    crossings: list[CrossingData] = []
     for place, metric in enumerate(metrics):
         pairs[metric] = pairs[PASS_AT_K] if metric == ORACLE else paired_differences(entries, metric)
         if metric != ORACLE:

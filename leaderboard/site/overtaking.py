@@ -83,16 +83,17 @@ def _crossing(
     if not budgets.size:
         return None
     at = [np.searchsorted(cost, budgets, side="right") - 1 for cost in costs]
-    steps = [
+    first, second = [
         Steps(entries[place].name, np.array(entries[place].arm.ks, np.int64)[columns], scores[place][:, columns])
         for place, columns in zip((a, b), at, strict=True)
     ]
     found = find_crossing(
         metric,
-        *steps,
+        first,
+        second,
         budgets,
         by=by,
-        every_step=all(_is_whole(step.ks) for step in steps),
+        every_step=all(_is_whole(step.ks) for step in (first, second)),
         resampled=resampled[a][:, at[0]] - resampled[b][:, at[1]],
     )
     leader = {None: None, entries[a].name: a, entries[b].name: b}[found.leader]

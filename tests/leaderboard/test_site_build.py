@@ -8,7 +8,6 @@ import json
 import re
 import zlib
 from itertools import combinations
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from codebudget.grading import silent
 from codebudget.leaderboard.site.build import build_site
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
 pytest.importorskip("plotly", reason="needs plotly: pip install -e '.[report]'")
