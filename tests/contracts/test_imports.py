@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "execute": LEAVES | SIBLINGS | {"grading"},
     "curve": LEAVES | SIBLINGS | {"grading", "pools", "crossings"},
     "report": LEAVES | SIBLINGS | {"compare", "curve", "crossings"},
-    "leaderboard": LEAVES | SIBLINGS | {"grading", "compare", "crossings", "report"},
+    "leaderboard": LEAVES | SIBLINGS | {"grading", "pools", "compare", "crossings", "report"},
     "models": LEAVES,
     "cli": LEAVES | SIBLINGS | COMPOSERS | {"models", "__init__"},
     "__main__": {"cli"},
