@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import sys
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...budgets.hub import hub_config_file, looks_like_hub_id
 from ...budgets.precision import parse_precision, precision_scheme
 from ...errors import MachineError, UserError
 from ...hashing import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DTYPES: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 """Precisions that are a plain number format, and torch's names of them."""
@@ -51,7 +56,7 @@ def find_checkpoint(model: str) -> Checkpoint:
 
     Raises:
         UserError: It is neither, or the folder holds no model.
-        MachineError: The hub's model is not in its cache, and the hub cannot be reached.
+        MachineError: The hub's model is not in its cache, and the hub cannot be reached or the disk has no room for it.
     """
     folder = Path(model)
     if folder.is_dir():
@@ -70,7 +75,10 @@ def find_checkpoint(model: str) -> Checkpoint:
             "log in where the model is gated (hf auth login), or name a folder that holds it"
         )
     snapshot = Path(file).parent
-    return Checkpoint(model, snapshot.name, snapshot.name, _quantisation(Path(file)), _weight_bytes(snapshot) or None)
+    weights = _weight_bytes(snapshot) or None
+    if weights is None:
+        _announce_download(model, snapshot.name)
+    return Checkpoint(model, snapshot.name, snapshot.name, _quantisation(Path(file)), weights)
 
 
 def check_precision(checkpoint: Checkpoint, precision: str, *, online: tuple[str, ...], engine: str) -> str:
@@ -104,6 +112,51 @@ def check_precision(checkpoint: Checkpoint, precision: str, *, online: tuple[str
         kind = f"{found.weight_bits or 'other'} bits, {found.method}"
         raise UserError(f"{checkpoint.source} is quantised already ({kind}) and is no {name}: name its own precision")
     return name
+
+
+def check_room(model: str, size_bytes: int, folder: Path) -> None:
+    """Refuse a download that a disk has no room for.
+
+    Raises:
+        MachineError: It has less than `size_bytes` free.
+    """
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    if size_bytes > free:
+        raise MachineError(
+            f"the weights of {model} take {size_bytes / 1e9:.3g} GB, and {folder} has {free / 1e9:.3g} GB free: make "
+            "room, or name another disk's folder in HF_HOME"
+        )
+
+
+def _announce_download(model: str, commit: str) -> None:
+    """Say on standard error how much the loader is about to fetch; nothing where the hub does not tell.
+
+    Raises:
+        MachineError: The disk has no room for it.
+    """
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        files = HfApi().model_info(model, revision=commit, files_metadata=True).siblings or []
+    except (HfHubHTTPError, OSError):
+        # The loader meets the same failure, and its error says more.
+        return
+    size = weight_file_bytes({file.rfilename: file.size or 0 for file in files})
+    cache = Path(constants.HF_HUB_CACHE)
+    check_room(model, size, cache)
+    print(f"codebudget: downloading {size / 1e9:.3g} GB of weights of {model} into {cache}", file=sys.stderr)
+
+
+def weight_file_bytes(sizes: Mapping[str, int]) -> int:
+    """Bytes of those files of a repository that loaders fetch: its safetensors, or where there are none the others."""
+    at_top = {name: size for name, size in sizes.items() if "/" not in name}
+    for ending in _WEIGHTS:
+        found = sum(size for name, size in at_top.items() if name.endswith(ending))
+        if found:
+            return found
+    return 0
 
 
 def _weight_bytes(folder: Path) -> int:

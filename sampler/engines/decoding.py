@@ -142,7 +142,7 @@ def _layer_classes() -> tuple[type, type]:
 
         keys: Any
         values: Any
-        _held: tuple[Any, Any] | None = None
+        _held: tuple[Any, ...] | None = None
 
         def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
             start = self.keys.shape[-2]
@@ -150,9 +150,9 @@ def _layer_classes() -> tuple[type, type]:
             if self._held is None or self._held[0].shape[-2] < end:
                 room = (0, 0, 0, end - start + _ROOM_TOKENS)
                 self._held = tuple(torch.nn.functional.pad(held, room) for held in (self.keys, self.values))
-            new = (key_states, value_states)
             self.keys, self.values = (
-                _written(held, states, start, end) for held, states in zip(self._held, new, strict=True)
+                _written(held, new, start, end)
+                for held, new in zip(self._held, (key_states, value_states), strict=True)
             )
             return self.keys, self.values
 

@@ -262,8 +262,8 @@ class TransformersEngine:
     def _computing_dtype(self, dtype: Any, checkpoint: Checkpoint) -> Any:
         """32 bits where a CPU has no instructions for fewer and memory holds the weights so; else the precision's own.
 
-        The weights have the values of their precision all the same. Without such instructions 16 bits take ten times as
-        long as 32.
+        The weights have the values of their precision all the same. Without such instructions 16 bits take more
+        than twice as long as 32.
         """
         instructions = {
             self._torch.bfloat16: "_is_mkldnn_bf16_supported",
