@@ -18,7 +18,7 @@ help: ## list the targets
 
 install: .venv/.installed ## make .venv with codebudget in it
 
-demo: .venv/.installed-demo ## run the main job: draw from the nano models, grade, compare (two minutes)
+demo: .venv/.installed-demo ## run the main job: draw from the nano models, grade, compare
 	@examples/demo/run.sh
 
 test: .venv/.installed-dev ## run the tests (ARGS="tests/budgets -k flops" runs some of them)
