@@ -10,6 +10,16 @@ import typer
 
 from ..errors import MachineError, UserError
 from .compare import DECISIVE_RANKER, without_versions
+from .drawing import (
+    RECORDED,
+    Drawing,
+    MaxTokensOption,
+    PresetOption,
+    Target,
+    TemperatureOption,
+    TopPOption,
+    draw_arms,
+)
 from .grading import (
     DEFAULT_STORE,
     FieldOption,
@@ -39,13 +49,15 @@ from .planning import (
     workload_from_options,
 )
 from .progress import shown_progress, warn
-from .samples import NamedArm, SamplesOption, files_by_arm, no_engine, read_arm
+from .samples import NamedArm, SamplesOption, files_by_arm, read_arm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ..curve import Range
+    from ..budgets.costs import Conditions
+    from ..curve import PricedArm, Range
+    from ..records import Candidate, Task
 
 
 class By(StrEnum):
@@ -97,18 +109,26 @@ def curve(
     hardware: HardwareOption = None,
     regime: RegimeOption = RegimeName.throughput,
     calibration: CalibrationOption = None,
+    preset: PresetOption = "completion",
+    temperature: TemperatureOption = None,
+    top_p: TopPOption = None,
+    max_tokens: MaxTokensOption = None,
     sandbox: SandboxOption = "auto",
     workers: WorkersOption = None,
     timeout: TimeoutOption = None,
     allow_shared: Annotated[
         bool, typer.Option("--allow-shared", help="Score tasks that can only be graded beside their tests.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of subsets, resampling and rankers.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of drawing, subsets, resampling and rankers.")] = 0,
     store: StoreOption = DEFAULT_STORE,
     fresh: FreshOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what each arm scores at every budget, from one pool of samples, and where one overtakes another."""
+    """Say what each arm scores at every budget, from one pool of samples, and where one overtakes another.
+
+    Samples of an arm that no --samples is for are all that the store has of it: a curve has no K to draw by, so draw
+    them first, with codebudget sample ARM:K.
+    """
     from pathlib import Path
 
     from ..budgets.arms import parse_arm
@@ -140,12 +160,13 @@ def curve(
         [parse_arm(arm) for arm in arms], family=family, workload=workload, conditions=conditions, by=by.value
     )
     files = files_by_arm(samples or [], [NamedArm(arm.arm, arm.precision or "") for arm in priced])
-    without = [arm.arm for arm in priced if arm.arm.spec not in files]
-    if without:
-        raise no_engine(without)
     rankers = {name: load_ranker(name) for name in dict.fromkeys(ranker or [DECISIVE_RANKER]) if name != "oracle"}
     tasks = {task.id: task for task in chosen.tasks}
-    candidates = [read_arm(arm.arm.spec, files[arm.arm.spec], tasks) for arm in priced]
+    read = {spec: read_arm(spec, patterns, tasks) for spec, patterns in files.items()}
+    drawing = Drawing(RECORDED, preset, temperature, top_p, max_tokens, None, seed, fresh=False)
+    stored = [arm for arm in priced if arm.arm.spec not in read]
+    read |= _stored(stored, chosen.tasks, drawing, conditions, store)
+    candidates = [read[arm.arm.spec] for arm in priced]
     with (
         shown_progress() as progress,
         open_grader(
@@ -188,6 +209,25 @@ def curve(
         raise MachineError(
             f"the sandbox failed on {result.sandbox_errors} programs, whose tasks are left out; run the command again"
         )
+
+
+def _stored(
+    arms: Sequence[PricedArm], tasks: Sequence[Task], drawing: Drawing, conditions: Conditions, store: str
+) -> dict[str, tuple[Candidate, ...]]:
+    """All samples that the store has of some arms, by the arm as typed.
+
+    Raises:
+        UserError: it has several sets of an arm's samples, and nothing says which.
+        MachineError: it has none.
+    """
+    if not arms:
+        return {}
+    from ..sampler.store import open_store
+
+    targets = [Target(arm.arm, arm.model, "", arm.precision or "", 1) for arm in arms]
+    with open_store(store) as opened, shown_progress() as progress:
+        drawn = draw_arms(targets, tasks, drawing, opened, conditions, progress)
+    return {target.arm.spec: arm.candidates for target, arm in zip(targets, drawn.arms, strict=True)}
 
 
 def _check_outputs(paths: Sequence[Path]) -> None:

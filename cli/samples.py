@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from ..errors import MachineError, UserError
+from ..errors import UserError
 from .progress import warn
 
 if TYPE_CHECKING:
@@ -50,16 +50,6 @@ def files_by_arm(options: Sequence[str], arms: Sequence[NamedArm]) -> dict[str, 
             raise UserError(f"--samples {option}: {name!r} may be {' or '.join(meant)}; write the arm as it is there")
         files.setdefault(meant[0], []).append(pattern)
     return files
-
-
-def no_engine(arms: Sequence[Arm], otherwise: str = "") -> MachineError:
-    """What to say where arms have no samples."""
-    names = [without_k(arm) for arm in arms]
-    ways = " ".join(f"--samples {name}=FILES" for name in names)
-    return MachineError(
-        f"nothing draws samples of {', '.join(names)} here: this version has no engine that loads weights. "
-        f"Give recorded generations ({ways}){otherwise}"
-    )
 
 
 def read_arm(spec: str, patterns: Sequence[str], tasks: Mapping[str, Task]) -> tuple[Candidate, ...]:
