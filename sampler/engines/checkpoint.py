@@ -75,10 +75,10 @@ def find_checkpoint(model: str) -> Checkpoint:
             "log in where the model is gated (hf auth login), or name a folder that holds it"
         )
     snapshot = Path(file).parent
-    weights = _weight_bytes(snapshot) or None
-    if weights is None:
+    there = _weight_bytes(snapshot)
+    if not there:
         _announce_download(model, snapshot.name)
-    return Checkpoint(model, snapshot.name, snapshot.name, _quantisation(Path(file)), weights)
+    return Checkpoint(model, snapshot.name, snapshot.name, _quantisation(Path(file)), there or None)
 
 
 def check_precision(checkpoint: Checkpoint, precision: str, *, online: tuple[str, ...], engine: str) -> str:
