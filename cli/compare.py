@@ -70,8 +70,8 @@ if TYPE_CHECKING:
     from ..tasks import Benchmark
     from .planning import Planned
 
-DEFAULT_RANKERS = ("random", "first", "shortest", "examples", "majority")
-DECISIVE_RANKER = "examples"
+DEFAULT_RANKERS = ("codebudget", "random", "first", "shortest", "examples", "majority")
+DECISIVE_RANKER = "codebudget"
 """By which those without tests are advised where no ranker is named; fixed beforehand, never the best of several."""
 
 

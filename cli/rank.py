@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..rank import Ranked, RankedRow
 
 DEFAULT_KS = "1,5,20,100"
-DEFAULT_RANKERS = ("random", "examples", "majority")
+DEFAULT_RANKERS = ("codebudget", "random", "examples", "majority")
 
 
 def rank(

@@ -54,25 +54,31 @@ def codet(executions: Executions) -> FloatArray:
 
     The square root is what the paper's experiments use (its appendix A). Copies count on both sides.
     """
-    _, sizes = _groups(executions.holds, executions.copies)
+    _, sizes = groups(executions.holds, executions.copies)
     return np.sqrt(sizes) * maxpass(executions)
 
 
-def mbr_exec(executions: Executions) -> FloatArray:
+def majority(executions: Executions) -> FloatArray:
     """How many programs return the same on all inputs: minimum Bayes risk over results (Shi et al. 2022, section 3.2).
 
     A program that fails on an input agrees with nobody.
     """
-    _, sizes = _groups(executions.outputs, executions.copies)
+    _, sizes = groups(executions.outputs, executions.copies)
     return np.where((executions.outputs == NO_VALUE).any(axis=1), 0.0, sizes)
 
 
-def alphacode(executions: Executions) -> FloatArray:
-    """The size of a program's cluster by behaviour, failures being one (AlphaCode: Li et al. 2022, section 4.5).
+def mbr_exec(executions: Executions) -> FloatArray:
+    """On how many inputs a program agrees with others on average: the same risk with the paper's soft loss.
 
-    Programs that fail on every input are no cluster.
+    It is what is left of `majority` where there are so many inputs that hardly a program fails on none.
     """
-    _, sizes = _groups(executions.outputs, executions.copies)
+    agreeing = agreement_shares(executions.outputs)
+    return np.asarray(agreeing @ executions.copies.astype(np.float64), np.float64)
+
+
+def alphacode(executions: Executions) -> FloatArray:
+    """Clusters by size (Li et al. 2022, section 4.5): failing is a behaviour too, except on all inputs."""
+    _, sizes = groups(executions.outputs, executions.copies)
     return np.where((executions.outputs == NO_VALUE).all(axis=1), 0.0, sizes)
 
 
@@ -82,11 +88,9 @@ def srank(executions: Executions) -> FloatArray:
     A cluster's value is its share of the programs times its share of the asserts that hold; its score is the sum of
     all clusters' values, weighted by the share of inputs on which both return the same and neither fails.
     """
-    group, sizes = _groups(executions.outputs, executions.copies)
+    group, sizes = groups(executions.outputs, executions.copies)
     first = np.unique(group, return_index=True)[1]
-    outputs = executions.outputs[first]
-    agreeing = np.array([((outputs == row) & (row != NO_VALUE)).sum(axis=1) for row in outputs], np.float64)
-    overlap = agreeing.reshape(first.size, first.size) / max(1, outputs.shape[1])
+    overlap = agreement_shares(executions.outputs[first])
     np.fill_diagonal(overlap, 1.0)
     value = sizes[first] * maxpass(executions)[first] / max(1, executions.copies.sum() * executions.votes.sum())
     return np.asarray((overlap @ value)[group], np.float64)
@@ -104,7 +108,7 @@ def b4(executions: Executions, *, a: float = 1e3, b0: float = 1e5) -> FloatArray
         a: Pseudo-count for right programs and right asserts.
         b0: Pseudo-count for wrong programs that fail wrong asserts.
     """
-    _, sizes = _groups(executions.holds, executions.copies)
+    _, sizes = groups(executions.holds, executions.copies)
     votes = executions.votes.astype(np.float64)
     held = executions.holds.astype(np.float64)
     passing = executions.copies @ held
@@ -152,7 +156,14 @@ def _left_out_auc(executions: Executions) -> FloatArray:
     return auc
 
 
-def _groups(rows: IntArray | BoolArray, copies: IntArray) -> tuple[IntArray, FloatArray]:
+def agreement_shares(outputs: IntArray) -> FloatArray:
+    """The share of inputs on which two programs return the same and neither fails: [programs, programs]."""
+    programs, inputs = outputs.shape
+    same = np.array([((outputs == row) & (row != NO_VALUE)).sum(axis=1) for row in outputs], np.float64)
+    return np.asarray(same.reshape(programs, programs) / max(1, inputs), np.float64)
+
+
+def groups(rows: IntArray | BoolArray, copies: IntArray) -> tuple[IntArray, FloatArray]:
     """The number of each row's group of equal rows, and how many programs are in that group: two arrays [programs]."""
     numbers: dict[bytes, int] = {}
     group = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows], np.int64)

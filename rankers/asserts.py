@@ -20,7 +20,7 @@ PER_SAMPLE = 5
 _MAX_CHARACTERS = 2000
 _UNSAFE = frozenset(
     {"breakpoint", "compile", "delattr", "eval", "exec", "exit", "getattr", "globals", "help", "input", "locals"}
-    | {"memoryview", "open", "quit", "setattr", "super", "type", "vars"}
+    | {"memoryview", "open", "quit", "setattr", "vars"}
 )
 """Builtins that no honest test of a function's result needs, and that could reach the process that compares."""
 
@@ -45,8 +45,8 @@ class Assert(NamedTuple):
 def asserts_in(samples: tuple[str, ...], entry_point: str, *, per_sample: int = PER_SAMPLE) -> tuple[Assert, ...]:
     """The distinct asserts of some texts, in order of first appearance; a text may begin within its first assert.
 
-    Left out is what does not compile, does not call the entry point or compares a call with itself, and what reaches
-    for more than values: names or attributes that begin with an underscore, and builtins such as `eval`.
+    Left out is what does not compile or does not call the entry point, and what reaches for more than values: names or
+    attributes that begin with an underscore, and builtins such as `eval`.
     """
     found: dict[str, tuple[str, str, str | None]] = {}
     counts: Counter[str] = Counter()
@@ -101,10 +101,7 @@ def _is_fit(condition: ast.expr, entry_point: str) -> bool:
         if isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)):
             return False
         calls = calls or _is_call(node, entry_point)
-    if not calls:
-        return False
-    sides = [condition.left, *condition.comparators] if isinstance(condition, ast.Compare) else []
-    return len({ast.dump(side) for side in sides}) == len(sides)
+    return calls
 
 
 def _parts(condition: ast.expr, entry_point: str) -> tuple[str, str | None]:

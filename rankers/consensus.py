@@ -1,120 +1,110 @@
-"""Rankers by tests that a model wrote, each after its paper; the rules are in `agreement`."""
+"""Codebudget's own rule: what a program returns is weighed by who agrees, and what its text says by a small prior.
+
+    score(p) = prior(p) * sum over programs q of copies(q) * passed(q) * sqrt(overlap(p, q))
+
+`overlap` is the share of inputs on which both return the same and neither fails, 1 within a cluster of equal outputs;
+`passed` is the share of the generated asserts that q passes. With a plain overlap and no prior this is SRank (To et al.
+2024). The square root keeps a program that differs from a large cluster on a few inputs near to it: agreement on some
+inputs is nearly as telling as on all, because generated inputs are alike. The prior lowers programs whose text shows
+that they leave the task undone; where there are no asserts, or none holds, it is all there is.
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+import ast
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..records import Candidate, PublicTask, Ranking
-from . import agreement
-from .asserts import PER_SAMPLE
-from .generated import execute
+import numpy as np
+
+from .agreement import agreement_shares, groups, maxpass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ..estimators import FloatArray
     from .agreement import Executions
-    from .protocol import Context, Need
+
+_FAULT = 2.0
+"""Natural logarithm by which a fault in its text lowers a program's odds; from 1 to 4 the choice matters little."""
 
 
-class _ByTests(ABC):
-    """A rule over executions; all candidates are ties on a task for which nobody wrote a valid assert.
+class TextSigns(NamedTuple):
+    """What a program's text shows without running it.
 
-    Args:
-        tests: How many of the texts with tests are used, the first; 0 stands for all.
-        asserts: How many asserts of one text, the first valid ones.
+    Attributes:
+        unused: Share of the entry point's parameters that its body never reads.
+        empty: Whether it cannot be parsed, returns nothing, or returns one constant whatever it is given.
     """
 
-    version = "1"
-    needs: frozenset[Need] = frozenset({"execution", "tests"})
-    pointwise = False
-
-    def __init__(self, tests: int = 0, asserts: int = PER_SAMPLE) -> None:
-        self._tests, self._asserts = tests or None, asserts
-
-    def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
-        """Score by the rule."""
-        executed = execute(task, candidates, context, tests=self._tests, per_sample=self._asserts)
-        if executed is None:
-            return Ranking(scores=(0.0,) * len(candidates))
-        return Ranking(scores=executed.spread(self._score(executed.executions)))
-
-    @abstractmethod
-    def _score(self, executions: Executions) -> FloatArray:
-        """One score per distinct program."""
+    unused: float
+    empty: bool
 
 
-class CodeT(_ByTests):
-    """Consensus sets by the programs and the generated tests in them: CodeT (Chen et al. 2022)."""
-
-    name = "codet"
-
-    def _score(self, executions: Executions) -> FloatArray:
-        return agreement.codet(executions)
-
-
-class MaxPass(_ByTests):
-    """The candidate that passes most generated tests."""
-
-    name = "maxpass"
-    pointwise = True
-
-    def _score(self, executions: Executions) -> FloatArray:
-        return agreement.maxpass(executions)
-
-
-class MbrExec(_ByTests):
-    """The candidate that most others agree with on the generated tests' inputs: MBR-exec (Shi et al. 2022)."""
-
-    name = "mbr-exec"
-
-    def _score(self, executions: Executions) -> FloatArray:
-        return agreement.mbr_exec(executions)
-
-
-class AlphaCode(_ByTests):
-    """The largest cluster of equal behaviour on the generated tests' inputs: AlphaCode (Li et al. 2022)."""
-
-    name = "alphacode"
-
-    def _score(self, executions: Executions) -> FloatArray:
-        return agreement.alphacode(executions)
-
-
-class SRank(_ByTests):
-    """Clusters that agree in part lend each other their value: SRank (To et al. 2024)."""
-
-    name = "srank"
-
-    def _score(self, executions: Executions) -> FloatArray:
-        return agreement.srank(executions)
-
-
-class Aces(_ByTests):
-    """Generated tests weighted by how well they agree with the others: ACES-C (2026, arXiv 2604.03922)."""
-
-    name = "aces"
-
-    def _score(self, executions: Executions) -> FloatArray:
-        return agreement.aces(executions)
-
-
-class B4(_ByTests):
-    """Consensus sets by the posterior of being the right one: B4 (Chen et al. 2024).
+def consensus(executions: Executions, log_prior: FloatArray) -> FloatArray:
+    """The logarithm of the module's score: [programs]. Where no assert holds it is `log_prior`.
 
     Args:
-        tests: How many of the texts with tests are used, the first; 0 stands for all.
-        asserts: How many asserts of one text, the first valid ones.
-        a: Pseudo-count for right programs and right tests.
-        b0: Pseudo-count for wrong programs that fail wrong tests.
+        executions: What the distinct programs did; see `agreement.Executions`.
+        log_prior: [programs], from `log_prior`, for the same programs in the same order.
     """
+    passed = maxpass(executions)
+    if not passed.any():
+        return log_prior
+    group, _ = groups(executions.outputs, executions.copies)
+    first = np.unique(group, return_index=True)[1]
+    kinship = np.sqrt(agreement_shares(executions.outputs[first]))
+    np.fill_diagonal(kinship, 1.0)
+    weight = np.bincount(group, executions.copies * passed)
+    support = kinship @ weight / (executions.copies.sum() * executions.votes.sum())
+    # A program that nobody backs comes after all that somebody does, whatever the prior says.
+    return np.asarray(np.log(np.maximum(support, 1e-9))[group] + log_prior, np.float64)
 
-    name = "b4"
 
-    def __init__(self, tests: int = 0, asserts: int = PER_SAMPLE, a: float = 1e3, b0: float = 1e5) -> None:
-        super().__init__(tests, asserts)
-        self._a, self._b0 = a, b0
+def log_prior(programs: Sequence[str], entry_point: str) -> FloatArray:
+    """The logarithm of the prior of each program, up to a constant: [programs]."""
+    signs = [text_signs(program, entry_point) for program in programs]
+    return np.array([-_FAULT * (sign.unused + sign.empty) for sign in signs], np.float64)
 
-    def _score(self, executions: Executions) -> FloatArray:
-        return agreement.b4(executions, a=self._a, b0=self._b0)
+
+@lru_cache(maxsize=4096)
+def text_signs(program: str, entry_point: str) -> TextSigns:
+    """Read the signs out of a program's text; one that does not define the entry point is empty."""
+    function = _definition(program, entry_point)
+    if function is None:
+        return TextSigns(unused=0.0, empty=True)
+    body = [node for node in function.body if not _is_idle(node)]
+    inner = [node for statement in body for node in ast.walk(statement)]
+    names = _names(inner)
+    arguments = function.args
+    parameters = [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    returned = [
+        node.value
+        for node in inner
+        if isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) and node.value is not None
+    ]
+    is_constant = len({ast.dump(value) for value in returned}) == 1 and not _names(ast.walk(returned[0]))
+    return TextSigns(
+        unused=sum(name not in names for name in parameters) / max(1, len(parameters)),
+        empty=not returned or is_constant,
+    )
+
+
+def _definition(program: str, entry_point: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    try:
+        tree = ast.parse(program)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    for node in reversed(tree.body):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry_point:
+            return node
+    return None
+
+
+def _names(nodes: Iterable[ast.AST]) -> set[str]:
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
+def _is_idle(node: ast.stmt) -> bool:
+    """Whether a statement does nothing: `pass`, a docstring, an ellipsis."""
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))

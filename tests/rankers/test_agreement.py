@@ -5,9 +5,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from codebudget.rankers.agreement import Executions, aces, b4, codet, maxpass, mbr_exec, srank
+from codebudget.rankers.agreement import Executions, aces, alphacode, b4, codet, majority, maxpass, mbr_exec, srank
 
-RULES = [aces, b4, codet, maxpass, mbr_exec, srank]
+RULES = [aces, alphacode, b4, codet, majority, maxpass, mbr_exec, srank]
 
 
 def executions(outputs, asserts, copies=None, votes=None):
@@ -38,8 +38,15 @@ class TestSmall:
     def test_codet(self):
         assert codet(SMALL) == pytest.approx([3 * math.sqrt(2), 3 * math.sqrt(2), 2, 1])
 
+    def test_majority(self):
+        assert majority(SMALL).tolist() == [2, 2, 1, 0]
+
+    def test_alphacode(self):
+        assert alphacode(SMALL).tolist() == [2, 2, 1, 1]
+
     def test_mbr_exec(self):
-        assert mbr_exec(SMALL).tolist() == [2, 2, 1, 0]
+        # A agrees with itself and B on both inputs and with C on one; D with itself on one.
+        assert mbr_exec(SMALL).tolist() == [2.5, 2.5, 2, 0.5]
 
     def test_srank(self):
         # Values of the clusters AB, C, D: 2/4 * 3/4, 1/4 * 2/4, 1/4 * 1/4. AB and C agree on one of two inputs.

@@ -31,7 +31,7 @@ def write(tmp_path):
 def test_the_built_in_rankers_are_registered():
     found = {info.name: info for info in available() if info.distribution == "codebudget"}
     assert set(found) == {
-        *("random", "first", "shortest", "longest", "examples", "majority", "executability"),
+        *("codebudget", "random", "first", "shortest", "longest", "examples", "majority", "executability"),
         *("mean-logprob", "sum-logprob", "scorer-logprob", "self-certainty", "coder-reviewer"),
         *("mbr-exec", "alphacode", "codet", "maxpass", "b4", "srank", "aces"),
     }

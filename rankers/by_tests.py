@@ -1,0 +1,120 @@
+"""Rankers by tests that a model wrote, each after its paper; the rules are in `agreement`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from ..records import Candidate, PublicTask, Ranking
+from . import agreement
+from .asserts import PER_SAMPLE
+from .generated import execute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..estimators import FloatArray
+    from .agreement import Executions
+    from .protocol import Context, Need
+
+
+class _ByTests(ABC):
+    """A rule over executions; all candidates are ties on a task for which nobody wrote a valid assert.
+
+    Args:
+        tests: How many of the texts with tests are used, the first; 0 stands for all.
+        asserts: How many asserts of one text, the first valid ones.
+    """
+
+    version = "1"
+    needs: frozenset[Need] = frozenset({"execution", "tests"})
+    pointwise = False
+
+    def __init__(self, tests: int = 0, asserts: int = PER_SAMPLE) -> None:
+        self._tests, self._asserts = tests or None, asserts
+
+    def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
+        """Score by the rule."""
+        executed = execute(task, candidates, context, tests=self._tests, per_sample=self._asserts)
+        if executed is None:
+            return Ranking(scores=(0.0,) * len(candidates))
+        return Ranking(scores=executed.spread(self._score(executed.executions)))
+
+    @abstractmethod
+    def _score(self, executions: Executions) -> FloatArray:
+        """One score per distinct program."""
+
+
+class CodeT(_ByTests):
+    """Consensus sets by the programs and the generated tests in them: CodeT (Chen et al. 2022)."""
+
+    name = "codet"
+
+    def _score(self, executions: Executions) -> FloatArray:
+        return agreement.codet(executions)
+
+
+class MaxPass(_ByTests):
+    """The candidate that passes most generated tests."""
+
+    name = "maxpass"
+    pointwise = True
+
+    def _score(self, executions: Executions) -> FloatArray:
+        return agreement.maxpass(executions)
+
+
+class MbrExec(_ByTests):
+    """The candidate that most others agree with on the generated tests' inputs: MBR-exec (Shi et al. 2022)."""
+
+    name = "mbr-exec"
+
+    def _score(self, executions: Executions) -> FloatArray:
+        return agreement.mbr_exec(executions)
+
+
+class AlphaCode(_ByTests):
+    """The largest cluster of equal behaviour on the generated tests' inputs: AlphaCode (Li et al. 2022)."""
+
+    name = "alphacode"
+
+    def _score(self, executions: Executions) -> FloatArray:
+        return agreement.alphacode(executions)
+
+
+class SRank(_ByTests):
+    """Clusters that agree in part lend each other their value: SRank (To et al. 2024)."""
+
+    name = "srank"
+
+    def _score(self, executions: Executions) -> FloatArray:
+        return agreement.srank(executions)
+
+
+class Aces(_ByTests):
+    """Generated tests weighted by how well they agree with the others: ACES-C (2026, arXiv 2604.03922)."""
+
+    name = "aces"
+
+    def _score(self, executions: Executions) -> FloatArray:
+        return agreement.aces(executions)
+
+
+class B4(_ByTests):
+    """Consensus sets by the posterior of being the right one: B4 (Chen et al. 2024).
+
+    Args:
+        tests: How many of the texts with tests are used, the first; 0 stands for all.
+        asserts: How many asserts of one text, the first valid ones.
+        a: Pseudo-count for right programs and right tests.
+        b0: Pseudo-count for wrong programs that fail wrong tests.
+    """
+
+    name = "b4"
+
+    def __init__(self, tests: int = 0, asserts: int = PER_SAMPLE, a: float = 1e3, b0: float = 1e5) -> None:
+        super().__init__(tests, asserts)
+        self._a, self._b0 = a, b0
+
+    def _score(self, executions: Executions) -> FloatArray:
+        return agreement.b4(executions, a=self._a, b0=self._b0)
