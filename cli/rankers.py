@@ -1,19 +1,30 @@
-"""`codebudget rankers`: the rankers that are installed."""
+"""`codebudget rankers`: the rankers that are installed, what each is, and whether one keeps the contract."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import UserError
+from .grading import SandboxOption, WorkersOption  # noqa: TC001 (typer reads them)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ..rankers import Finding, Runner
+
 app = typer.Typer(no_args_is_help=True, help="Rankers: what can pick among candidates where there are no tests.")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+_RESULTS = {True: "ok", False: "FAILS", None: "-"}
 
 
 @app.command("list")
-def list_rankers(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
+def list_rankers(as_json: JsonOption = False) -> None:
     """List the rankers that are installed, with the distribution that each comes from."""
     from ..rankers import available
 
@@ -21,13 +32,107 @@ def list_rankers(
     if as_json:
         typer.echo(json.dumps({"rankers": [info._asdict() for info in found]}))
         return
+    rows = [(info.name, info.distribution, ", ".join(info.needs) or "-", info.summary) for info in found]
+    _print_table(("ranker", "from", "needs", "what it prefers"), rows)
+
+
+@app.command("show")
+def show_ranker(
+    ranker: Annotated[str, typer.Argument(metavar="RANKER", help="A name, or FILE.py:Class; a chain shows each link.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a ranker does, its parameters and what it needs."""
+    from ..rankers import details
+
+    found = details(ranker)
+    if as_json:
+        typer.echo(json.dumps({"rankers": [shown._asdict() for shown in found]}))
+        return
+    from .tables import print_facts
+
+    for place, shown in enumerate(found):
+        if place:
+            print()
+        print(shown.description + "\n")
+        print_facts(
+            {
+                "ranker": shown.origin.removeprefix("ranker "),
+                "version": shown.version,
+                "needs": ", ".join(shown.needs) or "nothing",
+                "uses": ", ".join(shown.uses) or "nothing else",
+                "pointwise": "yes" if shown.pointwise else "no: it is ranked anew in each subset",
+                "parameters": ",".join(f"{name}={_typed(value)}" for name, value in shown.parameters.items()) or "none",
+            }
+        )
+
+
+@app.command("check")
+def check_rankers(
+    rankers: Annotated[list[str], typer.Argument(metavar="RANKER...", help="Names, FILE.py:Class, or chains.")],
+    sandbox: SandboxOption = "auto",
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Try rankers on toy tasks, and say what to mend where one breaks the contract; exit 1 where any does."""
+    from ..rankers import Finding, check_contract, load_ranker, uses_of
+
+    found: dict[str, Sequence[Finding]] = {}
+    for typed in dict.fromkeys(rankers):
+        try:
+            ranker = load_ranker(typed)
+        except UserError as error:
+            found[typed] = (Finding("loads", False, str(error)),)
+            continue
+        with _runner("execution" in uses_of(ranker), sandbox, workers) as runner:
+            found[typed] = check_contract(partial(load_ranker, typed), runner)
+    _show_findings(found, as_json)
+    if any(finding.ok is False for findings in found.values() for finding in findings):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _runner(runs: bool, sandbox: str, workers: int | None) -> Iterator[Runner | None]:
+    """A sandbox where a ranker runs programs."""
+    if not runs:
+        yield None
+        return
+    from ..sandbox import Sandbox, choose_launcher
+
+    with Sandbox(choose_launcher(sandbox).launcher, workers=workers) as running:
+        yield running
+
+
+def _show_findings(found: Mapping[str, Sequence[Finding]], as_json: bool) -> None:
+    if as_json:
+        answer = [
+            {
+                "ranker": typed,
+                "ok": all(finding.ok for finding in findings),
+                "checks": [finding._asdict() for finding in findings],
+            }
+            for typed, findings in found.items()
+        ]
+        typer.echo(json.dumps({"rankers": answer}))
+        return
+    for typed, findings in found.items():
+        print(f"{typed}: {'keeps the contract' if all(finding.ok for finding in findings) else 'breaks the contract'}")
+        _print_table(("check", "", ""), [(finding.check, _RESULTS[finding.ok], finding.detail) for finding in findings])
+        print()
+
+
+def _typed(value: bool | int | float | str) -> str:
+    """A parameter's value as one types it."""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for header in ("ranker", "from", "what it prefers"):
+    for header in headers:
         table.add_column(header)
-    for info in found:
-        table.add_row(Text(info.name), Text(info.distribution), Text(info.summary))
+    for row in rows:
+        table.add_row(*map(Text, row))
     Console().print(table)

@@ -1,20 +1,23 @@
 """Ways to pick among a task's candidates without its hidden tests, and the contract for adding one."""
 
 from .accounts import check_offered
+from .contract import Finding, check_contract
 from .execution import RememberingRunner
 from .metering import RememberingScorer
 from .offers import Offers
 from .protocol import Context, Likelihood, Need, Ranker, Runner, Scorer, uses_of
-from .registry import RankerInfo, available, load_ranker
+from .registry import RankerDetails, RankerInfo, available, details, load_ranker
 from .scoring import RankedPool, TaskScore, score_task
 
 __all__ = [
     "Context",
+    "Finding",
     "Likelihood",
     "Need",
     "Offers",
     "RankedPool",
     "Ranker",
+    "RankerDetails",
     "RankerInfo",
     "RememberingRunner",
     "RememberingScorer",
@@ -22,7 +25,9 @@ __all__ = [
     "Scorer",
     "TaskScore",
     "available",
+    "check_contract",
     "check_offered",
+    "details",
     "load_ranker",
     "score_task",
     "uses_of",

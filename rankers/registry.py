@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import sys
 from functools import partial
 from importlib import metadata
@@ -20,7 +21,7 @@ GROUP = "codebudget.rankers"
 
 
 class RankerInfo(NamedTuple):
-    """A registered ranker: what to type, which distribution it comes with, and the first line of its docstring.
+    """A registered ranker: what to type, which distribution it comes with, its docstring's first line and its needs.
 
     Where it cannot be loaded the summary says why.
     """
@@ -28,18 +29,62 @@ class RankerInfo(NamedTuple):
     name: str
     distribution: str
     summary: str
+    needs: tuple[str, ...] = ()
+
+
+class RankerDetails(NamedTuple):
+    """One ranker as typed, with all that is to be known of it.
+
+    `parameters` are those that can be given, with their values; `description` is the docstring of its class.
+    """
+
+    name: str
+    origin: str
+    version: str
+    needs: tuple[str, ...]
+    uses: tuple[str, ...]
+    pointwise: bool
+    parameters: dict[str, bool | int | float | str]
+    description: str
 
 
 def available() -> list[RankerInfo]:
     """All registered rankers by name, those that cannot be loaded among them."""
     infos = []
     for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
+        needs: tuple[str, ...] = ()
         try:
-            summary = _summary(_load_point(point, specs.Spec(point.name, {})))
+            ranker = _load_point(point, specs.Spec(point.name, {}))
+            summary, needs = _summary(ranker), tuple(sorted(ranker.needs))
         except UserError as error:
             summary = str(error)
-        infos.append(RankerInfo(point.name, plugins.distribution_of(point), summary))
+        infos.append(RankerInfo(point.name, plugins.distribution_of(point), summary, needs))
     return infos
+
+
+def details(typed: str) -> list[RankerDetails]:
+    """What is to be known of each link of what was typed.
+
+    Raises:
+        UserError: As `load_ranker`.
+    """
+    found = []
+    for spec in specs.parse(typed):
+        ranker = _load(spec)
+        values = specs.parameters_of(type(ranker)) | specs.arguments_for(type(ranker), spec)
+        found.append(
+            RankerDetails(
+                name=ranker.name,
+                origin=origin(ranker),
+                version=ranker.version,
+                needs=tuple(sorted(ranker.needs)),
+                uses=tuple(sorted(uses_of(ranker) - ranker.needs)),
+                pointwise=ranker.pointwise,
+                parameters=values,
+                description=inspect.cleandoc(type(ranker).__doc__ or ""),
+            )
+        )
+    return found
 
 
 def load_ranker(typed: str) -> Ranker:

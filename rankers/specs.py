@@ -37,6 +37,15 @@ def _link(text: str, whole: str) -> Spec:
     return Spec(name, parameters)
 
 
+def parameters_of(factory: type) -> dict[str, bool | int | float | str]:
+    """The parameters that can be given for a ranker's class, with their defaults."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(factory).parameters.items()
+        if isinstance(parameter.default, (bool, int, float, str))
+    }
+
+
 def arguments_for(factory: type, spec: Spec) -> dict[str, bool | int | float | str]:
     """A link's parameters as keyword arguments of its class, each of the type of its default.
 
@@ -45,11 +54,7 @@ def arguments_for(factory: type, spec: Spec) -> dict[str, bool | int | float | s
     """
     if not spec.parameters:
         return {}
-    known = {
-        name: parameter.default
-        for name, parameter in inspect.signature(factory).parameters.items()
-        if isinstance(parameter.default, (bool, int, float, str))
-    }
+    known = parameters_of(factory)
     arguments: dict[str, bool | int | float | str] = {}
     for name, text in spec.parameters.items():
         if name not in known:

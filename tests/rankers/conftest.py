@@ -1,11 +1,12 @@
 """A task, candidates, and a runner for programs that these tests wrote themselves."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from codebudget.rankers import Context
-from codebudget.records import Candidate, Example, Outcome, PublicTask
+from codebudget.records import Candidate, Example, Limits, Outcome, PublicTask
+from codebudget.sandbox import Sandbox, choose_launcher
 
 
 class TrustingRunner:
@@ -64,3 +65,10 @@ def pool() -> Callable[..., list[Candidate]]:
         ]
 
     return build
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """A real sandbox that works everywhere; a ranker does not care which."""
+    with Sandbox(choose_launcher("process").launcher, limits=Limits(wall_s=2.0), workers=1) as running:
+        yield running
