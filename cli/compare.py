@@ -60,6 +60,7 @@ from .planning import (
 from .progress import shown_progress, warn
 from .ranking import TestsOption, tests_from
 from .samples import NamedArm, SamplesOption, files_by_arm, read_arm, without_k
+from .scoring import ScorerOption, open_scorers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,6 +89,7 @@ def compare(
         ),
     ] = None,
     tests: TestsOption = None,
+    scorer: ScorerOption = None,
     family: FamilyOption = "codellama",
     match: MatchOption = None,
     budget: BudgetOption = None,
@@ -171,30 +173,32 @@ def compare(
 
     # The bound that picks blindly stands beside whatever was named.
     loaded = {name: load_ranker(name) for name in dict.fromkeys((*named, "random"))}
-    offers = Offers(tests_from(tests, chosen.by_id))
-    inputs = _inputs(planned, files, chosen, drawing, store)
-    with (
-        shown_progress() as progress,
-        open_grader(
-            sandbox=sandbox, workers=workers, timeout=timeout, store=store, fresh=fresh, progress=progress
-        ) as grader,
-    ):
-        result = compare_arms(
-            chosen,
-            inputs,
-            workload=planned.workload,
-            grader=grader,
-            rankers=loaded,
-            decisive_ranker=named[0] if ranker else DECISIVE_RANKER,
-            tolerance=tolerance,
-            match=None if match is None else match.value,
-            budget=None if budget is None else parse_budget(budget),
-            allow_shared=allow_shared,
-            offers={plan.arm.spec: offers for plan in planned.plans},
-            strict=strict,
-            seed=seed,
-            progress=progress,
-        )
+    generated = tests_from(tests, chosen.by_id)
+    specs = [plan.arm.spec for plan in planned.plans]
+    with open_scorers(scorer, specs, family=family, engine=engine, store=store) as scorers:
+        inputs = _inputs(planned, files, chosen, drawing, store)
+        with (
+            shown_progress() as progress,
+            open_grader(
+                sandbox=sandbox, workers=workers, timeout=timeout, store=store, fresh=fresh, progress=progress
+            ) as grader,
+        ):
+            result = compare_arms(
+                chosen,
+                inputs,
+                workload=planned.workload,
+                grader=grader,
+                rankers=loaded,
+                decisive_ranker=named[0] if ranker else DECISIVE_RANKER,
+                tolerance=tolerance,
+                match=None if match is None else match.value,
+                budget=None if budget is None else parse_budget(budget),
+                allow_shared=allow_shared,
+                offers={spec: Offers(generated, scorers.get(spec)) for spec in specs},
+                strict=strict,
+                seed=seed,
+                progress=progress,
+            )
     _show(result, as_json)
     if reports:
         from ..report.comparison_files import write_reports

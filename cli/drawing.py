@@ -119,6 +119,33 @@ def target_of_plan(plan: Plan) -> Target:
     return Target(plan.arm, plan.model, weights_of(model), plan.precision, plan.k, model.architecture)
 
 
+def target_of_arm(arm: Arm, family: str, *, served: bool) -> Target:
+    """Where the weights of an arm are; one without k is of one sample.
+
+    Args:
+        arm: As parsed.
+        family: That short names are of.
+        served: A server has the model, which nothing need be known of here.
+
+    Raises:
+        UserError: the model is unknown, or its precision.
+        MachineError: its weights should be here and are not.
+    """
+    from ..budgets.models import find_model, weights_of
+
+    try:
+        model = find_model(arm.name, family)
+    except UserError:
+        if not served:
+            raise
+        # Nothing is counted by the shape of a model that nothing is known of.
+        return Target(arm, arm.name, arm.name, arm.precision or "unknown", arm.k or 1)
+    precision = arm.precision or model.default_precision
+    if precision is None:
+        raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
+    return Target(arm, model.name, weights_of(model), precision, arm.k or 1, model.architecture)
+
+
 def check_engine(drawing: Drawing) -> None:
     """Find out early whether the engine is there.
 
@@ -157,7 +184,7 @@ def draw_arms(
         from ..sampler.late import LateEngine, StaleDescriptionError, circumstances
 
         key = circumstances(drawing.engine, target.weights, target.precision)
-        with closing(LateEngine(_starter(drawing.engine, target, started), store, key)) as engine:
+        with closing(LateEngine(starter(drawing.engine, target, started), store, key)) as engine:
             request = _request(target, conditions)
             while True:
                 try:
@@ -197,14 +224,16 @@ def warn_of_stop(drawn: DrawnArms) -> None:
         )
 
 
-def _starter(name: str, target: Target, said: set[str]) -> Callable[[], Engine]:
+def starter(name: str, target: Target, said: set[str], doing: str = "drawing") -> Callable[[], Engine]:
+    """Starts a target's engine, and says on standard error which it is, where it was not `said` yet."""
+
     def start() -> Engine:
         from ..sampler.engines import choose_engine
 
         choice = choose_engine(name, target.weights, target.precision)
         if choice.reason not in said:
             said.add(choice.reason)
-            warn(f"drawing with {choice.reason}")
+            warn(f"{doing} with {choice.reason}")
         return choice.engine
 
     return start

@@ -15,12 +15,12 @@ from .drawing import (
     MaxTokensOption,
     PresetOption,
     StopAfterOption,
-    Target,
     TasksOption,
     TemperatureOption,
     TopPOption,
     check_engine,
     draw_arms,
+    target_of_arm,
     target_of_plan,
     warn_of_stop,
     without_engine,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..tasks import Benchmark
-    from .drawing import DrawnArms
+    from .drawing import DrawnArms, Target
 
 SampleStoreOption = Annotated[str, typer.Option("--store", metavar="FILE", help="Where samples are kept.")]
 
@@ -126,7 +126,6 @@ def _targets(arms: Sequence[str], family: str, benchmark: Benchmark, *, served: 
         UserError: an arm cannot be read or is there twice, its model is unknown, or its k is open and nothing gives it.
     """
     from ..budgets.arms import parse_arm
-    from ..budgets.models import find_model, weights_of
     from ..budgets.plan import plan_arms
 
     parsed = [parse_arm(arm) for arm in arms]
@@ -135,21 +134,7 @@ def _targets(arms: Sequence[str], family: str, benchmark: Benchmark, *, served: 
         raise UserError(f"the arm {twice} is there twice; leave one out")
     if any(arm.k is None for arm in parsed):
         return [target_of_plan(plan) for plan in plan_arms(parsed, family=family, workload=benchmark.workload())]
-    targets = []
-    for arm in parsed:
-        try:
-            model = find_model(arm.name, family)
-        except UserError:
-            if not served:
-                raise
-            # A server may have models that nothing is known of here, and then nothing is counted by their shape.
-            targets.append(Target(arm, arm.name, arm.name, arm.precision or "unknown", arm.k or 1))
-            continue
-        precision = arm.precision or model.default_precision
-        if precision is None:
-            raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
-        targets.append(Target(arm, model.name, weights_of(model), precision, arm.k or 1, model.architecture))
-    return targets
+    return [target_of_arm(arm, family, served=served) for arm in parsed]
 
 
 def _as_json(targets: Sequence[Target], drawn: DrawnArms, path: Path | None) -> dict[str, object]:

@@ -44,7 +44,7 @@ class SumLogprob:
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
         """Score by the sum of the logprobs of the output tokens."""
-        return Ranking(scores=tuple(sum(candidate.logprobs or (LEAST,)) for candidate in candidates))
+        return Ranking(scores=tuple(max(sum(candidate.logprobs or (LEAST,)), LEAST) for candidate in candidates))
 
 
 class ScorerLogprob:
@@ -118,7 +118,8 @@ class CoderReviewer:
 
 
 def _mean(logprobs: tuple[float, ...] | None) -> float:
-    return statistics.fmean(logprobs) if logprobs else LEAST
+    # A token of probability 0 makes the mean infinite.
+    return max(statistics.fmean(logprobs), LEAST) if logprobs else LEAST
 
 
 def _docstring(task: PublicTask) -> str:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .protocol import Likelihood, Scorer
+
+
+@runtime_checkable
+class _Timed(Protocol):
+    """Knows what scoring a text took when that was done, which may be long ago."""
+
+    def seconds(self, text: tuple[str, str]) -> float | None: ...
 
 
 class RememberingScorer:
@@ -46,7 +53,7 @@ class RememberingScorer:
             behind = self._scorer
             for text, likelihood in zip(fresh, found, strict=True):
                 self._known[text] = likelihood
-                known = behind.seconds(text) if isinstance(behind, RememberingScorer) else None
+                known = behind.seconds(text) if isinstance(behind, _Timed) else None
                 self._seconds[text] = took / len(fresh) if known is None else known
         return [self._known[text] for text in texts]
 

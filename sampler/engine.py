@@ -61,6 +61,21 @@ class Generation(NamedTuple):
     logprobs: tuple[float, ...] | None
 
 
+class Scored(NamedTuple):
+    """What a model makes of one completion.
+
+    Attributes:
+        logprobs: The natural logarithm of the probability of each of its tokens, given the prompt and those before.
+        prompt_tokens: Tokens of the prompt; None where the engine does not tell.
+        certainty: The mean over the completion's tokens of the Kullback-Leibler divergence from the uniform
+            distribution over the vocabulary to the model's, in nats; None where the engine does not tell.
+    """
+
+    logprobs: tuple[float, ...]
+    prompt_tokens: int | None
+    certainty: float | None = None
+
+
 class Description(Record):
     """What decides an engine's texts besides prompts, settings and seeds; part of what keys a stored candidate.
 
@@ -95,8 +110,8 @@ class Engine(Protocol):
             EngineError: the engine failed; the message ends with its reason.
         """
 
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
-        """The natural logarithm of the probability of each token of each completion, given its prompt.
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
+        """What the model makes of each completion, given its prompt.
 
         Raises:
             EngineError: the engine cannot score, or failed.

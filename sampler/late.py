@@ -16,7 +16,7 @@ from .engine import Description
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from .engine import Draw, Engine, Generation, Prompt, Sampling
+    from .engine import Draw, Engine, Generation, Prompt, Sampling, Scored
     from .store import Store
 
 KIND: Final = "description"
@@ -61,20 +61,28 @@ class LateEngine:
         Raises:
             StaleDescriptionError: It is another one than was described.
         """
+        return self._as_described().generate(draws, sampling)
+
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
+        """As the engine does.
+
+        Raises:
+            StaleDescriptionError: It is another one than was described.
+        """
+        return self._as_described().score(texts)
+
+    def close(self) -> None:
+        """Close the engine where one was started; another is started when it is needed again."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def _as_described(self) -> Engine:
         engine = self._started()
         if self._promised not in (None, engine.describe()):
             self._promised = None
             raise StaleDescriptionError
-        return engine.generate(draws, sampling)
-
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
-        """As the engine does."""
-        return self._started().score(texts)
-
-    def close(self) -> None:
-        """Close the engine where one was started."""
-        if self._engine is not None:
-            self._engine.close()
+        return engine
 
     def _started(self) -> Engine:
         if self._engine is None:

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from codebudget.errors import UserError
-from codebudget.sampler.engine import Description, Draw, Generation, Prompt, Sampling
+from codebudget.sampler.engine import Description, Draw, Generation, Prompt, Sampling, Scored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +26,7 @@ class Markov:
 
     def __init__(self, corpus: Iterable[str], *, revision: str = "1", abreast: int = 4, counts: bool = True) -> None:
         self.drawn: list[Draw] = []
+        self.scored: list[tuple[Prompt, str]] = []
         self._abreast = abreast
         self._has_counts = counts
         self._revision = revision
@@ -61,10 +62,12 @@ class Markov:
                     running.remove(pair)
                     yield pair[0], finished
 
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
+        self.scored += texts
         return [
-            tuple(
-                self._logprob(plain(prompt) + text[:place], following) for place, following in enumerate([*text, END])
+            Scored(
+                tuple(self._logprob(plain(prompt) + text[:place], after) for place, after in enumerate(text)),
+                len(plain(prompt)),
             )
             for prompt, text in texts
         ]

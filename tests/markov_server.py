@@ -60,14 +60,21 @@ class _Handler(BaseHTTPRequestHandler):
             tuple(Message(turn["role"], turn["content"]) for turn in asked["messages"]) if is_chat else asked["prompt"]
         )
         sampling = Sampling(
-            temperature=asked["temperature"],
-            top_p=asked["top_p"],
+            temperature=asked.get("temperature", 0),
+            top_p=asked.get("top_p", 1),
             max_tokens=asked["max_tokens"],
             stop=tuple(asked.get("stop", ())),
         )
         model = self.server.models[asked["model"]]
-        ((_, drawn),) = model.generate([Draw(prompt, asked["seed"])], sampling)
+        ((_, drawn),) = model.generate([Draw(prompt, asked.get("seed", 0))], sampling)
         choice: dict[str, Any] = {"index": 0, "finish_reason": drawn.finish_reason}
+        if asked.get("echo"):
+            (scored,) = model.score([("", prompt)])
+            known = [None, *scored.logprobs[1:], *(drawn.logprobs or ())]
+            choice |= {"text": prompt + drawn.text, "logprobs": {"token_logprobs": known}}
+            choice["logprobs"] |= {"text_offset": list(range(len(known))), "tokens": None, "top_logprobs": None}
+            self._answer({"id": "1", "created": 0, "model": asked["model"], "choices": [choice], "usage": None})
+            return
         if is_chat:
             choice["message"] = {"role": "assistant", "content": drawn.text}
         else:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from codebudget.errors import EngineError
 from codebudget.records import Task
 from codebudget.sampler.drawing import Request, draw_samples
-from codebudget.sampler.engine import Description, Draw, Generation, Prompt, Sampling
+from codebudget.sampler.engine import Description, Draw, Generation, Prompt, Sampling, Scored
 from codebudget.sampler.prompting import Settings
 from codebudget.sampler.store import open_store
 
@@ -41,7 +41,7 @@ class Instant:
         for place in range(len(draws)):
             yield place, self._generation
 
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
         """Raises EngineError: it has no model to score by."""
         raise EngineError("this engine cannot score")
 

@@ -56,6 +56,11 @@ class Decoder:
         self._device = device
         self._accepted = inspect.signature(model.forward).parameters.keys()
 
+    @property
+    def can_leave_logits_out(self) -> bool:
+        """Whether the model makes logits of the last tokens alone; else it makes those of all."""
+        return "logits_to_keep" in self._accepted
+
     def prefill(self, rows: list[Row], sampling: Sampling) -> tuple[Batch, Any]:
         """Run each prompt once, on the right of its row, and give every sample its copy of the cache."""
         torch = self._torch

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from ...errors import EngineError, UserError
-from ..engine import Description, Generation
+from ..engine import Description, Generation, Scored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -91,14 +91,14 @@ class OpenAIEngine:
         """Draw every sample; see `Engine.generate`."""
         yield from self._each(len(draws), lambda place: self._draw(draws[place], sampling))
 
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
         """The logprobs of each completion's tokens; see `Engine.score`.
 
         A server must give a prompt back with its logprobs (`echo`), which vLLM does and many do not. Where it has
         vLLM's `/tokenize` too, the completion's tokens are made apart from the prompt's; else the server must put a
         border between tokens where the completion begins.
         """
-        scores: list[tuple[float, ...]] = [()] * len(texts)
+        scores = [Scored((), None)] * len(texts)
         for place, score in self._each(len(texts), lambda place: self._score(*texts[place])):
             scores[place] = score
         return scores
@@ -168,11 +168,11 @@ class OpenAIEngine:
             logprobs=known,
         )
 
-    def _score(self, prompt: Prompt, completion: str) -> tuple[float, ...]:
+    def _score(self, prompt: Prompt, completion: str) -> Scored:
         if not isinstance(prompt, str):
             raise EngineError("the openai engine cannot score answers to chats: score them with vllm or transformers")
         if not completion:
-            return ()
+            return Scored((), None)
         before = self._server_tokens(prompt, special=True)
         after = self._server_tokens(completion, special=False)
         apart = before is not None and after is not None
@@ -187,7 +187,7 @@ class OpenAIEngine:
             )
         values = list(known.token_logprobs)[:-1]
         if apart:
-            scores = values[len(before or []) :]
+            start = len(before or [])
         else:
             start = next((at for at, offset in enumerate(known.text_offset) if offset >= len(prompt)), len(values))
             if start == len(values) or known.text_offset[start] != len(prompt):
@@ -195,8 +195,7 @@ class OpenAIEngine:
                     f"{self._url} has one token across the border of a prompt and its completion, so it cannot score "
                     "the completion: use vllm or transformers"
                 )
-            scores = values[start:]
-        return tuple(value for value in scores if value is not None)
+        return Scored(tuple(value for value in values[start:] if value is not None), start)
 
     def _server_tokens(self, text: str, *, special: bool) -> list[int] | None:
         """What vLLM's own `/tokenize` makes of a text; None where the server has no such thing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -68,3 +69,11 @@ def _at(cumulative: Any, last: Any, uniform: Any) -> Any:
 def chosen_logprobs(logits: Any, tokens: Any) -> Any:
     """The natural logarithm of the probability of each row's token at temperature 1: (rows,)."""
     return logits.gather(-1, tokens[..., None])[..., 0] - logits.logsumexp(dim=-1)
+
+
+def certainty(logits: Any) -> Any:
+    """The Kullback-Leibler divergence KL(U || p) of the uniform distribution U and each row's p, in nats: (rows,).
+
+    It is -(1/V) sum_j ln(V p_j) over the V tokens of the vocabulary (Kang et al. 2025, arXiv 2502.18581, section 3).
+    """
+    return logits.logsumexp(dim=-1) - logits.mean(dim=-1) - math.log(logits.shape[-1])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gc
 import importlib
+import statistics
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import EngineError
-from ..engine import Description, Generation
+from ..engine import Description, Generation, Scored
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .decoding import Decoder, Live, Row
 from .machine import available_memory_bytes, cpu_name, error_line
-from .picking import chosen_logprobs
+from .picking import certainty, chosen_logprobs
 from .tokens import TokenCodec, cut_at_stop
 
 if TYPE_CHECKING:
@@ -106,18 +107,23 @@ class TransformersEngine:
         rows = [Row(place, prompt, draw.seed) for place, (prompt, draw) in enumerate(zip(prompts, draws, strict=True))]
         return self._generate(rows, sampling)
 
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
-        """The logprobs of each completion's tokens, which are made apart from the prompt's; see `Engine.score`."""
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
+        """What it makes of each completion, whose tokens are made apart from the prompt's; see `Engine.score`.
+
+        Texts go side by side as far as their logits stay within 256 MiB.
+        """
         self._open_decoder()
         pairs = [self._codec.scored_ids(prompt, completion) for prompt, completion in texts]
-        scores: list[tuple[float, ...]] = [()] * len(pairs)
+        scores = [Scored((), len(before)) for before, _ in pairs]
         lengths = [len(before) + len(after) for before, after in pairs]
         scored = [place for place, (_, after) in enumerate(pairs) if after]
         order = sorted(scored, key=lambda place: -lengths[place])
         start = 0
         while start < len(order):
-            longest = max(len(pairs[place][1]) for place in order[start : start + self._most_rows])
-            rows = _SCORED_LOGIT_BYTES // (4 * (longest + 1) * self._vocabulary)
+            positions = lengths[order[start]]
+            if self._open_decoder().can_leave_logits_out:
+                positions = 1 + max(len(pairs[place][1]) for place in order[start : start + self._most_rows])
+            rows = _SCORED_LOGIT_BYTES // (4 * positions * self._vocabulary)
             some = order[start : start + max(1, min(self._most_rows, rows))]
             try:
                 found = self._scored([pairs[place] for place in some])
@@ -215,14 +221,18 @@ class TransformersEngine:
             logprobs=tuple(live.logprobs) if sampling.logprobs else None,
         )
 
-    def _scored(self, pairs: list[tuple[list[int], list[int]]]) -> list[tuple[float, ...]]:
+    def _scored(self, pairs: list[tuple[list[int], list[int]]]) -> list[Scored]:
         decoder = self._open_decoder()
         ids, mask = decoder.padded([before + after for before, after in pairs])
         keep = max(len(after) for _, after in pairs) + 1
         with self._torch.inference_mode():
             logits = decoder.forward(ids, mask, (mask.cumsum(dim=1) - 1).clamp(min=0), None, keep)
             scores = chosen_logprobs(logits[:, :-1], ids[:, 1 - keep :]).tolist()
-        return [tuple(row[len(row) - len(after) :]) for row, (_, after) in zip(scores, pairs, strict=True)]
+            certainties = certainty(logits[:, :-1]).tolist()
+        return [
+            Scored(tuple(row[-len(after) :]), len(before), statistics.fmean(sure[-len(after) :]))
+            for row, sure, (before, after) in zip(scores, certainties, pairs, strict=True)
+        ]
 
     def _open_decoder(self) -> Decoder:
         if self._decoder is None:

@@ -11,7 +11,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import EngineError
-from ..engine import Description, Generation
+from ..engine import Description, Generation, Scored
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .machine import available_memory_bytes, cpu_name, error_line
 from .tokens import TokenCodec
@@ -109,7 +109,7 @@ class VllmEngine:
         """Draw every sample; see `Engine.generate`."""
         return self._generate(self._codec.draws_ids(draws), [draw.seed for draw in draws], sampling)
 
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
         """The logprobs of each completion's tokens, which are made apart from the prompt's; see `Engine.score`.
 
         vLLM scores what is in flight only, in pieces of the length that the engine was started with, so that memory
@@ -117,13 +117,13 @@ class VllmEngine:
         """
         # vLLM always draws one token behind what it scores.
         pairs = [self._codec.scored_ids(prompt, completion, room=1) for prompt, completion in texts]
-        scores: list[tuple[float, ...]] = [()] * len(pairs)
+        scores = [Scored((), len(before)) for before, _ in pairs]
         params = self._params(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
         requests = {place: (before + after, params) for place, (before, after) in enumerate(pairs) if after}
         for place, output in self._run(requests):
             known = output.prompt_logprobs
             starts = known.start_indices[len(pairs[place][0]) :]
-            scores[place] = tuple(known.logprobs[start] for start in starts)
+            scores[place] = scores[place]._replace(logprobs=tuple(known.logprobs[start] for start in starts))
         return scores
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 LEAVES = {"records", "errors", "estimators", "hashing"}
 SIBLINGS = {"tasks", "budgets", "sampler", "sandbox", "rankers"}
-COMPOSERS = {"grading", "compare", "curve", "execute", "rank", "report", "leaderboard"}
+COMPOSERS = {"grading", "compare", "curve", "execute", "rank", "report", "scorers", "leaderboard"}
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "advice": LEAVES,
     "compare": LEAVES | SIBLINGS | {"grading", "pools", "advice"},
     "crossings": LEAVES,
+    "scorers": LEAVES | SIBLINGS,
     "rank": LEAVES | SIBLINGS | {"grading", "pools"},
     "execute": LEAVES | SIBLINGS | {"grading"},
     "curve": LEAVES | SIBLINGS | {"grading", "pools", "crossings"},

@@ -132,7 +132,22 @@ def test_scores_are_those_of_a_forward_pass(engine: Engine, reference: Any) -> N
         (prompt, "    return a + b\n"[:length]) for length in (17, 3, 1, 0) for prompt in PROMPTS
     ]
     for (prompt, text), scores in zip(texts, engine.score(texts), strict=True):
-        assert scores == pytest.approx(reference.logprobs(prompt, text, ended=False), abs=TOLERANCE)
+        assert scores.logprobs == pytest.approx(reference.logprobs(prompt, text, ended=False), abs=TOLERANCE)
+        assert scores.prompt_tokens in (len(prompt), None if not text else len(prompt))
+
+
+def test_certainty_is_the_divergence_from_the_uniform_distribution(engine: Engine, reference: Any) -> None:
+    texts: list[tuple[Prompt, str]] = [("def f(x):\n", "    return x\n"), ("x", "y"), ("a = ", "1 + 1\n")]
+    for (prompt, text), scored in zip(texts, engine.score(texts), strict=True):
+        if engine.describe().engine != "transformers":
+            assert scored.certainty is None
+            continue
+        ids = reference.tokenizer.encode(prompt + text)
+        chances = reference.logits(ids)[len(prompt) - 1 : -1].softmax(dim=-1).double()
+        size = chances.shape[-1]
+        # KL(U || p), summed by its definition.
+        divergences = (chances.reciprocal() / size).log().sum(dim=-1) / size
+        assert scored.certainty == pytest.approx(float(divergences.mean()), abs=TOLERANCE)
 
 
 def test_scores_of_what_was_drawn_are_its_logprobs(engine: Engine) -> None:
@@ -141,14 +156,14 @@ def test_scores_of_what_was_drawn_are_its_logprobs(engine: Engine) -> None:
     scores = engine.score([(draw.prompt, generation.text) for draw, generation in zip(draws, found, strict=True)])
     for generation, score in zip(found, scores, strict=True):
         assert generation.logprobs is not None
-        assert score == pytest.approx(generation.logprobs[: len(generation.text)], abs=TOLERANCE)
+        assert score.logprobs == pytest.approx(generation.logprobs[: len(generation.text)], abs=TOLERANCE)
 
 
 def test_many_long_texts_are_scored(engine: Engine) -> None:
     texts: list[tuple[Prompt, str]] = [("x" * (1 + place % 7), "y = 1\n" * 20) for place in range(100)]
     scores = engine.score(texts)
-    assert {len(score) for score in scores} == {120}
-    assert scores[0] == pytest.approx(scores[7], abs=TOLERANCE)
+    assert {len(score.logprobs) for score in scores} == {120}
+    assert scores[0].logprobs == pytest.approx(scores[7].logprobs, abs=TOLERANCE)
 
 
 def test_a_prompt_that_leaves_no_room_is_one_line(engine: Engine) -> None:

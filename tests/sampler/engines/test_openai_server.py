@@ -187,7 +187,8 @@ def test_scores_without_tokenize_need_a_border(engine: Engine, server: Server) -
         return status, headers, answer
 
     server.answer = echo
-    assert engine.score([("a", "bc"), ("ab", "c"), ("x", "")]) == [(-1.0, -2.0), (-2.0,), ()]
+    found = engine.score([("a", "bc"), ("ab", "c"), ("x", "")])
+    assert [(one.logprobs, one.prompt_tokens) for one in found] == [((-1.0, -2.0), 1), ((-2.0,), 2), ((), None)]
     with pytest.raises(EngineError, match="border"):
         engine.score([("abcd", "e")])
 
