@@ -72,6 +72,7 @@ class Drawing:
     stop_after: str | None
     seed: int
     fresh: bool
+    tests: bool = False
 
     def settings(self, benchmark: str) -> Settings:
         """The preset with what was typed in its place.
@@ -79,13 +80,14 @@ class Drawing:
         Raises:
             UserError: an option is wrong.
         """
-        from ..sampler.prompting import preset_settings
+        from ..sampler.prompting import preset_settings, settings_for_tests
 
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise UserError(f"--top-p must be more than 0 and at most 1, not {self.top_p:g}")
         typed = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": self.max_tokens}
         known = {name: value for name, value in typed.items() if value is not None}
-        return preset_settings(self.preset, benchmark).model_copy(update=known)
+        preset = settings_for_tests(self.preset) if self.tests else preset_settings(self.preset, benchmark)
+        return preset.model_copy(update=known)
 
 
 class Target(NamedTuple):
@@ -269,7 +271,11 @@ def _replayed(target: Target, tasks: Sequence[Task], drawing: Drawing, settings:
     from ..sampler.transfer import stored_samples
 
     spec, wanted = target.arm.spec, (target.model, target.precision, tasks[0].benchmark)
-    found = [one for one in stored_series(store) if (one.model, one.precision, one.benchmark) == wanted]
+    found = [
+        one
+        for one in stored_series(store)
+        if (one.model, one.precision, one.benchmark) == wanted and one.origin.settings.writes_tests == drawing.tests
+    ]
     if target.arm.greedy or any(one.origin.seed is not None for one in found):
         found = [one for one in found if (one.origin.seed is None) == target.arm.greedy]
     if not found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ..records import Task
+    from ..sampler.drawing import Drawn
     from ..tasks import Benchmark
     from .drawing import DrawnArms, Target
 
@@ -65,6 +67,9 @@ def sample(
     temperature: TemperatureOption = None,
     top_p: TopPOption = None,
     max_tokens: MaxTokensOption = None,
+    tests: Annotated[
+        bool, typer.Option("--tests", help="Draw texts of asserts in place of solutions, for rankers that use them.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the run; another one draws other samples.")] = 0,
     tasks: TasksOption = None,
     stop_after: StopAfterOption = None,
@@ -75,25 +80,29 @@ def sample(
     fresh: Annotated[bool, typer.Option("--fresh", help="Draw again what the store already has.")] = False,
     out: Annotated[
         str | None,
-        typer.Option("--out", metavar="FILE", help="Write the arms' samples: .jsonl, .jsonl.gz or .parquet."),
+        typer.Option(
+            "--out", metavar="FILE", help="Write the arms' samples: .jsonl, .jsonl.gz, or .parquet but for --tests."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Draw k samples of every task from each model, and keep them in the store.
 
     Nothing that is there is drawn again: a run that was stopped goes on where it was, and a larger k draws only what is
-    missing. An arm without :K gets as many samples as cost what the first arm's do.
+    missing. An arm without :K gets as many samples as cost what the first arm's do. With --tests the samples are texts
+    in which the model writes asserts, as CodeT draws them; rank and compare read them with --tests FILE.
     """
     from pathlib import Path
 
     from ..sampler.store import open_store
+    from ..sampler.test_rows import check_test_ending, rows_of_tests, write_test_rows
     from ..sampler.transfer import check_ending, write_samples
     from ..tasks import load_benchmark
 
     path = None if out is None else Path(out)
     if path is not None:
-        check_ending(path)
-    drawing = Drawing(engine, preset, temperature, top_p, max_tokens, stop_after, seed, fresh)
+        (check_test_ending if tests else check_ending)(path)
+    drawing = Drawing(engine, preset, temperature, top_p, max_tokens, stop_after, seed, fresh, tests)
     conditions = conditions_from_options(
         hardware=hardware,
         regime=RegimeName.throughput,
@@ -108,15 +117,32 @@ def sample(
         check_engine(drawing)
     except EngineError as error:
         raise without_engine(error, f"Or take what the store has, with --engine {RECORDED}") from None
+    asked = chosen.tasks[:tasks]
     with open_store(store) as opened, shown_progress() as progress:
-        drawn = draw_arms(targets, chosen.tasks[:tasks], drawing, opened, conditions, progress)
-    if path is not None:
+        drawn = draw_arms(targets, asked, drawing, opened, conditions, progress)
+    if path is not None and tests:
+        rows = zip(targets, drawn.arms, strict=True)
+        write_test_rows(
+            path,
+            (
+                row
+                for target, arm in rows
+                for row in rows_of_tests(asked, arm.series, arm.candidates, target.architecture)
+            ),
+        )
+    elif path is not None:
         write_samples(path, [(arm.series, arm.candidates) for arm in drawn.arms])
     warn_of_stop(drawn)
+    usable = [_usable(asked, arm) for arm in drawn.arms] if tests else None
     if as_json:
-        typer.echo(json.dumps(_as_json(targets, drawn, path)))
-    else:
-        _print(targets, drawn, path)
+        answer = _as_json(targets, drawn, path)
+        typer.echo(json.dumps(answer if usable is None else answer | {"usable": [found._asdict() for found in usable]}))
+        return
+    _print(targets, drawn, path)
+    for target, found in zip(targets, usable or (), strict=False):
+        print(
+            f"{target.arm.spec}: {found.asserts} asserts that rankers can use, for {found.tasks} of {len(asked)} tasks"
+        )
 
 
 def _targets(arms: Sequence[str], family: str, benchmark: Benchmark, *, served: bool) -> list[Target]:
@@ -135,6 +161,25 @@ def _targets(arms: Sequence[str], family: str, benchmark: Benchmark, *, served: 
     if any(arm.k is None for arm in parsed):
         return [target_of_plan(plan) for plan in plan_arms(parsed, family=family, workload=benchmark.workload())]
     return [target_of_arm(arm, family, served=served) for arm in parsed]
+
+
+class _Usable(NamedTuple):
+    """Asserts that rankers would take out of an arm's texts, and the tasks that have any."""
+
+    asserts: int
+    tasks: int
+
+
+def _usable(tasks: Sequence[Task], drawn: Drawn) -> _Usable:
+    from ..rankers.asserts import asserts_in
+    from ..sampler.test_prompts import asserts_of_answer
+
+    chat = drawn.series.origin.settings.is_chat
+    texts: dict[str, list[str]] = {task.id: [] for task in tasks}
+    for text in drawn.candidates:
+        texts[text.task_id].append(asserts_of_answer(text.raw) if chat else text.raw)
+    counts = [sum(found.copies for found in asserts_in(tuple(texts[task.id]), task.entry_point)) for task in tasks]
+    return _Usable(sum(counts), sum(count > 0 for count in counts))
 
 
 def _as_json(targets: Sequence[Target], drawn: DrawnArms, path: Path | None) -> dict[str, object]:

@@ -10,7 +10,7 @@ from ..errors import UserError
 from ..records import Candidate
 from .counting import Counter
 from .engine import Draw
-from .extraction import extracted
+from .extraction import taken
 from .origins import KIND, Origin, Series, keys_of_task, sample_seed, stored_tally
 from .stopping import Meter
 from .writer import Writer
@@ -130,7 +130,7 @@ def draw_samples(
                     break
         series = counter.series_with(counter.counts())
         store.put_records(KIND, {series.key: series.model_dump(mode="json")})
-    candidates = extracted(store, listed, request.k)
+    candidates = taken(store, listed, request.k, series.origin.settings)
     return Drawn(candidates, series, counter.counts().samples, len(wanted) - len(candidates))
 
 

@@ -14,9 +14,19 @@ if TYPE_CHECKING:
 
     from ..records import Candidate
     from .origins import TaskKeys
+    from .prompting import Settings
     from .store import Store
 
 _BATCH = 1000
+
+
+def taken(store: Store, listed: Sequence[TaskKeys], k: int, settings: Settings) -> tuple[Candidate, ...]:
+    """The first k samples of some tasks that the store has; tasks in order, then indices. Tests have no programs."""
+    if not settings.writes_tests:
+        return extracted(store, listed, k)
+    wanted = [keys.key(index) for keys in listed for index in range(k)]
+    found = store.candidates(wanted)
+    return tuple(found[key] for key in wanted if key in found)
 
 
 def extracted(store: Store, listed: Sequence[TaskKeys], k: int) -> tuple[Candidate, ...]:

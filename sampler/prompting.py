@@ -1,18 +1,18 @@
 """How a task becomes a prompt, and the named presets of how texts are drawn.
 
 `completion` is the benchmark's prompt as it is. `few-shot` puts worked examples before it, in the benchmark's own form.
-`chat` asks for the whole function, through the tokenizer's template.
+`chat` asks for the whole function, through the tokenizer's template. Each has a counterpart that asks for tests.
 """
 
 from __future__ import annotations
 
-import ast
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field
 
 from ..errors import UserError
 from ..records import Record
+from . import test_prompts
 from .engine import Message, Prompt, Sampling
 from .shots import WORKED_EXAMPLES
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..hashing import KeyPart
     from ..records import Task
 
-Style = Literal["completion", "chat", "few-shot"]
+Style = Literal["completion", "chat", "few-shot", "tests", "chat-tests", "few-shot-tests"]
 
 CHAT_INSTRUCTION: Final = (
     "Complete this Python function. Answer with the whole function and every import that it needs, in one code block."
@@ -43,6 +43,16 @@ class Settings(Record):
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
     max_tokens: Annotated[int, Field(ge=1)] = 512
     logprobs: bool = True
+
+    @property
+    def writes_tests(self) -> bool:
+        """Whether texts are tests for a task in place of solutions."""
+        return self.style.endswith("tests")
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether texts are answers that continue no prompt."""
+        return self.style.startswith("chat")
 
 
 PRESETS: Final = ("completion", "few-shot", "chat", "paper")
@@ -88,26 +98,51 @@ def preset_settings(name: str, benchmark: str) -> Settings:
     return found
 
 
+def settings_for_tests(name: str) -> Settings:
+    """The settings by which a preset draws tests: CodeT's (Chen et al. 2022), asked for in the preset's form.
+
+    Raises:
+        UserError: There is no such preset, or it has none.
+    """
+    common = Settings(style="tests", max_tokens=test_prompts.MAX_TOKENS, logprobs=False)
+    if name == "completion":
+        return common
+    if name == "few-shot":
+        return common.model_copy(update={"style": "few-shot-tests", "shots": len(WORKED_EXAMPLES)})
+    if name == "chat":
+        return common.model_copy(update={"style": "chat-tests", "max_tokens": 1024})
+    known = ", ".join(preset for preset in PRESETS if preset != "paper")
+    raise UserError(f"there is no preset {name!r} for tests; known are {known}")
+
+
 def prompt_of_task(task: Task, settings: Settings) -> Prompt:
     """What the engine is given for a task."""
     if settings.style == "completion":
         return task.prompt
     if settings.style == "chat":
         return (Message("user", f"{CHAT_INSTRUCTION}\n\n```python\n{task.prompt.rstrip()}\n```"),)
-    examples = [example for example in WORKED_EXAMPLES if _defined(example) != task.entry_point]
+    if settings.style == "tests":
+        return test_prompts.continued(task)
+    if settings.style == "chat-tests":
+        return (Message("user", test_prompts.chat(task)),)
+    if settings.style == "few-shot-tests":
+        return test_prompts.few_shot(task, settings.shots)
+    examples = [example for name, example in WORKED_EXAMPLES.items() if name != task.entry_point]
     return "\n\n\n".join([*(example.strip("\n") for example in examples[: settings.shots]), task.prompt])
 
 
 def sampling_of_task(task: Task, settings: Settings) -> Sampling:
     """How the engine draws a task's samples.
 
-    A text that continues the prompt ends at the benchmark's stop strings; a chat answer has prose, and ends by itself.
+    A text that continues the prompt ends at the benchmark's stop strings, one of tests at CodeT's; a chat answer has
+    prose, and ends by itself.
     """
+    stop = test_prompts.STOP if settings.writes_tests else task.stop
     return Sampling(
         temperature=settings.temperature,
         top_p=settings.top_p,
         max_tokens=settings.max_tokens,
-        stop=() if settings.style == "chat" else task.stop,
+        stop=() if settings.is_chat else stop,
         logprobs=settings.logprobs,
     )
 
@@ -117,9 +152,3 @@ def prompt_key(prompt: Prompt) -> Sequence[KeyPart]:
     if isinstance(prompt, str):
         return ("text", prompt)
     return ("chat", *(part for message in prompt for part in message))
-
-
-def _defined(source: str) -> str:
-    """The function that a worked example ends with."""
-    last = ast.parse(source).body[-1]
-    return last.name if isinstance(last, ast.FunctionDef) else ""

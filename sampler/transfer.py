@@ -14,7 +14,7 @@ from ..errors import MachineError, UserError
 from ..hashing import key_of
 from ..records import Candidate
 from .engine import Description
-from .extraction import extracted
+from .extraction import taken
 from .origins import KIND, Origin, Series, Tally, keys_of_task, stored_tally
 from .prompting import Settings
 from .recorded import optional_fields, task_id_of, texts_of
@@ -147,11 +147,11 @@ def stored_samples(store: Store, series: Series, tasks: Sequence[Task]) -> tuple
     most = [
         max(map(int, (key.rpartition("/")[2] for key in store.keys_under(keys.prefix))), default=-1) for keys in listed
     ]
-    return extracted(store, listed, max(most, default=-1) + 1)
+    return taken(store, listed, max(most, default=-1) + 1, series.origin.settings)
 
 
 def _row(series: Series, candidate: Candidate) -> dict[str, Any]:
-    text = "raw" if series.origin.settings.style == "chat" else "completion"
+    text = "raw" if series.origin.settings.is_chat else "completion"
     logprobs = candidate.logprobs
     return {
         "task_id": candidate.task_id,
