@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -154,14 +153,13 @@ def reference_check_hash(checks: Mapping[str, ReferenceCheck]) -> str:
 def ranker_part(ranker: Ranker) -> RankerPart:
     """What a manifest says of a ranker: plug-ins are code that a reader may want to see."""
     file = inspect.getsourcefile(type(ranker))
-    module = type(ranker).__module__
-    owners = metadata.packages_distributions().get(module.partition(".")[0])
-    origin = f"{owners[0]} {metadata.version(owners[0])}" if owners else Path(file).name if file else module
+    package = type(ranker).__module__.partition(".")[0]
     return RankerPart(
         name=ranker.name,
         version=ranker.version,
         pointwise=ranker.pointwise,
         needs=tuple(sorted(ranker.needs)),
-        origin=origin,
+        # A file that was named is loaded as a module that has no package.
+        origin=package if "." in type(ranker).__module__ or file is None else Path(file).name,
         sha256=hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None,
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..pools import RankedTask
 
 MACHINE_DECIDES: Final = frozenset({"timeout", "memory", "output"})
-"""Statuses of programs that were cut off: how far they had come by then is the machine's doing."""
+"""Statuses of programs that were cut off: how far they had come by then, and by which limit, is the machine's doing."""
 
 _ADDRESS: Final = re.compile(r"0x[0-9a-f]{6,}")
 _COUNT = Annotated[int, Field(ge=0)]
@@ -73,7 +73,7 @@ class CandidateRow(Row):
 
 
 class VerdictRow(Row):
-    """The verdict on one candidate; `tests_run` is left out where the machine's speed decides it."""
+    """The verdict on one candidate; `tests_run` and `detail` are left out where the machine's speed decides them."""
 
     index: _COUNT
     status: Status
@@ -85,6 +85,7 @@ class VerdictRow(Row):
     @classmethod
     def of(cls, benchmark: str, arm: str, candidate: Candidate, verdict: Verdict) -> VerdictRow:
         """The row of a verdict."""
+        is_cut_off = verdict.status in MACHINE_DECIDES
         return cls(
             benchmark=benchmark,
             arm=arm,
@@ -92,10 +93,10 @@ class VerdictRow(Row):
             index=candidate.index,
             status=verdict.status,
             integrity=verdict.integrity,
-            tests_run=None if verdict.status in MACHINE_DECIDES else verdict.tests_run,
+            tests_run=None if is_cut_off else verdict.tests_run,
             tests_expected=verdict.tests_expected,
             # Where things lie in memory differs from run to run.
-            detail=_ADDRESS.sub("0x...", verdict.detail) or None,
+            detail=None if is_cut_off else _ADDRESS.sub("0x...", verdict.detail) or None,
         )
 
     def verdict(self) -> Verdict:
