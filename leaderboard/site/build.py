@@ -12,7 +12,7 @@ from .candidates import Key, candidate_parts
 from .entries import ORACLE, Entry, entries_of, entry_data, read_at_k
 from .facts import facts_of, notes_of
 from .overtaking import crossings_of
-from .pairs import paired_differences
+from .pairs import Pair, paired_differences
 from .run_files import read_run
 
 if TYPE_CHECKING:

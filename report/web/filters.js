@@ -71,14 +71,23 @@
       });
   }
 
-  function fill(form, view) {
+  /** Sets the controls to what is chosen. They stay the same elements, so that typing in one of them goes on. */
+  function sync(form, chosen) {
+    for (const control of form.elements) {
+      if (control.type === "checkbox") {
+        control.checked = !chosen[control.name].length || chosen[control.name].includes(control.value);
+      } else if (control.name) control.value = chosen[control.name];
+    }
+  }
+
+  /** Makes the controls of a board. */
+  function make(form, view) {
     const { index, board, state: chosen } = view;
     const { limited, costed } = kinds(board);
     const sizes = distinct(board.entries.map((entry) => entry.parameters)).sort((a, b) => a - b);
     const precisions = distinct(board.entries.map((entry) => entry.precision)).sort();
     const runs = distinct(board.entries.map((entry) => entry.run));
     const named = (kind) => [kind, format.KINDS[kind].name];
-    const fold = form.querySelector("details")?.open ?? false;
     const more = [
       sizes.length > 1 ? checks("size", "Size", sizes.map((n) => [String(n), format.parameters(n)]), chosen.size) : null,
       precisions.length > 1
@@ -102,11 +111,17 @@
           : null,
         costed.length > 1 ? select("cost", "Cost in", costed.map(named), chosen.cost) : null,
         more.length
-          ? element("details", { class: "more", open: fold }, element("summary", {}, "More filters"), element("div", {}, more))
+          ? element("details", { class: "more" }, element("summary", {}, "More filters"), element("div", {}, more))
           : null,
         element("button", { type: "reset", class: "plain" }, "Reset"),
       ].filter((control) => control !== null),
     );
+  }
+
+  function fill(form, view) {
+    if (form.dataset.board === view.board.file) return sync(form, view.state);
+    form.dataset.board = view.board.file;
+    return make(form, view);
   }
 
   /** Listens once. A list of checks that are all set is no choice at all, and leaves the hash. */

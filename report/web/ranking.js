@@ -60,7 +60,7 @@ codebudget.sections = {};
             "th",
             { scope: "rowgroup", rowspan: size, class: "rank" },
             String(rank),
-            size > 1 ? element("span", { class: "tied" }, `${size} tied`) : null,
+            size > 1 ? element("span", { class: "tied" }, ` ${size} tied`) : null,
           )
         : null,
       element(

@@ -15,7 +15,7 @@
 
   function list(heading, texts) {
     return texts.length
-      ? [element("h4", {}, heading), element("ul", {}, texts.map((text) => element("li", {}, line(text))))]
+      ? [element("h3", {}, heading), element("ul", {}, texts.map((text) => element("li", {}, line(text))))]
       : [];
   }
 

@@ -1,0 +1,43 @@
+"""`codebudget compare --report`: a page of its own, and Markdown for a pull request."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+BOTH = ("--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl")
+
+
+def test_writes_a_page_and_markdown_beside_the_table(compare, visit, tiny: Path) -> None:
+    pytest.importorskip("plotly", reason="needs plotly: pip install -e '.[report]'")
+    result = compare("13b:1", "7b:2", *BOTH, "--report", "out.html", "--report", "out.md")
+    assert result.returncode == 0, result.stderr
+    assert "With unit tests" in result.stdout
+    seen = visit(tiny / "out.html")
+    page = seen.page
+    assert page.title().startswith("13b:1 or 7b:2?")
+    assert page.locator("table.ranking tbody th.arm").count() == 2
+    assert "With unit tests" in page.locator("#advice").inner_text()
+    assert page.locator("#cost svg.main-svg").first.is_visible()
+    # What one comparison does not have is not there.
+    assert not page.locator("#candidates").is_visible()
+    assert not page.get_by_role("link", name="Candidates").is_visible()
+    assert seen.complaints == []
+    assert [url for url in seen.requests if not url.startswith("data:")] == [(tiny / "out.html").as_uri()]
+    text = (tiny / "out.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| `13b:1` |")]
+    assert len(rows) == 1
+    value = re.search(r"([\d.]+) \[[\d.]+, [\d.]+\]", rows[0])
+    assert value is not None
+    assert f"{float(value[1]) / 100:.3f}"[:4] in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("out.pdf", "name a file that ends in .html or .md"), ("no/out.md", "there is no folder")]
+)
+def test_a_report_that_cannot_be_written_is_one_line_before_any_work(compare, name: str, message: str) -> None:
+    result = compare("13b:1", "7b:2", *BOTH, "--report", name)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert message in line
+    assert not result.stdout
