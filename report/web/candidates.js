@@ -5,7 +5,7 @@
 {
   const { element, line, visible, format, state, load } = codebudget;
 
-  const held = { file: null, samples: null };
+  const held = { file: null, part: null };
 
   /** Ranks of scores, higher first, as `3` or, where equal ones share them, `3–7`. */
   function ranksOf(scores) {
@@ -137,14 +137,13 @@
   async function render(body, view) {
     const { board, state: given, shown } = view;
     const entries = shown.map((place) => board.entries[place]).filter((entry) => entry.candidates);
-    if (!entries.length) return false;
     const entry = entries.find(({ id }) => id === given.arm) ?? entries[0];
     const tasks = board.tasks.map((name, place) => [name, place]).filter(([, place]) => entry.drawn[place]);
     const [task, place] = tasks.find(([name]) => name === given.task) ?? tasks[0];
     const file = `${entry.candidates}/${place}`;
     if (held.file !== file) {
       const part = await load(file);
-      if (codebudget.current !== view) return true;
+      if (codebudget.current !== view) return;
       Object.assign(held, { file, part });
     }
     const { part } = held;
@@ -172,8 +171,9 @@
       ),
     );
     body.querySelector(".list").scrollTop = scrolled;
-    return true;
   }
 
-  codebudget.sections.candidates = { render, lazy: true };
+  const has = ({ board, shown }) => shown.some((place) => board.entries[place].candidates);
+
+  codebudget.sections.candidates = { render, has, lazy: true };
 }

@@ -22,9 +22,9 @@
   async function draw(id, view) {
     const section = byId(id);
     waiting.delete(id);
-    const shown = await sections[id].render(section.querySelector(".body"), view);
-    section.hidden = shown === false;
+    section.hidden = !(sections[id].has?.(view) ?? true);
     byId("contents").querySelector(`a[href="#${id}"]`).hidden = section.hidden;
+    if (!section.hidden) await sections[id].render(section.querySelector(".body"), view);
   }
 
   const nearby = new IntersectionObserver(
@@ -81,7 +81,7 @@
       if (codebudget.current !== view) return;
       const section = byId(id);
       const { top, bottom } = section.getBoundingClientRect();
-      if (all || !lazy || (top < innerHeight + 800 && bottom > -800)) await draw(id, view);
+      if (all || !lazy || section.hidden || !sections[id].has(view) || (top < innerHeight + 800 && bottom > -800)) await draw(id, view);
       else waiting.add(id);
     }
     document.documentElement.dataset.drawn = String(Number(document.documentElement.dataset.drawn ?? 0) + 1);

@@ -80,7 +80,6 @@
     const { board, state: chosen, ranking } = view;
     const metric = chosen.score;
     const places = ranking.map(({ place }) => place).filter((place) => valuesOf(board.entries[place], metric));
-    if (!places.length || !board.tasks.length) return false;
     const order = chosen.order in ORDERS ? chosen.order : "benchmark";
     const entries = places.map((place) => board.entries[place]);
     const columns = entries.map((entry) => valuesOf(entry, metric));
@@ -138,8 +137,10 @@
       ),
       element("div", { class: "scroll tall", role: "region", "aria-label": "Task by task" }, grid),
     );
-    return true;
   }
 
-  codebudget.sections.tasks = { render, lazy: true };
+  const has = ({ board, ranking, state: { score } }) =>
+    board.tasks.length > 0 && ranking.some(({ place }) => valuesOf(board.entries[place], score));
+
+  codebudget.sections.tasks = { render, has, lazy: true };
 }

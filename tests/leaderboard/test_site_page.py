@@ -183,7 +183,7 @@ def test_filters_are_kept_in_the_address(visit: Callable[..., Any], index: Path)
     page.keyboard.type("picked by maj")
     until(page, "location.hash.includes('score=majority')")
     page.get_by_text("More filters").press("Enter")
-    page.get_by_label("int4").uncheck()
+    page.get_by_role("checkbox", name="int4", exact=True).uncheck()
     until(page, "document.getElementById('shown').textContent.includes('4 of 6')")
     kept = page.evaluate("location.hash")
     again = visit(index, kept).page
