@@ -6,6 +6,7 @@ import ast
 import warnings
 from collections import Counter
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -45,13 +46,16 @@ class Assert(NamedTuple):
 def asserts_in(samples: tuple[str, ...], entry_point: str, *, per_sample: int = PER_SAMPLE) -> tuple[Assert, ...]:
     """The distinct asserts of some texts, in order of first appearance; a text may begin within its first assert.
 
-    Left out is what does not compile or does not call the entry point, and what reaches for more than values: names or
-    attributes that begin with an underscore, and builtins such as `eval`.
+    Of each text the first that compile and name the entry point are taken, as CodeT does. Of those are left out the
+    ones that do not call it, and those that reach for more than values: names or attributes that begin with an
+    underscore, and builtins such as `eval`.
     """
     found: dict[str, tuple[str, str, str | None]] = {}
     counts: Counter[str] = Counter()
     for sample in samples:
-        for condition in _first(_conditions(sample, entry_point), per_sample):
+        for condition in islice(_conditions(sample, entry_point), per_sample):
+            if not _is_fit(condition, entry_point):
+                continue
             text = ast.unparse(condition)
             if text not in found:
                 found[text] = (text, *_parts(condition, entry_point))
@@ -59,16 +63,12 @@ def asserts_in(samples: tuple[str, ...], entry_point: str, *, per_sample: int = 
     return tuple(Assert(*parts, counts[text]) for text, parts in found.items())
 
 
-def _first(conditions: Iterator[ast.expr], count: int) -> list[ast.expr]:
-    return [condition for condition, _ in zip(conditions, range(count), strict=False)]
-
-
 def _conditions(sample: str, entry_point: str) -> Iterator[ast.expr]:
     for part in _truncated(sample).split("assert "):
         if entry_point not in part or len(part) > _MAX_CHARACTERS:
             continue
         condition = _condition(part.strip())
-        if condition is not None and _is_fit(condition, entry_point):
+        if condition is not None:
             yield condition
 
 

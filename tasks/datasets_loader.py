@@ -99,12 +99,12 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
     is_number = isinstance(raw_id, int) and not by_inputs
     task_id = f"{id_prefix}/{raw_id}" if is_number else _text(place, "task_id", raw_id)
     prompt = _text(place, "prompt", _value(located, mapping, "prompt"))
-    test = "" if by_inputs else _lines(place, "test", _value(located, mapping, "test"))
+    test = None if by_inputs else _optional(located, mapping, "test")
     reference = _optional(located, mapping, "reference")
     setup = _optional(located, mapping, "setup")
     entry_point = _optional(located, mapping, "entry_point")
     if entry_point is None:
-        entry_point = called_function(test, reference) if reference is not None else None
+        entry_point = called_function(test, reference) if test is not None and reference is not None else None
         if entry_point is None:
             raise UserError(
                 f"{place}: no entry point: no field {mapping['entry_point'][0]!r}, and the tests call no function "
@@ -122,8 +122,11 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
         prompt = stub_prompt(unquoted(prompt), reference, entry_point)
     elif reference is not None and not defines(reference, entry_point):
         reference = completed(prompt, reference, entry_point)
+    tests = None
     if not by_inputs:
-        tests = _tests(setup, test, prompt, reference)
+        # A row without tests is a task whose candidates can be ranked, and not scored.
+        if test is not None:
+            tests = _tests(setup, test, prompt, reference)
     elif reference is not None:
         tests = input_tests(place, located[1], task_id, entry_point, reference)
     else:
