@@ -13,6 +13,7 @@ from .. import plugins
 from ..errors import UserError
 from . import specs
 from .chain import Chain
+from .dedupe import PARAMETER, Distinct
 from .protocol import NEEDS, Ranker, uses_of
 
 _KIND = "ranker"
@@ -70,8 +71,9 @@ def details(typed: str) -> list[RankerDetails]:
     """
     found = []
     for spec in specs.parse(typed):
-        ranker = _load(spec)
-        values = specs.parameters_of(type(ranker)) | specs.arguments_for(type(ranker), spec)
+        spec, dedupe = specs.without_dedupe(spec)
+        ranker = _loaded(spec)
+        values = specs.parameters_of(type(ranker)) | specs.arguments_for(type(ranker), spec) | {PARAMETER: dedupe}
         found.append(
             RankerDetails(
                 name=ranker.name,
@@ -97,7 +99,13 @@ def load_ranker(typed: str) -> Ranker:
     return links[0] if len(links) == 1 else Chain(links)
 
 
-def _load(spec: specs.Spec) -> Ranker:
+def _load(typed: specs.Spec) -> Ranker:
+    spec, dedupe = specs.without_dedupe(typed)
+    ranker = _loaded(spec)
+    return Distinct(ranker) if dedupe else ranker
+
+
+def _loaded(spec: specs.Spec) -> Ranker:
     in_file = plugins.class_in_file(spec.name, _KIND)
     if in_file is not None:
         return _make(*in_file, spec)
@@ -108,13 +116,19 @@ def _load(spec: specs.Spec) -> Ranker:
 
 
 def origin(ranker: Ranker) -> str:
-    """Where a ranker's code comes from, for messages: its name with its distribution, or its file."""
+    """Where a ranker's code comes from, for messages: its name with its distribution, or its file; a chain's of all."""
+    return f"ranker {ranker.name!r} ({', '.join(dict.fromkeys(_sources(ranker)))})"
+
+
+def _sources(ranker: Ranker) -> list[str]:
+    if isinstance(ranker, Chain | Distinct):
+        return [source for link in ranker.links for source in _sources(link)]
     module = type(ranker).__module__
     owners = metadata.packages_distributions().get(module.partition(".")[0])
     if owners:
-        return f"ranker {ranker.name!r} (distribution {owners[0]})"
+        return [f"distribution {owners[0]}"]
     file = getattr(sys.modules.get(module), "__file__", None)
-    return f"ranker {ranker.name!r} ({f'file {file}' if file else f'module {module}'})"
+    return [f"file {file}" if file else f"module {module}"]
 
 
 def _load_point(point: metadata.EntryPoint, spec: specs.Spec) -> Ranker:

@@ -6,6 +6,7 @@ import inspect
 from typing import NamedTuple
 
 from ..errors import UserError
+from .dedupe import PARAMETER
 
 
 class Spec(NamedTuple):
@@ -35,6 +36,18 @@ def _link(text: str, whole: str) -> Spec:
             raise UserError(f"ranker {whole!r}: {assignment!r} is no PARAMETER=VALUE of its own")
         parameters[key] = value
     return Spec(name, parameters)
+
+
+def without_dedupe(spec: Spec) -> tuple[Spec, bool]:
+    """A link without the parameter that every ranker has, and that one's value.
+
+    Raises:
+        UserError: it is neither true nor false.
+    """
+    parameters = dict(spec.parameters)
+    text = parameters.pop(PARAMETER, "false")
+    dedupe = _converted(text, bool, f"ranker {spec.name!r}: {PARAMETER}={text}")
+    return Spec(spec.name, parameters), bool(dedupe)
 
 
 def parameters_of(factory: type) -> dict[str, bool | int | float | str]:

@@ -12,7 +12,13 @@ from codebudget.records import Ranking
 
 KEEPING = [
     *(info.name for info in available() if info.distribution == "codebudget"),
-    *("examples+codet,tests=2+shortest", "executability+mean-logprob", "b4,a=10,b0=100"),
+    *(
+        "examples+codet,tests=2+shortest",
+        "executability+mean-logprob",
+        "b4,a=10,b0=100",
+        "codet,dedupe=true",
+        "majority,dedupe=true",
+    ),
 ]
 
 
@@ -223,7 +229,7 @@ def test_the_command_checks_several_and_ends_with_1(repository, tmp_path):
 
 def test_show_tells_parameters_needs_and_origin(tmp_path):
     (row,) = json.loads(command("show", "b4,a=10", "--json", cwd=tmp_path).stdout)["rankers"]
-    assert row["parameters"] == {"tests": 0, "asserts": 5, "a": 10.0, "b0": 1e5}
+    assert row["parameters"] == {"tests": 0, "asserts": 5, "a": 10.0, "b0": 1e5, "dedupe": False}
     assert row["needs"] == ["execution", "tests"]
     assert row["pointwise"] is False
     assert row["origin"] == "ranker 'b4' (distribution codebudget)"
