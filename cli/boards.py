@@ -107,14 +107,23 @@ def load_rankers(file: BoardFile) -> dict[str, Ranker]:
 
 
 def rankers_here(file: BoardFile) -> Loaded:
-    """The board's rankers that are here, and why others are not."""
+    """The rankers of a stranger's board that are here, and why others are not.
+
+    A file is loaded, and so run, only where it lies below the folder that the board's paths are relative to.
+    """
     from ..leaderboard.recheck import Loaded
     from ..rankers import load_ranker
 
+    folder = file.path.parent.resolve()
     loaded, missing = {}, {}
     for name in file.board.all_rankers:
+        spec = _ranker_spec(file, name)
+        path = spec.rpartition(":")[0]
+        if path.endswith(".py") and not Path(path).resolve().is_relative_to(folder):
+            missing[name] = f"its file would not lie below {folder}"
+            continue
         try:
-            loaded[name] = load_ranker(_ranker_spec(file, name))
+            loaded[name] = load_ranker(spec)
         except UserError as error:
             missing[name] = str(error)
     return Loaded(loaded, missing)
@@ -273,7 +282,7 @@ def _files(file: BoardFile, place: int, entry: Entry) -> dict[str, list[str]]:
 
 
 def _ranker_spec(file: BoardFile, name: str) -> str:
-    return _beside(file, name) if name.rpartition(":")[0].endswith(".py") else name
+    return str(file.path.parent / name) if name.rpartition(":")[0].endswith(".py") else name
 
 
 def _beside(file: BoardFile, name: str) -> str:

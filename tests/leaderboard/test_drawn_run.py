@@ -1,0 +1,81 @@
+"""A board whose samples are drawn, by a model behind a server of this machine."""
+
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from codebudget.leaderboard.rows import CandidateRow
+from codebudget.records import Candidate
+
+BIG, SMALL = "codellama/CodeLlama-13b-hf", "codellama/CodeLlama-7b-hf"
+DRAWN = """
+[sampling]
+engine = "openai"
+temperature = 0.9
+max_tokens = 30
+"""
+
+
+def helper(name: str) -> ModuleType:
+    """A module beside the folders of tests."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent.parent / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+@pytest.fixture
+def drawn(board: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A board without recorded samples, and the environment that names a server."""
+    pytest.importorskip("openai")
+    tasks = [json.loads(line) for line in (board / "tiny.jsonl").read_text().splitlines()]
+    markov = helper("markov").Markov([row["prompt"] + row["canonical_solution"] for row in tasks])
+    serving: Any = helper("markov_server").MarkovServer(dict.fromkeys((BIG, SMALL), markov))
+    text = (board / "board.toml").read_text()
+    start, end = text.index("[benchmarks.samples]"), text.index("[sandbox]")
+    (board / "board.toml").write_text(text[:start] + text[end:] + DRAWN)
+    yield board, {"OPENAI_BASE_URL": serving.url, "OPENAI_API_KEY": ""}
+    serving.shutdown()
+    serving.server_close()
+
+
+def test_what_is_drawn_anew_from_the_same_seeds_is_the_same_run(drawn, command, verified) -> None:
+    folder, environment = drawn
+    for arguments in (["--out", "run"], ["--out", "again", "--fresh"]):
+        done = command(folder, "leaderboard", "run", "board.toml", *arguments, **environment)
+        assert done.returncode == 0, done.stderr
+    for name in ("candidates.jsonl.gz", "verdicts.jsonl.gz", "rankings.jsonl.gz", "results.json"):
+        assert (folder / "run" / name).read_bytes() == (folder / "again" / name).read_bytes()
+    manifest = json.loads((folder / "run" / "manifest.json").read_text())
+    assert [(model["source"], model["engine"], model["seed"]) for model in manifest["models"]] == [
+        ("drawn", "openai", 0),
+        ("drawn", "openai", 0),
+    ]
+    assert manifest["models"][0]["settings"]["temperature"] == 0.9
+    assert verified(folder / "run").differences == []
+
+
+def test_an_engine_that_is_not_there_is_said_before_any_work(board: Path, command) -> None:
+    text = (board / "board.toml").read_text().replace('13b = ["big.jsonl"]\n', "")
+    (board / "board.toml").write_text(text + '\n[sampling]\nengine = "warp"\n')
+    done = command(board, "leaderboard", "run", "board.toml", "--out", "run")
+    assert done.returncode == 2
+    line = len(text.splitlines()) + 3
+    assert f"board.toml:{line}: sampling.engine: " in done.stderr.splitlines()[-1]
+
+
+def test_a_probability_of_zero_survives_a_row() -> None:
+    candidate = Candidate(
+        task_id="t", arm="7b:1", index=0, raw="x", program="x", logprobs=(-0.5, float("-inf")), output_tokens=2
+    )
+    row = CandidateRow.of("b", "7b:1", candidate)
+    assert json.loads(json.dumps(row.dump(), allow_nan=False))["logprobs"] == [-0.5, "-inf"]
+    assert row.candidate() == candidate
