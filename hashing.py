@@ -19,12 +19,8 @@ def key_of(*parts: KeyPart) -> str:
     Returns:
         The digest in hexadecimal.
     """
-    digest = hashlib.sha256()
-    for part in parts:
-        tag, data = _encoded(part)
-        digest.update(b"%b%d:" % (tag, len(data)))
-        digest.update(data)
-    return digest.hexdigest()
+    encoded = map(_encoded, parts)
+    return hashlib.sha256(b"".join([b"%b%d:%b" % (tag, len(data), data) for tag, data in encoded])).hexdigest()
 
 
 def _encoded(part: KeyPart) -> tuple[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -131,11 +132,12 @@ def _counted(plan: Plan, tasks: Sequence[Sequence[Candidate]]) -> _Counted | Non
         ]
         if not pairs or len(pairs) < len(candidates):
             return None
+        drawn = Counter(pairs)
         means = (
             sum(prompt for prompt, _ in pairs),
             sum(output for _, output in pairs),
-            sum(prefill_flops(architecture, prompt) for prompt, _ in pairs),
-            sum(decode_flops(architecture, prompt, output) for prompt, output in pairs),
+            sum(times * prefill_flops(architecture, prompt) for (prompt, _), times in drawn.items()),
+            sum(times * decode_flops(architecture, *pair) for pair, times in drawn.items()),
         )
         sums = [total + mean / len(pairs) for total, mean in zip(sums, means, strict=True)]
     return _Counted(*(total / len(tasks) for total in sums))
