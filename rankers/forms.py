@@ -24,7 +24,8 @@ def form(program: str, entry_point: str) -> str:
             warnings.simplefilter("ignore")
             tree = ast.parse(program)
         own = _own_names(tree) - {entry_point}
-        return ast.dump(_Renaming(own).visit(tree))
+        _Renaming(own).visit(tree)
+        return ast.dump(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return program
 

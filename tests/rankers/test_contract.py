@@ -28,6 +28,11 @@ def test_the_built_in_rankers_keep_it(typed, sandbox):
     assert [finding for finding in findings if not finding.ok] == []
 
 
+def test_the_example_keeps_it(repository, sandbox):
+    typed = f"{repository / 'examples' / 'rankers' / 'robust.py'}:Robust,calls=5"
+    assert [finding for finding in check_contract(lambda: load_ranker(typed), sandbox) if not finding.ok] == []
+
+
 class Base:
     """Prefers nothing."""
 
