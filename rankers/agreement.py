@@ -72,8 +72,9 @@ def mbr_exec(executions: Executions) -> FloatArray:
 
     It is what is left of `majority` where there are so many inputs that hardly a program fails on none.
     """
-    agreeing = agreement_shares(executions.outputs)
-    return np.asarray(agreeing @ executions.copies.astype(np.float64), np.float64)
+    # Whole numbers until the last step: their sum is the same in any order, so that equal scores stay equal.
+    agreeing = _agreement_counts(executions.outputs) @ executions.copies.astype(np.float64)
+    return np.asarray(agreeing / max(1, executions.outputs.shape[1]), np.float64)
 
 
 def alphacode(executions: Executions) -> FloatArray:
@@ -90,10 +91,12 @@ def srank(executions: Executions) -> FloatArray:
     """
     group, sizes = groups(executions.outputs, executions.copies)
     first = np.unique(group, return_index=True)[1]
-    overlap = agreement_shares(executions.outputs[first])
-    np.fill_diagonal(overlap, 1.0)
-    value = sizes[first] * maxpass(executions)[first] / max(1, executions.copies.sum() * executions.votes.sum())
-    return np.asarray((overlap @ value)[group], np.float64)
+    inputs = max(1, executions.outputs.shape[1])
+    overlap = _agreement_counts(executions.outputs[first])
+    np.fill_diagonal(overlap, inputs)
+    # As above.
+    value = overlap @ (sizes[first] * maxpass(executions)[first])
+    return np.asarray(value[group] / (inputs * max(1, executions.copies.sum() * executions.votes.sum())), np.float64)
 
 
 def b4(executions: Executions, *, a: float = 1e3, b0: float = 1e5) -> FloatArray:
@@ -158,9 +161,13 @@ def _left_out_auc(executions: Executions) -> FloatArray:
 
 def agreement_shares(outputs: IntArray) -> FloatArray:
     """The share of inputs on which two programs return the same and neither fails: [programs, programs]."""
-    programs, inputs = outputs.shape
+    return np.asarray(_agreement_counts(outputs) / max(1, outputs.shape[1]), np.float64)
+
+
+def _agreement_counts(outputs: IntArray) -> FloatArray:
+    """The number of those inputs: [programs, programs]."""
     same = np.array([((outputs == row) & (row != NO_VALUE)).sum(axis=1) for row in outputs], np.float64)
-    return np.asarray(same.reshape(programs, programs) / max(1, inputs), np.float64)
+    return same.reshape(len(outputs), len(outputs))
 
 
 def groups(rows: IntArray | BoolArray, copies: IntArray) -> tuple[IntArray, FloatArray]:
