@@ -67,7 +67,7 @@
     const { made, plot } = plots.figure(
       description,
       "Filled, joined and named: the Pareto front, by the scores as estimated. Where intervals overlap, which arm is on it " +
-        "may be chance; the ranking says which differences are sure.",
+        "may be chance; the ranking says which arms are told apart.",
       [
         { text: "Arm" },
         { text: "Score", number: true },
@@ -95,7 +95,7 @@
     };
     const others = points.filter((point) => !front.includes(point));
     plots.draw(plot, [steps, trace(others, false, colours), trace(front, true, colours)], {
-      axis: kind.axis,
+      kind,
       title: format.metric(state.score),
     });
   }

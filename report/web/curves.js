@@ -88,7 +88,8 @@
 
   function render(body, view) {
     const { board, state: chosenState } = view;
-    const { field, axis } = format.KINDS[chosenState.cost];
+    const kind = format.KINDS[chosenState.cost];
+    const { field } = kind;
     const metric = chosenState.score;
     const candidates = view.ranking
       .map(({ place }) => place)
@@ -141,7 +142,7 @@
         ),
         crossingTrace(crossings, board, metric, field, colours),
       ],
-      { axis: `budget, ${axis}`, title: metric === "pass_at_k" ? "pass@k" : "rank-score@k" },
+      { kind, title: metric === "pass_at_k" ? "pass@k" : "rank-score@k" },
     );
   }
 

@@ -29,7 +29,8 @@
     memory: {
       field: "memory_bytes",
       name: "memory",
-      axis: "bytes of memory",
+      axis: "memory",
+      unit: 2 ** 30,
       suffix: "memory@m",
       format: (v) => `${significant(v / 2 ** 30)} GiB`,
     },

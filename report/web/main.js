@@ -120,13 +120,13 @@
     document.querySelector(".skip").addEventListener("click", (event) => jump(event, "ranking"));
     addEventListener("hashchange", () => refocused(render).catch(fail));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => render().catch(fail));
-    /* Paper is white, and has no window that a long section could come near to. */
+    /* Paper is white and narrow, and has no window that a long section could come near to. */
     addEventListener("beforeprint", () => {
-      document.documentElement.dataset.theme = "light";
+      document.documentElement.dataset.printing = "";
       render({ all: true }).catch(fail);
     });
     addEventListener("afterprint", () => {
-      delete document.documentElement.dataset.theme;
+      delete document.documentElement.dataset.printing;
       render().catch(fail);
     });
     await render();

@@ -62,8 +62,19 @@
     return [low - room, high + room];
   }
 
-  /** Draws into an element that is in the page. `axis` names the cost; scores are shares of tasks. */
-  function draw(plot, traces, { axis, title, shapes = [] }) {
+  /** Ticks at 1, 2 and 5 in every decade, or at decades alone where there are many. */
+  function ticks([low, high], kind, few) {
+    const unit = kind.unit ?? 1;
+    const steps = high - low > (few ? 1.2 : 3) ? [1] : [1, 2, 5];
+    const tickvals = [];
+    for (let decade = Math.floor(low - Math.log10(unit)); decade <= high - Math.log10(unit); decade += 1) {
+      tickvals.push(...steps.map((step) => step * 10 ** decade * unit));
+    }
+    return { tickvals, ticktext: tickvals.map((value) => kind.format(value).replace("FLOPs", "").trim()) };
+  }
+
+  /** Draws into an element that is in the page, over a kind of cost; scores are shares of tasks. */
+  function draw(plot, traces, { kind, title }) {
     const colours = theme();
     const grid = { gridcolor: colours.line, linecolor: colours.line, zeroline: false, tickcolor: colours.line };
     const font = { family: getComputedStyle(document.body).fontFamily, size: 13, color: colours.text };
@@ -73,7 +84,6 @@
       traces,
       {
         font,
-        shapes,
         autosize: true,
         height: narrow ? 320 : 420,
         margin: { l: 64, r: 8, t: 12, b: 56 },
@@ -87,11 +97,10 @@
           ...grid,
           type: "log",
           range: reach(traces),
-          title: { text: axis, standoff: 12 },
-          exponentformat: "SI",
-          dtick: reach(traces).reduce((low, high) => high - low) > (narrow ? 1.5 : 3) ? 1 : "D2",
+          title: { text: kind.axis, standoff: 12 },
+          ...ticks(reach(traces), kind, narrow),
         },
-        yaxis: { ...grid, title: { text: title, standoff: 12 }, tickformat: ".0%", rangemode: "tozero" },
+        yaxis: { ...grid, title: { text: title, standoff: 12 }, tickformat: ".0%" },
       },
       { displayModeBar: false, responsive: true, scrollZoom: false },
     );

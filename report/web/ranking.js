@@ -8,7 +8,7 @@ codebudget.sections = {};
   const { element, line, format, pairOf } = codebudget;
 
   const HEADS = [
-    ["Rank", "One more than the number of arms that are better for sure"],
+    ["Rank", "One more than the number of arms that are ahead"],
     ["Arm", "Model, precision and samples per task"],
     ["Score", "Share of tasks solved, with its 95 % interval"],
     ["Against the best", "Paired difference in points, with its 95 % interval"],
@@ -90,9 +90,9 @@ codebudget.sections = {};
       element(
         "p",
         { class: "lead" },
-        "Arms that share a rank are tied. An arm's rank is one more than the number of shown arms that are better for " +
-          "sure: by a paired difference, over the tasks that both have, whose 95 % interval lies above 0. The intervals " +
-          "are not widened for the number of pairs.",
+        "Arms that share a rank are tied. An arm's rank is one more than the number of shown arms that are ahead of it: " +
+          "whose paired difference with it, over the tasks that both have, has a 95 % interval above 0. Every pair is " +
+          "looked at for itself; a run's advice, which corrects for their number, may tell fewer arms apart.",
       ),
       element(
         "div",

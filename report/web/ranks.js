@@ -1,7 +1,7 @@
 "use strict";
 
-/* Ranks without false precision: an arm's rank is one more than the number of arms that are better than it for sure,
-   which is where the 95 % interval of their paired difference, over the tasks that both have, does not hold 0. */
+/* Ranks without false precision: an arm's rank is one more than the number of arms that are ahead of it, which is where
+   the 95 % interval of their paired difference, over the tasks that both have, lies above 0. */
 
 {
   /** The paired difference `a` minus `b` on a metric, as [difference, low, high]; null where there is none. */
@@ -17,8 +17,7 @@
     return turned ? [-turned[0], -turned[2], -turned[1]] : null;
   }
 
-  /** Whether `a` is better than `b` for sure. */
-  function beats(board, metric, a, b) {
+  function isAhead(board, metric, a, b) {
     const pair = pairOf(board, metric, a, b);
     return pair !== null && pair[1] > 0;
   }
@@ -28,7 +27,7 @@
     const scored = places.filter((place) => (board.entries[place].scores[metric]?.[0] ?? null) !== null);
     const ranked = scored.map((place) => ({
       place,
-      rank: 1 + scored.filter((other) => beats(board, metric, other, place)).length,
+      rank: 1 + scored.filter((other) => isAhead(board, metric, other, place)).length,
     }));
     const value = ({ place }) => board.entries[place].scores[metric][0];
     return ranked.sort((a, b) => a.rank - b.rank || value(b) - value(a) || a.place - b.place);
