@@ -138,8 +138,8 @@ def _doctests(text: str, entry_point: str) -> Iterator[tuple[int, Example]]:
 
 def _one_liners(text: str, entry_point: str) -> Iterator[tuple[int, Example]]:
     """Calls with an arrow, a sign of equality or a verb, and the result behind it."""
-    hits: list[tuple[int, Example, bool]] = []
-    is_algebra = False
+    hits: list[tuple[int, Example, str]] = []
+    algebra: set[str] = set()
     for match in re.finditer(rf"(?<![\w.]){re.escape(entry_point)}[ \t]*\(", text):
         end = span_at(text, match.end() - 1)
         if end is None:
@@ -149,14 +149,17 @@ def _one_liners(text: str, entry_point: str) -> Iterator[tuple[int, Example]]:
         if call is None or arrow is None:
             continue
         if not _is_call(call.body, entry_point):
-            is_algebra = is_algebra or arrow["equation"] is not None
+            line = text[arrow.end() :].partition("\n")[0]
+            if arrow["equation"] or re.search(rf"\b{re.escape(entry_point)}[ \t]*\(", line):
+                algebra.add(arrow[0].strip())
             continue
         expected = _result_at(text, arrow.end())
         if expected is not None:
             example = Example(call=ast.unparse(call.body), expected=expected)
-            hits.append((match.start(), example, arrow["equation"] is not None))
-    # Where `f(n) = f(n - 1) + 2` stands, `f(1) = 3` is mathematics too, and need not be what the function returns.
-    yield from ((place, example) for place, example, is_equation in hits if not (is_equation and is_algebra))
+            hits.append((match.start(), example, arrow[0].strip()))
+    # Where `f(n) = f(n - 1) + 2` stands, `f(1) = 3` is mathematics too, and need not be what the function returns;
+    # where the recurrence has an arrow, so have the cases that it starts from.
+    yield from ((place, example) for place, example, sign in hits if sign not in algebra)
 
 
 def _inputs(text: str, entry_point: str, parameters: tuple[str, ...]) -> Iterator[tuple[int, Example]]:

@@ -128,11 +128,8 @@ def test_humaneval_references_agree_with_their_examples_but_for_known_errors() -
 def test_prompts_whose_examples_were_removed_show_none(shared_data: Path) -> None:
     tasks = load_benchmark("humaneval").by_id
     path = shared_data / "humaneval_codegen16b_even" / "solutions.jsonl.gz"
-    shown = {}
+    shown = []
     for line in gzip.decompress(path.read_bytes()).splitlines():
         row = json.loads(line)
-        found = visible_examples(row["prompt"], tasks[row["task_id"]].entry_point)
-        if found:
-            shown[row["task_id"]] = [example.call for example in found]
-    # The recurrence that defines the sequence states its first terms, rightly.
-    assert shown == {"HumanEval/46": ["fib4(0)", "fib4(1)", "fib4(2)", "fib4(3)"]}
+        shown += visible_examples(row["prompt"], tasks[row["task_id"]].entry_point)
+    assert shown == []
