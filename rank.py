@@ -13,6 +13,7 @@ from .estimators import mean_interval, pass_at_k
 from .grading import Grader, Progress, silent
 from .pools import NOTHING, Pool, Wanted, grade_arms, public_task, rank_pool, ranking_cost
 from .rankers import Offers, RankedPool, Ranker, RememberingRunner, check_offered
+from .rankers.forms import copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -63,13 +64,18 @@ class Ranked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RankedRow:
-    """One candidate as one ranker places it: 1 for the best, equal places for equal scores."""
+    """One candidate as one ranker places it: 1 for the best, equal places for equal scores.
+
+    `copies` is how many of the task's candidates are the same program but for names and layout, itself among them: a
+    vote that one text won by coming often shows there.
+    """
 
     task_id: str
     ranker: str
     place: int
     score: float
     index: int
+    copies: int
     program: str
 
 
@@ -173,7 +179,7 @@ def rank_untested(
         for name, ranker in rankers.items():
             context = offers.context(task.id, random.Random(f"{seed}/{task.id}"), runner)
             ranking = RankedPool(ranker, public_task(task, mine), mine, context).ranking
-            rows += _rows(task.id, name, ranking.scores, mine)
+            rows += _rows(task, name, ranking.scores, mine)
         progress(f"ranking {SPEC}", done, len(tasks))
     return rows
 
@@ -204,14 +210,16 @@ def _result(rows: Sequence[RankedTask], ks: Sequence[int], seed: int) -> RankerR
 
 def _placed(name: str, rows: Sequence[RankedTask], tasks: Sequence[Task], pool: Pool) -> Iterator[RankedRow]:
     for task, row in zip(tasks, rows, strict=True):
-        yield from _rows(task.id, name, row.ranking.scores, pool[task.id].candidates)
+        yield from _rows(task, name, row.ranking.scores, pool[task.id].candidates)
 
 
-def _rows(task_id: str, name: str, scores: Sequence[float], candidates: Sequence[Candidate]) -> list[RankedRow]:
+def _rows(task: Task, name: str, scores: Sequence[float], candidates: Sequence[Candidate]) -> list[RankedRow]:
     order = sorted(range(len(scores)), key=lambda place: (-scores[place], candidates[place].index))
+    alike = copies([candidate.program for candidate in candidates], task.entry_point)
     rows: list[RankedRow] = []
     for number, at in enumerate(order, start=1):
         tied = bool(rows) and rows[-1].score == scores[at]
         place = rows[-1].place if tied else number
-        rows.append(RankedRow(task_id, name, place, scores[at], candidates[at].index, candidates[at].program))
+        candidate = candidates[at]
+        rows.append(RankedRow(task.id, name, place, scores[at], candidate.index, alike[at], candidate.program))
     return rows

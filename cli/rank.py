@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import MachineError, UserError
+from .drawing import EngineOption  # noqa: TC001  # typer reads it
 from .grading import (
     DEFAULT_STORE,
     FieldOption,
@@ -22,8 +23,10 @@ from .grading import (
     open_grader,
     parse_fields,
 )
+from .planning import FamilyOption  # noqa: TC001  # typer reads it
 from .progress import shown_progress, warn
 from .ranking import RankerOption, TestsOption, tests_from
+from .scoring import ScorerOption, open_scorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +44,9 @@ def rank(
     ],
     ranker: RankerOption = None,
     tests: TestsOption = None,
+    scorer: ScorerOption = None,
+    family: FamilyOption = "codellama",
+    engine: EngineOption = "auto",
     benchmark: Annotated[
         str, typer.Option(metavar="NAME|FILE|ID", help="The benchmark that the samples are of.")
     ] = "humaneval",
@@ -82,17 +88,19 @@ def rank(
     rankers = {name: load_ranker(name) for name in dict.fromkeys(ranker or DEFAULT_RANKERS)}
     chosen = load_benchmark(benchmark, parse_fields(field))
     candidates = read_arm("samples", files, chosen.by_id)
-    offers = Offers(tests_from(tests, chosen.by_id))
+    generated = tests_from(tests, chosen.by_id)
     tested = any(task.tests is not None for task in chosen.tasks)
     path = None if out is None else Path(out)
     if path is None and not tested:
         path = Path(f"{Path(files[0]).name.removesuffix('.gz')}_ranked.jsonl")
     with (
+        open_scorer(scorer, family=family, engine=engine, store=store) as scoring,
         shown_progress() as progress,
         open_grader(
             sandbox=sandbox, workers=workers, timeout=timeout, store=store, fresh=fresh, progress=progress
         ) as grader,
     ):
+        offers = Offers(generated, scoring)
         if not tested:
             rows = rank_untested(
                 chosen, candidates, grader=grader, rankers=rankers, offers=offers, seed=seed, progress=progress

@@ -63,6 +63,7 @@ def test_ranked_candidates_come_best_first(rank, samples: Path, tests: Path, tmp
     assert [row["place"] for row in rows][:3] == [1, 1, 3]
     assert {row["index"] for row in rows[:2]} == {0, 1}
     assert sorted(row["index"] for row in rows) == list(range(6))
+    assert [row["copies"] for row in rows if row["index"] in (0, 1)] == [1, 1]
     assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
 
 
