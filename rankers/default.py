@@ -12,12 +12,14 @@ from .asserts import PER_SAMPLE
 from .consensus import consensus, log_prior
 from .examples import Examples
 from .generated import Executed, execute
+from .variants import variants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .protocol import Context, Need
 
+_MOST_CALLS = 100
 _DIGITS = 9
 """Of a score; equal programs may differ in the last bits of a sum, and are ties all the same."""
 
@@ -26,8 +28,8 @@ class Codebudget:
     """What holds for the visible examples, then who agrees, weighed by generated tests, with a prior from the text.
 
     See `consensus` for the rule. Where a task has no generated tests, agreement is counted on the calls of its visible
-    examples, each program for one; where it has no examples either, the prior from the text is all there is. Logprobs
-    are not used.
+    examples and on others like them (`variants`), each program for one; where it has no examples either, the prior from
+    the text is all there is. Logprobs are not used.
 
     Args:
         tests: How many of the texts with tests are used, the first; 0 stands for all.
@@ -62,11 +64,11 @@ class Codebudget:
 
 
 def _on_examples(task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Executed:
-    """What the programs return on the visible examples' calls, with one assert that holds for all of them."""
+    """What the programs return on the visible examples' calls and their variants, with one assert that all pass."""
     programs = tuple(dict.fromkeys(candidate.program for candidate in candidates))
     row = {program: number for number, program in enumerate(programs)}
     place = np.array([row[candidate.program] for candidate in candidates], np.int64)
-    calls = tuple(dict.fromkeys(example.call for example in task.examples))
+    calls = tuple(dict.fromkeys(call for example in task.examples for call in variants(example.call)))[:_MOST_CALLS]
     outputs = context.runner.values(task, programs, calls) if calls else np.empty((len(programs), 0), np.int64)
     asserts = 1 if calls else 0
     executions = Executions(
