@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
     from ..tasks import Benchmark
 
+OFFERED = frozenset({"execution", "logprobs"})
+"""What rankers of a board may need; see `rankers.Need`."""
+
 
 def load_tasks(file: BoardFile) -> list[Benchmark]:
     """The benchmarks of a board, each cut to its first tasks where the board says so.
@@ -96,14 +99,22 @@ def load_rankers(file: BoardFile) -> dict[str, Ranker]:
     Raises:
         UserError: There is none of a name; the message names the line.
     """
-    from ..rankers import load_ranker
-
     loaded = {}
     for name in file.board.all_rankers:
         place = file.board.rankers.index(name) if name in file.board.rankers else 0
         with file.at("rankers", place):
-            loaded[name] = load_ranker(_ranker_spec(file, name))
+            loaded[name] = _offered(_ranker_spec(file, name))
     return loaded
+
+
+def _offered(spec: str) -> Ranker:
+    from ..rankers import load_ranker
+
+    ranker = load_ranker(spec)
+    lacking = sorted(ranker.needs - OFFERED)
+    if lacking:
+        raise UserError(f"{spec} needs {' and '.join(lacking)}, which a board does not offer; leave it out")
+    return ranker
 
 
 def rankers_here(file: BoardFile) -> Loaded:
@@ -112,7 +123,6 @@ def rankers_here(file: BoardFile) -> Loaded:
     A file is loaded, and so run, only where it lies below the folder that the board's paths are relative to.
     """
     from ..leaderboard.recheck import Loaded
-    from ..rankers import load_ranker
 
     folder = file.path.parent.resolve()
     loaded, missing = {}, {}
@@ -123,7 +133,7 @@ def rankers_here(file: BoardFile) -> Loaded:
             missing[name] = f"its file would not lie below {folder}"
             continue
         try:
-            loaded[name] = load_ranker(spec)
+            loaded[name] = _offered(spec)
         except UserError as error:
             missing[name] = str(error)
     return Loaded(loaded, missing)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .toml_lines import Place
 
-DEFAULT_RANKERS = ("examples", "majority", "shortest", "first")
+DEFAULT_RANKERS = ("codebudget", "examples", "majority", "shortest", "first")
 """The first one advises those without tests, as everywhere; it is named before anything is known."""
 
 ALWAYS_RANKED = "random"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..budgets.left import k_left
 from ..errors import CodebudgetError, UserError
 from ..estimators import rank_score_at_ks
 from ..pools import Graded, gather, rank_pool, scorable
@@ -267,6 +269,7 @@ class Recheck:
                 self._grader,
                 seed=board.seed,
                 progress=self._progress,
+                k_left=partial(k_left, plan, self._entry.workload),
             )
             for name, made in ranked.items():
                 for task, one in zip(some, made, strict=True):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..estimators import FloatArray, IntArray
     from ..pools import GradedArms, Pool, RankedTask
-    from ..records import ArmResult, Budget, Cost, Plan, Record, Task, Workload
+    from ..records import ArmResult, Budget, Cost, Plan, RankerScore, Record, Task, Workload
     from ..tasks import Benchmark
     from .board import Board
 
@@ -143,6 +143,8 @@ def _arm(
     rankers = {
         name: {
             "cost_flops": result.rankers[name].cost_flops,
+            "gap_closed": result.rankers[name].gap_closed,
+            "left": _left(result.rankers[name]),
             "executions": float(np.mean([row.ranking.executions for row in rows])),
             "rank_score_at_k": _intervals(
                 {k: np.array([row.at_k[k] for row in rows], np.float64) for k in ks}, board.seed
@@ -150,7 +152,13 @@ def _arm(
         }
         for name, rows in ranked.items()
     }
-    rankers[ORACLE] = {"cost_flops": 0.0, "executions": 0.0, "rank_score_at_k": _intervals(passing, board.seed)}
+    rankers[ORACLE] = {
+        "cost_flops": 0.0,
+        "gap_closed": result.rankers[ORACLE].gap_closed,
+        "left": None,
+        "executions": 0.0,
+        "rank_score_at_k": _intervals(passing, board.seed),
+    }
     realised, usage = result.realised, result.realised.usage
     return {
         "spec": plan.arm.spec,
@@ -198,6 +206,10 @@ def _per_task(
         PASS_AT_K: passing[k].tolist(),
         "rankers": {name: [row.at_k[k] for row in rows] for name, rows in ranked.items()},
     }
+
+
+def _left(score: RankerScore) -> dict[str, Any] | None:
+    return None if score.left is None else _bare(score.left)
 
 
 def _intervals(values: Mapping[int, FloatArray], seed: int) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import UserError
+from ..pools import RankedTask, ranking_cost
 from ..records import Candidate, Integrity, Ranking, Status, Usage, Verdict
 from .files import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from ..pools import RankedTask
 
 MACHINE_DECIDES: Final = frozenset({"timeout", "memory", "output"})
 """Statuses of programs that were cut off: how far they had come by then, and by which limit, is the machine's doing."""
@@ -105,36 +104,57 @@ class VerdictRow(Row):
         return Verdict(**fields)
 
 
+class LeftPart(BaseModel):
+    """The k that is left where ranking is paid for out of the arm's FLOPs, and rank-score@k at it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    k: Annotated[int, Field(ge=0)]
+    score: Annotated[float, Field(ge=0, le=1)]
+
+
 class RankingRow(Row):
-    """How one ranker scored a task's candidates, in the order of their verdicts; `at_k` is rank-score@k by k."""
+    """How one ranker scored a task's candidates, in the order of their verdicts; `at_k` is rank-score@k by k.
+
+    `flops` is what ranking all of them cost and `tests_flops` what drawing tests for the task did, both None where a
+    part of it is not known.
+    """
 
     ranker: str
     scores: tuple[_FINITE, ...]
-    flops: Annotated[float, Field(ge=0)]
+    flops: Annotated[float, Field(ge=0)] | None = None
+    tests_flops: Annotated[float, Field(ge=0)] | None = None
     executions: _COUNT
     at_k: dict[int, Annotated[float, Field(ge=0, le=1)]]
+    left: LeftPart | None = None
 
     @classmethod
     def of(cls, benchmark: str, arm: str, task_id: str, ranker: str, ranked: RankedTask) -> RankingRow:
         """The row of a ranking."""
-        usage = ranked.ranking.usage
+        ranking, cost = ranked.ranking, ranking_cost(ranked.ranking)
         return cls(
             benchmark=benchmark,
             arm=arm,
             task_id=task_id,
             ranker=ranker,
-            scores=ranked.ranking.scores,
-            flops=(usage.prefill_flops or 0.0) + (usage.decode_flops or 0.0),
-            executions=ranked.ranking.executions,
+            scores=ranking.scores,
+            flops=None if cost is None else cost.per_candidate_flops * max(1, len(ranking.scores)),
+            tests_flops=None if cost is None else cost.fixed_flops,
+            executions=ranking.executions,
             at_k=ranked.at_k,
+            left=None if ranked.left is None else LeftPart(k=ranked.left[0], score=ranked.left[1]),
         )
 
     def ranked(self) -> RankedTask:
         """The ranking of a row, without what was measured."""
-        from ..pools import RankedTask
+        ranking = Ranking(
+            scores=self.scores, usage=_used(self.flops), tests_usage=_used(self.tests_flops), executions=self.executions
+        )
+        return RankedTask(ranking, dict(self.at_k), None if self.left is None else (self.left.k, self.left.score))
 
-        usage = Usage(decode_flops=self.flops)
-        return RankedTask(Ranking(scores=self.scores, usage=usage, executions=self.executions), dict(self.at_k))
+
+def _used(flops: float | None) -> Usage:
+    return Usage() if flops is None else Usage(prefill_flops=0.0, decode_flops=flops)
 
 
 AnyRow = TypeVar("AnyRow", CandidateRow, VerdictRow, RankingRow)

@@ -8,8 +8,10 @@ import shutil
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..budgets.left import k_left
 from ..budgets.realised import realised_costs
 from ..errors import MachineError, UserError
 from ..pools import Graded, gather, grade_pools, rank_pool, scorable
@@ -237,6 +239,7 @@ def rank_arms(
             grader,
             seed=board.seed,
             progress=progress,
+            k_left=partial(k_left, plan, entry.workload),
         )
         for plan, pool in zip(entry.plans, graded.pools, strict=True)
     ]
