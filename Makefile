@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint image clean
+.PHONY: help install demo test lint docs image wheels lock clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -11,7 +11,11 @@ BASE ?=
 # PyTorch's own index has builds for the CPU; on Linux PyPI has those with gigabytes of CUDA packages alone.
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+LOCKED ?= cpu.txt
+LOCKED_PYTHON ?= 3.11
 PIP = .venv/bin/python -m pip -qq --disable-pip-version-check
+LOCK = .venv/bin/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --no-header \
+	pyproject.toml .venv/build.in --extra report
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -31,11 +35,29 @@ lint: .venv/.installed-dev ## ruff and mypy --strict
 	@mkdir -p .venv/link && ln -sfn ../.. .venv/link/codebudget
 	cd .venv/link && MYPYPATH="$$PWD" ../bin/mypy --strict --config-file ../../pyproject.toml -p codebudget
 
+docs: .venv/.installed-docs ## make the documentation's site in site/
+	@mkdir -p .venv/link && ln -sfn ../.. .venv/link/codebudget
+	CODEBUDGET_SOURCE="$$PWD/.venv/link" .venv/bin/mkdocs build --strict --quiet
+
 image: .venv/.installed ## build the sandbox image (BASE=IMAGE: on that image)
 	.venv/bin/codebudget sandbox build $(if $(BASE),--base "$(BASE)")
 
+# What Dockerfile installs, for a build without an index; LOCKED=cuda.txt LOCKED_PYTHON=3.12 for that base.
+wheels: .venv/bin/python ## fetch the image's locked packages into wheels/
+	$(PIP) download --dest wheels --require-hashes --no-deps --only-binary :all: --python-version "$(LOCKED_PYTHON)" \
+		--extra-index-url "$(TORCH_INDEX)" --requirement "requirements/$(LOCKED)"
+
+# setuptools beside the extras, because the image builds codebudget without an index.
+lock: .venv/bin/python ## renew requirements/, the image's locked packages
+	@$(PIP) install uv
+	@echo 'setuptools>=77' > .venv/build.in && echo "$(TORCH)+cpu" > .venv/torch.in
+	$(LOCK) --extra transformers --constraint .venv/torch.in --find-links "$(TORCH_INDEX)/torch/" \
+		--python-version 3.11 --python-platform x86_64-manylinux_2_28 --output-file requirements/cpu.txt
+	$(LOCK) --extra vllm \
+		--python-version 3.12 --python-platform x86_64-manylinux_2_35 --output-file requirements/cuda.txt
+
 clean: ## remove .venv, caches and build folders; a store of samples stays
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site wheels *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -54,6 +76,11 @@ clean: ## remove .venv, caches and build folders; a store of samples stays
 	@echo 'installing codebudget, PyTorch for the CPU and transformers into .venv (only the first time; 1.5 GB)' >&2
 	@$(PIP) install --no-deps --extra-index-url "$(TORCH_INDEX)" "$(TORCH)"
 	@$(PIP) install --editable '.[transformers]'
+	@touch .venv/.installed $@
+
+.venv/.installed-docs: pyproject.toml setup.py | .venv/bin/python
+	@echo 'installing codebudget and mkdocs into .venv (only the first time)' >&2
+	@$(PIP) install --editable '.[docs]'
 	@touch .venv/.installed $@
 
 .venv/.installed-dev: pyproject.toml setup.py | .venv/bin/python
