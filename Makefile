@@ -14,6 +14,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 LOCKED ?= cpu.txt
 LOCKED_PYTHON ?= 3.11
 PIP = .venv/bin/python -m pip -qq --disable-pip-version-check
+DOWNLOAD = $(PIP) download --dest wheels --require-hashes --no-deps --only-binary :all: --python-version "$(LOCKED_PYTHON)"
 LOCK = .venv/bin/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --no-header \
 	pyproject.toml .venv/build.in --extra report
 
@@ -44,8 +45,10 @@ image: .venv/.installed ## build the sandbox image (BASE=IMAGE: on that image)
 
 # What Dockerfile installs, for a build without an index; LOCKED=cuda.txt LOCKED_PYTHON=3.12 for that base.
 wheels: .venv/bin/python ## fetch the image's locked packages into wheels/
-	$(PIP) download --dest wheels --require-hashes --no-deps --only-binary :all: --python-version "$(LOCKED_PYTHON)" \
-		--extra-index-url "$(TORCH_INDEX)" --requirement "requirements/$(LOCKED)"
+	@awk '/^[^ ]/ {torch = /^torch==/} torch' "requirements/$(LOCKED)" > .venv/torch.txt
+	@awk '/^[^ ]/ {torch = /^torch==/} !torch' "requirements/$(LOCKED)" > .venv/others.txt
+	@$(DOWNLOAD) --extra-index-url "$(TORCH_INDEX)" --requirement .venv/torch.txt
+	@$(DOWNLOAD) --requirement .venv/others.txt
 
 # setuptools beside the extras, because the image builds codebudget without an index.
 lock: .venv/bin/python ## renew requirements/, the image's locked packages
