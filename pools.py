@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .estimators import BoolArray, FloatArray, IntArray
-    from .records import Candidate, PublicTask, Ranking, ReferenceCheck, Task, Usage, Verdict
+    from .records import Candidate, Outcome, PublicTask, Ranking, ReferenceCheck, Task, Usage, Verdict
 
 
 NOTHING = Offers()
@@ -295,12 +296,18 @@ def rank_pool(
         RankerError: A ranker failed, and there is no `failures`.
     """
     failed = {} if failures is None else failures
+    turn = threading.Lock()
 
     def rank(task: Task) -> dict[str, RankedTask]:
+        # Threads wait for the sandbox together and do no more: in CPython 3.11 two cannot make syntax trees at once.
+        with turn:
+            return rank_in_turn(task)
+
+    def rank_in_turn(task: Task) -> dict[str, RankedTask]:
         graded = pool[task.id]
         shown = public_task(task, graded.candidates)
         # Shared by the rankers: two that look at the same calls run each program once.
-        runner = RememberingRunner(grader)
+        runner = RememberingRunner(_Waiting(grader, turn))
         rows = {}
         for name, ranker in rankers.items():
             if name in failed:
@@ -332,6 +339,20 @@ def rank_pool(
             threads.shutdown(cancel_futures=True)
             raise
     return {name: rows for name, rows in found.items() if name not in failed}
+
+
+class _Waiting:
+    """A runner that gives up its thread's turn while it waits."""
+
+    def __init__(self, grader: Grader, turn: threading.Lock) -> None:
+        self._grader, self._turn = grader, turn
+
+    def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
+        self._turn.release()
+        try:
+            return self._grader.evaluate(task, programs, expressions)
+        finally:
+            self._turn.acquire()
 
 
 def _left(

@@ -281,7 +281,8 @@ def _replayed(target: Target, tasks: Sequence[Task], drawing: Drawing, settings:
     if not found:
         raise MachineError(
             f"{spec}: {store.path} has no samples of {target.model}@{target.precision} for {tasks[0].benchmark}; "
-            "draw some with another --engine, or bring some in with codebudget import"
+            "draw some with another --engine, bring some in with codebudget import, or give recorded ones with "
+            f"--samples {spec.partition(':')[0]}=FILES"
         )
     if len(found) > 1:
         # Those that were asked for, out of several sets.

@@ -6,6 +6,7 @@ import ast
 import builtins
 import hashlib
 import json
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from ..records import HiddenTests, PublicTask, Task
 
 _TASKS_KEPT = 512
+
+_PARSING = threading.Lock()
+"""In CPython 3.11 two threads cannot make syntax trees at once: one of them may see a SystemError."""
 
 
 class Suite(NamedTuple):
@@ -95,7 +99,8 @@ def _suite(
 def _borrowed(prompt: str, entry_point: str, tests: str, reference: str) -> tuple[list[str], str]:
     """Functions and import statements of the reference that tests need and have from nowhere else."""
     try:
-        trees = [ast.parse(text) for text in (tests, reference, preamble(prompt, entry_point))]
+        with _PARSING:
+            trees = [ast.parse(text) for text in (tests, reference, preamble(prompt, entry_point))]
     except (SyntaxError, ValueError, RecursionError):
         return [], ""
     test_tree, reference_tree, prompt_tree = trees

@@ -28,11 +28,15 @@ def test_json_is_the_last_line_and_has_the_designs_shape(compare) -> None:
         # Without hardware and prices there is nothing to know of seconds and dollars, and rows have no token counts.
         assert [arm["cost"][kind] for kind in ("runtime_s", "usd")] == [None, None]
         assert {arm["realised"][kind] for kind in COST} == {None}
-        assert list(arm["rankers"]) == ["random", "first", "shortest", "examples", "majority", "oracle"]
+        assert list(arm["rankers"]) == [
+            *("codebudget", "random", "first", "shortest", "examples", "majority", "oracle")
+        ]
         for score in (arm["pass_at_k"], *arm["rankers"].values()):
             assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
         assert set(arm["pass_at_k"]) == INTERVAL
-        assert all(set(score) == INTERVAL | {"cost_flops", "cost_s"} for score in arm["rankers"].values())
+        assert all(
+            set(score) >= INTERVAL | {"cost_flops", "cost_s", "left", "gap_closed"} for score in arm["rankers"].values()
+        )
     for row in answer["paired"]:
         assert set(row) == {"a", "b", "metric", "difference", "low", "high", "p_value"}
         assert 0 <= row["p_value"] <= 1
@@ -286,4 +290,4 @@ def test_wizardlm_in_the_best_sandbox(codebudget, tmp_path: Path, shared_data: P
         bound = arm["pass_at_k"]["value"]
         assert arm["rankers"]["oracle"]["value"] == bound
         assert all(score["value"] <= bound + 1e-9 for score in arm["rankers"].values())
-    assert len(answer["paired"]) == 3 * 5
+    assert len(answer["paired"]) == 3 * 6

@@ -59,7 +59,7 @@ def test_the_table_has_budgets_costs_and_crossings(curve) -> None:
     result = curve("13b", "7b", *BOTH)
     assert result.returncode == 0, result.stderr
     assert max(map(len, result.stdout.splitlines())) <= 100
-    for text in ("pass_flops@f", "rank-score_flops@f by examples", "one sample costs", "no crossing found between"):
+    for text in ("pass_flops@f", "rank-score_flops@f by codebudget", "one sample costs", "no crossing found between"):
         assert text in " ".join(result.stdout.split())
     assert "convention tokens" in result.stdout
 
