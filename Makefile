@@ -77,7 +77,7 @@ clean: ## remove .venv, caches and build folders; a store of samples stays
 
 .venv/.installed-demo: pyproject.toml setup.py | .venv/bin/python
 	@echo 'installing codebudget, PyTorch for the CPU and transformers into .venv (only the first time; 1.5 GB)' >&2
-	@$(PIP) install --no-deps --extra-index-url "$(TORCH_INDEX)" "$(TORCH)"
+	@$(PIP) install --no-deps --retries 1 --extra-index-url "$(TORCH_INDEX)" "$(TORCH)"
 	@$(PIP) install --editable '.[transformers]'
 	@touch .venv/.installed $@
 
