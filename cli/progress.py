@@ -28,6 +28,7 @@ def shown_progress() -> Iterator[Progress]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -38,8 +39,10 @@ def shown_progress() -> Iterator[Progress]:
             if step not in started:
                 for earlier in started.values():
                     bars.update(earlier, visible=False)
-                started[step] = bars.add_task(step, total=total)
+                started[step] = bars.add_task(step, total=total, rate="")
             bars.update(started[step], completed=done, total=total)
+            speed = bars.tasks[started[step]].speed
+            bars.update(started[step], rate="" if speed is None else f"{speed:.1f}/s")
 
         yield advance
 
