@@ -15,7 +15,8 @@ from .budgets.realised import realised_costs
 from .errors import RankerError
 from .estimators import PASS_AT_K, FloatArray, holm, mean_interval, paired_difference, pass_at_k
 from .grading import Grader, Progress, silent
-from .pools import NOTHING, Wanted, grade_arms, rank_pool, ranking_cost
+from .pools import Wanted, grade_arms
+from .ranked_pools import NOTHING, rank_pool, ranking_cost
 from .rankers import check_offered
 from .records import (
     ArmResult,
@@ -38,7 +39,8 @@ from .records import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .pools import GradedArms, Pool, RankedTask
+    from .pools import GradedArms, Pool
+    from .ranked_pools import RankedTask
     from .rankers import Offers, Ranker
     from .sampler.origins import Tally
     from .tasks import Benchmark

@@ -18,7 +18,8 @@ from .crossings import By, Crossing, Steps, find_crossing, format_budget
 from .errors import UserError
 from .estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
 from .grading import Grader, Progress, silent
-from .pools import Pool, Wanted, grade_arms, score_pool
+from .pools import Pool, Wanted, grade_arms
+from .ranked_pools import score_pool
 from .records import Arm, Cost, Interval, Record, Workload
 
 if TYPE_CHECKING:

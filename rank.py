@@ -11,14 +11,15 @@ import numpy as np
 from .errors import UserError
 from .estimators import mean_interval, pass_at_k
 from .grading import Grader, Progress, silent
-from .pools import NOTHING, Pool, Wanted, grade_arms, public_task, rank_pool, ranking_cost
+from .pools import Pool, Wanted, grade_arms, public_task
+from .ranked_pools import NOTHING, rank_pool, ranking_cost
 from .rankers import Offers, RankedPool, Ranker, RememberingRunner, check_offered
 from .rankers.forms import copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from .pools import RankedTask
+    from .ranked_pools import RankedTask
     from .records import Candidate, Interval, Task
     from .tasks import Benchmark
 

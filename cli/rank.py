@@ -22,6 +22,7 @@ from .grading import (
     WorkersOption,
     open_grader,
     parse_fields,
+    parse_ks,
 )
 from .planning import FamilyOption  # noqa: TC001  # typer reads it
 from .progress import shown_progress, warn
@@ -79,7 +80,7 @@ def rank(
     hidden tests nothing is scored, and the ranked candidates are written.
     """
     since = time.monotonic()
-    ks = _parse_ks(k or DEFAULT_KS)
+    ks = parse_ks(k or DEFAULT_KS, DEFAULT_KS)
     from ..rank import rank_untested, score_rankers
     from ..rankers import Offers, load_ranker
     from ..tasks import load_benchmark
@@ -131,16 +132,6 @@ def rank(
         raise MachineError(
             f"the sandbox failed on {result.sandbox_errors} programs, whose tasks are left out; run the command again"
         )
-
-
-def _parse_ks(text: str) -> list[int]:
-    try:
-        ks = sorted({int(part) for part in text.split(",")})
-    except ValueError:
-        ks = [0]
-    if ks[0] < 1:
-        raise UserError(f"--k {text}: write whole numbers from 1, such as --k {DEFAULT_KS}")
-    return ks
 
 
 def _write(rows: Sequence[RankedRow], path: Path) -> None:

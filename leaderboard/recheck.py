@@ -11,7 +11,8 @@ import numpy as np
 from ..budgets.left import k_left
 from ..errors import CodebudgetError, UserError
 from ..estimators import rank_score_at_ks
-from ..pools import Graded, gather, rank_pool, scorable
+from ..pools import Graded, gather, scorable
+from ..ranked_pools import rank_pool
 from ..sampler.recorded import program_in
 from . import files, regrade
 from .differences import Difference, compare, difference
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..grading import Grader, Progress
-    from ..pools import Pool, RankedTask, Scorable
+    from ..pools import Pool, Scorable
+    from ..ranked_pools import RankedTask
     from ..rankers import Ranker
     from ..records import Candidate, Task
     from .reading import Run

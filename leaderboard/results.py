@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..estimators import FloatArray, IntArray
-    from ..pools import GradedArms, Pool, RankedTask
+    from ..pools import GradedArms, Pool
+    from ..ranked_pools import RankedTask
     from ..records import ArmResult, Budget, Cost, Plan, RankerScore, Record, Task, Workload
     from ..tasks import Benchmark
     from .board import Board

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import UserError
-from ..pools import RankedTask, ranking_cost
+from ..ranked_pools import RankedTask, ranking_cost
 from ..records import Candidate, Integrity, Ranking, Status, Usage, Verdict
 from .files import read_lines
 

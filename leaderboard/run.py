@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..budgets.left import k_left
 from ..budgets.realised import realised_costs
 from ..errors import MachineError, UserError
-from ..pools import Graded, gather, grade_pools, rank_pool, scorable
+from ..pools import Graded, gather, grade_pools, scorable
+from ..ranked_pools import rank_pool
 from . import files
 from .environment import code_version, hardware, packages
 from .manifest import (
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..grading import Grader, Progress
-    from ..pools import GradedArms, Pool, RankedTask
+    from ..pools import GradedArms, Pool
+    from ..ranked_pools import RankedTask
     from ..rankers import Ranker
     from ..records import Candidate, Realised
     from ..sampler.origins import Tally
