@@ -9,16 +9,21 @@ import platform
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from .grading import DEFAULT_STORE
 from .tables import Column, print_facts, print_table
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _GPU_FIELDS: Final = ("name", "memory.total", "memory.free", "driver_version")
 _GPU_S: Final = 5.0
+_IMPORT_S: Final = 180.0
 _MIB: Final = 1 << 20
 
 
@@ -48,8 +53,16 @@ def doctor(
     )
     print()
     print_table(
-        (Column("engine"), Column("version"), Column("to have it", folds=True)),
-        [(row["name"], row["version"] or "missing", row["install"] or "") for row in found["engines"]],
+        (Column("engine"), Column("version"), Column("works"), Column("to have it", folds=True)),
+        [
+            (
+                row["name"],
+                row["version"] or "missing",
+                "yes" if row["version"] and row["problem"] is None else "no",
+                row["problem"] or row["install"] or "",
+            )
+            for row in found["engines"]
+        ],
     )
     print()
     print_table(
@@ -67,6 +80,7 @@ def _examine(store: Path) -> dict[str, Any]:
 
     gpus, gpu_problem = _gpus()
     docker = _docker()
+    engines = _engines()
     return {
         "codebudget": __version__,
         "python": platform.python_version(),
@@ -77,8 +91,8 @@ def _examine(store: Path) -> dict[str, Any]:
         "disk_free_bytes": shutil.disk_usage(Path.cwd()).free,
         "gpus": gpus,
         "gpu_problem": gpu_problem,
-        "engines": _engines(),
-        "engine": _engine(),
+        "engines": engines,
+        "engine": _engine({row["name"]: row["problem"] for row in engines}),
         "docker": docker,
         "sandboxes": _sandboxes(docker),
         "hub_cache": _hub_cache(),
@@ -107,20 +121,38 @@ def _gpus() -> tuple[list[dict[str, Any]], str | None]:
 
 
 def _engines() -> list[dict[str, Any]]:
-    from ..sampler.engines.choice import ENGINES, INSTALL, missing, version
+    """Every engine; an installed one is imported, in a process of its own."""
+    from ..sampler.engines.libraries import ENGINES, INSTALL, missing, version
 
+    installed = [name for name in ENGINES if missing(name) is None]
+    with ThreadPoolExecutor(len(ENGINES)) as threads:
+        problems = dict(zip(installed, threads.map(_import_problem, installed), strict=True))
     return [
         {
             "name": name,
-            "version": version(name) if missing(name) is None else None,
-            "install": None if missing(name) is None else INSTALL[name],
+            "version": version(name) if name in problems else None,
+            "problem": problems.get(name),
+            "install": None if name in problems else INSTALL[name],
         }
         for name in ENGINES
     ]
 
 
-def _engine() -> dict[str, str | None]:
-    """What `--engine auto` takes."""
+def _import_problem(engine: str) -> str | None:
+    """Why an installed engine cannot be imported, and what to do; None where it can."""
+    command = [sys.executable, "-m", "codebudget.sampler.engines.libraries", engine]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_S, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"the engine {engine} cannot be tried: {' '.join(str(error).split())}"
+    if done.returncode == 0:
+        return None
+    said = (done.stdout or done.stderr).strip().splitlines()
+    return said[-1] if said else f"the engine {engine} cannot be imported: the process ended with {done.returncode}"
+
+
+def _engine(problems: Mapping[str, str | None]) -> dict[str, str | None]:
+    """What `--engine auto` takes, or why it cannot draw."""
     from ..errors import EngineError
     from ..sampler.engines import pick_engine
 
@@ -128,7 +160,8 @@ def _engine() -> dict[str, str | None]:
         picked = pick_engine()
     except EngineError as error:
         return {"name": None, "reason": None, "problem": str(error)}
-    return {"name": picked.name, "reason": picked.reason, "problem": None}
+    problem = problems[picked.name]
+    return {"name": picked.name, "reason": None if problem else picked.reason, "problem": problem}
 
 
 def _docker() -> dict[str, str | None]:

@@ -5,6 +5,7 @@ They are written here, without rich: it takes longer to import than a plan takes
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -63,4 +64,5 @@ def print_facts(facts: Mapping[str, str]) -> None:
 
 
 def _fold(text: str, width: int) -> list[str]:
-    return [text[start : start + width] for start in range(0, len(text), width)] or [""]
+    """The text's lines, broken between words: within one only where it is longer than a line."""
+    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]

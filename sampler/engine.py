@@ -99,6 +99,18 @@ class Engine(Protocol):
     def describe(self) -> Description:
         """What it is."""
 
+    def check(self) -> str:
+        """Prove, once per loaded model, that what is drawn step by step agrees with one full pass over it.
+
+        `generate` and `score` do it before their first answer.
+
+        Returns:
+            What was compared and how well it agrees; or why it cannot be known, where the engine cannot tell.
+
+        Raises:
+            EngineError: it does not agree; the message says what was compared.
+        """
+
     def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
         """Draw every sample; yields the place of each in `draws` as it is finished, in any order.
 

@@ -55,6 +55,14 @@ class LateEngine:
         self._promised = Description.model_validate(remembered[self._key])
         return self._promised
 
+    def check(self) -> str:
+        """As the engine does; starts it.
+
+        Raises:
+            StaleDescriptionError: It is another one than was described.
+        """
+        return self._as_described().check()
+
     def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
         """As the engine does.
 

@@ -48,6 +48,9 @@ class Markov:
             exact=True,
         )
 
+    def check(self) -> str:
+        return "self-check: none"
+
     def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
         waiting = list(enumerate(draws))[::-1]
         running: list[tuple[int, Iterator[Generation | None]]] = []

