@@ -13,8 +13,19 @@ SIGNIFICANCE = 0.05
 """Adjusted p-value below which a difference is called one."""
 
 
-def advise(arms: Sequence[ArmResult], paired: Sequence[PairedResult], ranker: str) -> VerdictSentences:
-    """What to run: for those whose tests can select, and for those who have none and rank by `ranker`."""
+def advise(
+    arms: Sequence[ArmResult], paired: Sequence[PairedResult], ranker: str, doubts: Sequence[str] = ()
+) -> VerdictSentences:
+    """What to run: for those whose tests can select, and for those who have none and rank by `ranker`.
+
+    Where there are `doubts` about the scores, they are all that is said.
+    """
+    if doubts:
+        why = f"no advice, because {'; '.join(doubts)}."
+        return VerdictSentences(
+            with_tests=f"With unit tests to select by: {why}",
+            without_tests=f"Without tests, picking by {ranker}: {why}",
+        )
     with_tests = [arm.pass_at_k for arm in arms]
     without_tests: list[Interval] = [arm.rankers[ranker] for arm in arms]
     return VerdictSentences(

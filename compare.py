@@ -171,7 +171,7 @@ def comparison_of(
         budget: What the plans were made for.
         seed: Of resampling.
     """
-    scored, pools, left_out, warnings, sandbox_errors = graded
+    scored, pools, left_out, warnings, sandbox_errors, doubts = graded
     scores = [_scores(arm.plan.k, pool, scored, rows) for arm, pool, rows in zip(arms, pools, ranked, strict=True)]
     plans = [arm.plan for arm in arms]
     realised = realised_costs(
@@ -199,9 +199,10 @@ def comparison_of(
         arms=results,
         paired=paired,
         decisive_ranker=decisive_ranker,
-        verdict=advise(results, paired, decisive_ranker),
+        verdict=advise(results, paired, decisive_ranker, doubts),
         warnings=tuple(warnings),
         sandbox_errors=sandbox_errors,
+        doubts=doubts,
     )
 
 

@@ -148,7 +148,8 @@ def curve(
         SandboxError: The sandbox failed so that nothing can be scored or ranked.
     """
     wanted = [Wanted(priced.arm.spec, 1, listed) for priced, listed in zip(arms, candidates, strict=True)]
-    tasks, pools, left_out, warnings, sandbox_errors = grade_arms(benchmark, wanted, grader, allow_shared=allow_shared)
+    graded = grade_arms(benchmark, wanted, grader, allow_shared=allow_shared)
+    tasks, pools, warnings = graded.tasks, graded.pools, list(graded.warnings)
     costs = []
     for priced, pool in zip(arms, pools, strict=True):
         n, note = _samples_per_task(priced.arm.spec, pool, tasks)
@@ -210,13 +211,13 @@ def curve(
         sandbox=grader.sandbox.launcher.name,
         by=by,
         tasks=len(tasks),
-        left_out=left_out,
+        left_out=graded.left_out,
         budgets=tuple(budgets.tolist()),
         every_step=every_step,
         arms=results,
         crossings=tuple(crossings),
         warnings=tuple(warnings),
-        sandbox_errors=sandbox_errors,
+        sandbox_errors=graded.sandbox_errors,
     )
 
 

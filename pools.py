@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .doubts import doubts_of_lengths, doubts_of_statuses
 from .errors import SandboxError, UserError
 from .grading import Grader, Program
 from .sampler.strata import pool_common_strata
@@ -68,8 +69,9 @@ class GradedArms(NamedTuple):
         tasks: Those that every arm is scored on.
         pools: One per arm; they may hold tasks beyond those.
         left_out: Why other tasks are not scored, by their ids.
-        warnings: Lines that a reader must see.
+        warnings: Lines that a reader must see; `doubts` are among them.
         sandbox_errors: Programs that the machine failed to grade.
+        doubts: Why the scores of some arms are unfit to act on.
     """
 
     tasks: list[Task]
@@ -77,6 +79,7 @@ class GradedArms(NamedTuple):
     left_out: dict[str, str]
     warnings: list[str]
     sandbox_errors: int
+    doubts: tuple[str, ...] = ()
 
 
 def scorable(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, allow_shared: bool) -> Scorable:
@@ -148,7 +151,9 @@ def gather(arms: Sequence[Wanted], found: Scorable, pools: list[Pool]) -> Graded
     if not scored:
         reasons = Counter(left_out.values()).most_common(1)
         raise UserError(f"no task is left to score ({reasons[0][0] if reasons else 'the benchmark is empty'})")
-    return GradedArms(scored, pools, left_out, found.warnings + _tampering(arms, pools), sandbox_errors)
+    doubts = _doubts(arms, pools, scored)
+    warnings = [*found.warnings, *doubts, *_tampering(arms, pools)]
+    return GradedArms(scored, pools, left_out, warnings, sandbox_errors, doubts)
 
 
 def grade_arms(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, allow_shared: bool) -> GradedArms:
@@ -223,6 +228,15 @@ def _tasks_of_all(
     raise UserError(
         f"no task has the samples that every arm needs (most often: {why}); give files of the same tasks{because}"
     )
+
+
+def _doubts(arms: Sequence[Wanted], pools: Sequence[Pool], tasks: Sequence[Task]) -> tuple[str, ...]:
+    found: list[str] = []
+    for arm, pool in zip(arms, pools, strict=True):
+        statuses: Counter[str] = Counter(verdict.status for task in tasks for verdict in pool[task.id].verdicts)
+        found += doubts_of_statuses(arm.spec, statuses)
+        found += doubts_of_lengths(arm.spec, [one for task in tasks for one in pool[task.id].candidates])
+    return tuple(found)
 
 
 def _tampering(arms: Sequence[Wanted], pools: Sequence[Pool]) -> list[str]:

@@ -383,7 +383,8 @@ class Comparison(Record):
 
     `tasks` were scored; `left_out` says why others were not. `decisive_ranker` is the one that advises those without
     tests, named beforehand. `warnings` are lines that a reader must see;
-    `sandbox_errors` counts programs that the machine failed to grade.
+    `sandbox_errors` counts programs that the machine failed to grade; `doubts` says why no advice is given, where none
+    is.
     """
 
     benchmark: str
@@ -397,3 +398,4 @@ class Comparison(Record):
     verdict: VerdictSentences
     warnings: tuple[str, ...]
     sandbox_errors: int
+    doubts: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EngineError, MachineError, UserError
-from .drawing import Drawing, check_engine, draw_arms, target_of_plan, without_engine
+from .drawing import Drawing, check_engine, draw_arms, target_of_plan, with_ways
 from .planning import Convention, Match, RegimeName, plan_from_options
 from .progress import warn
 from .samples import NamedArm, files_by_arm
@@ -217,7 +217,7 @@ def check_draws(file: BoardFile, entries: Sequence[Entry], drawing: Drawing) -> 
         try:
             check_engine(drawing)
         except EngineError as error:
-            raise without_engine(
+            raise with_ways(
                 error, "Or give recorded generations, as samples of the benchmark (see docs/leaderboard.md)"
             ) from None
     for plan in missing:

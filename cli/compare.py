@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import EngineError, MachineError, UserError
+from ..errors import MachineError, UserError
 from .drawing import (
     RECORDED,
     Drawing,
@@ -22,7 +22,7 @@ from .drawing import (
     draw_arms,
     target_of_plan,
     warn_of_stop,
-    without_engine,
+    with_ways,
 )
 from .grading import (
     DEFAULT_STORE,
@@ -63,11 +63,11 @@ from .samples import NamedArm, SamplesOption, files_by_arm, read_arm, without_k
 from .scoring import ScorerOption, open_scorers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ..compare import ArmSamples
-    from ..records import Arm, Comparison
+    from ..records import Arm, Comparison, Plan
     from ..tasks import Benchmark
     from .planning import Planned
 
@@ -126,7 +126,10 @@ def compare(
         typer.Option("--report", metavar="FILE", help="Write it, by its ending: .html or .md. Repeatable."),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 1 when an arm is not matched, and end where a ranker fails.")
+        bool,
+        typer.Option(
+            "--strict", help="Exit 1 when an arm is not matched or no advice can be given; end where a ranker fails."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -160,14 +163,8 @@ def compare(
     files = files_by_arm(samples or [], [NamedArm(plan.arm, plan.precision) for plan in planned.plans])
     named = _rankers(ranker)
     drawing = Drawing(engine, preset, temperature, top_p, max_tokens, stop_after, seed, fresh)
-    without = [plan.arm for plan in planned.plans if plan.arm.spec not in files]
-    if without:
-        try:
-            check_engine(drawing)
-        except EngineError as error:
-            _show_plan(planned, budget, as_json)
-            raise without_engine(error, _ways(without)) from None
     from ..budgets.arms import parse_budget
+    from ..compare import ArmSamples
     from ..compare import compare as compare_arms
     from ..rankers import Offers, load_ranker
 
@@ -176,7 +173,22 @@ def compare(
     generated = tests_from(tests, chosen.by_id)
     specs = [plan.arm.spec for plan in planned.plans]
     with open_scorers(scorer, specs, family=family, engine=engine, store=store) as scorers:
-        inputs = _inputs(planned, files, chosen, drawing, store)
+        read = {spec: read_arm(spec, patterns, chosen.by_id) for spec, patterns in files.items()}
+        without = [plan for plan in planned.plans if plan.arm.spec not in files]
+        if without and not as_json:
+            print_plans(planned, against="first arm" if budget is None else "budget")
+            typer.echo()
+        try:
+            drawn = _drawn(without, planned, chosen, drawing, store)
+        except MachineError as error:
+            if as_json:
+                rows = [plan_as_json(plan) for plan in planned.plans]
+                typer.echo(json.dumps({"arms": rows, "convention": planned.workload.convention}))
+            raise with_ways(error, _ways([plan.arm for plan in without])) from None
+        inputs = [
+            drawn[plan.arm.spec] if plan.arm.spec in drawn else ArmSamples(plan, read[plan.arm.spec])
+            for plan in planned.plans
+        ]
         with (
             shown_progress() as progress,
             open_grader(
@@ -211,6 +223,9 @@ def compare(
     unmatched = [arm.plan.arm.spec for arm in result.arms if not arm.plan.matched]
     if strict and unmatched:
         warn(f"--strict: not matched: {', '.join(unmatched)}")
+    if strict and result.doubts:
+        warn("--strict: no advice can be given")
+    if strict and (unmatched or result.doubts):
         raise typer.Exit(1)
 
 
@@ -240,25 +255,25 @@ def _ways(arms: Sequence[Arm]) -> str:
     return f"Or give recorded generations ({ways}), take what the store has (--engine {RECORDED}), or keep to the plan"
 
 
-def _inputs(
-    planned: Planned, files: Mapping[str, Sequence[str]], benchmark: Benchmark, drawing: Drawing, store: str
-) -> list[ArmSamples]:
-    """The samples of every arm: those of its files, or those that are drawn or in the store."""
+def _drawn(
+    plans: Sequence[Plan], planned: Planned, benchmark: Benchmark, drawing: Drawing, store: str
+) -> dict[str, ArmSamples]:
+    """The samples of arms that no file is for, drawn or in the store, by the arm as typed."""
     from ..compare import ArmSamples
 
-    read = {spec: read_arm(spec, patterns, benchmark.by_id) for spec, patterns in files.items()}
-    targets = [target_of_plan(plan) for plan in planned.plans if plan.arm.spec not in files]
-    inputs = {plan.arm.spec: ArmSamples(plan, read.get(plan.arm.spec, ())) for plan in planned.plans}
-    if targets:
-        from ..sampler.store import open_store
+    if not plans:
+        return {}
+    check_engine(drawing)
+    from ..sampler.store import open_store
 
-        with open_store(store) as opened, shown_progress() as progress:
-            drawn = draw_arms(targets, benchmark.tasks, drawing, opened, planned.conditions, progress)
-        warn_of_stop(drawn)
-        for target, arm in zip(targets, drawn.arms, strict=True):
-            tally = arm.series.tally if arm.series.tally.samples else None
-            inputs[target.arm.spec] = inputs[target.arm.spec]._replace(candidates=arm.candidates, tally=tally)
-    return list(inputs.values())
+    targets = [target_of_plan(plan) for plan in plans]
+    with open_store(store) as opened, shown_progress() as progress:
+        drawn = draw_arms(targets, benchmark.tasks, drawing, opened, planned.conditions, progress)
+    warn_of_stop(drawn)
+    return {
+        plan.arm.spec: ArmSamples(plan, arm.candidates, arm.series.tally if arm.series.tally.samples else None)
+        for plan, arm in zip(plans, drawn.arms, strict=True)
+    }
 
 
 def _rankers(typed: Sequence[str] | None) -> list[str]:
@@ -270,14 +285,6 @@ def _rankers(typed: Sequence[str] | None) -> list[str]:
             f"--ranker {DECISIVE_RANKER}"
         )
     return named
-
-
-def _show_plan(planned: Planned, budget: str | None, as_json: bool) -> None:
-    if as_json:
-        rows = [plan_as_json(plan) for plan in planned.plans]
-        typer.echo(json.dumps({"arms": rows, "convention": planned.workload.convention}))
-    else:
-        print_plans(planned, against="first arm" if budget is None else "budget")
 
 
 def _show(result: Comparison, as_json: bool) -> None:
@@ -322,6 +329,7 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
         "decisive_ranker": result.decisive_ranker,
         "verdict": bare["verdict"],
         "warnings": list(result.warnings),
+        "doubts": list(result.doubts),
     }
     bare_answer = without_versions(answer)
     assert isinstance(bare_answer, dict)

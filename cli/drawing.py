@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from ..errors import EngineError, MachineError, UserError
+from ..errors import MachineError, UserError
 from .progress import warn
 
 if TYPE_CHECKING:
@@ -301,6 +301,6 @@ def _replayed(target: Target, tasks: Sequence[Task], drawing: Drawing, settings:
     return Drawn(candidates, found[0], 0, missing)
 
 
-def without_engine(error: EngineError, ways: str) -> EngineError:
+def with_ways(error: MachineError, ways: str) -> MachineError:
     """The same error with what else can be done."""
-    return EngineError(f"{str(error).rstrip('.')}. {ways}")
+    return type(error)(f"{str(error).rstrip('.')}. {ways}")

@@ -76,6 +76,7 @@ def execute(
     """
     since = time.monotonic()
     ks = parse_ks(k or DEFAULT_KS, DEFAULT_KS)
+    from ..doubts import doubts_of_statuses
     from ..execute import WholeProgress, grade_files, results_path, survey, write_results
     from ..sampler.sample_files import find_files
     from ..tasks import load_benchmark
@@ -98,6 +99,8 @@ def execute(
         names = [name for name, reason in graded.left_out.items() if reason == why]
         warn(f"left out: {len(names)} tasks ({_some(names)}): {why}")
     for line in result.tampered:
+        warn(line)
+    for line in doubts_of_statuses("this file" if len(paths) == 1 else "these files", result.statuses):
         warn(line)
     if k is not None and result.undefined:
         warn(f"no {', '.join(f'pass@{size}' for size in result.undefined)}: some task has fewer rows; name smaller k")

@@ -23,7 +23,7 @@ from .drawing import (
     target_of_arm,
     target_of_plan,
     warn_of_stop,
-    without_engine,
+    with_ways,
 )
 from .grading import DEFAULT_STORE, FieldOption, parse_fields
 from .planning import (
@@ -116,7 +116,7 @@ def sample(
     try:
         check_engine(drawing)
     except EngineError as error:
-        raise without_engine(error, f"Or take what the store has, with --engine {RECORDED}") from None
+        raise with_ways(error, f"Or take what the store has, with --engine {RECORDED}") from None
     asked = chosen.tasks[:tasks]
     with open_store(store) as opened, shown_progress() as progress:
         drawn = draw_arms(targets, asked, drawing, opened, conditions, progress)

@@ -127,6 +127,47 @@ def test_strict_fails_where_arms_do_not_match(compare) -> None:
     assert compare(*equal, "--strict").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("bodies_of_small", "fields", "reason"),
+    [
+        ("return None", {}, "7b:1 passes nothing: 0 of 9 programs"),
+        ("return (", {}, "9 of 9 programs of 7b:1 are invalid"),
+        (None, {"finish_reason": "length"}, "the token limit cut 9 of 9 samples of 7b:1"),
+    ],
+)
+def test_scores_that_cannot_be_believed_give_no_advice(
+    compare, tiny: Path, bodies, bodies_of_small: str | None, fields: dict[str, str], reason: str
+) -> None:
+    rows = [json.loads(line) for line in (tiny / "small.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["completion"] = row["completion"] if bodies_of_small is None else f"    {bodies_of_small}\n"
+    (tiny / "small.jsonl").write_text("".join(json.dumps(row | fields) + "\n" for row in rows))
+    arms = ("13b:1", "7b:1", *BOTH)
+    table = compare(*arms)
+    assert table.returncode == 0
+    assert f"codebudget: {reason}" in table.stderr
+    said = " ".join(table.stdout.split())
+    assert (said.count("no advice, because"), said.count(reason)) == (2, 2)
+    assert "take the cheapest" not in table.stdout
+    strict = compare(
+        "13b:1", "13b@bf16:1", "--samples", "13b:1=big.jsonl", "--samples", "13b@bf16=small.jsonl", "--strict"
+    )
+    assert strict.returncode == 1
+    assert "no advice can be given" in strict.stderr
+    answer = last_json(compare(*arms, "--json"))
+    assert any(reason in doubt for doubt in answer["doubts"])
+    assert "no advice, because" in answer["verdict"]["without_tests"]
+
+
+def test_nothing_is_the_cheapest_where_all_scores_are_nought(compare, tiny: Path, bodies) -> None:
+    nothing = bodies((name, "return None") for name in ("double", "square", "negate"))
+    (tiny / "big.jsonl").write_text(nothing)
+    (tiny / "small.jsonl").write_text(nothing)
+    result = compare("13b:1", "7b:1", *BOTH)
+    assert "take the cheapest" not in result.stdout
+    assert "13b:1 passes nothing: 0 of 3 programs; 7b:1 passes nothing" in " ".join(result.stdout.split())
+
+
 def test_missing_tasks_are_counted_and_said(compare, tiny: Path, bodies) -> None:
     (tiny / "part.jsonl").write_text(bodies([("double", "return x + x"), ("square", "return 0")]))
     result = compare("13b:1", "7b:2", "--samples", "13b=part.jsonl", "--samples", "7b=small.jsonl", "--json")

@@ -54,9 +54,18 @@ def test_compare_without_weights_prints_the_plan_and_the_ways_forward(codebudget
     assert "codellama-70b" in result.stdout
     assert "0.935" in result.stdout
     assert "convention paper" in result.stdout
+    # Whether an engine is installed or not: without one nothing draws, and with one the hub does not answer.
     (line,) = result.stderr.splitlines()
-    assert "no engine" in line
+    assert "no engine" in line or "is not in the hub's cache" in line
     assert "--samples 70b=FILES --samples 13b=FILES" in line
+
+
+def test_the_plan_comes_first_whatever_fails(codebudget) -> None:
+    for engine in ("auto", "vllm", "transformers", "recorded"):
+        result = codebudget("compare", "70b:1", "13b:5", "--engine", engine)
+        assert (result.returncode, "codellama-13b" in result.stdout) == (3, True), result.stderr
+        assert "Or give recorded generations" in result.stderr
+        assert "Traceback" not in result.stderr
 
 
 def test_compare_without_weights_as_json(codebudget) -> None:
