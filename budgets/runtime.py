@@ -13,6 +13,7 @@ takes their place where a machine is at hand.
 
 from __future__ import annotations
 
+from functools import cache
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
@@ -185,7 +186,7 @@ def task_runtime(
 ) -> RuntimeOfK:
     """Seconds per task of drawing its k samples.
 
-    `latency`: one prefill, then the samples decode together, in waves where k exceeds `batch_limit`. `throughput`: the
+    `latency`: one prefill, then the samples decode together, in waves of at most `batch_limit`. `throughput`: the
     task's share of passes over many prompts, and of batches that are full; k samples cost k times one. In the paper's
     convention a sample is one pass over 128 tokens, which takes the place of both.
 
@@ -237,13 +238,19 @@ def fitting_batch(architecture: Architecture, precision: str, workload: Workload
 
 def _samples(batch_s: Callable[[int], float], limit: int, regime: Regime) -> RuntimeOfK:
     """Seconds of k samples, where a batch of n takes `batch_s(n)` and n is `limit` at most."""
-    full_s = batch_s(limit)
     if regime == "throughput":
+        full_s = batch_s(limit)
         return lambda k: k * (full_s / limit)
 
+    known_s = cache(batch_s)
+
+    def waves_s(k: int, size: int) -> float:
+        waves, rest = divmod(k, size)
+        return waves * known_s(size) + (known_s(rest) if rest else 0.0)
+
     def in_waves(k: int) -> float:
-        waves, rest = divmod(k, limit)
-        return waves * full_s + (batch_s(rest) if rest else 0.0)
+        # Of the fastest size, so that a smaller limit, as longer texts bring, never makes a task faster.
+        return min(waves_s(k, size) for size in range(1, min(k, limit) + 1))
 
     return in_waves
 

@@ -14,7 +14,7 @@ from codebudget.budgets.plan import plan_arms, realised_flops, solve
 from codebudget.budgets.runtime import Regime
 from codebudget.errors import UserError
 from codebudget.records import Budget, BudgetKind, Cost, Plan, Workload
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 MODELS = [model.name for family in families() for model in family.models]
@@ -214,6 +214,16 @@ def test_the_largest_k_fits_every_limit_and_one_more_does_not(
     regimes,
     st.none() | st.integers(1, 64),
     st.integers(0, 500),
+)
+# A longer text lowers how many samples fit at once, and two waves of other sizes may be the faster ones.
+@example(
+    "llama-33b",
+    "fp32",
+    Workload(convention="tokens", prompt_tokens=1, output_tokens=269, source="test"),
+    257,
+    "latency",
+    None,
+    446,
 )
 def test_no_cost_falls_when_k_or_tokens_grow(
     name: str, precision: str, workload: Workload, k: int, regime: Regime, concurrency: int | None, more: int
