@@ -1,11 +1,12 @@
 # codebudget's command line and the bubblewrap sandbox beside it, for a user who is not root. See docs/containers.md.
 #
-# BASE: a Debian or Ubuntu image, and REQUIREMENTS what is locked for its Python: cpu.txt for 3.11, cuda.txt for 3.12.
+# BASE: a Debian or Ubuntu image, and LOCKS what of requirements/ goes into it: "torch-cpu.txt cpu.txt" on Python 3.11 to
+# 3.13, cuda.txt on 3.12.
 # A digest names an image's bytes, whatever its tag comes to mean: renew both together, and look at what has changed.
 ARG BASE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 FROM ${BASE} AS build
-ARG REQUIREMENTS=requirements/cpu.txt
+ARG LOCKS="torch-cpu.txt cpu.txt"
 # pip's own settings. What `make wheels` fetched is taken with PIP_NO_INDEX=1 and PIP_FIND_LINKS=/src/wheels.
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
@@ -18,7 +19,9 @@ RUN python3 -m venv /opt/codebudget
 COPY requirements /src/requirements
 # COPY wants at least one file, and there may be no wheels.
 COPY LICENSE wheels* /src/wheels/
-RUN /opt/codebudget/bin/pip install --no-deps --require-hashes --only-binary :all: -r "/src/$REQUIREMENTS"
+RUN for lock in $LOCKS; do \
+        /opt/codebudget/bin/pip install --no-deps --require-hashes --only-binary :all: -r "/src/requirements/$lock" || exit; \
+    done
 COPY . /src
 RUN /opt/codebudget/bin/pip install --no-deps --no-build-isolation --no-index /src
 

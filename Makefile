@@ -8,22 +8,25 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
 BASE ?=
-# PyTorch's own index has builds for the CPU; on Linux PyPI has those with gigabytes of CUDA packages alone.
-TORCH ?= torch==2.13.0
+# PyTorch's own index has its builds for the CPU; those on PyPI are for CUDA, with gigabytes beside them.
+TORCH ?= cpu
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-LOCKED ?= cpu.txt
+LOCKED ?= torch-$(TORCH).txt cpu.txt
 LOCKED_PYTHON ?= 3.11
 PIP = .venv/bin/python -m pip -qq --disable-pip-version-check
-DOWNLOAD = $(PIP) download --dest wheels --require-hashes --no-deps --only-binary :all: --python-version "$(LOCKED_PYTHON)"
-LOCK = .venv/bin/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --no-header \
-	pyproject.toml .venv/build.in --extra report
+# An index that cannot be reached is asked no more than twice for each package; hashes keep out what is not locked.
+LOCKS = --require-hashes --no-deps --only-binary :all:
+FROM_TORCH = --retries 1 --extra-index-url "$(TORCH_INDEX)"
+NO_TORCH = echo 'torch cannot be had as requirements/torch-$(TORCH).txt has it: name another index of its builds, make \
+	TORCH_INDEX=URL, or take those for CUDA (3 GB), make TORCH=cuda' >&2; exit 1
+OWN = $(PIP) install --no-deps --no-build-isolation --no-index --editable .
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
-install: .venv/.installed ## make .venv with codebudget in it
+install: .venv/.installed-dev ## make .venv with codebudget and its test tools in it
 
-demo: .venv/.installed-demo ## run the main job: draw from the nano models, grade, compare
+demo: .venv/.installed-demo-$(TORCH) ## run the main job: draw from the nano models, grade, compare (TORCH=cuda: on a GPU)
 	@examples/demo/run.sh
 
 test: .venv/.installed-dev ## run the tests (ARGS="tests/budgets -k flops" runs some of them)
@@ -40,24 +43,17 @@ docs: .venv/.installed-docs ## make the documentation's site in site/
 	@mkdir -p .venv/link && ln -sfn ../.. .venv/link/codebudget
 	CODEBUDGET_SOURCE="$$PWD/.venv/link" .venv/bin/mkdocs build --strict --quiet
 
-image: .venv/.installed ## build the sandbox image (BASE=IMAGE: on that image)
+image: .venv/.installed-dev ## build the sandbox image (BASE=IMAGE: on that image)
 	.venv/bin/codebudget sandbox build $(if $(BASE),--base "$(BASE)")
 
 # What Dockerfile installs, for a build without an index; LOCKED=cuda.txt LOCKED_PYTHON=3.12 for that base.
 wheels: .venv/bin/python ## fetch the image's locked packages into wheels/
-	@awk '/^[^ ]/ {torch = /^torch==/} torch' "requirements/$(LOCKED)" > .venv/torch.txt
-	@awk '/^[^ ]/ {torch = /^torch==/} !torch' "requirements/$(LOCKED)" > .venv/others.txt
-	@$(DOWNLOAD) --extra-index-url "$(TORCH_INDEX)" --requirement .venv/torch.txt
-	@$(DOWNLOAD) --requirement .venv/others.txt
+	@for lock in $(LOCKED); do $(PIP) download --dest wheels $(LOCKS) --python-version "$(LOCKED_PYTHON)" \
+		$$([[ $$lock != torch-* ]] || echo '$(FROM_TORCH)') --requirement "requirements/$$lock"; done
 
-# setuptools beside the extras, because the image builds codebudget without an index.
-lock: .venv/bin/python ## renew requirements/, the image's locked packages
+lock: .venv/bin/python ## renew requirements/: what make and the images install, by version and hash
 	@$(PIP) install uv
-	@echo 'setuptools>=77' > .venv/build.in && echo "$(TORCH)+cpu" > .venv/torch.in
-	$(LOCK) --extra transformers --constraint .venv/torch.in --find-links "$(TORCH_INDEX)/torch/" \
-		--python-version 3.11 --python-platform x86_64-manylinux_2_28 --output-file requirements/cpu.txt
-	$(LOCK) --extra vllm \
-		--python-version 3.12 --python-platform x86_64-manylinux_2_35 --output-file requirements/cuda.txt
+	@PATH="$$PWD/.venv/bin:$$PATH" .venv/bin/python requirements/lock.py --index "$(TORCH_INDEX)"
 
 clean: ## remove .venv, caches and build folders; a store of samples stays
 	rm -rf .venv build dist site wheels *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -70,23 +66,21 @@ clean: ## remove .venv, caches and build folders; a store of samples stays
 		{ echo '$(PYTHON) has no venv module: apt-get install python3-venv, or make PYTHON=/another/python3' >&2; exit 1; }
 	@"$(PYTHON)" -m venv .venv || { rm -rf .venv; exit 1; }
 
-.venv/.installed: pyproject.toml setup.py | .venv/bin/python
-	@echo 'installing codebudget into .venv (only the first time)' >&2
-	@$(PIP) install --editable .
+.venv/.installed-dev: requirements/dev.txt pyproject.toml setup.py | .venv/bin/python
+	@echo 'installing codebudget and its test tools into .venv (only the first time)' >&2
+	@$(PIP) install $(LOCKS) --requirement requirements/dev.txt
+	@$(OWN)
 	@touch $@
 
-.venv/.installed-demo: pyproject.toml setup.py | .venv/bin/python
-	@echo 'installing codebudget, PyTorch for the CPU and transformers into .venv (only the first time; 1.5 GB)' >&2
-	@$(PIP) install --no-deps --retries 1 --extra-index-url "$(TORCH_INDEX)" "$(TORCH)"
-	@$(PIP) install --editable '.[transformers]'
-	@touch .venv/.installed $@
-
-.venv/.installed-docs: pyproject.toml setup.py | .venv/bin/python
+.venv/.installed-docs: requirements/docs.txt pyproject.toml setup.py | .venv/bin/python
 	@echo 'installing codebudget and mkdocs into .venv (only the first time)' >&2
-	@$(PIP) install --editable '.[docs]'
-	@touch .venv/.installed $@
+	@$(PIP) install $(LOCKS) --requirement requirements/docs.txt
+	@$(OWN)
+	@touch $@
 
-.venv/.installed-dev: pyproject.toml setup.py | .venv/bin/python
-	@echo 'installing codebudget and its test tools into .venv (only the first time)' >&2
-	@$(PIP) install --editable '.[dev]'
-	@touch .venv/.installed $@
+.venv/.installed-demo-%: requirements/torch-%.txt requirements/cpu.txt pyproject.toml setup.py | .venv/bin/python
+	@echo 'installing codebudget, PyTorch ($*) and transformers into .venv (only the first time)' >&2
+	@$(PIP) install $(LOCKS) $(FROM_TORCH) --requirement requirements/torch-$*.txt || { $(NO_TORCH); }
+	@$(PIP) install $(LOCKS) --requirement requirements/cpu.txt
+	@$(OWN)
+	@touch $@

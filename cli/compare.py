@@ -54,7 +54,6 @@ from .planning import (
     UsdPerHourOption,
     UsdPerMtokOption,
     benchmark_name,
-    plan_as_json,
     plan_from_options,
 )
 from .progress import shown_progress, warn
@@ -123,7 +122,7 @@ def compare(
     fresh: FreshOption = False,
     report: Annotated[
         list[str] | None,
-        typer.Option("--report", metavar="FILE", help="Write it, by its ending: .html or .md. Repeatable."),
+        typer.Option("--report", metavar="FILE", help="Write it, by its ending: .html, .md or .json. Repeatable."),
     ] = None,
     strict: Annotated[
         bool,
@@ -182,6 +181,8 @@ def compare(
             drawn = _drawn(without, planned, chosen, drawing, store)
         except MachineError as error:
             if as_json:
+                from ..report.as_json import plan_as_json
+
                 rows = [plan_as_json(plan) for plan in planned.plans]
                 typer.echo(json.dumps({"arms": rows, "convention": planned.workload.convention}))
             raise with_ways(error, _ways([plan.arm for plan in without])) from None
@@ -291,55 +292,10 @@ def _show(result: Comparison, as_json: bool) -> None:
     for warning in result.warnings:
         warn(warning)
     if as_json:
+        from ..report.as_json import comparison_as_json
+
         typer.echo(json.dumps(comparison_as_json(result)))
         return
     from ..report.terminal import print_comparison
 
     print_comparison(result)
-
-
-def comparison_as_json(result: Comparison) -> dict[str, object]:
-    """`compare --json`, as DESIGN.md has it."""
-    bare = result.model_dump(mode="json")
-    arms = []
-    for arm, dumped in zip(result.arms, bare["arms"], strict=True):
-        realised = dumped["realised"]
-        arms.append(
-            plan_as_json(arm.plan)
-            | {
-                "n": arm.n,
-                "samples": arm.samples,
-                "pass_at_k": dumped["pass_at_k"],
-                "rankers": dumped["rankers"],
-                "realised": realised["cost"]
-                | {name: realised[name] for name in ("budget_ratio", "matched", "equal", "usage", "deviations")},
-                "statuses": dumped["statuses"],
-                "strata": dumped["strata"],
-            }
-        )
-    answer = {
-        "benchmark": result.benchmark,
-        "convention": result.workload.convention,
-        "workload": bare["workload"],
-        "sandbox": result.sandbox,
-        "tasks": result.tasks,
-        "left_out": result.left_out,
-        "arms": arms,
-        "paired": bare["paired"],
-        "decisive_ranker": result.decisive_ranker,
-        "verdict": bare["verdict"],
-        "warnings": list(result.warnings),
-        "doubts": list(result.doubts),
-    }
-    bare_answer = without_versions(answer)
-    assert isinstance(bare_answer, dict)
-    return bare_answer
-
-
-def without_versions(value: object) -> object:
-    """Records' own version fields taken out: this object is the command line's, with its own shape."""
-    if isinstance(value, dict):
-        return {key: without_versions(item) for key, item in value.items() if key != "schema_version"}
-    if isinstance(value, list | tuple):
-        return [without_versions(item) for item in value]
-    return value

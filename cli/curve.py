@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import MachineError, UserError
-from .compare import DECISIVE_RANKER, without_versions
+from .compare import DECISIVE_RANKER
 from .drawing import (
     RECORDED,
     Drawing,
@@ -198,6 +198,8 @@ def curve(
 
         write_plot(result, plot_out)
     if as_json:
+        from ..report.as_json import without_versions
+
         typer.echo(json.dumps(without_versions(result.model_dump(mode="json"))))
     else:
         from ..report.curve_terminal import print_curve

@@ -27,7 +27,6 @@ from .planning import (
     describe_runtime,
     describe_workload,
     memory_fits,
-    plan_as_json,
     plan_from_options,
 )
 from .progress import warn
@@ -85,6 +84,8 @@ def plan(
     )
     if as_json:
         import json
+
+        from ..report.as_json import plan_as_json
 
         rows = [plan_as_json(arm) for arm in planned.plans]
         for row, fit in zip(rows, memory_fits(planned), strict=True):

@@ -257,24 +257,6 @@ def workload_from_options(
     return measured.model_copy(update=changed)
 
 
-def plan_as_json(plan: Plan) -> dict[str, object]:
-    """One arm of `plan --json`, as DESIGN.md has it."""
-    fields = {"cost": plan.cost, "budget_ratio": plan.budget_ratio, "leftover": plan.leftover}
-    costs = {name: cost.model_dump(exclude={"schema_version"}) for name, cost in fields.items()}
-    return {
-        "spec": plan.arm.spec,
-        "model": plan.model,
-        "precision": plan.precision,
-        "k": plan.k,
-        "cost": costs["cost"],
-        "budget_ratio": costs["budget_ratio"],
-        "matched": plan.matched,
-        "equal": plan.equal,
-        "binding": plan.binding,
-        "leftover": costs["leftover"],
-    }
-
-
 def memory_fits(planned: Planned) -> list[MemoryFit | None]:
     """What the memory limit means for each arm, None for all of them where there is no limit."""
     limit = planned.memory_limit_bytes

@@ -1,10 +1,11 @@
-"""A comparison as files to read: a page, or Markdown for a pull request."""
+"""A comparison as files: a page, Markdown for a pull request, or JSON for a program."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from .as_json import write_json
 from .comparison_page import write_comparison_page
 from .markdown import write_markdown
 from .page import check_plots
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..records import Comparison
 
-FORMATS = {".html": write_comparison_page, ".md": write_markdown}
+FORMATS = {".html": write_comparison_page, ".md": write_markdown, ".json": write_json}
 
 
 def check_reports(paths: Sequence[Path]) -> None:
@@ -27,7 +28,7 @@ def check_reports(paths: Sequence[Path]) -> None:
     """
     for path in paths:
         if path.suffix.lower() not in FORMATS:
-            raise UserError(f"--report {path}: name a file that ends in {' or '.join(FORMATS)}")
+            raise UserError(f"--report {path}: name a file that ends in {', '.join(FORMATS)}")
         if not path.absolute().parent.is_dir():
             raise UserError(f"--report {path}: there is no folder {path.absolute().parent}; make it first")
         if path.suffix.lower() == ".html":

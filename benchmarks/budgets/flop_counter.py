@@ -37,15 +37,16 @@ def counted(config: dict[str, Any]) -> tuple[int, int]:
     """FLOPs of prefill, with the last position's logits, and of the decode step after it."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, Cache
 
     with torch.device("meta"), torch.no_grad():
         model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config), attn_implementation="eager").eval()
         prompt = torch.ones((1, PROMPT_TOKENS), dtype=torch.long)
         with FlopCounterMode(display=False) as prefill:
-            cache = model(prompt, use_cache=True, logits_to_keep=1).past_key_values
+            output = model(prompt, use_cache=True, logits_to_keep=1)
+            cache = {name: value for name, value in output.items() if isinstance(value, Cache)}
         with FlopCounterMode(display=False) as step:
-            model(prompt[:, :1], past_key_values=cache, use_cache=True)
+            model(prompt[:, :1], use_cache=True, **cache)
     return prefill.get_total_flops(), step.get_total_flops()
 
 

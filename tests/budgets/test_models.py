@@ -17,7 +17,7 @@ def test_families_of_the_catalogue() -> None:
         "llama3": ["8b", "70b"],
         "llama3.1": ["8b", "70b", "405b"],
         "mixtral": ["8x7b"],
-        "nano": ["250k", "1m", "4m"],
+        "nano": ["250k", "1m", "2m", "4m"],
         "qwen2.5-coder": ["0.5b", "1.5b", "3b", "7b", "14b", "32b"],
         "qwen3": ["30b-a3b"],
         "starcoder2": ["3b", "7b", "15b"],

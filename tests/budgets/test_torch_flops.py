@@ -128,9 +128,10 @@ def counted(model: Any, device: str) -> tuple[int, int]:
     prompt = torch.ones((1, PROMPT), dtype=torch.long, device=device)
     with torch.no_grad():
         with flop_counter.FlopCounterMode(display=False) as prefill:
-            cache = model(prompt, use_cache=True, logits_to_keep=1).past_key_values
+            output = model(prompt, use_cache=True, logits_to_keep=1)
+            cache = {name: value for name, value in output.items() if isinstance(value, transformers.Cache)}
         with flop_counter.FlopCounterMode(display=False) as step:
-            model(prompt[:, :1], past_key_values=cache, use_cache=True)
+            model(prompt[:, :1], use_cache=True, **cache)
     return prefill.get_total_flops(), step.get_total_flops()
 
 

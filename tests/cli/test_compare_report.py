@@ -1,5 +1,6 @@
 """`codebudget compare --report`: a page of its own, and Markdown for a pull request."""
 
+import json
 import re
 from pathlib import Path
 
@@ -32,8 +33,22 @@ def test_writes_a_page_and_markdown_beside_the_table(compare, visit, tiny: Path)
     assert f"{float(value[1]) / 100:.3f}"[:4] in result.stdout
 
 
+def test_writes_what_json_prints(compare, tiny: Path) -> None:
+    table = compare("13b:1", "7b:2", *BOTH, "--report", "out.json")
+    assert "With unit tests" in table.stdout
+    printed = json.loads(compare("13b:1", "7b:2", *BOTH, "--json").stdout)
+    written = json.loads((tiny / "out.json").read_text())
+    for answer in (printed, written):
+        for arm in answer["arms"]:
+            # Seconds of ranking are measured anew.
+            for score in arm["rankers"].values():
+                score["cost_s"] = None
+    assert written == printed
+
+
 @pytest.mark.parametrize(
-    ("name", "message"), [("out.pdf", "name a file that ends in .html or .md"), ("no/out.md", "there is no folder")]
+    ("name", "message"),
+    [("out.pdf", "name a file that ends in .html, .md, .json"), ("no/out.md", "there is no folder")],
 )
 def test_a_report_that_cannot_be_written_is_one_line_before_any_work(compare, name: str, message: str) -> None:
     result = compare("13b:1", "7b:2", *BOTH, "--report", name)

