@@ -13,9 +13,9 @@ takes their place where a machine is at hand.
 
 from __future__ import annotations
 
-from functools import cache
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from ..errors import UserError
