@@ -226,7 +226,8 @@ class Verdict(Record):
     """What the sandbox found out about one program.
 
     `tests_run` counts the assert statements of the test code that were reached and held; `tests_expected` is how many
-    the reference reaches. `detail` is one printable line.
+    the reference reaches. `detail` is one printable line. `second_look` says what a program took that came near its
+    limit of time and was run again, alone, which is then the run that the verdict is about; else it is empty.
     """
 
     status: Status
@@ -237,6 +238,7 @@ class Verdict(Record):
     wall_s: NonNegative = 0.0
     peak_bytes: int = 0
     detail: str = ""
+    second_look: str = ""
 
 
 class ReferenceCheck(Record):

@@ -7,7 +7,10 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-MODULES = ("wire", "codec", "canonical", "leftovers", "separation", "candidate", "suite", "tester", "run", "worker")
+MODULES = (
+    "wire", "codec", "canonical", "leftovers", "syscalls", "separation", "candidate", "suite", "tester", "run",
+    "worker",
+)  # fmt: skip
 """Modules of `guest`, each after those that it imports."""
 
 BOOTSTRAP = """

@@ -1,4 +1,4 @@
-"""Which calls a task's tests will make, learned from those that they made before."""
+"""Which calls a task's tests will make, learned from those that they made before; of tests with fixed calls alone."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from ..errors import SandboxError
 from ..records import HiddenTests, Limits, Outcome, PublicTask, ReferenceCheck, Status, Task, Verdict
 from .box import Box, Done, Launcher, RequestTooLongError
+from .foresight import Foreseen
 from .guest import tester as testing
 from .guest import wire
 from .printable import one_line
@@ -19,7 +20,7 @@ from .testcode import Suite, expression_tests, hidden_tests
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .foresight import Foreseen, Foresight
+    from .foresight import Foresight
 
 _CONTROL = Task(
     id="control",
@@ -35,6 +36,10 @@ _REFERENCE_CPU_S = 20.0
 _SPARE_CALLS, _CALLS_FACTOR = 1000, 10
 """How many more calls than the reference's a program's tests may make. Answers that keep tests asking use hardly any
 time of anyone's own, and a clock for the relay would depend on load.
+"""
+_NEAR_SHARE, _STRETCH, _MOST_STRETCH_S = 0.8, 0.2, 1.0
+"""Of a limit of time: from there on a program is near it; how far over it a program may run, to show that it is near;
+seconds that this is at most.
 """
 _PROGRAMS_PER_TESTER = 256
 _BYTES_PER_TESTER = 4 << 20
@@ -86,6 +91,27 @@ class Lane:
         self._boxes: tuple[Box, Box] | None = None
         self._session: _Session | None = None
         self._starter: ThreadPoolExecutor | None = None
+
+    def look_again(self, task: Task, check: ReferenceCheck, program: str) -> Verdict:
+        """The verdict on a program that came near its limit of time, while nothing else runs; it says what it took."""
+        verdict = self.grade(task, check, program)
+        limit_s = _known(self._limits.resolve(check.cpu_s).cpu_s)
+        took = f"near its limit, run again alone: {verdict.cpu_s:.2f} of {limit_s:g} s of processor time"
+        return verdict.model_copy(update={"second_look": took})
+
+    def is_near_limit(self, check: ReferenceCheck, verdict: Verdict) -> bool:
+        """Whether how busy the machine was may have decided a program's verdict.
+
+        It ended within a fifth of its limit of processor time; or it came near its limit by the clock, and not by
+        waiting of its own.
+        """
+        if verdict.status == "sandbox_error":
+            return False
+        limits = self._limits.resolve(check.cpu_s)
+        if verdict.cpu_s >= _known(_stretched(limits).cpu_s):
+            return False
+        is_slowed = verdict.wall_s >= _NEAR_SHARE * _known(limits.wall_s) and verdict.cpu_s >= verdict.wall_s / 10
+        return is_slowed or verdict.cpu_s >= _NEAR_SHARE * _known(limits.cpu_s)
 
     def grade(self, task: Task, check: ReferenceCheck, program: str) -> Verdict:
         """The verdict on `program`.
@@ -256,12 +282,17 @@ class Lane:
 
     def _grade(self, task: Task, check: ReferenceCheck, program: str) -> Verdict:
         limits = self._limits.resolve(check.cpu_s)
+        stretched = _stretched(limits)
         if check.integrity == "shared":
-            run = self._run_shared(task, program, limits)
+            run = self._run_shared(task, program, stretched)
         else:
             suite = hidden_tests(task, return_arguments=check.mutates_arguments)
-            run = self._converse("tests", suite, program, limits, most_calls=_most_calls(check.calls))
+            run = self._converse("tests", suite, program, stretched, most_calls=_most_calls(check.calls))
         status, detail = run.status, run.detail
+        if run.cost.wall_s > _known(limits.wall_s):
+            status, detail = "timeout", f"over {limits.wall_s:g} s"
+        elif run.cost.cpu_s > _known(limits.cpu_s):
+            status, detail = "timeout", f"over {limits.cpu_s:g} s of processor time"
         if status == "passed" and not (check.sites and set(check.sites) <= set(run.reached)):
             status, detail = "wrong", f"{len(run.reached)} of {len(check.sites)} tests were run"
         return _verdict(status, check, detail, run)
@@ -282,8 +313,11 @@ class Lane:
         return _Run(claim.status, claim.detail, cost, claim.reached)
 
     def _converse(self, role: str, suite: Suite, program: str, limits: Limits, *, most_calls: int | None) -> _Run:
-        """Run a program and its tests, again without foresight where that led them astray."""
-        foreseen = self._foresight.of(suite.key)
+        """Run a program and its tests, again where these make other calls than before, by a clock for instance.
+
+        Calls that an answer may change are not foreseen, so that no program leads its tests astray for a second try.
+        """
+        foreseen = self._foresight.of(suite.key) if suite.fixed else Foreseen()
         while True:
             run = self._converse_once(role, suite, program, limits, foreseen, most_calls)
             if run.status != testing.STRAYED:
@@ -374,6 +408,22 @@ class Lane:
         if not clean or programs + 1 >= _PROGRAMS_PER_TESTER or before + outcome_bytes >= _BYTES_PER_TESTER:
             tester.stop()
             self._session = None
+
+
+def _stretched(limits: Limits) -> Limits:
+    """Limits a little over, so that a program near to them comes to its end and its time is known."""
+    cpu_s, wall_s = _known(limits.cpu_s), _known(limits.wall_s)
+    return limits.model_copy(
+        update={
+            "cpu_s": cpu_s + min(_STRETCH * cpu_s, _MOST_STRETCH_S),
+            "wall_s": wall_s + min(_STRETCH * wall_s, _MOST_STRETCH_S),
+        }
+    )
+
+
+def _known(limit_s: float | None) -> float:
+    """A time of limits that were resolved."""
+    return limit_s or 0.0
 
 
 def _most_calls(reference_calls: int) -> int:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import SandboxError
+from .fixed_calls import has_fixed_calls
 from .guest.suite import preamble
 
 if TYPE_CHECKING:
@@ -27,13 +28,15 @@ _PARSING = threading.Lock()
 class Suite(NamedTuple):
     """Tests as they cross to the tester's box.
 
-    `names` are the functions that they may call, the entry point first. `key` stands for the calls that they make.
+    `names` are the functions that they may call, the entry point first. `key` stands for the calls that they make,
+    which are `fixed` where no answer changes them.
     """
 
     names: tuple[str, ...]
     return_arguments: bool
     message: dict[str, Any]
     key: str
+    fixed: bool
 
 
 def hidden_tests(task: Task, *, return_arguments: bool) -> Suite:
@@ -53,20 +56,27 @@ def hidden_tests(task: Task, *, return_arguments: bool) -> Suite:
 @lru_cache(maxsize=_TASKS_KEPT)
 def _hidden_tests(prompt: str, entry_point: str, tests: HiddenTests, reference: str, return_arguments: bool) -> Suite:
     names, imports = _borrowed(prompt, entry_point, tests.code, reference)
+    functions = (entry_point, *names)
+    with _PARSING:
+        fixed = has_fixed_calls(tests.style, tests.code, functions, changes_arguments=return_arguments)
     return _suite(
         prompt,
-        (entry_point, *names),
+        functions,
         imports,
         tests.style,
         tests.code,
         tests.tolerance,
         return_arguments=return_arguments,
+        fixed=fixed,
     )
 
 
 @lru_cache(maxsize=_TASKS_KEPT)
 def _expressions(prompt: str, entry_point: str, expressions: tuple[str, ...]) -> Suite:
-    return _suite(prompt, (entry_point,), "", "expressions", json.dumps(expressions), 0.0, return_arguments=False)
+    with _PARSING:
+        fixed = has_fixed_calls("expressions", expressions, (entry_point,), changes_arguments=False)
+    code = json.dumps(expressions)
+    return _suite(prompt, (entry_point,), "", "expressions", code, 0.0, return_arguments=False, fixed=fixed)
 
 
 def expression_tests(task: PublicTask, expressions: Sequence[str]) -> Suite:
@@ -83,6 +93,7 @@ def _suite(
     tolerance: float,
     *,
     return_arguments: bool,
+    fixed: bool,
 ) -> Suite:
     message = {
         "prompt": prompt,
@@ -93,7 +104,7 @@ def _suite(
         "tolerance": tolerance,
     }
     key = hashlib.sha256(json.dumps(message).encode()).hexdigest()
-    return Suite(names, return_arguments, message | {"return_arguments": return_arguments}, key)
+    return Suite(names, return_arguments, message | {"return_arguments": return_arguments}, key, fixed)
 
 
 def _borrowed(prompt: str, entry_point: str, tests: str, reference: str) -> tuple[list[str], str]:

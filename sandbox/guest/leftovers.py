@@ -60,6 +60,11 @@ def kill_descendants() -> None:
         _signal(stopped, signal.SIGKILL)
 
 
+def has_company(pid: int) -> bool:
+    """Whether this process has a descendant beside the child `pid`."""
+    return bool(_descendants() - {pid})
+
+
 def _signal(pids: set[int], number: signal.Signals) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):

@@ -6,6 +6,7 @@ call before its turn. While it owes an answer its clock runs; a message that it 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -13,7 +14,7 @@ import struct
 import time
 from typing import Any
 
-from . import separation, wire
+from . import leftovers, separation, wire
 
 _BUFFER_BYTES = 1 << 14
 _HELD_BACK_S = 0.002
@@ -21,8 +22,8 @@ _HELD_BACK_S = 0.002
 _QUICK_ANSWERS = 16
 _QUICK_ANSWER = struct.pack("ll", 0, 1000)
 """Seconds and microseconds that an answer may take to be taken without a look at anything else."""
-_ROOM_BYTES = 1 << 16
-"""What the buffer of an idle channel takes at once on any Linux."""
+_SECOND_ANSWER_S = 0.1
+"""How long a run with more processes than one has, once it owes nothing, to say what it should not."""
 
 
 class Host:
@@ -215,6 +216,7 @@ class Run:
         self._answers = Answers(host, buffers.answers)
         self._batch_inlet: wire.Inlet | None = None
         self._batch = memoryview(b"")
+        self._unsent = memoryview(b"")
         self._last = False
         self._confined = False
         child.channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _QUICK_ANSWER)
@@ -263,8 +265,12 @@ class Run:
             ended = None
             if self._child.output_fd in ready:
                 ended = self._take_output()
+            if ended is None and self._unsent:
+                ended = self._send_rest()
             if ended is None and channel_fd in ready:
-                ended = self._take_message()
+                # It may be ready and have nothing: an urgent byte is no message.
+                with contextlib.suppress(BlockingIOError):
+                    ended = self._take_message()
             elif ended is None and self._child.pidfd in ready:
                 ended = "ended", ""
             if ended is None and host_fd in ready:
@@ -275,7 +281,7 @@ class Run:
     def _take_quick_answers(self) -> tuple[str, str] | None:
         """Take answers for as long as each comes at once: most do, and then this is all there is to watch."""
         for _ in range(_QUICK_ANSWERS):
-            if not self._clock.running or not self._confined:
+            if not self._clock.running or not self._confined or self._unsent:
                 return None
             try:
                 ended = self._take_message()
@@ -286,7 +292,10 @@ class Run:
         return None
 
     def _take_output(self) -> tuple[str, str] | None:
-        count = os.readv(self._child.output_fd, [self._output])
+        try:
+            count = os.readv(self._child.output_fd, [self._output])
+        except BlockingIOError:
+            return None
         self._output_filled = max(self._output_filled, count)
         if count == 0:
             self._poll.unregister(self._child.output_fd)
@@ -302,10 +311,13 @@ class Run:
             return "output", "sent more than allowed"
         except TamperedError as error:
             return "tampered", str(error)
-        if not self._clock.running:
+        if not self._clock.running or self._unsent:
             return "tampered", "a message that nobody asked for"
         if message is None:
             return None
+        if (self._clock.remaining_s() or 0.0) <= 0:
+            # However late the worker came to look: an answer after the limit is none.
+            return "timeout", self._clock.reason
         kind = message[wire.HEADER.size - 1]
         if not self._confined:
             if kind != wire.HELLO:
@@ -324,7 +336,7 @@ class Run:
             return None
         if self._host.inlet.kind == wire.STOP:
             self._host.inlet.wipe()
-            return "", ""
+            return ("", "") if self._clock.running else self._end()
         self._batch_inlet = self._host.keep()
         payload = self._batch_inlet.frame[wire.HEADER.size :]
         flags, self._batch = payload[0], payload[1:]
@@ -342,7 +354,7 @@ class Run:
         if not self._batch:
             self._drop_batch()
             if self._last:
-                return ("tampered", "a message that nobody asked for") if self._says_more() else ("", "")
+                return self._end()
             self._answers.flush()
             return None
         length, _ = wire.HEADER.unpack_from(self._batch)
@@ -352,18 +364,35 @@ class Run:
         return self._give(message)
 
     def _give(self, message: memoryview) -> tuple[str, str] | None:
-        channel = self._child.channel
+        self._unsent = message
+        ended = self._send_some()
+        if self._unsent:
+            self._poll.modify(self._child.channel.fileno(), select.POLLIN | select.POLLOUT)
+        return ended
+
+    def _send_rest(self) -> tuple[str, str] | None:
+        ended = self._send_some()
+        if not self._unsent:
+            self._poll.modify(self._child.channel.fileno(), select.POLLIN)
+        return ended
+
+    def _send_some(self) -> tuple[str, str] | None:
+        """Send what there is room for. A process may not read, or look without taking; its clock runs meanwhile."""
         try:
-            if len(message) > _ROOM_BYTES:
-                channel.settimeout(max(self._clock.remaining_s() or 0.0, 0.001))
-            channel.sendall(message)
-        except TimeoutError:
-            return "timeout", "did not take its arguments in time"
+            self._unsent = self._unsent[self._child.channel.send(self._unsent, socket.MSG_DONTWAIT) :]
+        except BlockingIOError:
+            return None
         except OSError:
             return "ended", "closed its channel"
-        finally:
-            channel.settimeout(None)
         return None
+
+    def _end(self) -> tuple[str, str]:
+        """End a run that owes nothing: it must not say more, as a second process of it may do a little later."""
+        says_more = self._says_more()
+        if not says_more and leftovers.has_company(self._child.pid):
+            time.sleep(_SECOND_ANSWER_S)
+            says_more = self._says_more()
+        return ("tampered", "a message that nobody asked for") if says_more else ("", "")
 
     def _says_more(self) -> bool:
         try:
@@ -372,7 +401,7 @@ class Run:
             return False
 
     def _drop_batch(self) -> None:
-        self._batch = memoryview(b"")
+        self._batch = self._unsent = memoryview(b"")
         if self._batch_inlet is not None:
             self._batch_inlet.wipe()
             self._batch_inlet = None

@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import platform
 import resource
 import signal
 import socket
 from typing import Any, Callable, NamedTuple
 
-from . import leftovers, wire
+from . import leftovers, syscalls, wire
 
 CHANNEL_FD = 3
 _CLONE_NEWNS = 0x00020000
@@ -33,9 +32,6 @@ _PR_SET_NO_NEW_PRIVS = 38
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 # Made once: a new ctypes array type costs as much as the rest of a child's start.
 _NO_CAPABILITIES = ((ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)())
-_CLONE_SYSCALL = {"x86_64": 56, "aarch64": 220}.get(platform.machine())
-_KEYCTL_SYSCALL = {"x86_64": 250, "aarch64": 219}.get(platform.machine())
-_KEYCTL_JOIN_SESSION_KEYRING = ctypes.c_long(1)
 
 # PyDLL keeps the interpreter's lock across the call, which a fork made behind Python's back needs.
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -101,6 +97,8 @@ class Separation:
                 os._exit(0)
         theirs.close()
         os.close(output_write)
+        # Its other end can be opened anew for reading, through /proc: what was there may be gone.
+        os.set_blocking(output_read, False)
         return Child(pid, os.pidfd_open(pid), ours, output_read, self._uid())
 
     def finish(self, child: Child) -> Remains:
@@ -142,9 +140,10 @@ class Separation:
         self._confine(limits)
         # A change of user id clears it. Where the worker is killed from outside, its runs shall not go on.
         _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
-        _leave_session_keyring()
+        syscalls.leave_session_keyring()
         _set_rlimits(limits, processes=self._process_limit(limits))
         os.setsid()
+        syscalls.refuse()
 
     def _confine(self, limits: dict[str, Any]) -> None:
         folder = f"{self.work_root}/run-{self.runs}"
@@ -219,9 +218,7 @@ class NamespaceSeparation(Separation):
         self.outer_uid, self.outer_gid = os.getuid(), os.getgid()
 
     def _fork(self) -> int:
-        if _CLONE_SYSCALL is None:
-            raise OSError(f"namespaces per run are not supported on {platform.machine()}")
-        pid = int(_libc.syscall(ctypes.c_long(_CLONE_SYSCALL), _CLONE_FLAGS, None, None, None, None))
+        pid = int(_libc.syscall(syscalls.number("clone"), _CLONE_FLAGS, None, None, None, None))
         if pid < 0:
             _check(-1, "clone")
         return pid
@@ -264,12 +261,6 @@ def _set_rlimits(limits: dict[str, Any], processes: int) -> None:
         _, hard = resource.getrlimit(kind)
         ceiling = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (ceiling, ceiling))
-
-
-def _leave_session_keyring() -> None:
-    """Join a new one: keys in one that runs share would outlive them. Where that is forbidden, so are keys."""
-    if _KEYCTL_SYSCALL is not None:
-        _libc.syscall(ctypes.c_long(_KEYCTL_SYSCALL), _KEYCTL_JOIN_SESSION_KEYRING, None)
 
 
 def _mount(kind: bytes, folder: bytes, options: bytes | None) -> None:

@@ -4,9 +4,9 @@ This process never runs the candidate: each call crosses as plain data and its o
 candidate did wrong is recorded where test code that catches everything cannot hide it. One such process tests many
 programs against the same tests, one after the other, each in a module of its own.
 
-Calls that an earlier program's tests made are foreseen: the host has the candidate answer them in advance, and the
-outcome is here already when the tests come to the call. A call that differs from the foreseen one makes the whole run
-void; the host does it again without foresight from there on. So foresight never changes a verdict.
+Calls that an earlier program's tests made are foreseen where no answer can change them: the host has the candidate
+answer them in advance, and the outcome is here already when the tests come to the call. Tests that make another call
+all the same, by a clock for instance, make the run void; the host does it again without foresight from there on.
 """
 
 from __future__ import annotations

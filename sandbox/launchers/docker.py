@@ -34,8 +34,6 @@ _FIRST_UID, _UID_COUNT = 10_000, 50_000
 _BOX_MEMORY_BYTES = 2 << 30
 _CONNECT_S = 10
 _BUILD_S = 600
-_IO_URING_REFUSED_SINCE = 25
-"""The first Docker Engine whose default filter refuses io_uring."""
 
 
 class DockerLauncher:
@@ -45,7 +43,6 @@ class DockerLauncher:
     promise = "containers without network or capabilities, read-only, memory and processes bounded per box"
 
     def __init__(self) -> None:
-        self.not_promised: frozenset[str] = frozenset()
         self._client: DockerClient | None = None
         self._image_id = ""
         self._tried: deque[Box] = deque()
@@ -59,8 +56,6 @@ class DockerLauncher:
             SandboxError: one of these fails.
         """
         self.clean()
-        if not _filters_system_calls(self._engine()):
-            self.not_promised = frozenset({"system calls"})
         self._image_id = self._find_image() or build_image()
         if not self._tried:
             box = self._start()
@@ -155,19 +150,6 @@ class DockerLauncher:
         except BoxLostError:
             kill()
             raise
-
-
-def _filters_system_calls(client: DockerClient) -> bool:
-    """Whether the engine's default filter refuses what programs have no use for, io_uring among it."""
-    import docker
-
-    try:
-        info = client.info()
-    except docker.errors.DockerException as error:
-        raise SandboxError(f"the engine does not describe itself: {error}") from error
-    filtered = any("name=seccomp" in option for option in info.get("SecurityOptions") or ())
-    major = str(info.get("ServerVersion", "")).partition(".")[0]
-    return filtered and major.isdigit() and int(major) >= _IO_URING_REFUSED_SINCE
 
 
 def _remove(api: Any, container: str) -> None:

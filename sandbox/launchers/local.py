@@ -51,11 +51,6 @@ def interpreter() -> Path:
     )
 
 
-def prefix(python: Path) -> Path:
-    """The folder that holds an interpreter's standard library."""
-    return python.parent.parent
-
-
 def _readable_by_others(path: Path) -> bool:
     return all(part.stat().st_mode & stat.S_IXOTH for part in (path, *path.parents))
 

@@ -30,7 +30,7 @@ class ProcessLauncher:
     @property
     def not_promised(self) -> frozenset[str]:
         """Most; without root also that programs run as another user."""
-        weak = {"network", "host files", "user namespaces", "system calls", "total memory", "total disk"}
+        weak = {"network", "host files", "user namespaces", "total memory", "total disk"}
         return frozenset(weak if os.geteuid() == 0 else weak | {"own user", "leftovers"})
 
     def prepare(self) -> None:

@@ -2,12 +2,13 @@
 
 import ast
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from codebudget.errors import UserError
 from codebudget.records import PublicTask, ReferenceCheck, Task, Verdict
 from codebudget.sandbox import Job, Sandbox
+from codebudget.sandbox.box import Launcher
 
 MakeTask = Callable[..., Task]
 Grade = Callable[[Task, str], Verdict]
@@ -429,3 +430,39 @@ def test_all_humaneval_references_pass_split(sandbox: Sandbox) -> None:
     assert len(tasks) == 164
     checks = {check.task_id: check for check in sandbox.check(tasks)}
     assert [(name, check.detail) for name, check in checks.items() if not check.ok or check.integrity != "split"] == []
+
+
+SPINNING = """
+import time
+end = time.process_time() + {cpu_s}
+while time.process_time() < end:
+    pass
+def f(x):
+    return sorted(x)
+"""
+
+
+@pytest.fixture(scope="session")
+def usual(launcher: Launcher) -> Iterator[Sandbox]:
+    """A sandbox whose limits follow from the reference: half a second of processor time, three by the clock."""
+    with Sandbox(launcher, workers=2) as one:
+        yield one
+
+
+@pytest.mark.parametrize(
+    ("cpu_s", "status", "again"),
+    [(0.2, "passed", False), (0.45, "passed", True), (0.55, "timeout", True), (3.0, "timeout", False)],
+)
+def test_a_program_near_its_limit_is_run_again_alone_and_says_so(
+    usual: Sandbox, sort: Task, cpu_s: float, status: str, again: bool
+) -> None:
+    checked = next(usual.check([sort]))
+    ((_, verdict),) = usual.grade([Job(sort, checked, SPINNING.format(cpu_s=cpu_s))])
+    assert (verdict.status, bool(verdict.second_look)) == (status, again)
+    assert not again or "run again alone" in verdict.second_look
+
+
+def test_a_program_that_waits_is_judged_at_once(usual: Sandbox, sort: Task) -> None:
+    checked = next(usual.check([sort]))
+    ((_, verdict),) = usual.grade([Job(sort, checked, f"import time\ntime.sleep(2.7)\n{SORT}")])
+    assert (verdict.status, verdict.second_look) == ("passed", "")

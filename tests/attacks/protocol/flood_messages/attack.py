@@ -1,5 +1,5 @@
 import os, struct
-def say(payload, kind=3, length=None):
+def say(payload, kind=6, length=None):
     os.write(3, struct.pack("!IB", len(payload) if length is None else length, kind) + payload)
 
 

@@ -3,7 +3,7 @@ import os
 import struct
 
 
-def say(payload, kind=3):
+def say(payload, kind=6):
     os.write(3, struct.pack("!IB", len(payload), kind) + payload)
 
 

@@ -1,0 +1,136 @@
+"""System calls that a run may not make: their effects would outlive it, or reach the worker that watches it.
+
+- Programs in one box share its network namespace: ports in TIME_WAIT and counters of packets tell the next one of the
+  last. So there are sockets of the family UNIX alone, and io_uring, which opens others past any filter, is not there.
+- A descriptor that is sent over the channel becomes the worker's, and closing it takes as long as its maker wants (a
+  socket with SO_LINGER). sendmsg(2) alone sends descriptors.
+- Keys outlive the process that adds them, and so do BPF programs; userfaultfd(2) can hold up whoever reads memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+
+_NUMBERS: dict[str, dict[str, int]] = {
+    "x86_64": {
+        "clone": 56, "socket": 41, "socketpair": 53, "keyctl": 250, "seccomp": 317,
+        "add_key": 248, "request_key": 249, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
+        "userfaultfd": 323, "bpf": 321, "perf_event_open": 298, "sendmsg": 46, "sendmmsg": 307,
+    },
+    "aarch64": {
+        "clone": 220, "socket": 198, "socketpair": 199, "keyctl": 219, "seccomp": 277,
+        "add_key": 217, "request_key": 218, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
+        "userfaultfd": 282, "bpf": 280, "perf_event_open": 241, "sendmsg": 211, "sendmmsg": 269,
+    },
+}  # fmt: skip
+"""Of the kernel's tables, arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h."""
+
+_AUDIT_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_REFUSED = {
+    "keyctl": errno.EPERM,
+    "add_key": errno.EPERM,
+    "request_key": errno.EPERM,
+    "io_uring_setup": errno.ENOSYS,
+    "io_uring_enter": errno.ENOSYS,
+    "io_uring_register": errno.ENOSYS,
+    "userfaultfd": errno.EPERM,
+    "bpf": errno.EPERM,
+    "perf_event_open": errno.EPERM,
+    "sendmsg": errno.EPERM,
+    "sendmmsg": errno.EPERM,
+}
+"""What each of these fails with: as where the kernel has it not, or does not allow it."""
+
+_AF_UNIX = 1
+_KEYCTL_JOIN_SESSION_KEYRING = ctypes.c_long(1)
+
+_LOAD_WORD, _JUMP_IF_EQUAL, _JUMP_IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
+_ALLOW, _FAIL_WITH = 0x7FFF0000, 0x00050000
+_X32_BIT = 0x40000000
+_SECCOMP_SET_MODE_FILTER = ctypes.c_ulong(1)
+_SECCOMP_FILTER_FLAG_SPEC_ALLOW = ctypes.c_ulong(4)
+"""Older kernels would else slow a filtered process down by their guard against Spectre's fourth variant."""
+
+# PyDLL keeps the interpreter's lock across the call, which a fork made behind Python's back needs.
+_libc = ctypes.PyDLL(None, use_errno=True)
+
+
+def number(name: str) -> ctypes.c_long:
+    """The number of a system call on this processor.
+
+    Raises:
+        OSError: It is not known here.
+    """
+    try:
+        return ctypes.c_long(_NUMBERS[platform.machine()][name])
+    except KeyError:
+        raise OSError(f"boxes are not supported on {platform.machine()}") from None
+
+
+def leave_session_keyring() -> None:
+    """Join a new one: keys in one that runs share would outlive them. Where that is forbidden, so are keys."""
+    _libc.syscall(number("keyctl"), _KEYCTL_JOIN_SESSION_KEYRING, None)
+
+
+def refuse() -> None:
+    """Refuse those calls to this process and all that it starts, for good.
+
+    Raises:
+        OSError: The kernel has no filters (CONFIG_SECCOMP_FILTER).
+    """
+    result = _libc.syscall(number("seccomp"), _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_SPEC_ALLOW, _PROGRAM)
+    if result != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"seccomp: {os.strerror(error)}")
+
+
+def _statement(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    return struct.pack("=HBBI", code, if_true, if_false, value)
+
+
+def _fail(error: int) -> bytes:
+    return _statement(_RETURN, _FAIL_WITH | error)
+
+
+def _program(machine: str) -> bytes:
+    """The filter, in classic BPF: numbers of another architecture or of x32 are unknown calls."""
+    numbers = _NUMBERS[machine]
+    lines = [
+        _statement(_LOAD_WORD, _ARCHITECTURE_AT),
+        _statement(_JUMP_IF_EQUAL, _AUDIT_ARCHITECTURES[machine], 1, 0),
+        _fail(errno.ENOSYS),
+        _statement(_LOAD_WORD, _NUMBER_AT),
+        _statement(_JUMP_IF_AT_LEAST, _X32_BIT, 0, 1),
+        _fail(errno.ENOSYS),
+    ]
+    for name, error in _REFUSED.items():
+        lines += [_statement(_JUMP_IF_EQUAL, numbers[name], 0, 1), _fail(error)]
+    for name in ("socket", "socketpair"):
+        lines += [
+            _statement(_JUMP_IF_EQUAL, numbers[name], 0, 4),
+            _statement(_LOAD_WORD, _FIRST_ARGUMENT_AT),
+            _statement(_JUMP_IF_EQUAL, _AF_UNIX, 1, 0),
+            _fail(errno.EAFNOSUPPORT),
+            _statement(_RETURN, _ALLOW),
+        ]
+    return b"".join([*lines, _statement(_RETURN, _ALLOW)])
+
+
+def _compiled() -> ctypes.Array[ctypes.c_char] | None:
+    """The kernel's `struct sock_fprog`, with the filter behind it."""
+    if platform.machine() not in _NUMBERS:
+        return None
+    code = _program(platform.machine())
+    memory = ctypes.create_string_buffer(16 + len(code))
+    header = struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(memory) + 16)
+    memory.raw = header + code
+    return memory
+
+
+# Made once, in the worker: its children have it at the same address.
+_PROGRAM = _compiled()

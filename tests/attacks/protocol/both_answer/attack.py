@@ -1,0 +1,6 @@
+import os
+
+
+def solve(numbers):
+    os.fork()
+    return sorted(set(numbers))
