@@ -16,6 +16,7 @@ from .work import Work, decode_work, prefill_work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from importlib.resources.abc import Traversable
 
     from ..records import Workload
     from .models import Model
@@ -115,14 +116,19 @@ class Errors(NamedTuple):
     p90: float
 
 
+def packaged_calibrations() -> dict[str, Traversable]:
+    """The calibrations that come with codebudget, by name."""
+    folder = resources.files(__package__) / "catalogue" / "calibrations"
+    return {file.name.removesuffix(".json"): file for file in folder.iterdir() if file.name.endswith(".json")}
+
+
 def load_calibration(name: str) -> Calibration:
     """A calibration file, or a packaged one by its name (`paper`).
 
     Raises:
         UserError: There is none of that name, or the file cannot be read as one.
     """
-    folder = resources.files(__package__) / "catalogue" / "calibrations"
-    packaged = {file.name.removesuffix(".json"): file for file in folder.iterdir() if file.name.endswith(".json")}
+    packaged = packaged_calibrations()
     source = packaged.get(name) or Path(name)
     try:
         text = source.read_text(encoding="utf-8")

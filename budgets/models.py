@@ -97,6 +97,26 @@ def find_family(name: str) -> Family:
     return _load(name.lower())
 
 
+def catalogue_model(name: str, family: str = DEFAULT_FAMILY) -> Model | None:
+    """The model of the packaged catalogue that a name stands for, None where there is none: no file is looked for.
+
+    Args:
+        name: An alias in `family`, a catalogue name, or a Hugging Face id of the catalogue, in any case.
+        family: Where aliases are looked up.
+
+    Raises:
+        UserError: There is no such family.
+    """
+    wanted = name.lower()
+    for model in find_family(family).models:
+        if wanted == model.alias:
+            return model
+    for model in _everything():
+        if wanted in (model.name, (model.hf_id or "").lower()):
+            return model
+    return None
+
+
 def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
     """The model that a name stands for.
 
@@ -110,25 +130,23 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
     Raises:
         UserError: Nothing fits, or the `config.json` cannot be used.
     """
-    chosen = find_family(family)
-    wanted = name.lower()
-    for model in chosen.models:
-        if wanted == model.alias:
-            return model
-    everything = [model for known in families() for model in known.models]
-    for model in everything:
-        if wanted in (model.name, (model.hf_id or "").lower()):
-            return model
+    known = catalogue_model(name, family)
+    if known is not None:
+        return known
     for file in (name, os.path.join(name, "config.json")):
         if os.path.isfile(file):
             return _local_model(name, Path(file))
-    hint = _unknown_model(name, chosen, everything)
+    hint = _unknown_model(name, find_family(family), _everything())
     if not looks_like_hub_id(name) or os.path.exists(name):
         raise UserError(hint)
     config_file = hub_config_file(name)
     if config_file is None:
         raise UserError(f"{hint}; no config.json of {name} is on the Hugging Face hub, or it cannot be reached")
     return _local_model(name, Path(config_file), hub=True)
+
+
+def _everything() -> list[Model]:
+    return [model for known in families() for model in known.models]
 
 
 @functools.cache
