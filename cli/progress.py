@@ -24,8 +24,11 @@ def shown_progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
+    from ..report.printable import printable
+
     columns = (
-        TextColumn("{task.description}"),
+        # A step may be named after what a stranger's file says.
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
@@ -39,7 +42,7 @@ def shown_progress() -> Iterator[Progress]:
             if step not in started:
                 for earlier in started.values():
                     bars.update(earlier, visible=False)
-                started[step] = bars.add_task(step, total=total, rate="")
+                started[step] = bars.add_task(printable(step), total=total, rate="")
             bars.update(started[step], completed=done, total=total)
             speed = bars.tasks[started[step]].speed
             bars.update(started[step], rate="" if speed is None else f"{speed:.1f}/s")
