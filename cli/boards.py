@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,11 @@ from .progress import warn
 from .samples import NamedArm, files_by_arm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ..grading import Progress
-    from ..leaderboard.board import BoardFile
+    from ..leaderboard.board import Board, BoardFile
     from ..leaderboard.manifest import SandboxCheck
-    from ..leaderboard.recheck import Loaded
     from ..leaderboard.results import Entry
     from ..leaderboard.run import ArmInput
     from ..rankers import Ranker
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..sampler.store import Store
     from ..sandbox import Sandbox
     from ..tasks import Benchmark
+    from .planning import Planned
 
 OFFERED = frozenset({"execution", "logprobs"})
 """What rankers of a board may need; see `rankers.Need`."""
@@ -52,45 +53,70 @@ def load_whole(file: BoardFile, place: int) -> Benchmark:
     from ..tasks import load_benchmark
 
     table = file.board.benchmarks[place]
-    is_file = table.name.endswith((".jsonl", ".json", ".gz", ".parquet"))
     with file.at("benchmarks", place, "name"):
-        return load_benchmark(_beside(file, table.name) if is_file else table.name, table.fields or None)
+        name = _beside(file, table.name) if _is_file(table.name) else table.name
+        return load_benchmark(name, table.fields or None)
 
 
-def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark]) -> list[Entry]:
+def calibration_of(file: BoardFile) -> str | None:
+    """The calibration that a board names: a file of its folder, or one that comes with codebudget."""
+    named = file.board.budget.calibration
+    if named is None:
+        return None
+    path = _beside(file, named)
+    return path if Path(path).is_file() else named
+
+
+def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark], calibration: str | None) -> list[Entry]:
     """Every benchmark of a board with its arms planned.
+
+    Args:
+        file: The board.
+        benchmarks: Its benchmarks, in its order.
+        calibration: Of runtimes: a file, or one that comes with codebudget; whatever the board says of it.
 
     Raises:
         UserError: An arm or the budget is wrong; the message names the line.
     """
     from ..leaderboard.results import Entry
 
-    board, budget = file.board, file.board.budget
+    board = file.board
     for number, arm in enumerate(board.arms):
         with file.at("arms", number):
             _check_arm(arm, board.family)
     entries = []
     for table, benchmark in zip(board.benchmarks, benchmarks, strict=True):
         with file.at("budget"):
-            planned = plan_from_options(
-                board.arms,
-                family=board.family,
-                match=None if budget.match is None else Match(budget.match),
-                budget=budget.limit,
-                benchmark=benchmark,
-                prompt_tokens=budget.prompt_tokens,
-                output_tokens=budget.output_tokens,
-                convention=None if budget.convention is None else Convention(budget.convention),
-                tolerance=budget.tolerance,
-                hardware=budget.hardware,
-                regime=RegimeName(budget.regime),
-                calibration=None if budget.calibration is None else _beside(file, budget.calibration),
-                usd_per_hour=budget.usd_per_hour,
-                usd_per_mtok=budget.usd_per_mtok,
-                concurrency=budget.concurrency,
-            )
+            planned = _planned(board, benchmark, calibration)
         entries.append(Entry(table.name, benchmark, planned.plans, planned.workload, planned.conditions))
     return entries
+
+
+def _planned(board: Board, benchmark: Benchmark, calibration: str | None) -> Planned:
+    budget = board.budget
+    try:
+        return plan_from_options(
+            board.arms,
+            family=board.family,
+            match=None if budget.match is None else Match(budget.match),
+            budget=budget.limit,
+            benchmark=benchmark,
+            prompt_tokens=budget.prompt_tokens,
+            output_tokens=budget.output_tokens,
+            convention=None if budget.convention is None else Convention(budget.convention),
+            tolerance=budget.tolerance,
+            hardware=budget.hardware,
+            regime=RegimeName(budget.regime),
+            calibration=calibration,
+            usd_per_hour=budget.usd_per_hour,
+            usd_per_mtok=budget.usd_per_mtok,
+            concurrency=budget.concurrency,
+        )
+    except UserError:
+        raise
+    except (ArithmeticError, ValueError) as error:
+        # Prices of 0 and of 1e308 dollars among others.
+        raise UserError(f"costs cannot be computed of these amounts ({type(error).__name__}); change them") from None
 
 
 def load_rankers(file: BoardFile) -> dict[str, Ranker]:
@@ -103,40 +129,23 @@ def load_rankers(file: BoardFile) -> dict[str, Ranker]:
     for name in file.board.all_rankers:
         place = file.board.rankers.index(name) if name in file.board.rankers else 0
         with file.at("rankers", place):
-            loaded[name] = _offered(_ranker_spec(file, name))
+            loaded[name] = offered_ranker(with_files(name, lambda path: _beside(file, path)))
     return loaded
 
 
-def _offered(spec: str) -> Ranker:
+def offered_ranker(typed: str) -> Ranker:
+    """A ranker that needs nothing but what a board offers. Where a file is named it is loaded, and so run.
+
+    Raises:
+        UserError: There is no such ranker, or it needs more.
+    """
     from ..rankers import load_ranker
 
-    ranker = load_ranker(spec)
+    ranker = load_ranker(typed)
     lacking = sorted(ranker.needs - OFFERED)
     if lacking:
-        raise UserError(f"{spec} needs {' and '.join(lacking)}, which a board does not offer; leave it out")
+        raise UserError(f"{typed} needs {' and '.join(lacking)}, which a board does not offer; leave it out")
     return ranker
-
-
-def rankers_here(file: BoardFile) -> Loaded:
-    """The rankers of a stranger's board that are here, and why others are not.
-
-    A file is loaded, and so run, only where it lies below the folder that the board's paths are relative to.
-    """
-    from ..leaderboard.recheck import Loaded
-
-    folder = file.path.parent.resolve()
-    loaded, missing = {}, {}
-    for name in file.board.all_rankers:
-        spec = _ranker_spec(file, name)
-        path = spec.rpartition(":")[0]
-        if path.endswith(".py") and not Path(path).resolve().is_relative_to(folder):
-            missing[name] = f"its file would not lie below {folder}"
-            continue
-        try:
-            loaded[name] = _offered(spec)
-        except UserError as error:
-            missing[name] = str(error)
-    return Loaded(loaded, missing)
 
 
 @contextmanager
@@ -291,8 +300,41 @@ def _files(file: BoardFile, place: int, entry: Entry) -> dict[str, list[str]]:
         return files_by_arm(options, [NamedArm(plan.arm, plan.precision) for plan in entry.plans])
 
 
-def _ranker_spec(file: BoardFile, name: str) -> str:
-    return str(file.path.parent / name) if name.rpartition(":")[0].endswith(".py") else name
+def with_files(typed: str, place: Callable[[str], str]) -> str:
+    """A ranker as typed, with the file of every link that has one put where `place` says.
+
+    Raises:
+        UserError: It is not of the form of a ranker, or `place` raises it.
+    """
+    from ..rankers.specs import parse
+
+    links = []
+    for link in parse(typed):
+        path, colon, name = link.name.rpartition(":")
+        parameters = [f"{key}={value}" for key, value in link.parameters.items()]
+        links.append(",".join([f"{place(path)}:{name}" if colon else link.name, *parameters]))
+    return "+".join(links)
+
+
+def verify_command(file: BoardFile, run: Path) -> str:
+    """What to type to verify a run of a board, with the files that nobody opens who does not name them."""
+    named = [("--benchmark-file", table.name) for table in file.board.benchmarks if _is_file(table.name)]
+
+    def keep(path: str) -> str:
+        named.append(("--ranker-file", path))
+        return path
+
+    for ranker in file.board.all_rankers:
+        with_files(ranker, keep)
+    calibration = file.board.budget.calibration
+    if calibration is not None and Path(_beside(file, calibration)).is_file():
+        named.append(("--calibration-file", calibration))
+    options = [word for option, path in dict.fromkeys(named) for word in (option, _beside(file, path))]
+    return shlex.join(["codebudget", "leaderboard", "verify", str(run), *options])
+
+
+def _is_file(benchmark: str) -> bool:
+    return benchmark.endswith((".jsonl", ".json", ".gz", ".parquet"))
 
 
 def _beside(file: BoardFile, name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ import typer
 from ..errors import MachineError
 from .boards import (
     arm_inputs,
+    calibration_of,
     check_draws,
     drawing_of,
     examined,
@@ -21,22 +21,19 @@ from .boards import (
     load_tasks,
     open_sandbox,
     plan_board,
-    rankers_here,
+    verify_command,
 )
-from .grading import DEFAULT_STORE, FreshOption, SandboxOption, StoreOption, WorkersOption
+from .grading import DEFAULT_STORE, FreshOption, StoreOption
 from .leaderboard_build import build
+from .leaderboard_verify import verify
 from .progress import shown_progress, warn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..leaderboard.recheck import Verification
-
 app = typer.Typer(no_args_is_help=True, help="Leaderboard runs: what a file declares, for anyone to verify.")
 app.command()(build)
-
-MOST_SHOWN = 20
-"""Differences that are printed; `--json` has all."""
+app.command()(verify)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -65,7 +62,7 @@ def run(
     folder = Path(out) if out is not None else Path(f"{file.path.stem}-run")
     check_out(folder)
     clock = Clock()
-    entries = plan_board(file, load_tasks(file))
+    entries = plan_board(file, load_tasks(file), calibration_of(file))
     rankers = load_rankers(file)
     drawing = drawing_of(file, fresh)
     check_draws(file, entries, drawing)
@@ -94,64 +91,11 @@ def run(
             clock=clock,
             progress=progress,
         )
-    _show_run(made.results, made.manifest, folder, as_json)
+    _show_run(made.results, made.manifest, folder, verify_command(file, folder), as_json)
     if made.sandbox_errors:
         raise MachineError(
             f"the sandbox failed on {made.sandbox_errors} programs, whose tasks are left out; run the command again"
         )
-
-
-@app.command()
-def verify(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory.")],
-    sample: Annotated[
-        int | None,
-        typer.Option("--sample", min=1, metavar="N", help="Grade only N verdicts again.", show_default="all"),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Chooses the sample.")] = 0,
-    beside: Annotated[
-        str, typer.Option("--beside", metavar="DIR", help="What paths in the run's board are relative to.")
-    ] = ".",
-    sandbox: SandboxOption = "auto",
-    workers: WorkersOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Check a run that anybody made: hashes, verdicts, rankings and every number; exit 1 where something differs.
-
-    Candidates are graded again in a sandbox of yours, whatever the run was graded in. No weights and no GPU are needed.
-    """
-    from ..grading import Grader
-    from ..leaderboard.reading import read_run
-    from ..leaderboard.recheck import Verification
-    from ..leaderboard.verify import verify as verify_run
-    from ..sampler.store import open_store
-
-    read = read_run(Path(run), Path(beside))
-    if read.run is None:
-        result = Verification(read.differences, notes=["nothing was graded, since the run cannot be read"])
-    else:
-        file = read.run.board
-        entries = plan_board(file, load_tasks(file))
-        # The board's launcher is a stranger's word, and so is what the store of this folder holds.
-        with (
-            shown_progress() as progress,
-            tempfile.TemporaryDirectory(prefix="codebudget-verify-") as scratch,
-            open_store(Path(scratch) / "store.sqlite") as store,
-            open_sandbox(sandbox, file.board.sandbox.limits.limits(), workers) as opened,
-        ):
-            result = verify_run(
-                read.run,
-                entries,
-                rankers_here(file),
-                Grader(opened, store, progress),
-                sample=sample,
-                seed=seed,
-                progress=progress,
-                found=read.differences,
-            )
-    _show_verification(result, run, read.run_id, as_json)
-    if result.differences:
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -188,50 +132,9 @@ def unpack(
     typer.echo(str(folder))
 
 
-def _show_verification(result: Verification, run: str, run_id: str | None, as_json: bool) -> None:
-    from ..leaderboard.verify import CANNOT_CATCH
-
-    if as_json:
-        answer = {
-            "run": run,
-            "run_id": run_id,
-            "verified": not result.differences,
-            "differences": [one._asdict() for one in result.differences],
-            "flips": result.flips,
-            "unstable": result.unstable,
-            "notes": result.notes,
-            "graded": result.graded,
-            "verdicts": result.verdicts,
-            "ranked": result.ranked,
-            "rankings": result.rankings,
-            "numbers": result.numbers,
-            "cannot_catch": list(CANNOT_CATCH),
-        }
-        typer.echo(json.dumps(answer))
-        return
-    for one in result.differences[:MOST_SHOWN]:
-        typer.echo(f"differs: {one}")
-    if len(result.differences) > MOST_SHOWN:
-        typer.echo(f"differs: {len(result.differences) - MOST_SHOWN} more; --json lists all")
-    for line in result.flips:
-        typer.echo(f"flips at its limit: {line}")
-    for line in result.unstable:
-        typer.echo(f"not the same twice: {line}")
-    for line in result.notes:
-        typer.echo(f"note: {line}")
-    typer.echo(
-        f"graded again {result.graded} of {result.verdicts} verdicts, made again {result.ranked} of {result.rankings} "
-        f"rankings, computed again {result.numbers} values of results.json"
-    )
-    if result.graded < result.verdicts and result.verdicts:
-        typer.echo(f"a run in which one verdict in a hundred was changed passes this with {0.99**result.graded:.2g}")
-    typer.echo(f"{run}: {'DIFFERS' if result.differences else 'verified'}; run id {run_id or 'unknown'}")
-    typer.echo("No verification of the files can catch:")
-    for line in CANNOT_CATCH:
-        typer.echo(f"  {line}")
-
-
-def _show_run(results: Mapping[str, Any], manifest: Mapping[str, Any], folder: Path, as_json: bool) -> None:
+def _show_run(
+    results: Mapping[str, Any], manifest: Mapping[str, Any], folder: Path, next_step: str, as_json: bool
+) -> None:
     for section in results["benchmarks"]:
         for warning in section["warnings"]:
             warn(warning)
@@ -259,4 +162,4 @@ def _show_run(results: Mapping[str, Any], manifest: Mapping[str, Any], folder: P
         typer.echo(f"  with tests: {section['verdict']['with_tests']}")
         typer.echo(f"  without tests: {section['verdict']['without_tests']}")
     typer.echo(f"{folder} is written; run id {manifest['run_id']}")
-    typer.echo(f"codebudget leaderboard verify {folder}")
+    typer.echo(next_step)

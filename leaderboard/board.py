@@ -6,12 +6,14 @@ import re
 import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import MachineError, UserError
 from ..records import BudgetKind, Limits
+from ..sandbox.printable import one_line
+from .files import BOARD, MOST_BYTES
 from .toml_lines import has_key, line_of
 
 if TYPE_CHECKING:
@@ -26,12 +28,18 @@ DEFAULT_RANKERS = ("codebudget", "examples", "majority", "shortest", "first")
 ALWAYS_RANKED = "random"
 REFERENCE = "oracle"
 
+MOST_LINE: Final = 8192
+"""Characters of a line of a board: what a dotted key takes to be read grows with the square of its length."""
+
 Text = Annotated[str, Field(min_length=1)]
-Whole = Annotated[int, Field(ge=1)]
+# What a double holds exactly: larger ones overflow where they are computed with.
+Whole = Annotated[int, Field(ge=1, le=2**53)]
+# Below a tenth of a second not even the sandbox's own controls come to their end.
+Seconds = Annotated[float, Field(ge=0.1, le=86_400)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class BenchmarkTable(_Table):
@@ -83,8 +91,8 @@ class SamplingTable(_Table):
 class LimitsTable(_Table):
     """`[sandbox.limits]`: what one program may use; see `records.Limits`, whose values hold where none is given."""
 
-    cpu_s: Annotated[float, Field(gt=0)] | None = None
-    wall_s: Annotated[float, Field(gt=0)] | None = None
+    cpu_s: Seconds | None = None
+    wall_s: Seconds | None = None
     memory_bytes: Whole | None = None
     output_bytes: Whole | None = None
     processes: Whole | None = None
@@ -113,11 +121,11 @@ class Board(_Table):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: str = ""
     family: Text = "codellama"
-    arms: Annotated[list[Text], Field(min_length=1)]
-    seed: Annotated[int, Field(ge=0)] = 0
-    rankers: Annotated[list[Text], Field(min_length=1)] = list(DEFAULT_RANKERS)
-    ks: list[Whole] | None = None
-    benchmarks: Annotated[list[BenchmarkTable], Field(min_length=1)]
+    arms: Annotated[list[Text], Field(min_length=1, max_length=100)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    rankers: Annotated[list[Text], Field(min_length=1, max_length=50)] = list(DEFAULT_RANKERS)
+    ks: Annotated[list[Whole], Field(max_length=100)] | None = None
+    benchmarks: Annotated[list[BenchmarkTable], Field(min_length=1, max_length=50)]
     budget: BudgetTable = BudgetTable()
     sampling: SamplingTable = SamplingTable()
     sandbox: SandboxTable = SandboxTable()
@@ -170,17 +178,25 @@ def load_board(path: Path) -> BoardFile:
 
 
 def parse_board(path: Path, text: str) -> BoardFile:
-    """`load_board` of a text that was read from `path`.
+    """`load_board` of a text that was read from `path`, which may be a stranger's.
 
     Raises:
         UserError: See there.
     """
+    lines = text.splitlines()
+    if len(text) > MOST_BYTES[BOARD] or any(len(line) > MOST_LINE for line in lines):
+        raise UserError(
+            f"{path}: a board has at most {MOST_BYTES[BOARD]} characters, and {MOST_LINE} in a line; make it shorter"
+        )
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
-        line = found[1] if found else len(text.splitlines()) or 1
+        line = found[1] if found else len(lines) or 1
         raise UserError(f"{path}:{line}: this is not TOML: {error}") from None
+    except (ValueError, RecursionError):
+        # Integers of thousands of digits, and tables of as many levels.
+        raise UserError(f"{path}: a number or a table in it is no part of any board; leave it out") from None
     try:
         board = Board.model_validate(data)
     except ValidationError as error:
@@ -228,11 +244,19 @@ def _explained(error: Any) -> str:
     if kind == "extra_forbidden":
         return "there is no such key; docs/leaderboard.md lists all of them"
     message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{message[0].lower()}{message[1:]}" + ("" if kind == "value_error" else f", not {error['input']!r}")
+    return f"{message[0].lower()}{message[1:]}" + ("" if kind == "value_error" else f", not {_shown(error['input'])}")
+
+
+def _shown(value: object) -> str:
+    try:
+        return one_line(repr(value))
+    except (ValueError, RecursionError):
+        # An integer of thousands of digits, written in hexadecimal, or as many tables in each other.
+        return type(value).__name__
 
 
 def _named(place: Place) -> str:
     named = ""
     for key in place:
         named += f"[{key}]" if isinstance(key, int) else f".{key}" if named else key
-    return named or "the board"
+    return one_line(named) or "the board"

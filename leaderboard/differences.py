@@ -6,13 +6,16 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..sandbox.printable import one_line
+from ..sandbox.printable import MAX_CHARACTERS, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOLERANCE: Final = 1e-9
 """Relative: machines that add in another order differ in the last digits."""
+
+MOST: Final = 10_000
+"""Differences that are kept: more say no more, and a stranger's file could hold a hundred million."""
 
 _ABSENT: Final = "nothing"
 
@@ -33,7 +36,7 @@ class Difference(NamedTuple):
 
 def difference(file: str, row: object, field: str, recorded: object, recomputed: object) -> Difference:
     """A difference with its values as one printable line each: what a run says may be hostile."""
-    return Difference(file, one_line(str(row)), one_line(field), _shown(recorded), _shown(recomputed))
+    return Difference(one_line(file), one_line(str(row)), one_line(field), _shown(recorded), _shown(recomputed))
 
 
 def compare(file: str, row: object, recorded: Any, recomputed: Any, field: str = "") -> Iterator[Difference]:
@@ -69,5 +72,7 @@ def _same(a: object, b: object) -> bool:
 def _shown(value: object) -> str:
     if value is _Absent:
         return _ABSENT
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return one_line(repr(text) if isinstance(value, str) else text)
+    if isinstance(value, str):
+        # Cut before it is quoted, which would take a copy of all of it.
+        return one_line(repr(value[: MAX_CHARACTERS + 1]))
+    return one_line(json.dumps(value, default=str))

@@ -6,13 +6,16 @@ import gzip
 import hashlib
 import json
 import math
+import os
+import stat
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    import io
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 SCHEMA_VERSION: Final = 1
@@ -35,8 +38,23 @@ NAMES: Final = (*HASHED, MANIFEST)
 DIGITS: Final = 12
 """Significant digits of numbers in results.json: past them, machines that add in another order differ."""
 
-MAX_ROWS_BYTES: Final = 8 << 30
-MAX_ROW_BYTES: Final = 64 << 20
+MOST_BYTES: Final[Mapping[str, int]] = {
+    BOARD: 64 << 10,
+    MANIFEST: 4 << 20,
+    RESULTS: 64 << 20,
+    TIMINGS: 256 << 20,
+    REPORT: 64 << 20,
+    CANDIDATES: 2 << 30,
+    VERDICTS: 1 << 30,
+    RANKINGS: 1 << 30,
+}
+"""What each file of a run may come to as it lies there: several times what a million samples make."""
+
+MOST_FILE_BYTES: Final = 8 << 30
+"""The same of any other file, such as an archive."""
+
+MAX_ROWS_BYTES: Final = 4 << 30
+MAX_ROW_BYTES: Final = 16 << 20
 MAX_RATIO: Final = 200
 FREE_BYTES: Final = 64 << 20
 """What a stranger's file of rows, and one row of it, may come to; past `FREE_BYTES` also in relation to its size."""
@@ -53,9 +71,22 @@ def rounded(value: Any) -> Any:
     return value
 
 
+_JSON: Final = json.JSONEncoder(indent=1, sort_keys=True, allow_nan=False)
+
+
 def json_bytes(value: object) -> bytes:
     """A JSON file: keys sorted, ASCII, a line break at the end."""
-    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
+    return _JSON.encode(value).encode() + b"\n"
+
+
+def is_json_bytes(data: bytes, value: object) -> bool:
+    """Whether a file is as `json_bytes` writes the value; what it would write is not held in memory as a whole."""
+    place = 0
+    for part in _JSON.iterencode(value):
+        if not data.startswith(written := part.encode(), place):
+            return False
+        place += len(written)
+    return data[place:] == b"\n"
 
 
 def row_bytes(value: object) -> bytes:
@@ -70,29 +101,73 @@ def write_rows(path: Path, rows: Iterable[object]) -> None:
             file.write(row_bytes(row))
 
 
-def read_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a gzip file, each with its end.
+def open_file(path: Path) -> io.BufferedReader:
+    """Open a file that somebody else put there, for reading.
+
+    Nothing but a plain file is opened: to open a pipe may take for ever, to open a device may do something, and a link
+    leads elsewhere. Whatever takes the file's place meanwhile is refused too.
 
     Raises:
-        UserError: It is damaged, or larger than any run.
+        UserError: It is no plain file, cannot be read, or is larger than `MOST_BYTES` says of its name.
+    """
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise UserError(f"{path} is no plain file; get the run again")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); get the run again") from None
+    file = os.fdopen(descriptor, "rb")
+    found = os.fstat(descriptor)
+    most = _most_bytes(path)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+        file.close()
+        raise UserError(f"{path} is larger than this file of a run may be ({most} bytes); it is no run of codebudget's")
+    return file
+
+
+def read_bytes(path: Path) -> bytes:
+    """All of a file of a run.
+
+    Raises:
+        UserError: As `open_file`.
+    """
+    with open_file(path) as file:
+        # It may grow while it is read.
+        return file.read(_most_bytes(path))
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a gzip file of a run, each with its end.
+
+    Raises:
+        UserError: As `open_file`; it is damaged, or unpacks to more than any run.
     """
     total = 0
-    most = min(MAX_ROWS_BYTES, FREE_BYTES + MAX_RATIO * path.stat().st_size)
-    try:
-        with gzip.open(path, "rb") as file:
-            while line := file.readline(MAX_ROW_BYTES + 1):
-                total += len(line)
-                if len(line) > MAX_ROW_BYTES or total > most:
-                    raise UserError(f"{path}: holds more than a run may; it is no run of codebudget's")
-                yield line
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: cannot be read ({error}); get the run again") from None
+    with open_file(path) as raw:
+        most = min(MAX_ROWS_BYTES, FREE_BYTES + MAX_RATIO * os.fstat(raw.fileno()).st_size)
+        try:
+            with gzip.open(raw, "rb") as file:
+                while line := file.readline(MAX_ROW_BYTES + 1):
+                    total += len(line)
+                    if len(line) > MAX_ROW_BYTES or total > most:
+                        raise UserError(f"{path}: holds more than a run may; it is no run of codebudget's")
+                    yield line
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(f"{path}: cannot be read ({error}); get the run again") from None
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    """The SHA-256 of the bytes of a file of a run, in hexadecimal.
+
+    Raises:
+        UserError: As `open_file`.
+    """
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _most_bytes(path: Path) -> int:
+    return MOST_BYTES.get(path.name, MOST_FILE_BYTES)
 
 
 def is_run(path: Path) -> bool:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..hashing import key_of
+from ..rankers.chain import Chain
+from ..rankers.dedupe import Distinct
 from ..records import Limits  # noqa: TC001 (pydantic reads it)
 from ..sampler.prompting import Settings  # noqa: TC001 (as above)
 
@@ -100,7 +102,7 @@ class ModelPart(_Part):
 
 
 class RankerPart(_Part):
-    """A ranker, and the hash of the file that defines it."""
+    """A ranker, and the hash of the file that defines it; of a chain, the hash over those of all its links."""
 
     name: str
     version: str
@@ -161,5 +163,14 @@ def ranker_part(ranker: Ranker) -> RankerPart:
         needs=tuple(sorted(ranker.needs)),
         # A file that was named is loaded as a module that has no package.
         origin=package if "." in type(ranker).__module__ or file is None else Path(file).name,
-        sha256=hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None,
+        sha256=_source_sha256(ranker),
     )
+
+
+def _source_sha256(ranker: Ranker) -> str | None:
+    file = inspect.getsourcefile(type(ranker))
+    own = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None
+    if not isinstance(ranker, Chain | Distinct):
+        return own
+    # What these two do is what their links do.
+    return key_of(own, *map(_source_sha256, ranker.links))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import tarfile
 import zlib
@@ -29,12 +30,12 @@ def pack(run: Path, archive: Path) -> None:
     """Write a run to an archive: its files alone, without times, owners or folders.
 
     Raises:
-        UserError: It is no whole run, or the archive's name has another ending.
+        UserError: It is no whole run, a file of it is no plain file, or the archive's name has another ending.
         MachineError: The archive cannot be written.
     """
     if not archive.name.endswith(ENDING):
         raise UserError(f"{archive}: an archive's name ends in {ENDING}")
-    lacking = [name for name in files.NAMES if not (run / name).is_file() or (run / name).is_symlink()]
+    lacking = [name for name in files.NAMES if not os.path.lexists(run / name)]
     if lacking:
         raise UserError(f"{run} is no whole run: it lacks {', '.join(lacking)}; make it again")
     partial = archive.with_name(f".{archive.name}.partial")
@@ -46,9 +47,9 @@ def pack(run: Path, archive: Path) -> None:
         ):
             for name in files.NAMES:
                 member = tarfile.TarInfo(name)
-                member.size = (run / name).stat().st_size
                 member.mode = 0o644
-                with (run / name).open("rb") as file:
+                with files.open_file(run / name) as file:
+                    member.size = os.fstat(file.fileno()).st_size
                     tar.addfile(member, file)
         partial.replace(archive)
     except OSError as error:
@@ -67,7 +68,7 @@ def unpack(archive: Path, out: Path) -> None:
         UserError: It is no such archive, or `out` is there already.
         MachineError: The files cannot be written.
     """
-    if out.exists():
+    if os.path.lexists(out):
         raise UserError(f"{out} is there already; name another folder with --out DIR")
     partial = out.resolve().with_name(f".{out.resolve().name}.partial")
     try:
@@ -110,10 +111,12 @@ class _Stream:
 
 def _extract(archive: Path, folder: Path) -> None:
     try:
-        raw = archive.open("rb")
-    except OSError as error:
-        raise UserError(f"cannot read {archive} ({error.strerror}); name an archive of a run") from None
-    with raw:
+        # Whoever names a link means what it leads to.
+        whole = archive.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or "its links lead nowhere"
+        raise UserError(f"cannot read {archive} ({reason}); name an archive of a run") from None
+    with files.open_file(whole) as raw:
         stream = _Stream(archive, raw)
         seen: set[str] = set()
         while any(header := stream.read(_BLOCK)):
@@ -141,6 +144,6 @@ def _member(header: bytes, stream: _Stream) -> tarfile.TarInfo:
         raise stream.refused(f"a header is wrong ({error})") from None
     if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.name not in files.NAMES:
         raise stream.refused(f"{member.name!a} is no file of a run")
-    if not 0 <= member.size <= MAX_BYTES:
+    if not 0 <= member.size <= files.MOST_BYTES[member.name]:
         raise stream.refused(f"{member.name} is larger than a run may be")
     return member

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..budgets.left import k_left
-from ..errors import CodebudgetError, UserError
+from ..errors import CodebudgetError, MachineError, SandboxError, UserError
 from ..estimators import rank_score_at_ks
 from ..pools import Graded, gather, scorable
 from ..ranked_pools import rank_pool
 from ..sampler.recorded import program_in
 from . import files, regrade
-from .differences import Difference, compare, difference
+from .differences import MOST, Difference, compare, difference
 from .manifest import reference_check_hash
 from .results import Section, ks_of
 from .rows import RankingRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..grading import Grader, Progress
     from ..pools import Pool, Scorable
@@ -41,7 +42,7 @@ class Verification:
     """What verifying found.
 
     Attributes:
-        differences: What is not as it should be; none where the run is verified.
+        differences: What is not as it should be, at most `MOST` of it; none where the run is verified.
         flips: Verdicts that other limits would turn: the machine decides them.
         unstable: Verdicts of programs that do not give the same twice.
         notes: What could not be checked here, and why.
@@ -62,12 +63,20 @@ class Verification:
     rankings: int = 0
     numbers: int = 0
 
+    def add(self, differences: Iterable[Difference]) -> None:
+        """Keep differences, as long as there are not too many of them."""
+        self.differences += islice(differences, MOST - len(self.differences))
+
 
 class Loaded(NamedTuple):
-    """The rankers of a run that are here, and why others are not, by name."""
+    """The rankers of a run that are here, and why others are not, by name.
+
+    `differences` are those of files that should be the run's and are not.
+    """
 
     rankers: Mapping[str, Ranker]
     missing: Mapping[str, str]
+    differences: Sequence[Difference] = ()
 
 
 class Recheck:
@@ -104,7 +113,7 @@ class Recheck:
         parts = (part for part in self._run.manifest.benchmarks if part.benchmark == self._name)
         recorded = next((part.reference_check for part in parts), "no check")
         name = f"benchmarks {self._name} reference_check"
-        self._add(*compare(files.MANIFEST, "", recorded, reference_check_hash(found.checks), name))
+        self._result.add(compare(files.MANIFEST, "", recorded, reference_check_hash(found.checks), name))
         pools = self._pools(found)
         if pools is None:
             return None
@@ -117,8 +126,8 @@ class Recheck:
         ranked = self._ranked(graded.tasks, pools)
         return None if ranked is None else Section(self._entry, graded, ranked)
 
-    def _add(self, *differences: Difference) -> None:
-        self._result.differences.extend(differences)
+    def _add(self, one: Difference) -> None:
+        self._result.add((one,))
 
     def _samples(self) -> list[list[Candidate]] | None:
         """Each arm's candidates; their programs must be what their texts give."""
@@ -192,7 +201,7 @@ class Recheck:
         done = regrade.regrade(chosen, self._grader, same_environment=recorded == here)
         result = self._result
         result.graded += len(chosen)
-        result.differences += done.differences
+        result.add(done.differences)
         result.flips += done.flips
         result.unstable += done.unstable
         if done.other_texts:
@@ -254,32 +263,44 @@ class Recheck:
             for name, ranker in self._loaded.rankers.items()
             if name in self._run.manifest.rankers and ranker.version == self._run.manifest.rankers[name].version
         }
+        failures: dict[str, str] = {}
+        touched = self._touched()
         for name in board.all_rankers:
             if name not in usable:
                 self._recompute(name, tasks, pools, rows)
         for plan, pool in zip(self._entry.plans, pools, strict=True):
             spec = plan.arm.spec
-            some = [task for task in tasks if self._is_chosen(spec, task.id)]
+            some = [task for task in tasks if touched is None or (spec, task.id) in touched]
             if not some:
                 continue
-            ranked = rank_pool(
-                spec,
-                pool,
-                some,
-                ks_of(board, plan, pool, tasks),
-                usable,
-                self._grader,
-                seed=board.seed,
-                progress=self._progress,
-                k_left=partial(k_left, plan, self._entry.workload),
-            )
+            try:
+                ranked = rank_pool(
+                    spec,
+                    pool,
+                    some,
+                    ks_of(board, plan, pool, tasks),
+                    usable,
+                    self._grader,
+                    seed=board.seed,
+                    progress=self._progress,
+                    failures=failures,
+                    k_left=partial(k_left, plan, self._entry.workload),
+                )
+            except SandboxError:
+                raise
+            except MachineError as error:
+                # A ranker needs what the candidates do not have.
+                self._add(difference(files.RANKINGS, f"{self._name}: {spec}", "", "rankings", str(error)))
+                continue
             for name, made in ranked.items():
                 for task, one in zip(some, made, strict=True):
                     number, row = rows[spec, task.id, name]
                     again = RankingRow.of(self._name, spec, task.id, name, one)
                     where = f"row {number} ({name} on {spec} {task.id})"
-                    self._add(*compare(files.RANKINGS, where, row.dump(), again.dump()))
+                    self._result.add(compare(files.RANKINGS, where, row.dump(), again.dump()))
                     self._result.ranked += 1
+        for name, why in failures.items():
+            self._add(difference(files.RANKINGS, f"{self._name}: {name}", "", "rankings", why))
 
     def _recompute(
         self,
@@ -302,12 +323,11 @@ class Recheck:
                 at_k = rank_score_at_ks(np.array(row.scores, np.float64), pool[task.id].passed, ks)
                 where = f"row {number} ({name} on {spec} {task.id})"
                 again = dict(zip(map(str, ks), at_k.tolist(), strict=True))
-                self._add(*compare(files.RANKINGS, where, row.dump()["at_k"], again, "at_k"))
+                self._result.add(compare(files.RANKINGS, where, row.dump()["at_k"], again, "at_k"))
 
-    def _is_chosen(self, spec: str, task_id: str) -> bool:
+    def _touched(self) -> set[tuple[str, str]] | None:
+        """The arms and tasks of which a verdict is graded again; None where all are."""
         if self._chosen is None:
-            return True
-        return any(
-            (row.benchmark, row.arm, row.task_id) == (self._name, spec, task_id)
-            for row in (self._run.verdicts[number - 1] for number in self._chosen)
-        )
+            return None
+        rows = (self._run.verdicts[number - 1] for number in self._chosen)
+        return {(row.arm, row.task_id) for row in rows if row.benchmark == self._name}

@@ -3,7 +3,8 @@
 Two verdicts may honestly differ:
 
 - where one of them is `timeout` or `memory`, and the program is near its limit: the recorded status must then come out
-  with limits four times (memory: twice) as large or as small, or the verdict was changed. It is reported as a flip.
+  with limits four times (memory: twice) as large, as far as `ceilings` go, or as small, or the verdict was changed. It
+  is reported as a flip.
 - where the program is not deterministic: the recorded verdict must then come out in one of three gradings. It is
   reported as unstable.
 """
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ..errors import SandboxError
 from ..sandbox import Job, Sandbox
 from . import files
+from .ceilings import grown
 from .differences import Difference, compare
 from .rows import VerdictRow
 
@@ -29,6 +31,8 @@ TIME_FACTOR: Final = 4.0
 MEMORY_FACTOR: Final = 2
 GRADINGS: Final = 3
 """How often a program is run before its verdict counts as changed."""
+ENOUGH: Final = 100
+"""After so many differences no other program is run again: a run of ten thousand loops would take days."""
 
 
 class Graded(NamedTuple):
@@ -83,11 +87,12 @@ def _judge(one: Graded, verdict: Verdict, sandbox: Sandbox, found: Regraded, sam
         if worded == row:
             found.other_texts.append(where)
             return
-    if again.status != row.status and NEAR_LIMIT & {again.status, row.status}:
+    is_near = again.status != row.status and NEAR_LIMIT & {again.status, row.status}
+    if len(found.differences) < ENOUGH and is_near:
         if _flips(one, again.status, sandbox):
             found.flips.append(f"{files.VERDICTS}: {where}: recorded {row.status}, found {again.status}")
             return
-    elif any(_row(one, _run(one, sandbox)) == row for _ in range(GRADINGS - 1)):
+    elif len(found.differences) < ENOUGH and any(_row(one, _run(one, sandbox)) == row for _ in range(GRADINGS - 1)):
         found.unstable.append(f"{files.VERDICTS}: {where}: recorded {row.status}, found {again.status} at first")
         return
     found.differences.extend(compare(files.VERDICTS, where, row.dump(), again.dump()))
@@ -106,13 +111,13 @@ def _flips(one: Graded, now: str, sandbox: Sandbox) -> bool:
 
 
 def _scaled(limits: Limits, grow: bool) -> Limits:
-    time = TIME_FACTOR if grow else 1 / TIME_FACTOR
-    memory = limits.memory_bytes * MEMORY_FACTOR if grow else limits.memory_bytes // MEMORY_FACTOR
+    if grow:
+        return grown(limits, TIME_FACTOR, MEMORY_FACTOR)
     return limits.model_copy(
         update={
-            "cpu_s": (limits.cpu_s or 1.0) * time,
-            "wall_s": (limits.wall_s or 1.0) * time,
-            "memory_bytes": memory,
+            "cpu_s": (limits.cpu_s or 1.0) / TIME_FACTOR,
+            "wall_s": (limits.wall_s or 1.0) / TIME_FACTOR,
+            "memory_bytes": limits.memory_bytes // MEMORY_FACTOR,
         }
     )
 

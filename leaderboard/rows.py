@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
@@ -12,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..errors import UserError
 from ..ranked_pools import RankedTask, ranking_cost
 from ..records import Candidate, Integrity, Ranking, Status, Usage, Verdict
+from ..sandbox.printable import one_line
+from . import strict_json
 from .files import read_lines
 
 if TYPE_CHECKING:
@@ -22,14 +23,18 @@ MACHINE_DECIDES: Final = frozenset({"timeout", "memory", "output"})
 """Statuses of programs that were cut off: how far they had come by then, and by which limit, is the machine's doing."""
 
 _ADDRESS: Final = re.compile(r"0x[0-9a-f]{6,}")
-_COUNT = Annotated[int, Field(ge=0)]
-_FINITE = Annotated[float, Field(allow_inf_nan=False)]
+# What a double holds exactly, and numpy's integers: larger ones overflow where they are computed with.
+_COUNT = Annotated[int, Field(ge=0, le=2**53)]
+_PLACE = Annotated[int, Field(ge=0, lt=2**31)]
+_COST = Annotated[float, Field(ge=0, le=1e300)]
 
 
-class Row(BaseModel):
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Row(_Part):
     """What all rows have: where they belong."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     benchmark: str
     arm: str
@@ -43,7 +48,7 @@ class Row(BaseModel):
 class CandidateRow(Row):
     """One sample. `arm` is the arm as typed; see `records.Candidate` for the rest. A logprob may be "-inf"."""
 
-    index: _COUNT
+    index: _PLACE
     raw: str
     program: str
     seed: int | None = None
@@ -74,7 +79,7 @@ class CandidateRow(Row):
 class VerdictRow(Row):
     """The verdict on one candidate; `tests_run` and `detail` are left out where the machine's speed decides them."""
 
-    index: _COUNT
+    index: _PLACE
     status: Status
     integrity: Integrity
     tests_run: _COUNT | None = None
@@ -104,12 +109,10 @@ class VerdictRow(Row):
         return Verdict(**fields)
 
 
-class LeftPart(BaseModel):
+class LeftPart(_Part):
     """The k that is left where ranking is paid for out of the arm's FLOPs, and rank-score@k at it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    k: Annotated[int, Field(ge=0)]
+    k: _PLACE
     score: Annotated[float, Field(ge=0, le=1)]
 
 
@@ -121,11 +124,11 @@ class RankingRow(Row):
     """
 
     ranker: str
-    scores: tuple[_FINITE, ...]
-    flops: Annotated[float, Field(ge=0)] | None = None
-    tests_flops: Annotated[float, Field(ge=0)] | None = None
+    scores: tuple[float, ...]
+    flops: _COST | None = None
+    tests_flops: _COST | None = None
     executions: _COUNT
-    at_k: dict[int, Annotated[float, Field(ge=0, le=1)]]
+    at_k: dict[Annotated[int, Field(ge=1, lt=2**31)], Annotated[float, Field(ge=0, le=1)]]
     left: LeftPart | None = None
 
     @classmethod
@@ -160,6 +163,20 @@ def _used(flops: float | None) -> Usage:
 AnyRow = TypeVar("AnyRow", CandidateRow, VerdictRow, RankingRow)
 
 
+def parse_row(line: bytes, kind: type[AnyRow]) -> AnyRow:
+    """A row out of its line.
+
+    Raises:
+        ValueError: It is not such a row; the message says which field, or that it is no JSON.
+    """
+    try:
+        return strict_json.read_as(line, kind)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = one_line(".".join(map(str, first["loc"]))) or "the row"
+        raise ValueError(f"{field}: {first['msg']}") from None
+
+
 def read_rows(path: Path, kind: type[AnyRow]) -> Iterator[AnyRow]:
     """The rows of a file, as they stand.
 
@@ -168,10 +185,6 @@ def read_rows(path: Path, kind: type[AnyRow]) -> Iterator[AnyRow]:
     """
     for number, line in enumerate(read_lines(path), 1):
         try:
-            yield kind.model_validate(json.loads(line))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = ".".join(map(str, first["loc"])) or "the row"
-            raise UserError(f"{path}:{number}: {field}: {first['msg']}; get the run again") from None
-        except ValueError:
-            raise UserError(f"{path}:{number}: not a row of JSON; get the run again") from None
+            yield parse_row(line, kind)
+        except ValueError as error:
+            raise UserError(f"{path}:{number}: {error}; get the run again") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 Place = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
 
+MOST_WORK: Final = 1 << 21
+"""Characters times lines of a document in which a line is looked for: it is parsed once for each of them."""
+
 
 def line_of(text: str, place: Place) -> int:
     """The line, from 1, on which the value at `place` is written; that of what holds it where it is not there.
+
+    It is 1 in a document that is too long to look through.
 
     A document's first lines are a document too wherever a statement has just ended, so that the parser itself says
     which statement brings a value: the first one after which the value is there.
@@ -24,6 +29,8 @@ def line_of(text: str, place: Place) -> int:
         place: Keys and list indices.
     """
     lines = text.splitlines()
+    if len(lines) * len(text) > MOST_WORK:
+        return 1
     for depth in range(len(place), 0, -1):
         part = place[:depth]
         start = 0
@@ -47,7 +54,7 @@ def has_key(data: object, key: str | int) -> bool:
 def _parsed(lines: Sequence[str]) -> dict[str, object] | None:
     try:
         return tomllib.loads("\n".join(lines))
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return None
 
 

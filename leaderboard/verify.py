@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from . import files
-from .differences import Difference, compare, difference
+from .differences import compare, difference
 from .manifest import ranker_part
 from .recheck import Loaded, Recheck, Verification
 from .report import report_of
 from .results import results_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..grading import Grader, Progress
     from ..records import Plan
+    from .differences import Difference
     from .reading import Run
     from .results import Entry
+
+Value = TypeVar("Value")
 
 CANNOT_CATCH: Final = (
     "a run that was forged as a whole and hashed again: compare the run id with one that was published before",
@@ -37,7 +40,6 @@ def verify(
     sample: int | None,
     seed: int,
     progress: Progress,
-    found: list[Difference],
 ) -> Verification:
     """Grade, rank and compute again, and compare with what the run says.
 
@@ -49,17 +51,19 @@ def verify(
         sample: How many verdicts to grade again, and by the same tasks rankings to make again; all where None.
         seed: Chooses them.
         progress: Is told how far it is.
-        found: What reading the run found.
 
     Raises:
         SandboxError: The sandbox fails here.
     """
-    result = Verification(found, verdicts=len(run.verdicts), rankings=len(run.rankings))
-    result.differences += _manifest(run, entries, loaded) + _timings(run)
+    result = Verification([], verdicts=len(run.verdicts), rankings=len(run.rankings))
+    result.add(_manifest(run, entries, loaded))
+    result.add(loaded.differences)
+    result.add(_timings(run))
     chosen = _sample(run, sample, seed)
     sections = []
     for entry in entries:
-        section = Recheck(run, entry, loaded, grader, chosen, progress, result).section()
+        recheck = Recheck(run, entry, loaded, grader, chosen, progress, result)
+        section = _computed(recheck.section, f"what the rows of {entry.benchmark.name} say", result)
         if section is not None:
             sections.append(section)
     names = {entry.benchmark.name for entry in entries}
@@ -68,19 +72,30 @@ def verify(
         (files.VERDICTS, run.verdicts),
         (files.RANKINGS, run.rankings),
     ):
-        strangers = [number for number, row in enumerate(rows, 1) if row.benchmark not in names]
-        result.differences += [
-            difference(name, f"row {number}", "benchmark", rows[number - 1].benchmark, "not in the board")
-            for number in strangers
-        ]
+        result.add(
+            difference(name, f"row {number}", "benchmark", row.benchmark, "not in the board")
+            for number, row in enumerate(rows, 1)
+            if row.benchmark not in names
+        )
+    recomputed = None
     if len(sections) == len(entries):
-        recomputed = results_of(run.board.board, sections)
+        recomputed = _computed(lambda: results_of(run.board.board, sections), "scores", result)
+    if recomputed is not None:
         result.numbers = _leaves(recomputed)
-        result.differences += compare(files.RESULTS, "", run.results, recomputed)
-        result.differences += _report(run.report, report_of(recomputed))
+        result.add(compare(files.RESULTS, "", run.results, recomputed))
+        result.add(_report(run.report, report_of(recomputed)))
     else:
-        result.notes.append("results.json was not computed again, since rows are missing or too many")
+        result.notes.append("results.json was not computed again, since rows are missing, too many or past computing")
     return result
+
+
+def _computed(compute: Callable[[], Value], what: str, result: Verification) -> Value | None:
+    """What a computation gives; None where a stranger's numbers are past it, which is a difference then."""
+    try:
+        return compute()
+    except (ArithmeticError, ValueError, RecursionError) as error:
+        result.add([difference(files.RESULTS, "", "", what, f"{type(error).__name__}: {error}")])
+        return None
 
 
 def _sample(run: Run, sample: int | None, seed: int) -> set[int] | None:
@@ -151,13 +166,10 @@ def _timings(run: Run) -> list[Difference]:
     for row in run.verdicts:
         by_task = counts.setdefault(f"{row.benchmark} {row.arm}", {})
         by_task[row.task_id] = by_task.get(row.task_id, 0) + 1
-    try:
-        recorded = {
-            f"{arm['benchmark']} {arm['arm']}": {task_id: len(rows) for task_id, rows in arm["verdicts"].items()}
-            for arm in run.timings["arms"]
-        }
-    except (KeyError, TypeError, AttributeError):
-        return [difference(files.TIMINGS, "", "arms", "something else", "the verdicts of each arm by task")]
+    recorded = {
+        f"{arm.benchmark} {arm.arm}": {task_id: len(rows) for task_id, rows in arm.verdicts.items()}
+        for arm in run.timings.arms
+    }
     return list(compare(files.TIMINGS, "", recorded, counts, "verdicts"))
 
 

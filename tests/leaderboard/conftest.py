@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codebudget.cli.boards import load_tasks, plan_board, rankers_here
+from codebudget.cli.leaderboard_trust import Named, RunError, rankers_of_run
+from codebudget.cli.leaderboard_verify import entries_of_run
 from codebudget.grading import Grader, silent
+from codebudget.leaderboard.differences import difference
 from codebudget.leaderboard.files import HASHED, json_bytes, row_bytes
 from codebudget.leaderboard.manifest import sealed
 from codebudget.leaderboard.reading import read_run
@@ -129,25 +131,21 @@ def verified(made: Path, grader: Grader) -> Callable[..., Verification]:
 
     known: dict[tuple[str, ...], Loaded] = {}
 
-    def run(path: Path, sample: int | None = None) -> Verification:
-        read = read_run(path, made)
+    def run(path: Path, sample: int | None = None, named: Named | None = None) -> Verification:
+        read = read_run(path)
         if read.run is None:
             return Verification(read.differences)
-        file = read.run.board
-        entries = plan_board(file, load_tasks(file))
+        trusted = named or Named(benchmark_files=[made / "tiny.jsonl"])
+        try:
+            entries = entries_of_run(read.run, trusted)
+        except RunError as error:
+            return Verification([difference("board.toml", "", "", "", str(error))])
         # Looking up entry points takes longer than all the rest.
-        names = file.board.all_rankers
-        rankers = known[names] if names in known else known.setdefault(names, rankers_here(file))
-        return verify(
-            read.run,
-            entries,
-            rankers,
-            grader,
-            sample=sample,
-            seed=0,
-            progress=silent,
-            found=read.differences,
-        )
+        names = read.run.board.board.all_rankers
+        if named is None and names not in known:
+            known[names] = rankers_of_run(read.run, trusted)
+        rankers = known[names] if named is None else rankers_of_run(read.run, named)
+        return verify(read.run, entries, rankers, grader, sample=sample, seed=0, progress=silent)
 
     return run
 

@@ -11,6 +11,8 @@ from codebudget.leaderboard.recheck import Verification
 
 Verify = Callable[..., Verification]
 
+OURS = ("--sandbox", "process", "--workers", "1", "--benchmark-file", "tiny.jsonl")
+
 
 def named(result: Verification) -> str:
     return "\n".join(map(str, result.differences))
@@ -31,7 +33,7 @@ def test_a_sample_grades_as_many_as_it_says(made: Path, verified: Verify) -> Non
 
 
 def test_the_command_says_what_it_did_and_what_it_cannot(made: Path, command) -> None:
-    done = command(made, "leaderboard", "verify", "run", "--sandbox", "process", "--workers", "1")
+    done = command(made, "leaderboard", "verify", "run", *OURS)
     assert done.returncode == 0, done.stderr
     assert "graded again 15 of 15 verdicts" in done.stdout
     assert "verified; run id" in done.stdout
@@ -40,7 +42,7 @@ def test_the_command_says_what_it_did_and_what_it_cannot(made: Path, command) ->
 
 def test_the_command_fails_where_something_differs(tampered, made: Path, command) -> None:
     tampered.json("results.json", lambda value: value["benchmarks"][0].update(total_tasks=5)).hashed()
-    done = command(made, "leaderboard", "verify", tampered.path, "--sandbox", "process", "--workers", "1", "--json")
+    done = command(made, "leaderboard", "verify", tampered.path, *OURS, "--json")
     assert done.returncode == 1, done.stderr
     answer = json.loads(done.stdout)
     assert not answer["verified"]

