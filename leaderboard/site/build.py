@@ -9,11 +9,11 @@ from ...errors import UserError
 from ...estimators import PASS_AT_K
 from ...report.page import Part, check_folder, check_plots, write_folder
 from .candidates import Key, candidate_parts
-from .entries import ORACLE, Entry, entries_of, entry_data, read_at_k
+from .entries import Entry, entries_of, entry_data, read_at_k
 from .facts import facts_of, notes_of
 from .overtaking import crossings_of
 from .pairs import Pair, paired_differences
-from .run_files import read_run
+from .run_files import ORACLE, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,6 +11,7 @@ from ...estimators import PASS_AT_K, FloatArray, pass_at_k
 from ...report.page_data import CurveData, EntryData, Span, cost_data, rounded, span
 from ..files import RANKINGS
 from ..rows import RankingRow, read_rows
+from .run_files import ORACLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from .run_files import ArmRead, BenchmarkRead, RunFiles
 
 COST_FIELDS = {"flops": "flops", "runtime": "runtime_s", "memory": "memory_bytes", "usd": "usd"}
-ORACLE = "oracle"
 
 AtK = dict[tuple[str, str, str, str], dict[int, float]]
 """Rank-score@k of one task, by benchmark, arm, task id and ranker."""

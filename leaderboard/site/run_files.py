@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import UserError
 from ...records import Cost, Interval, Status
-from ..files import MANIFEST, RESULTS, TIMINGS
+from ...sandbox.printable import one_line
+from .. import strict_json
+from ..files import MANIFEST, RESULTS, TIMINGS, read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+ORACLE: Final = "oracle"
+"""The ranker whose scores by task are those of pass@k."""
+
+MOST_SAMPLES: Final = 100_000
+"""Samples of an arm and task: estimating pass@k takes time in proportion to them."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Samples = Annotated[int, Field(ge=0, le=MOST_SAMPLES)]
+K = Annotated[int, Field(ge=1, le=MOST_SAMPLES)]
+Amount = Annotated[float, Field(ge=0, le=1e300)]
 
 
 class _Read(BaseModel):
     """A part of a file of which the site reads some fields."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class Spread(_Read):
@@ -63,14 +73,14 @@ class PlanRead(_Read):
 class RankerRead(_Read):
     """One ranker's scores of an arm, by k."""
 
-    rank_score_at_k: dict[int, Spread]
+    rank_score_at_k: dict[K, Spread]
 
 
 class PerTask(_Read):
     """Lists by task, in the order of the benchmark's tasks."""
 
-    n: tuple[Count, ...]
-    passed: tuple[Count, ...]
+    n: tuple[Samples, ...]
+    passed: tuple[Samples, ...]
     pass_at_k: tuple[Share, ...]
     rankers: dict[str, tuple[Share, ...]]
 
@@ -81,17 +91,17 @@ class ArmRead(_Read):
     spec: str
     model: str
     precision: str
-    k: Annotated[int, Field(ge=1)]
+    k: K
     greedy: bool = False
     parameters: Count | None = None
     plan: PlanRead
-    n: Count
+    n: Samples
     samples: Count
     statuses: dict[Status, Count]
-    ks: tuple[Annotated[int, Field(ge=1)], ...]
-    costs: dict[int, Costs]
-    pass_at_k: dict[int, Spread]
-    rankers: dict[str, RankerRead]
+    ks: Annotated[tuple[K, ...], Field(max_length=1000)]
+    costs: dict[K, Costs]
+    pass_at_k: dict[K, Spread]
+    rankers: Annotated[dict[str, RankerRead], Field(max_length=100)]
     per_task: PerTask
 
 
@@ -103,10 +113,10 @@ class BenchmarkRead(_Read):
     total_tasks: Count
     match: Literal["flops", "runtime", "memory", "usd"] | None = None
     budget: Costs | None = None
-    tasks: tuple[str, ...]
+    tasks: Annotated[tuple[str, ...], Field(min_length=1)]
     left_out: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
-    arms: tuple[ArmRead, ...]
+    arms: Annotated[tuple[ArmRead, ...], Field(min_length=1, max_length=100)]
     verdict: dict[str, str] = {}
 
 
@@ -118,7 +128,7 @@ class ResultsRead(_Read):
     description: str = ""
     rankers: tuple[str, ...]
     decisive_ranker: str
-    benchmarks: tuple[BenchmarkRead, ...]
+    benchmarks: Annotated[tuple[BenchmarkRead, ...], Field(min_length=1, max_length=50)]
 
 
 class RunFiles(NamedTuple):
@@ -141,42 +151,73 @@ def read_run(folder: Path) -> RunFiles:
     Raises:
         UserError: It is no run directory, or one of its files is not as it should be.
     """
-    if not (folder / RESULTS).is_file() or not (folder / MANIFEST).is_file():
+    if not os.path.lexists(folder / RESULTS) or not os.path.lexists(folder / MANIFEST):
         raise UserError(
             f"{folder} is no run directory: it needs manifest.json and results.json (unpack an archive first)"
         )
     try:
-        results = ResultsRead.model_validate_json((folder / RESULTS).read_bytes())
+        results = strict_json.read_as(read_bytes(folder / RESULTS), ResultsRead)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{folder / 'results.json'}: {place}: {first['msg']}") from error
-    timings = folder / TIMINGS
-    run = RunFiles(folder, results, _json_object(folder / MANIFEST), _json_object(timings) if timings.is_file() else {})
+        place = one_line(".".join(str(part) for part in first["loc"]))
+        raise UserError(f"{folder / RESULTS}: {place}: {first['msg']}; get the run again, or verify it") from None
+    except UserError:
+        raise
+    except ValueError as error:
+        raise _no_json(folder / RESULTS, error) from None
+    timings = _json_object(folder / TIMINGS) if os.path.lexists(folder / TIMINGS) else {}
+    run = RunFiles(folder, results, _json_object(folder / MANIFEST), timings)
     if not re.fullmatch("[0-9a-f]{64}", str(run.manifest.get("run_id"))):
-        raise UserError(f"{folder / 'manifest.json'}: run_id must be a SHA-256; make the run again, or verify it")
+        raise UserError(f"{folder / MANIFEST}: run_id must be a SHA-256; make the run again, or verify it")
     _check(run)
     return run
 
 
 def _json_object(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no JSON: {error}") from error
+        found = strict_json.parse(read_bytes(path))
+    except UserError:
+        raise
+    except ValueError as error:
+        raise _no_json(path, error) from None
     if not isinstance(found, dict):
-        raise UserError(f"{path} must hold a JSON object")
+        raise UserError(f"{path} must hold a JSON object; get the run again, or verify it")
     return found
 
 
+def _no_json(path: Path, error: ValueError) -> UserError:
+    return UserError(f"{path} is no JSON of a run: {error}; get the run again, or verify it")
+
+
 def _check(run: RunFiles) -> None:
-    """Lists by task must be as long as the tasks, and an arm's k among those that it was scored at."""
+    """What one value alone does not show: whether names are there once, and scores cover tasks, k and rankers.
+
+    Raises:
+        UserError: They do not.
+    """
     for benchmark in run.results.benchmarks:
+        where = f"{run.folder / RESULTS}: {one_line(benchmark.benchmark)}"
+        if len(set(benchmark.tasks)) < len(benchmark.tasks):
+            raise UserError(f"{where}: a task is there twice; make the run again, or verify it")
+        if len({arm.spec for arm in benchmark.arms}) < len(benchmark.arms):
+            raise UserError(f"{where}: an arm is there twice; make the run again, or verify it")
         for arm in benchmark.arms:
-            lists = (arm.per_task.n, arm.per_task.passed, arm.per_task.pass_at_k, *arm.per_task.rankers.values())
-            whole = all(len(values) == len(benchmark.tasks) for values in lists)
-            scored = all(k in arm.pass_at_k and k in arm.costs for k in (*arm.ks, arm.k))
-            ranked = all(arm.k in ranker.rank_score_at_k for ranker in arm.rankers.values())
-            if not (whole and scored and ranked):
-                where = f"{run.folder / 'results.json'}: {benchmark.benchmark}, {arm.spec}"
-                raise UserError(f"{where}: its scores do not cover its tasks and k; make the run again, or verify it")
+            if not _is_whole(arm, len(benchmark.tasks)):
+                raise UserError(
+                    f"{where}, {one_line(arm.spec)}: its scores do not cover its tasks, k and rankers; make the run "
+                    "again, or verify it"
+                )
+
+
+def _is_whole(arm: ArmRead, tasks: int) -> bool:
+    by_task = arm.per_task
+    lists = (by_task.n, by_task.passed, by_task.pass_at_k, *by_task.rankers.values())
+    return (
+        all(len(values) == tasks for values in lists)
+        and all(passed <= n for n, passed in zip(by_task.n, by_task.passed, strict=True))
+        and max((*arm.ks, arm.k)) <= min(by_task.n)
+        and list(arm.ks) == sorted(set(arm.ks))
+        and all(k in arm.pass_at_k and k in arm.costs for k in (*arm.ks, arm.k))
+        and by_task.rankers.keys() >= arm.rankers.keys() - {ORACLE}
+        and all(arm.k in ranker.rank_score_at_k for ranker in arm.rankers.values())
+    )
