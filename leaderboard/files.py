@@ -53,11 +53,16 @@ MOST_BYTES: Final[Mapping[str, int]] = {
 MOST_FILE_BYTES: Final = 8 << 30
 """The same of any other file, such as an archive."""
 
-MAX_ROWS_BYTES: Final = 4 << 30
+MAX_ROWS: Final = 2_000_000
+MAX_VALUES: Final = 64_000_000
+MAX_ROWS_BYTES: Final = 2 << 30
 MAX_ROW_BYTES: Final = 16 << 20
 MAX_RATIO: Final = 200
 FREE_BYTES: Final = 64 << 20
-"""What a stranger's file of rows, and one row of it, may come to; past `FREE_BYTES` also in relation to its size."""
+"""What a stranger's file of rows, and one row of it, may come to; past `FREE_BYTES` also in relation to its size.
+
+A row takes a kilobyte once it is read, and a number 32 bytes, however short they are in the file.
+"""
 
 
 def rounded(value: Any) -> Any:
@@ -142,14 +147,14 @@ def read_lines(path: Path) -> Iterator[bytes]:
     Raises:
         UserError: As `open_file`; it is damaged, or unpacks to more than any run.
     """
-    total = 0
+    rows = values = total = 0
     with open_file(path) as raw:
         most = min(MAX_ROWS_BYTES, FREE_BYTES + MAX_RATIO * os.fstat(raw.fileno()).st_size)
         try:
             with gzip.open(raw, "rb") as file:
                 while line := file.readline(MAX_ROW_BYTES + 1):
-                    total += len(line)
-                    if len(line) > MAX_ROW_BYTES or total > most:
+                    rows, values, total = rows + 1, values + line.count(b","), total + len(line)
+                    if len(line) > MAX_ROW_BYTES or total > most or rows > MAX_ROWS or values > MAX_VALUES:
                         raise UserError(f"{path}: holds more than a run may; it is no run of codebudget's")
                     yield line
         except (OSError, EOFError, zlib.error) as error:

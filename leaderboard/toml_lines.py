@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Place = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
 
-MOST_WORK: Final = 1 << 21
+MOST_WORK: Final = 1 << 22
 """Characters times lines of a document in which a line is looked for: it is parsed once for each of them."""
 
 

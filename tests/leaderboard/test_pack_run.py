@@ -129,6 +129,15 @@ def test_rows_that_unpack_to_a_bomb_are_refused(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.parametrize("content", [b"0\n" * (files.MAX_ROWS + 1), b"[" + b"0," * (8 << 20)], ids=["rows", "a row"])
+def test_more_rows_than_any_run_has_are_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(gzip.compress(content))
+    with pytest.raises(UserError, match="more than a run may"):
+        for _ in files.read_lines(path):
+            pass
+
+
 def test_the_commands_pack_and_unpack(made: Path, tmp_path: Path, command) -> None:
     packed = command(tmp_path, "leaderboard", "pack", made / "run")
     assert (packed.returncode, packed.stdout) == (0, "run.tar.gz\n")
