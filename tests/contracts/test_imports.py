@@ -18,12 +18,13 @@ MAY_IMPORT = {
     "records": {"errors"},
     "estimators": {"errors", "records"},
     "plugins": {"errors"},
+    "doubts": LEAVES,
     **dict.fromkeys(SIBLINGS, LEAVES),
     "rankers": LEAVES | {"plugins"},
     "sandbox": LEAVES | {"plugins"},
     "sampler": LEAVES | {"budgets"},
     "grading": LEAVES | SIBLINGS,
-    "pools": LEAVES | SIBLINGS | {"grading"},
+    "pools": LEAVES | SIBLINGS | {"grading", "doubts"},
     "ranked_pools": LEAVES | SIBLINGS | {"grading", "pools"},
     "advice": LEAVES,
     "compare": LEAVES | SIBLINGS | {"grading", "pools", "ranked_pools", "advice"},
@@ -35,10 +36,10 @@ MAY_IMPORT = {
     "report": LEAVES | SIBLINGS | {"compare", "curve", "crossings"},
     "leaderboard": LEAVES | SIBLINGS | {"grading", "pools", "ranked_pools", "compare", "crossings", "report"},
     "models": LEAVES,
-    "cli": LEAVES | SIBLINGS | COMPOSERS | {"models", "__init__"},
+    "cli": LEAVES | SIBLINGS | COMPOSERS | {"models", "doubts", "__init__"},
     "__main__": {"cli"},
 }
-NOT_OURS = {"tests", "benchmarks", "examples", "docs", "build", "dist"}
+NOT_OURS = {"tests", "benchmarks", "examples", "docs", "requirements", "build", "dist"}
 
 
 def modules(repository: Path) -> list[Path]:
