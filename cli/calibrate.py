@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
+from ..outputs import check_output, write_text
+
+DEFAULT_OUT = "calibration.json"
 
 
 def calibrate(
@@ -19,7 +22,9 @@ def calibrate(
         "auto"
     ),
     rounds: Annotated[int, typer.Option(min=1, help="Times that each point is measured.")] = 5,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where it is written.")] = Path("calibration.json"),
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE", help="Where it is written.", show_default=DEFAULT_OUT)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Time models with random weights here and fit what plans need; then plan with --calibration FILE."""
@@ -38,6 +43,8 @@ def calibrate(
         sweep_for,
     )
 
+    path = Path(out or DEFAULT_OUT)
+    check_output(path, typed=out is not None)
     chosen = []
     for text in models:
         arm = parse_arm(text)
@@ -68,12 +75,12 @@ def calibrate(
         source=f"codebudget calibrate, {datetime.date.today().isoformat()}",
     )
     errors = held_out_errors(calibration, held_out)
-    out.write_text(calibration.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_text(path, calibration.model_dump_json(indent=1) + "\n", typed=out is not None)
     if as_json:
-        answer = {"file": str(out), "machine": calibration.machine, "engine": engine, "held_out": errors._asdict()}
+        answer = {"file": str(path), "machine": calibration.machine, "engine": engine, "held_out": errors._asdict()}
         typer.echo(json.dumps(answer))
         return
     typer.echo(
-        f"{out}: {calibration.machine}, {engine}; on {errors.points} points that were held out the error is "
+        f"{path}: {calibration.machine}, {engine}; on {errors.points} points that were held out the error is "
         f"{errors.median:.1%} in the median and {errors.p90:.1%} at the 90th percentile"
     )

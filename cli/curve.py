@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import MachineError, UserError
+from ..outputs import check_output
 from .compare import DECISIVE_RANKER
 from .drawing import (
     RECORDED,
@@ -240,6 +241,7 @@ def _check_outputs(paths: Sequence[Path]) -> None:
             raise UserError(f"--out {path}: name a file that ends in {' or '.join(FORMATS)}")
         if not path.parent.is_dir():
             raise UserError(f"--out {path}: there is no folder {path.parent}; make it first")
+        check_output(path)
 
 
 def _range(by: By, text: str) -> Range:

@@ -83,7 +83,7 @@ def execute(
 
     chosen = load_benchmark(benchmark, parse_fields(field))
     paths = find_files(files)
-    path = results_path(paths[0], out, paths)
+    path = results_path(paths[0], out, paths, patterns=files)
     found = survey(paths, chosen.by_id)
     missing = [name for name in chosen.by_id if name not in found.attempts]
     if missing:
@@ -94,7 +94,7 @@ def execute(
             sandbox=sandbox, workers=workers, timeout=timeout, store=store, fresh=fresh, progress=progress
         ) as grader:
             graded = grade_files(found, chosen.by_id, grader, progress, allow_shared=allow_shared)
-    result = write_results(found, chosen.by_id, graded, path, ks)
+    result = write_results(found, chosen.by_id, graded, path, ks, typed=out is not None)
     for why in dict.fromkeys(graded.left_out.values()):
         names = [name for name, reason in graded.left_out.items() if reason == why]
         warn(f"left out: {len(names)} tasks ({_some(names)}): {why}")

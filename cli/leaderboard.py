@@ -60,7 +60,7 @@ def run(
 
     file = load_board(Path(board))
     folder = Path(out) if out is not None else Path(f"{file.path.stem}-run")
-    check_out(folder)
+    check_out(folder, typed=out is not None)
     clock = Clock()
     entries = plan_board(file, load_tasks(file), calibration_of(file))
     rankers = load_rankers(file)
@@ -90,6 +90,7 @@ def run(
             conformance=conformance,
             clock=clock,
             progress=progress,
+            typed=out is not None,
         )
     _show_run(made.results, made.manifest, folder, verify_command(file, folder), as_json)
     if made.sandbox_errors:
@@ -111,7 +112,7 @@ def pack(
 
     folder = Path(run)
     archive = Path(out) if out is not None else Path(f"{folder.resolve().name}{ENDING}")
-    pack_run(folder, archive)
+    pack_run(folder, archive, typed=out is not None)
     typer.echo(str(archive))
 
 
@@ -128,7 +129,7 @@ def unpack(
 
     file = Path(archive)
     folder = Path(out) if out is not None else Path(file.name.removesuffix(ENDING))
-    unpack_run(file, folder)
+    unpack_run(file, folder, typed=out is not None)
     typer.echo(str(folder))
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import MachineError, UserError
+from ..errors import MachineError
+from ..outputs import check_output, write_rows
 from .drawing import EngineOption  # noqa: TC001  # typer reads it
 from .grading import (
     DEFAULT_STORE,
@@ -94,6 +95,8 @@ def rank(
     path = None if out is None else Path(out)
     if path is None and not tested:
         path = Path(f"{Path(files[0]).name.removesuffix('.gz')}_ranked.jsonl")
+    if path is not None:
+        check_output(path, typed=out is not None)
     with (
         open_scorer(scorer, family=family, engine=engine, store=store) as scoring,
         shown_progress() as progress,
@@ -122,7 +125,7 @@ def rank(
             )
             rows = result.rows
     if path is not None:
-        _write(rows, path)
+        write_rows(path, map(asdict, rows), typed=out is not None)
     wall_s = time.monotonic() - since
     if result is None:
         _show_rows(rows, path, wall_s, as_json)
@@ -132,17 +135,6 @@ def rank(
         raise MachineError(
             f"the sandbox failed on {result.sandbox_errors} programs, whose tasks are left out; run the command again"
         )
-
-
-def _write(rows: Sequence[RankedRow], path: Path) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UserError(f"{path}: {error.strerror or error}; name another file with --out") from None
 
 
 def _show_rows(rows: Sequence[RankedRow], path: Path | None, wall_s: float, as_json: bool) -> None:

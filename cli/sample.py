@@ -95,13 +95,13 @@ def sample(
     from pathlib import Path
 
     from ..sampler.store import open_store
-    from ..sampler.test_rows import check_test_ending, rows_of_tests, write_test_rows
-    from ..sampler.transfer import check_ending, write_samples
+    from ..sampler.test_rows import check_tests_file, rows_of_tests, write_test_rows
+    from ..sampler.transfer import check_samples_file, write_samples
     from ..tasks import load_benchmark
 
     path = None if out is None else Path(out)
     if path is not None:
-        (check_test_ending if tests else check_ending)(path)
+        (check_tests_file if tests else check_samples_file)(path)
     drawing = Drawing(engine, preset, temperature, top_p, max_tokens, stop_after, seed, fresh, tests)
     conditions = conditions_from_options(
         hardware=hardware,

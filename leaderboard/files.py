@@ -12,6 +12,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import UserError
+from ..redaction import redactor
 
 if TYPE_CHECKING:
     import io
@@ -100,10 +101,11 @@ def row_bytes(value: object) -> bytes:
 
 
 def write_rows(path: Path, rows: Iterable[object]) -> None:
-    """Write JSON Lines through gzip; the same rows make the same bytes: no time and no name is stored."""
+    """Write JSON Lines without secrets, through gzip. No time or name is stored: the same rows make the same bytes."""
+    redact = redactor().data
     with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as file:
         for row in rows:
-            file.write(row_bytes(row))
+            file.write(redact(row_bytes(row)))
 
 
 def open_file(path: Path) -> io.BufferedReader:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
 import tarfile
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from ..errors import MachineError, UserError
+from ..errors import UserError
+from ..outputs import replacing, replacing_folder
 from . import files
 
 if TYPE_CHECKING:
@@ -26,11 +26,17 @@ _BLOCK: Final = tarfile.BLOCKSIZE
 _PORTION: Final = 1 << 20
 
 
-def pack(run: Path, archive: Path) -> None:
+def pack(run: Path, archive: Path, *, typed: bool = True) -> None:
     """Write a run to an archive: its files alone, without times, owners or folders.
 
+    Args:
+        run: A run directory.
+        archive: The file to write.
+        typed: The user typed its name; else it is the default.
+
     Raises:
-        UserError: It is no whole run, a file of it is no plain file, or the archive's name has another ending.
+        UserError: It is no whole run, a file of it is no plain file, the archive's name has another ending, or
+            `check_output` refuses it.
         MachineError: The archive cannot be written.
     """
     if not archive.name.endswith(ENDING):
@@ -38,31 +44,29 @@ def pack(run: Path, archive: Path) -> None:
     lacking = [name for name in files.NAMES if not os.path.lexists(run / name)]
     if lacking:
         raise UserError(f"{run} is no whole run: it lacks {', '.join(lacking)}; make it again")
-    partial = archive.with_name(f".{archive.name}.partial")
-    try:
-        with (
-            partial.open("wb") as raw,
-            gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as stream,
-            tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-        ):
-            for name in files.NAMES:
-                member = tarfile.TarInfo(name)
-                member.mode = 0o644
-                with files.open_file(run / name) as file:
-                    member.size = os.fstat(file.fileno()).st_size
-                    tar.addfile(member, file)
-        partial.replace(archive)
-    except OSError as error:
-        raise MachineError(f"cannot write {archive} ({error.strerror or error}); name another with --out") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        replacing(archive, typed=typed) as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as stream,
+        tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for name in files.NAMES:
+            member = tarfile.TarInfo(name)
+            member.mode = 0o644
+            with files.open_file(run / name) as file:
+                member.size = os.fstat(file.fileno()).st_size
+                tar.addfile(member, file)
 
 
-def unpack(archive: Path, out: Path) -> None:
+def unpack(archive: Path, out: Path, *, typed: bool = True) -> None:
     """Take a run out of an archive that a stranger made.
 
     Nothing but plain files with the names of a run's is accepted, each once: no folder, link, device or path. Sizes are
     checked while they are read. The folder appears when all of it is there.
+
+    Args:
+        archive: The file.
+        out: The folder to make.
+        typed: The user typed its name; else it is the default.
 
     Raises:
         UserError: It is no such archive, or `out` is there already.
@@ -70,17 +74,8 @@ def unpack(archive: Path, out: Path) -> None:
     """
     if os.path.lexists(out):
         raise UserError(f"{out} is there already; name another folder with --out DIR")
-    partial = out.resolve().with_name(f".{out.resolve().name}.partial")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        try:
-            _extract(archive, partial)
-            partial.rename(out)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        raise MachineError(f"cannot unpack {archive} to {out} ({error.strerror or error})") from None
+    with replacing_folder(out, typed=typed) as folder:
+        _extract(archive, folder)
 
 
 class _Stream:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import shutil
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..budgets.left import k_left
 from ..budgets.realised import realised_costs
 from ..errors import MachineError, UserError
+from ..outputs import check_output_folder, replacing_folder
 from ..pools import Graded, gather, grade_pools, scorable
 from ..ranked_pools import rank_pool
+from ..redaction import redactor
 from . import files
 from .environment import code_version, hardware, packages
 from .manifest import (
@@ -82,20 +82,20 @@ class Clock:
             self.steps[name] = self.steps.get(name, 0.0) + time.monotonic() - since
 
 
-def check_out(out: Path) -> None:
+def check_out(out: Path, *, typed: bool = True) -> None:
     """Refuse a place that a run cannot take.
 
+    Args:
+        out: The run directory.
+        typed: The user typed it; else it is the default.
+
     Raises:
-        UserError: Something else is there.
-        MachineError: Its folder cannot be written.
+        UserError: Something else is there; or as `check_output_folder`.
+        MachineError: As `check_output_folder`.
     """
     if out.exists() and not files.is_run(out):
         raise UserError(f"{out} is there and is no run; name another folder with --out DIR")
-    folder = out.resolve().parent
-    if not folder.is_dir():
-        raise UserError(f"there is no folder {folder}; make it, or name another with --out DIR")
-    if not os.access(folder, os.W_OK):
-        raise MachineError(f"the folder {folder} cannot be written; name another with --out DIR")
+    check_output_folder(out, typed=typed)
 
 
 def make_run(
@@ -109,6 +109,7 @@ def make_run(
     conformance: SandboxCheck | None,
     clock: Clock,
     progress: Progress,
+    typed: bool = True,
 ) -> Made:
     """Grade, rank and score the candidates of a board, and write the run; `out` is replaced when it is complete.
 
@@ -122,6 +123,7 @@ def make_run(
         conformance: What examining the sandbox showed.
         clock: Counts seconds; drawing is in it already.
         progress: Is told how far grading and ranking are.
+        typed: The user typed `out`.
 
     Raises:
         UserError: No task of a benchmark can be scored for all arms.
@@ -159,15 +161,17 @@ def make_run(
     results = results_of(board, sections)
     models = [arm.made_by for _, arms in inputs for arm in arms]
     timing = {"schema_version": files.SCHEMA_VERSION, "started_at": clock.started_at, "steps": clock.steps}
-    with _written_whole(out) as folder:
-        (folder / files.BOARD).write_text(file.text, encoding="utf-8", newline="")
+    redact = redactor()
+    results = redact.value(results)
+    with _written_whole(out, typed) as folder:
+        (folder / files.BOARD).write_bytes(redact.data(file.text.encode()))
         files.write_rows(folder / files.CANDIDATES, (row.dump() for row in candidates))
         files.write_rows(folder / files.VERDICTS, (row.dump() for row in verdicts))
         files.write_rows(folder / files.RANKINGS, (row.dump() for row in rankings))
         (folder / files.RESULTS).write_bytes(files.json_bytes(results))
-        (folder / files.REPORT).write_text(report_of(results), encoding="utf-8", newline="")
+        (folder / files.REPORT).write_bytes(report_of(results).encode())
         (folder / files.TIMINGS).write_bytes(files.json_bytes(timing | {"arms": timings}))
-        manifest = _manifest(board, rankers, grader, argv, conformance, checks, models, folder)
+        manifest = sealed(redact.value(_manifest(board, rankers, grader, argv, conformance, checks, models, folder)))
         (folder / files.MANIFEST).write_bytes(files.json_bytes(manifest))
     return Made(results, manifest)
 
@@ -312,47 +316,29 @@ def _manifest(
         allow_shared=board.sandbox.allow_shared,
         conformance=conformance,
     )
-    return sealed(
-        {
-            "schema_version": files.SCHEMA_VERSION,
-            "name": board.name,
-            "codebudget": code_version(),
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "packages": packages(),
-            "hardware": hardware(),
-            "argv": list(argv),
-            "seed": board.seed,
-            "sandbox": sandbox.model_dump(mode="json"),
-            "benchmarks": [part.model_dump(mode="json") for part in checks],
-            "models": [part.model_dump(mode="json") for part in models],
-            "rankers": {name: ranker_part(ranker).model_dump(mode="json") for name, ranker in rankers.items()},
-            "files": {name: files.file_sha256(folder / name) for name in files.HASHED},
-        }
-    )
+    return {
+        "schema_version": files.SCHEMA_VERSION,
+        "name": board.name,
+        "codebudget": code_version(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": packages(),
+        "hardware": hardware(),
+        "argv": list(argv),
+        "seed": board.seed,
+        "sandbox": sandbox.model_dump(mode="json"),
+        "benchmarks": [part.model_dump(mode="json") for part in checks],
+        "models": [part.model_dump(mode="json") for part in models],
+        "rankers": {name: ranker_part(ranker).model_dump(mode="json") for name, ranker in rankers.items()},
+        "files": {name: files.file_sha256(folder / name) for name in files.HASHED},
+    }
 
 
 @contextmanager
-def _written_whole(out: Path) -> Iterator[Path]:
+def _written_whole(out: Path, typed: bool) -> Iterator[Path]:
     """A folder that takes the place of `out` at the end, or is gone where that is not reached."""
-    target = out.resolve()
-    partial = target.with_name(f".{target.name}.partial")
-    replaced = target.with_name(f".{target.name}.replaced")
     try:
-        # What a killed run has left.
-        for leftover in (partial, replaced):
-            shutil.rmtree(leftover, ignore_errors=True)
-        partial.mkdir()
-        try:
-            yield partial
-            if target.exists():
-                target.rename(replaced)
-            partial.rename(target)
-        finally:
-            for leftover in (partial, replaced):
-                shutil.rmtree(leftover, ignore_errors=True)
-    except OSError as error:
-        raise MachineError(
-            f"cannot write {out} ({error.strerror or error}); what was drawn and graded is kept: make room or name "
-            "another with --out DIR, and run the command again"
-        ) from None
+        with replacing_folder(out, typed=typed) as folder:
+            yield folder
+    except MachineError as error:
+        raise MachineError(f"{error}; what was drawn and graded is kept, so run the command again then") from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from ..outputs import write_text
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -12,8 +14,13 @@ if TYPE_CHECKING:
 
 
 def write_json(comparison: Comparison, path: Path) -> None:
-    """Write the object of `compare --json`."""
-    path.write_text(json.dumps(comparison_as_json(comparison)) + "\n", encoding="utf-8")
+    """Write the object of `compare --json`.
+
+    Raises:
+        UserError: A link or no plain file is there.
+        MachineError: The file cannot be written.
+    """
+    write_text(path, json.dumps(comparison_as_json(comparison)) + "\n", "--report FILE")
 
 
 def plan_as_json(plan: Plan) -> dict[str, object]:

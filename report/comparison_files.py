@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from ..outputs import check_output
 from .as_json import write_json
 from .comparison_page import write_comparison_page
 from .markdown import write_markdown
@@ -23,7 +24,7 @@ def check_reports(paths: Sequence[Path]) -> None:
     """Refuse reports that cannot be written, before any work is done for them.
 
     Raises:
-        UserError: A file's name does not end in one of `FORMATS`, or its folder is missing.
+        UserError: A file's name does not end in one of `FORMATS`, its folder is missing, or `check_output` refuses it.
         MachineError: A page is wanted and plotly is not installed.
     """
     for path in paths:
@@ -31,6 +32,7 @@ def check_reports(paths: Sequence[Path]) -> None:
             raise UserError(f"--report {path}: name a file that ends in {', '.join(FORMATS)}")
         if not path.absolute().parent.is_dir():
             raise UserError(f"--report {path}: there is no folder {path.absolute().parent}; make it first")
+        check_output(path, "--report FILE")
         if path.suffix.lower() == ".html":
             check_plots()
 
@@ -40,7 +42,7 @@ def write_reports(comparison: Comparison, paths: Sequence[Path]) -> None:
 
     Raises:
         UserError: As `check_reports`.
-        MachineError: As `check_reports`.
+        MachineError: As `check_reports`, or a file cannot be written.
     """
     check_reports(paths)
     for path in paths:

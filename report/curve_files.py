@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 from typing import TYPE_CHECKING
+
+from ..outputs import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,15 +22,20 @@ def write_curve(curve: Curve, path: Path) -> None:
 
     The columns of CSV are `COLUMNS`. `budget` is FLOPs or seconds per task, as `by` says; `k`, `value`, `low` and
     `high` are empty where `undefined` says `below` (one sample costs more) or `above` (there are not enough samples).
+
+    Raises:
+        UserError: A link or no plain file is there.
+        MachineError: The file cannot be written.
     """
     if path.suffix.lower() == ".json":
-        path.write_text(curve.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write_text(path, curve.model_dump_json(indent=1) + "\n")
         return
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for arm in curve.arms:
-            for metric, points in arm.metrics.items():
-                for point in points:
-                    scores = (point.k, point.value, point.low, point.high, point.undefined)
-                    writer.writerow((arm.spec, arm.model, arm.precision, metric, curve.by, point.budget, *scores))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for arm in curve.arms:
+        for metric, points in arm.metrics.items():
+            for point in points:
+                scores = (point.k, point.value, point.low, point.high, point.undefined)
+                writer.writerow((arm.spec, arm.model, arm.precision, metric, curve.by, point.budget, *scores))
+    write_text(path, text.getvalue())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..crossings import format_budget, metric_name
 from ..errors import MachineError, UserError
+from ..outputs import check_output, replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,13 +39,15 @@ def check_plot(path: Path) -> None:
     """Refuse a plot that cannot be written, before any work is done for it.
 
     Raises:
-        UserError: The file's name does not end in one of `FORMATS`, or its folder is missing.
+        UserError: The file's name does not end in one of `FORMATS`, its folder is missing, or a link or no plain file
+            is there.
         MachineError: matplotlib is not installed.
     """
     if path.suffix.lower() not in FORMATS:
         raise UserError(f"--plot {path}: name a file that ends in {' or '.join(FORMATS)}")
     if not path.parent.is_dir():
         raise UserError(f"--plot {path}: there is no folder {path.parent}; make it first")
+    check_output(path, "--plot FILE")
     try:
         importlib.import_module("matplotlib")
     except ImportError as error:
@@ -56,7 +59,7 @@ def write_plot(curve: Curve, path: Path) -> None:
 
     Raises:
         UserError: As `check_plot`.
-        MachineError: As `check_plot`.
+        MachineError: As `check_plot`, or the file cannot be written.
     """
     check_plot(path)
     import matplotlib
@@ -83,7 +86,8 @@ def write_plot(curve: Curve, path: Path) -> None:
         names = [arm.spec for arm in curve.arms]
         figure.legend(handles, names, loc="outside upper center", ncols=min(4, len(names)), frameon=False)
         stamp = {"Date": None} if path.suffix.lower() == ".svg" else {"Software": None}
-        figure.savefig(path, format=path.suffix.lower()[1:], metadata=stamp)
+        with replacing(path, "--plot FILE") as file:
+            figure.savefig(file, format=path.suffix.lower()[1:], metadata=stamp)
 
 
 def _draw(panel: Axes, curve: Curve, metric: str) -> None:

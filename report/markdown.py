@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ..outputs import write_text
 from .printable import printable
 
 if TYPE_CHECKING:
@@ -17,8 +18,13 @@ _SHOWN_TASKS = 5
 
 
 def write_markdown(comparison: Comparison, path: Path) -> None:
-    """Write a comparison as GitHub-flavoured Markdown, in which names of others are no markup, links or mentions."""
-    path.write_text(markdown_of(comparison), encoding="utf-8")
+    """Write a comparison as GitHub-flavoured Markdown, in which names of others are no markup, links or mentions.
+
+    Raises:
+        UserError: A link or no plain file is there.
+        MachineError: The file cannot be written.
+    """
+    write_text(path, markdown_of(comparison), "--report FILE")
 
 
 def markdown_of(comparison: Comparison) -> str:

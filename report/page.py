@@ -12,17 +12,17 @@ import base64
 import hashlib
 import importlib.util
 import json
-import shutil
-import tempfile
 import zlib
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import MachineError, UserError
+from ..outputs import check_output_folder, replacing_folder, write_text
+from ..redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 STYLES = ("style.css",)
 SCRIPTS = (
@@ -76,15 +76,11 @@ def check_folder(out: Path) -> None:
     """Refuse to write over a folder that holds something else than a site.
 
     Raises:
-        UserError: `out` is a file, a folder with other things in it, or in a folder that is missing.
+        UserError: `out` is a folder with other things in it, or `check_output_folder` refuses it.
+        MachineError: As `check_output_folder`.
     """
-    if not out.absolute().parent.is_dir():
-        raise UserError(f"--out {out}: there is no folder {out.absolute().parent}; make it first")
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise UserError(f"--out {out} is a file; name a folder")
-    if any(out.iterdir()) and not _is_site(out):
+    check_output_folder(out)
+    if out.is_dir() and any(out.iterdir()) and not _is_site(out):
         raise UserError(f"--out {out} holds something else than a site; name another folder")
 
 
@@ -95,12 +91,11 @@ def write_folder(out: Path, parts: Iterable[Part]) -> Written:
 
     Raises:
         UserError: As `check_folder`.
-        MachineError: As `check_plots`.
+        MachineError: As `check_plots` and `check_folder`, or the site cannot be written.
     """
     check_plots()
     check_folder(out)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.absolute().parent))
-    try:
+    with replacing_folder(out) as scratch:
         digest = hashlib.sha256()
         count = size = 0
         for name, content in _assets():
@@ -117,13 +112,6 @@ def write_folder(out: Path, parts: Iterable[Part]) -> Written:
             ],
         )
         size += _write(scratch / "index.html", page, digest)
-        scratch.chmod(0o755)
-        if out.exists():
-            shutil.rmtree(out)
-        scratch.rename(out)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
     return Written(count + 1, size)
 
 
@@ -131,7 +119,8 @@ def write_file(path: Path, parts: Iterable[Part]) -> Written:
     """Write a page with everything in it into one file.
 
     Raises:
-        MachineError: As `check_plots`.
+        UserError: A link or no plain file is there.
+        MachineError: As `check_plots`, or the file cannot be written.
     """
     check_plots()
     digest = hashlib.sha256()
@@ -147,14 +136,13 @@ def write_file(path: Path, parts: Iterable[Part]) -> Written:
         [f'<style nonce="{nonce}">\n{assets[name]}</style>' for name in STYLES],
         [f'<script nonce="{nonce}">\n{text}</script>' for text in order],
     )
-    encoded = page.encode()
-    path.write_bytes(encoded)
-    return Written(1, len(encoded))
+    write_text(path, page, "--report FILE")
+    return Written(1, len(page.encode()))
 
 
 def pack(data: object) -> str:
-    """JSON of `data`, deflated, in base64."""
-    plain = json.dumps(data, separators=(",", ":"), allow_nan=False).encode("ascii")
+    """JSON of `data` without secrets, deflated, in base64."""
+    plain = redacted(json.dumps(data, separators=(",", ":"), allow_nan=False)).encode("ascii")
     return base64.b64encode(zlib.compress(plain, 6)).decode("ascii")
 
 

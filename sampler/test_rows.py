@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
 from typing import TYPE_CHECKING, Any, Final
 
 from ..budgets.flops import decode_flops, prefill_flops
 from ..errors import MachineError, UserError
+from ..outputs import check_output, write_rows
 from .prompting import prompt_of_task
 from .test_prompts import asserts_of_answer
 
@@ -23,14 +21,15 @@ if TYPE_CHECKING:
 ENDINGS: Final = (".jsonl", ".jsonl.gz")
 
 
-def check_test_ending(path: Path) -> None:
-    """Refuse a file that would not say what it is.
+def check_tests_file(path: Path) -> None:
+    """Refuse a file that would not say what it is, or that lies behind a link or is none.
 
     Raises:
-        UserError: its name ends in none of `ENDINGS`.
+        UserError: its name ends in none of `ENDINGS`; or as `check_output`.
     """
     if not path.name.endswith(ENDINGS):
         raise UserError(f"{path}: a file of tests ends in {' or '.join(ENDINGS)}; name one like tests.jsonl")
+    check_output(path)
 
 
 def rows_of_tests(
@@ -78,22 +77,12 @@ def write_test_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     """Write rows to a file, which takes its place when it is complete; returns their number.
 
     Raises:
-        UserError: the file's name has another ending.
+        UserError: as `check_tests_file`.
         MachineError: the file cannot be written.
     """
-    check_test_ending(path)
-    partial = path.with_name(f".{path.name}.partial")
-    count = 0
+    check_tests_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with gzip.open(partial, "wb") if path.suffix == ".gz" else partial.open("wb") as file:
-                for row in rows:
-                    file.write(json.dumps(row).encode() + b"\n")
-                    count += 1
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
     except OSError as error:
         raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with --out FILE") from None
-    return count
+    return write_rows(path, rows)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
-import os
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from pydantic import ValidationError
 
 from ..errors import MachineError, UserError
 from ..hashing import key_of
+from ..outputs import check_output, replacing, write_rows
 from ..records import Candidate
+from ..redaction import redactor
 from .engine import Description
 from .extraction import taken
 from .origins import KIND, Origin, Series, Tally, keys_of_task, stored_tally
@@ -39,14 +39,15 @@ class Imported(NamedTuple):
     samples: int
 
 
-def check_ending(path: Path) -> None:
-    """Refuse a file that would not say what it is.
+def check_samples_file(path: Path) -> None:
+    """Refuse a file that would not say what it is, or that lies behind a link or is none.
 
     Raises:
-        UserError: its name ends in none of `ENDINGS`.
+        UserError: its name ends in none of `ENDINGS`; or as `check_output`.
     """
     if not path.name.endswith(ENDINGS):
         raise UserError(f"{path}: a file of samples ends in {', '.join(ENDINGS)}; name one like samples.jsonl")
+    check_output(path)
 
 
 def write_samples(path: Path, sets: Iterable[tuple[Series, Sequence[Candidate]]]) -> int:
@@ -61,22 +62,19 @@ def write_samples(path: Path, sets: Iterable[tuple[Series, Sequence[Candidate]]]
         sets: Samples with what made them.
 
     Raises:
-        UserError: the file's name has another ending.
+        UserError: as `check_samples_file`.
         MachineError: the file cannot be written.
     """
-    check_ending(path)
+    check_samples_file(path)
     rows = (_row(series, candidate) for series, candidates in sets for candidate in candidates)
-    partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            count = _write_parquet(partial, rows) if path.suffix == ".parquet" else _write_jsonl(partial, path, rows)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
     except OSError as error:
         raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with --out FILE") from None
-    return count
+    if path.suffix != ".parquet":
+        return write_rows(path, rows)
+    with replacing(path) as file:
+        return _write_parquet(file, map(redactor().value, rows))
 
 
 def import_samples(
@@ -168,16 +166,7 @@ def _row(series: Series, candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _write_jsonl(partial: Path, path: Path, rows: Iterable[dict[str, Any]]) -> int:
-    count = 0
-    with gzip.open(partial, "wb") if path.suffix == ".gz" else partial.open("wb") as file:
-        for row in rows:
-            file.write(json.dumps(row).encode() + b"\n")
-            count += 1
-    return count
-
-
-def _write_parquet(partial: Path, rows: Iterable[dict[str, Any]]) -> int:
+def _write_parquet(file: BinaryIO, rows: Iterable[dict[str, Any]]) -> int:
     import pyarrow
     import pyarrow.parquet
 
@@ -186,7 +175,7 @@ def _write_parquet(partial: Path, rows: Iterable[dict[str, Any]]) -> int:
     fields |= dict.fromkeys(("index", "seed", "prompt_tokens", "output_tokens"), number)
     schema = pyarrow.schema({**fields, "logprobs": pyarrow.list_(pyarrow.float64())})
     count, group = 0, list[dict[str, Any]]()
-    with pyarrow.parquet.ParquetWriter(partial, schema) as writer:
+    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
         for row in rows:
             group.append({**row, "made_by": json.dumps(row["made_by"])})
             count += 1

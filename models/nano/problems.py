@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...outputs import write_text
 from .operations import ANNOTATIONS
 from .programs import (
     OPERATIONS,
@@ -131,7 +132,7 @@ def _test(function: Function, inputs: list[Any]) -> str:
 def main() -> None:
     """Write the problems to the file that is named."""
     rows = "".join(json.dumps(row) + "\n" for row in problems())
-    Path(sys.argv[1]).write_text(rows, encoding="utf-8")
+    write_text(Path(sys.argv[1]), rows)
 
 
 if __name__ == "__main__":

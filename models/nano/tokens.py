@@ -12,6 +12,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...outputs import write_text
 from .programs import draw_function
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def train_tokenizer() -> Tokenizer:
 def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     """Write the tokenizer as transformers and vLLM read it."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    write_text(folder / "tokenizer.json", tokenizer.to_str(pretty=True), typed=False)
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": END,
@@ -66,7 +67,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
         "clean_up_tokenization_spaces": False,
         "model_max_length": CONTEXT_TOKENS,
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_text(folder / "tokenizer_config.json", json.dumps(config, indent=2) + "\n", typed=False)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
-import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
+from ...outputs import replacing
 from .corpus import Batch, batches
 from .muon import Muon
 from .sizes import BATCH_TOKENS, SIZES, config_of
@@ -156,9 +158,8 @@ class Trainer:
             "progress": (self.step, self.done, self.wall_s, self.cpu_s),
             "history": self.history,
         }
-        partial = file.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(file)
+        with replacing(file, "--out FOLDER", typed=False) as stream:
+            torch.save(state, stream)
 
     def _load(self, file: Path) -> None:
         state = torch.load(file, weights_only=True)
@@ -169,16 +170,24 @@ class Trainer:
         self.history = state["history"]
 
     def _write(self) -> None:
-        self.model.bfloat16().save_pretrained(self.out)
-        GenerationConfig(eos_token_id=0, pad_token_id=0, do_sample=True, temperature=0.8, top_p=0.95).save_pretrained(
-            self.out
-        )
+        rows = io.StringIO()
+        writer = csv.DictWriter(rows, fieldnames=list(self.history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.history)
+        self._put("loss.csv", rows.getvalue().encode())
         for file in (HERE / "tokenizer").iterdir():
-            shutil.copy(file, self.out)
-        with (self.out / "loss.csv").open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(self.history[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.history)
+            self._put(file.name, file.read_bytes())
+        # transformers writes to names of its own choice, through whatever lies there.
+        with tempfile.TemporaryDirectory() as scratch:
+            self.model.bfloat16().save_pretrained(scratch)
+            settings = GenerationConfig(eos_token_id=0, pad_token_id=0, do_sample=True, temperature=0.8, top_p=0.95)
+            settings.save_pretrained(scratch)
+            for file in Path(scratch).iterdir():
+                self._put(file.name, file.read_bytes())
+
+    def _put(self, name: str, data: bytes) -> None:
+        with replacing(self.out / name, "--out FOLDER", typed=False) as stream:
+            stream.write(data)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-LEAVES = {"records", "errors", "estimators", "hashing"}
+LEAVES = {"records", "errors", "estimators", "hashing", "redaction", "outputs"}
 SIBLINGS = {"tasks", "budgets", "sampler", "sandbox", "rankers"}
 COMPOSERS = {"grading", "compare", "curve", "execute", "rank", "report", "scorers", "leaderboard"}
 MAY_IMPORT = {
@@ -18,12 +18,14 @@ MAY_IMPORT = {
     "records": {"errors"},
     "estimators": {"errors", "records"},
     "plugins": {"errors"},
-    "doubts": LEAVES,
+    "redaction": set(),
+    "outputs": {"errors", "redaction"},
     **dict.fromkeys(SIBLINGS, LEAVES),
     "rankers": LEAVES | {"plugins"},
     "sandbox": LEAVES | {"plugins"},
     "sampler": LEAVES | {"budgets"},
     "grading": LEAVES | SIBLINGS,
+    "doubts": LEAVES,
     "pools": LEAVES | SIBLINGS | {"grading", "doubts"},
     "ranked_pools": LEAVES | SIBLINGS | {"grading", "pools"},
     "advice": LEAVES,

@@ -1,0 +1,129 @@
+"""Secrets of this user's, found by their value in what is about to be written, and replaced by `***`.
+
+A server may echo the key that it was sent, in a sample, an error or its version. The values looked for are those of the
+environment's keys, and whatever is secret in the URLs of servers: a password, a user without one, values of a query.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import json
+import os
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+KEYS: Final = ("OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+URLS: Final = (
+    *("OPENAI_BASE_URL", "HF_ENDPOINT"),
+    *(name for upper in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY") for name in (upper, upper.lower())),
+)
+"""The variables that hold keys, and those that hold URLs of servers."""
+
+MARK: Final = "***"
+
+_LEAST_CHARACTERS: Final = 8
+_LEAST_PLAIN: Final = 12
+"""Of one word or one number. What is shorter stands in ordinary programs too: replacing it would spoil them."""
+
+_known_urls: set[str] = set()
+
+
+class Redactor(NamedTuple):
+    """Replaces secrets, the longest first, so that one inside another leaves nothing of it."""
+
+    secrets: tuple[str, ...]
+
+    def text(self, text: str) -> str:
+        """A text without secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, MARK)
+        return text
+
+    def data(self, data: bytes) -> bytes:
+        """UTF-8 without secrets."""
+        for secret in self.secrets:
+            data = data.replace(secret.encode("utf-8", "surrogatepass"), MARK.encode())
+        return data
+
+    def value(self, value: Any) -> Any:
+        """A JSON value without secrets in any text or key."""
+        if not self.secrets:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.value(key): self.value(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(item) for item in value]
+        return value
+
+
+def redactor() -> Redactor:
+    """What replaces the secrets that are known now: of the environment, and of URLs given to `know_url`."""
+    return _redactor(
+        tuple(os.environ.get(name, "") for name in KEYS),
+        (*(os.environ.get(name, "") for name in URLS), *sorted(_known_urls)),
+    )
+
+
+def redacted(text: str) -> str:
+    """A text without the secrets that are known now."""
+    return redactor().text(text)
+
+
+def know_url(url: str) -> None:
+    """Look for what is secret in a server's URL, from now on."""
+    _known_urls.add(url)
+
+
+def bare_url(url: str) -> str:
+    """A URL without user, password, query and fragment, and without known secrets in its path."""
+    parts = urlsplit(url)
+    return redacted(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}")
+
+
+@functools.lru_cache(maxsize=8)
+def _redactor(keys: tuple[str, ...], urls: tuple[str, ...]) -> Redactor:
+    found = {form for key in keys for form in _forms(key.strip())}
+    for url in urls:
+        found.update(_secrets_of_url(url))
+    return Redactor(tuple(sorted(found, key=lambda form: (-len(form), form))))
+
+
+def _secrets_of_url(url: str) -> Iterator[str]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return
+    login = parts.netloc.rpartition("@")[0]
+    user, colon, password = login.partition(":")
+    yield from _forms(unquote(password) if colon else unquote(user))
+    if login:
+        plain = f"{unquote(user)}:{unquote(password)}"
+        # However short a password is, together with its user or before a host it can be nothing else.
+        yield f"{login}@"
+        yield f"{plain}@"
+        if colon and password:
+            yield from _long((login, plain, base64.b64encode(plain.encode("utf-8", "surrogatepass")).decode("ascii")))
+    for part in parts.query.split("&"):
+        yield from _forms(unquote_plus(part.partition("=")[2]))
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """A secret as it may be written: as it is, percent-encoded, and inside JSON; none where it is too plain."""
+    is_plain = secret.isdigit() or (secret.isalpha() and (secret.isupper() or secret[1:].islower()))
+    if len(secret) < (_LEAST_PLAIN if is_plain else _LEAST_CHARACTERS):
+        return
+    yield secret
+    with contextlib.suppress(UnicodeEncodeError):
+        yield from (quote(secret, safe=""), quote_plus(secret))
+    yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+
+
+def _long(texts: Iterable[str]) -> Iterator[str]:
+    return (text for text in texts if len(text) >= _LEAST_CHARACTERS)
