@@ -9,17 +9,16 @@ import typer
 
 from ..errors import UserError
 from .grading import (
-    DEFAULT_STORE,
     FieldOption,
     FreshOption,
     SandboxOption,
-    StoreOption,
     TimeoutOption,
     WorkersOption,
     open_grader,
     parse_fields,
 )
 from .progress import shown_progress
+from .stores import StoreOption  # noqa: TC001 (typer reads it)
 
 CANNOT_CROSS = "its values cannot cross between processes"
 
@@ -43,7 +42,7 @@ def check(
     sandbox: SandboxOption = "auto",
     workers: WorkersOption = None,
     timeout: TimeoutOption = None,
-    store: StoreOption = DEFAULT_STORE,
+    store: StoreOption = None,
     fresh: FreshOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -25,11 +25,9 @@ from .drawing import (
     with_ways,
 )
 from .grading import (
-    DEFAULT_STORE,
     FieldOption,
     FreshOption,
     SandboxOption,
-    StoreOption,
     TimeoutOption,
     WorkersOption,
     open_grader,
@@ -60,6 +58,7 @@ from .progress import shown_progress, warn
 from .ranking import TestsOption, tests_from
 from .samples import NamedArm, SamplesOption, files_by_arm, read_arm, without_k
 from .scoring import ScorerOption, open_scorers
+from .stores import StoreOption, open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +117,7 @@ def compare(
         bool, typer.Option("--allow-shared", help="Score tasks that can only be graded beside their tests.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of drawing, subsets, resampling and rankers.")] = 0,
-    store: StoreOption = DEFAULT_STORE,
+    store: StoreOption = None,
     fresh: FreshOption = False,
     report: Annotated[
         list[str] | None,
@@ -257,7 +256,7 @@ def _ways(arms: Sequence[Arm]) -> str:
 
 
 def _drawn(
-    plans: Sequence[Plan], planned: Planned, benchmark: Benchmark, drawing: Drawing, store: str
+    plans: Sequence[Plan], planned: Planned, benchmark: Benchmark, drawing: Drawing, store: str | None
 ) -> dict[str, ArmSamples]:
     """The samples of arms that no file is for, drawn or in the store, by the arm as typed."""
     from ..compare import ArmSamples
@@ -265,10 +264,8 @@ def _drawn(
     if not plans:
         return {}
     check_engine(drawing)
-    from ..sampler.store import open_store
-
     targets = [target_of_plan(plan) for plan in plans]
-    with open_store(store) as opened, shown_progress() as progress:
+    with open_workspace(store) as opened, shown_progress() as progress:
         drawn = draw_arms(targets, benchmark.tasks, drawing, opened, planned.conditions, progress)
     warn_of_stop(drawn)
     return {

@@ -22,11 +22,9 @@ from .drawing import (
     draw_arms,
 )
 from .grading import (
-    DEFAULT_STORE,
     FieldOption,
     FreshOption,
     SandboxOption,
-    StoreOption,
     TimeoutOption,
     WorkersOption,
     open_grader,
@@ -51,6 +49,7 @@ from .planning import (
 )
 from .progress import shown_progress, warn
 from .samples import NamedArm, SamplesOption, files_by_arm, read_arm
+from .stores import StoreOption, open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +120,7 @@ def curve(
         bool, typer.Option("--allow-shared", help="Score tasks that can only be graded beside their tests.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of drawing, subsets, resampling and rankers.")] = 0,
-    store: StoreOption = DEFAULT_STORE,
+    store: StoreOption = None,
     fresh: FreshOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -215,7 +214,7 @@ def curve(
 
 
 def _stored(
-    arms: Sequence[PricedArm], tasks: Sequence[Task], drawing: Drawing, conditions: Conditions, store: str
+    arms: Sequence[PricedArm], tasks: Sequence[Task], drawing: Drawing, conditions: Conditions, store: str | None
 ) -> dict[str, tuple[Candidate, ...]]:
     """All samples that the store has of some arms, by the arm as typed.
 
@@ -225,10 +224,8 @@ def _stored(
     """
     if not arms:
         return {}
-    from ..sampler.store import open_store
-
     targets = [Target(arm.arm, arm.model, "", arm.precision or "", 1) for arm in arms]
-    with open_store(store) as opened, shown_progress() as progress:
+    with open_workspace(store) as opened, shown_progress() as progress:
         drawn = draw_arms(targets, tasks, drawing, opened, conditions, progress)
     return {target.arm.spec: arm.candidates for target, arm in zip(targets, drawn.arms, strict=True)}
 

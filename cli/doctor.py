@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from .grading import DEFAULT_STORE
+from .stores import DEFAULT_STORE
 from .tables import Column, print_facts, print_table
 
 if TYPE_CHECKING:

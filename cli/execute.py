@@ -10,11 +10,9 @@ import typer
 
 from ..errors import MachineError
 from .grading import (
-    DEFAULT_STORE,
     FieldOption,
     FreshOption,
     SandboxOption,
-    StoreOption,
     TimeoutOption,
     WorkersOption,
     open_grader,
@@ -22,6 +20,7 @@ from .grading import (
     parse_ks,
 )
 from .progress import shown_progress, warn
+from .stores import StoreOption  # noqa: TC001 (typer reads it)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +61,7 @@ def execute(
             "--out", metavar="FILE", help="Where rows go.", show_default="beside the first: FILE_results.jsonl"
         ),
     ] = None,
-    store: StoreOption = DEFAULT_STORE,
+    store: StoreOption = None,
     fresh: FreshOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

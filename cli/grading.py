@@ -9,13 +9,13 @@ import typer
 
 from ..errors import UserError
 from .progress import warn
+from .stores import open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..grading import Grader, Progress
 
-DEFAULT_STORE = ".codebudget/store.sqlite"
 MAX_TIMEOUT_S = 86_400
 
 SandboxOption = Annotated[
@@ -34,7 +34,6 @@ TimeoutOption = Annotated[
         show_default="from the reference solution's own time",
     ),
 ]
-StoreOption = Annotated[str, typer.Option("--store", metavar="FILE", help="Where verdicts are kept.")]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Run again what the store already knows.")]
 FieldOption = Annotated[
     list[str] | None,
@@ -44,7 +43,7 @@ FieldOption = Annotated[
 
 @contextmanager
 def open_grader(
-    *, sandbox: str, workers: int | None, timeout: float | None, store: str, fresh: bool, progress: Progress
+    *, sandbox: str, workers: int | None, timeout: float | None, store: str | None, fresh: bool, progress: Progress
 ) -> Iterator[Grader]:
     """A grader as the options say; its boxes and its store are closed at the end.
 
@@ -54,7 +53,6 @@ def open_grader(
     """
     from ..grading import Grader
     from ..records import Limits
-    from ..sampler.store import open_store
     from ..sandbox import Sandbox, choose_launcher
 
     if timeout is not None and not 0 < timeout <= MAX_TIMEOUT_S:
@@ -65,7 +63,7 @@ def open_grader(
     if choice.launcher.name == "process":
         warn(f"the process sandbox is {choice.launcher.promise}")
     with (
-        open_store(store) as opened,
+        open_workspace(store) as opened,
         Sandbox(choice.launcher, limits=Limits(wall_s=timeout), workers=workers) as running,
     ):
         yield Grader(running, opened, progress, fresh=fresh)

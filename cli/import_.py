@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
-from .grading import DEFAULT_STORE, FieldOption, parse_fields
+from .grading import FieldOption, parse_fields
 from .planning import FamilyOption  # noqa: TC001 (typer reads it)
-from .sample import SampleStoreOption  # noqa: TC001
+from .stores import StoreOption, open_workspace
 
 
 def import_(
@@ -29,7 +29,7 @@ def import_(
         str, typer.Option(metavar="NAME|FILE|ID", help="The benchmark that the samples are of.")
     ] = "humaneval",
     field: FieldOption = None,
-    store: SampleStoreOption = DEFAULT_STORE,
+    store: StoreOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Bring samples into the store.
@@ -37,13 +37,12 @@ def import_(
     Files that codebudget sample --out wrote say what made each row, and come back as what they were. Others are kept as
     recorded samples of --model. compare and sample take both with --engine recorded.
     """
-    from ..sampler.store import open_store
     from ..sampler.transfer import import_samples
     from ..tasks import load_benchmark
 
     chosen = load_benchmark(benchmark, parse_fields(field))
     name, precision = (None, None) if model is None else _model(model, family)
-    with open_store(store) as opened:
+    with open_workspace(store) as opened:
         found = import_samples(files, chosen.by_id, chosen.name, opened, model=name, precision=precision)
     if as_json:
         sets = [
@@ -54,7 +53,7 @@ def import_(
         return
     for one in found.series:
         typer.echo(f"{one.model}@{one.precision}, drawn by {one.origin.description.engine}")
-    typer.echo(f"{found.samples} samples are in {store}")
+    typer.echo(f"{found.samples} samples are in {opened.path}")
 
 
 def _model(text: str, family: str) -> tuple[str, str]:

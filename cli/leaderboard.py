@@ -23,10 +23,11 @@ from .boards import (
     plan_board,
     verify_command,
 )
-from .grading import DEFAULT_STORE, FreshOption, StoreOption
+from .grading import FreshOption  # noqa: TC001 (typer reads it)
 from .leaderboard_build import build
 from .leaderboard_verify import verify
 from .progress import shown_progress, warn
+from .stores import StoreOption, open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ def run(
         str | None,
         typer.Option("--out", metavar="DIR", help="The run directory.", show_default="the board's name and -run"),
     ] = None,
-    store: StoreOption = DEFAULT_STORE,
+    store: StoreOption = None,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,7 +57,6 @@ def run(
     """
     from ..leaderboard.board import load_board
     from ..leaderboard.run import Clock, check_out, make_run
-    from ..sampler.store import open_store
 
     file = load_board(Path(board))
     folder = Path(out) if out is not None else Path(f"{file.path.stem}-run")
@@ -67,7 +67,7 @@ def run(
     drawing = drawing_of(file, fresh)
     check_draws(file, entries, drawing)
     with shown_progress() as progress, ExitStack() as stack:
-        opened = stack.enter_context(open_store(store))
+        opened = stack.enter_context(open_workspace(store))
         # Before anything is drawn, which may take hours.
         sandbox = stack.enter_context(
             open_sandbox(file.board.sandbox.launcher, file.board.sandbox.limits.limits(), file.board.sandbox.workers)

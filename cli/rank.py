@@ -14,11 +14,9 @@ from ..errors import MachineError
 from ..outputs import check_output, write_rows
 from .drawing import EngineOption  # noqa: TC001  # typer reads it
 from .grading import (
-    DEFAULT_STORE,
     FieldOption,
     FreshOption,
     SandboxOption,
-    StoreOption,
     TimeoutOption,
     WorkersOption,
     open_grader,
@@ -29,6 +27,7 @@ from .planning import FamilyOption  # noqa: TC001  # typer reads it
 from .progress import shown_progress, warn
 from .ranking import RankerOption, TestsOption, tests_from
 from .scoring import ScorerOption, open_scorer
+from .stores import StoreOption  # noqa: TC001 (typer reads it)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +70,7 @@ def rank(
         str | None,
         typer.Option("--out", metavar="FILE", help="Where ranked candidates go, best first, as JSON Lines."),
     ] = None,
-    store: StoreOption = DEFAULT_STORE,
+    store: StoreOption = None,
     fresh: FreshOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

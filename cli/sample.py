@@ -25,7 +25,7 @@ from .drawing import (
     warn_of_stop,
     with_ways,
 )
-from .grading import DEFAULT_STORE, FieldOption, parse_fields
+from .grading import FieldOption, parse_fields
 from .planning import (
     ArmsArgument,
     FamilyOption,
@@ -37,6 +37,7 @@ from .planning import (
     conditions_from_options,
 )
 from .progress import shown_progress
+from .stores import StoreOption, open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
     from ..sampler.drawing import Drawn
     from ..tasks import Benchmark
     from .drawing import DrawnArms, Target
-
-SampleStoreOption = Annotated[str, typer.Option("--store", metavar="FILE", help="Where samples are kept.")]
 
 
 def sample(
@@ -76,7 +75,7 @@ def sample(
     hardware: HardwareOption = None,
     usd_per_hour: UsdPerHourOption = None,
     usd_per_mtok: UsdPerMtokOption = None,
-    store: SampleStoreOption = DEFAULT_STORE,
+    store: StoreOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Draw again what the store already has.")] = False,
     out: Annotated[
         str | None,
@@ -94,7 +93,6 @@ def sample(
     """
     from pathlib import Path
 
-    from ..sampler.store import open_store
     from ..sampler.test_rows import check_tests_file, rows_of_tests, write_test_rows
     from ..sampler.transfer import check_samples_file, write_samples
     from ..tasks import load_benchmark
@@ -118,7 +116,7 @@ def sample(
     except EngineError as error:
         raise with_ways(error, f"Or take what the store has, with --engine {RECORDED}") from None
     asked = chosen.tasks[:tasks]
-    with open_store(store) as opened, shown_progress() as progress:
+    with open_workspace(store) as opened, shown_progress() as progress:
         drawn = draw_arms(targets, asked, drawing, opened, conditions, progress)
     if path is not None and tests:
         rows = zip(targets, drawn.arms, strict=True)

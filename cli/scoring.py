@@ -10,6 +10,7 @@ import typer
 
 from ..errors import UserError
 from .drawing import RECORDED, starter, target_of_arm
+from .stores import open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +35,7 @@ ScorerOption = Annotated[
 
 @contextmanager
 def open_scorers(
-    scorer: str | None, specs: Sequence[str], *, family: str, engine: str, store: str
+    scorer: str | None, specs: Sequence[str], *, family: str, engine: str, store: str | None
 ) -> Iterator[dict[str, Scorer]]:
     """A scorer for each of some arms; none where the option is not given.
 
@@ -61,12 +62,11 @@ def open_scorers(
     typed = {spec: spec if scorer == OWN else scorer for spec in specs}
     targets = {text: target_of_arm(parse_arm(text), family, served=engine == "openai") for text in typed.values()}
     from ..sampler.late import LateEngine, circumstances
-    from ..sampler.store import open_store
     from ..scorers import EngineScorer
 
     lates: list[LateEngine] = []
     lock, said = threading.Lock(), set[str]()
-    with open_store(store) as opened, ExitStack() as stack:
+    with open_workspace(store) as opened, ExitStack() as stack:
         scorers: dict[str, Scorer] = {}
         for text, target in targets.items():
             key = circumstances(engine, target.weights, target.precision)
@@ -78,7 +78,7 @@ def open_scorers(
 
 
 @contextmanager
-def open_scorer(scorer: str | None, *, family: str, engine: str, store: str) -> Iterator[Scorer | None]:
+def open_scorer(scorer: str | None, *, family: str, engine: str, store: str | None) -> Iterator[Scorer | None]:
     """The scorer of candidates whose model nobody named; None where the option is not given.
 
     Raises:

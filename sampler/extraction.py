@@ -32,18 +32,18 @@ def taken(store: Store, listed: Sequence[TaskKeys], k: int, settings: Settings) 
 def extracted(store: Store, listed: Sequence[TaskKeys], k: int) -> tuple[Candidate, ...]:
     """The first k samples of some tasks that the store has, with their programs; tasks in order, then indices."""
     wanted = [(keys, keys.key(index)) for keys in listed for index in range(k)]
-    found = store.candidates(key for _, key in wanted)
+    stored = store.extracted(key for _, key in wanted)
+    found = {key: one.candidate for key, one in stored.items()}
     tags = {keys.prefix: _tag(keys) for keys in listed}
-    made_by = store.extractors(found)
-    stale = [(keys, key) for keys, key in wanted if key in found and made_by[key] != tags[keys.prefix]]
+    stale = [(keys, key) for keys, key in wanted if key in stored and stored[key].extractor != tags[keys.prefix]]
     for start in range(0, len(stale), _BATCH):
-        programs: dict[str, dict[str, str]] = {}
+        changed: dict[str, dict[str, Candidate]] = {}
         for keys, key in stale[start : start + _BATCH]:
             program = program_in(found[key].raw, keys.task, found[key].prompt)
             found[key] = found[key].model_copy(update={"program": program})
-            programs.setdefault(tags[keys.prefix], {})[key] = program
+            changed.setdefault(tags[keys.prefix], {})[key] = found[key]
         with store.together():
-            for tag, some in programs.items():
+            for tag, some in changed.items():
                 store.put_programs(some, extractor=tag)
     return tuple(found[key] for _, key in wanted if key in found)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pydantic import ValidationError
+
+from ..errors import UserError
 from ..hashing import key_of
 from ..records import Record, Usage
 from .engine import Description  # noqa: TC001 (pydantic reads it)
 from .prompting import Settings, prompt_key, prompt_of_task, sampling_of_task
+from .store import DRAWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     from .engine import Prompt, Sampling
     from .store import Store
 
-KIND: Final = "drawn"
+KIND: Final = DRAWN
 """The kind of the store's records that hold a `Series`."""
 
 SEED_BITS: Final = 53
@@ -118,10 +122,22 @@ def sample_seed(run_seed: int | None, task_id: str, prompt: Prompt, index: int) 
 def stored_series(store: Store) -> Iterator[Series]:
     """All series that the store has."""
     for value in store.all_records(KIND).values():
-        yield Series.model_validate(value)
+        yield _series(store, value)
 
 
 def stored_tally(store: Store, series: Series) -> Tally:
     """What drawing a series has taken so far."""
     found: dict[str, Any] = store.records(KIND, [series.key])
-    return Series.model_validate(found[series.key]).tally if found else Tally()
+    return _series(store, found[series.key]).tally if found else Tally()
+
+
+def _series(store: Store, value: Any) -> Series:
+    """What a record of the store says, which may be of anybody's making."""
+    try:
+        return Series.model_validate(value)
+    except ValidationError as error:
+        why = str(error).splitlines()[0]
+        raise UserError(
+            f"{store.path} is damaged (what made its samples cannot be read: {why}); move it away, or name another "
+            "store with --store FILE"
+        ) from None

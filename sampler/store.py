@@ -2,64 +2,109 @@
 
 One process writes at a time and any number read (SQLite's write-ahead log). A batch that `put_*` returned from survives
 a killed process; after a power cut the last batches may be missing, never half there.
+
+A row carries a proof by the key of the user who wrote it (see `signing`), since anybody may lay a store into a folder.
+Rows of others are not believed: what can be made again is as if it were not there, and samples are used only where the
+user named the store.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import sqlite3
 import threading
+import warnings
 from array import array
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+from pydantic import ValidationError
 
 from ..errors import MachineError, UserError
-from ..records import Candidate, Record, Verdict
+from ..records import Candidate, Verdict
+from ..redaction import redactor
+from .signing import Signer, user_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
 APPLICATION_ID = 0x63646267
 """`cdbg`: marks a SQLite file as a codebudget store."""
 
-STORE_VERSION = 2
+STORE_VERSION = 3
 """The layout of the tables, in SQLite's `user_version`."""
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS records (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+DRAWN: Final = "drawn"
+"""The kind of records that belong to samples, and are used wherever those are."""
+
+_TABLES = """
+CREATE TABLE verdicts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE records (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+"""
+_CANDIDATES = """
 DROP TABLE IF EXISTS candidates;
 CREATE TABLE candidates (key TEXT PRIMARY KEY, extractor TEXT NOT NULL, task_id, arm, place, raw, program, seed, \
 stratum, prompt, finish_reason, prompt_tokens, output_tokens, logprobs BLOB);
 """
-"""Version 1 had candidates in another form, and nothing ever wrote any."""
+_PROOFS = """
+ALTER TABLE verdicts ADD COLUMN proof BLOB;
+ALTER TABLE records ADD COLUMN proof BLOB;
+ALTER TABLE candidates ADD COLUMN proof BLOB;
+ALTER TABLE candidates ADD COLUMN program_proof BLOB;
+"""
+_STEPS: Final = (_TABLES, _CANDIDATES, _PROOFS)
+"""What leads to each version from the one before. Version 1 had candidates in another form, and nothing wrote any."""
 
 CANDIDATE_FIELDS: Final = (
-    *("task_id", "arm", "index", "raw", "program", "seed", "stratum", "prompt"),
+    *("task_id", "arm", "index", "raw", "seed", "stratum", "prompt"),
     *("finish_reason", "prompt_tokens", "output_tokens", "logprobs"),
 )
+_RAW: Final = CANDIDATE_FIELDS.index("raw")
 CANDIDATE_COLUMNS: Final = ", ".join("place" if field == "index" else field for field in CANDIDATE_FIELDS)
-"""`index` is a word of SQL's."""
+"""All but the program, which is taken out later; `index` is a word of SQL's."""
 
 KEYS_PER_QUERY = 500
 """Below SQLITE_MAX_VARIABLE_NUMBER of every build, which was 999 once."""
+
+_MOST_BYTES = 1 << 28
+"""Of one value; a stranger's file may hold any."""
+
+_RESULTS = "verdicts or other results"
+_SAMPLES = "samples"
+
+
+class Extracted(NamedTuple):
+    """A candidate, and what took its program out of its text: empty where nothing did yet."""
+
+    candidate: Candidate
+    extractor: str
 
 
 class Store:
     """An open store; `open_store` makes one. Threads may share it.
 
     Keys come from `hashing.key_of`; a candidate's is its task's, a slash and its index. Reading a key that is not there
-    leaves it out of the answer; writing one again replaces its value.
+    leaves it out of the answer; writing one again replaces its value. Secrets of this user's never come in (see
+    `redaction`).
 
     Raises:
+        UserError: From methods that read, where samples are not this user's and the store was not named, or where a
+            value is none of codebudget's.
         MachineError: From every method, where the disk is full, the file read-only, or another process keeps it locked.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, signer: Signer, notice: Callable[[str], None], *, named: bool
+    ) -> None:
         self.path = path
         self._connection = connection
+        self._signer = signer
+        self._notice = notice
+        self._named = named
+        self._said: set[str] = set()
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -77,63 +122,115 @@ class Store:
 
     def candidates(self, keys: Iterable[str]) -> dict[str, Candidate]:
         """The candidates of some keys."""
-        rows = self._read(f"SELECT key, {CANDIDATE_COLUMNS} FROM candidates WHERE key IN", keys)
-        return {row[0]: _candidate(row[1:]) for row in rows}
+        return {key: found.candidate for key, found in self.extracted(keys).items()}
+
+    def extracted(self, keys: Iterable[str]) -> dict[str, Extracted]:
+        """The candidates of some keys, each with what took its program out of its text."""
+        columns = f"key, proof, program_proof, extractor, program, {CANDIDATE_COLUMNS}"
+        found = {}
+        for key, proof, program_proof, extractor, program, *fields in self._read(
+            f"SELECT {columns} FROM candidates WHERE key IN", keys
+        ):
+            own, own_program = self._proofs(key, fields, extractor, program)
+            if proof != own:
+                self._use_of_others()
+            # A program that somebody else put beside a text need not be the one in it.
+            if program_proof != own_program:
+                extractor = program = ""
+            found[key] = Extracted(self._checked(_candidate, (fields, program)), extractor)
+        return found
 
     def has_candidates(self, keys: Iterable[str]) -> set[str]:
         """Those of some keys that there is a candidate of."""
-        return {row[0] for row in self._read("SELECT key FROM candidates WHERE key IN", keys)}
+        found = set()
+        for key, proof in self._read("SELECT key, proof FROM candidates WHERE key IN", keys):
+            self._has_owner(proof)
+            found.add(key)
+        return found
 
     def keys_under(self, prefix: str) -> list[str]:
         """The keys of candidates that start with `prefix`."""
         with self._lock, _explained(self.path):
             rows = self._connection.execute(
-                "SELECT key FROM candidates WHERE key >= ? AND key < ?", (prefix, f"{prefix}\U0010ffff")
+                "SELECT key, proof FROM candidates WHERE key >= ? AND key < ?", (prefix, f"{prefix}\U0010ffff")
             ).fetchall()
-        return [row[0] for row in rows]
+        for _, proof in rows:
+            self._has_owner(proof)
+        return [key for key, _ in rows]
 
     def put_candidates(self, candidates: Mapping[str, Candidate], *, extractor: str = "") -> None:
         """Write a batch of candidates, all or none; `extractor` names what took their programs out of their texts."""
-        rows = [(key, extractor, *_row(candidate)) for key, candidate in candidates.items()]
-        self._write(f"INSERT OR REPLACE INTO candidates VALUES ({','.join('?' * 14)})", rows)
+        redact = redactor().text
+        rows = []
+        for key, candidate in candidates.items():
+            fields, program = _fields(candidate, redact), redact(candidate.program)
+            rows.append((key, *self._proofs(key, fields, extractor, program), extractor, program, *fields))
+        columns = f"key, proof, program_proof, extractor, program, {CANDIDATE_COLUMNS}"
+        marks = ",".join("?" * (5 + len(CANDIDATE_FIELDS)))
+        self._write(f"INSERT OR REPLACE INTO candidates ({columns}) VALUES ({marks})", rows)
 
-    def extractors(self, keys: Iterable[str]) -> dict[str, str]:
-        """What took the programs of some keys' candidates out of their texts; empty where nothing did yet."""
-        return dict(self._read("SELECT key, extractor FROM candidates WHERE key IN", keys))
+    def put_programs(self, candidates: Mapping[str, Candidate], *, extractor: str) -> None:
+        """Replace the programs of some candidates by those that they have here, all or none.
 
-    def put_programs(self, programs: Mapping[str, str], *, extractor: str) -> None:
-        """Replace the programs of some candidates, all or none."""
-        rows = [(program, extractor, key) for key, program in programs.items()]
-        self._write("UPDATE candidates SET program = ?, extractor = ? WHERE key = ?", rows)
+        A sample of somebody else stays one.
+        """
+        redact = redactor().text
+        rows = []
+        for key, candidate in candidates.items():
+            program = redact(candidate.program)
+            _, program_proof = self._proofs(key, _fields(candidate, str), extractor, program)
+            rows.append((program, extractor, program_proof, key))
+        self._write("UPDATE candidates SET program = ?, extractor = ?, program_proof = ? WHERE key = ?", rows)
 
     def verdicts(self, keys: Iterable[str]) -> dict[str, Verdict]:
         """The verdicts of some keys."""
-        rows = self._read("SELECT key, value FROM verdicts WHERE key IN", keys)
-        return {key: Verdict.model_validate_json(value) for key, value in rows}
+        rows = self._read("SELECT key, value, proof FROM verdicts WHERE key IN", keys)
+        return {
+            key: self._checked(Verdict.model_validate_json, value)
+            for key, value, proof in rows
+            if self._is_proven(proof, "verdict", key, value)
+        }
 
     def put_verdicts(self, verdicts: Mapping[str, Verdict]) -> None:
         """Write a batch of verdicts, all or none.
 
         A `sandbox_error` is about the machine and not about the program, and is never stored: a second run tries again.
         """
-        lasting = {key: verdict for key, verdict in verdicts.items() if verdict.status != "sandbox_error"}
-        self._write("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", _dumped(lasting))
+        redact = redactor().text
+        lasting = {
+            key: redact(verdict.model_dump_json())
+            for key, verdict in verdicts.items()
+            if verdict.status != "sandbox_error"
+        }
+        rows = [(key, value, self._signer.proof("verdict", key, value)) for key, value in lasting.items()]
+        self._write("INSERT OR REPLACE INTO verdicts (key, value, proof) VALUES (?, ?, ?)", rows)
 
     def records(self, kind: str, keys: Iterable[str]) -> dict[str, Any]:
         """The JSON values of some keys, of one kind."""
-        rows = self._read("SELECT key, value FROM records WHERE kind = ? AND key IN", keys, (kind,))
-        return {key: json.loads(value) for key, value in rows}
+        rows = self._read("SELECT key, value, proof FROM records WHERE kind = ? AND key IN", keys, (kind,))
+        return {
+            key: self._checked(json.loads, value)
+            for key, value, proof in rows
+            if self._is_proven(proof, "record", kind, key, value, is_sample=kind == DRAWN)
+        }
 
     def put_records(self, kind: str, records: Mapping[str, Any]) -> None:
         """Write a batch of JSON values of one kind, all or none."""
-        rows = [(kind, key, json.dumps(value)) for key, value in records.items()]
-        self._write("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", rows)
+        redact = redactor().text
+        values = {key: redact(json.dumps(value)) for key, value in records.items()}
+        rows = [(kind, key, value, self._signer.proof("record", kind, key, value)) for key, value in values.items()]
+        self._write("INSERT OR REPLACE INTO records (kind, key, value, proof) VALUES (?, ?, ?, ?)", rows)
 
     def all_records(self, kind: str) -> dict[str, Any]:
         """The JSON values of one kind, by key."""
         with self._lock, _explained(self.path):
-            rows = self._connection.execute("SELECT key, value FROM records WHERE kind = ?", (kind,)).fetchall()
-        return {key: json.loads(value) for key, value in rows}
+            return {
+                key: self._checked(json.loads, value)
+                for key, value, proof in self._connection.execute(
+                    "SELECT key, value, proof FROM records WHERE kind = ?", (kind,)
+                )
+                if self._is_proven(proof, "record", kind, key, value, is_sample=kind == DRAWN)
+            }
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -148,6 +245,61 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             for table in ("candidates", "verdicts", "records"):
                 self._connection.execute(f"DELETE FROM {table}")
+
+    def _proofs(self, key: object, fields: Sequence[Any], extractor: str, program: str) -> tuple[bytes, bytes]:
+        """The proofs of a sample, and of its program together with it."""
+        raw, blob = fields[_RAW], fields[-1]
+        if not all(isinstance(text, str) for text in (raw, extractor, program)) or not isinstance(blob, bytes | None):
+            return b"", b""
+        head = ("sample", key, *fields[:_RAW], *fields[_RAW + 1 : -1], blob is None)
+        return self._signer.proofs(head, raw, blob or b"", f"{len(extractor)}:{extractor}{program}")
+
+    def _has_owner(self, proof: object) -> None:
+        """Find samples of others before what is missing beside them is drawn.
+
+        That proofs fit their rows is seen where the rows are read.
+        """
+        if not self._signer.is_own(proof):
+            self._use_of_others()
+
+    def _is_proven(self, proof: object, *values: object, is_sample: bool = False) -> bool:
+        """Whether a row is to be used; says once where rows are not this user's."""
+        if proof == self._signer.proof(*values):
+            return True
+        if is_sample:
+            self._use_of_others()
+            return True
+        self._say(_RESULTS, "they are made again")
+        return False
+
+    def _use_of_others(self) -> None:
+        """Samples of somebody else's are about to be used."""
+        if not self._named:
+            raise UserError(
+                f"{self.path} holds {_SAMPLES} that were not made with your key, but by another user or an earlier "
+                f"codebudget; name it with --store {self.path} to use them (its verdicts are made again), or move it "
+                "away"
+            )
+        self._say(_SAMPLES, "they are used, since the store was named")
+
+    def _say(self, what: str, then: str) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            self._notice(
+                f"{self.path} holds {what} that were not made with your key, but by another user or an earlier "
+                f"codebudget; {then}"
+            )
+
+    def _checked(self, make: Callable[[Any], Any], value: Any) -> Any:
+        """What `make` reads a value as, which may be of anybody's making."""
+        try:
+            return make(value)
+        except (ValidationError, ValueError, TypeError, RecursionError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"{self.path} is damaged (a value in it cannot be read: {why}); move it away, or name another store "
+                "with --store FILE"
+            ) from None
 
     def _read(self, query: str, keys: Iterable[str], before: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
         wanted = list(keys)
@@ -169,18 +321,29 @@ class Store:
                 self._connection.executemany(statement, rows)
 
 
-def open_store(path: str | Path, *, busy_s: float = 10.0) -> Store:
+def open_store(
+    path: str | Path,
+    *,
+    busy_s: float = 10.0,
+    named: bool = True,
+    key: bytes | None = None,
+    notice: Callable[[str], None] = warnings.warn,
+) -> Store:
     """Open a store, or make a new one with its folder.
 
     Args:
         path: The SQLite file.
         busy_s: How long to wait for another process that is writing.
+        named: The user named this file, so that samples of others in it may be used.
+        key: What rows are proven with; None for this user's own, see `signing.user_key`.
+        notice: Is told once, in a line, that rows are not believed, and once that samples of others are used.
 
     Raises:
-        UserError: If the file is something else, or was written by a newer codebudget.
+        UserError: If the file is something else, or was written by a newer codebudget; or as `user_key`.
         MachineError: If the file cannot be made, read or written.
     """
     path = Path(path)
+    signer = Signer(user_key().secret if key is None else key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -196,11 +359,13 @@ def open_store(path: str | Path, *, busy_s: float = 10.0) -> Store:
     except BaseException:
         connection.close()
         raise
-    return Store(path, connection)
+    return Store(path, connection, signer, notice, named=named)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Set the connection up, and make the tables of a new file."""
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
+    connection.execute("PRAGMA trusted_schema = OFF")
     version = _pragma(connection, "user_version")
     application = _pragma(connection, "application_id")
     is_empty = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
@@ -215,36 +380,57 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("BEGIN IMMEDIATE")
     # Another process may have made the tables since.
-    if _pragma(connection, "user_version") < STORE_VERSION:
-        for statement in SCHEMA.replace("\\\n", "").strip().split("\n"):
-            connection.execute(statement)
+    version = _pragma(connection, "user_version")
+    if version < STORE_VERSION:
+        _make(connection, version)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {STORE_VERSION}")
+    if _schema(connection) != _own_schema():
+        # Views and triggers of a stranger's run whenever a table is touched.
+        raise UserError(
+            f"{path} is not a codebudget store, or is damaged (it has other tables); move it away, or name another "
+            "store with --store FILE"
+        )
     connection.execute("COMMIT")
+
+
+def _make(connection: sqlite3.Connection, version: int) -> None:
+    """Make the tables of this version out of those of an earlier one, which is 0 for none."""
+    for step in _STEPS[max(version, 0) :]:
+        for statement in step.strip().split("\n"):
+            connection.execute(statement)
+
+
+def _schema(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
+    return set(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+
+
+@functools.cache
+def _own_schema() -> set[tuple[str, ...]]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        _make(connection, 0)
+        return _schema(connection)
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _dumped(records: Mapping[str, Record]) -> list[tuple[str, ...]]:
-    return [(key, record.model_dump_json()) for key, record in records.items()]
-
-
-def _row(candidate: Candidate) -> tuple[object, ...]:
+def _fields(candidate: Candidate, redact: Callable[[str], str]) -> tuple[Any, ...]:
     """A candidate's fields in the order of `CANDIDATE_FIELDS`.
 
     Logprobs go in as they lie in memory: a third of their JSON, and minus infinity is one of them.
     """
+    values = [getattr(candidate, field) for field in CANDIDATE_FIELDS[:-1]]
     logprobs = None if candidate.logprobs is None else array("d", candidate.logprobs).tobytes()
-    return (*(getattr(candidate, field) for field in CANDIDATE_FIELDS[:-1]), logprobs)
+    return (*(redact(value) if isinstance(value, str) else value for value in values), logprobs)
 
 
-def _candidate(row: Sequence[Any]) -> Candidate:
-    fields = dict(zip(CANDIDATE_FIELDS, row, strict=True))
+def _candidate(row: tuple[Sequence[Any], str]) -> Candidate:
+    fields = dict(zip(CANDIDATE_FIELDS, row[0], strict=True))
     if fields["logprobs"] is not None:
         fields["logprobs"] = tuple(array("d", fields["logprobs"]))
-    return Candidate(**fields)
+    return Candidate(program=row[1], **fields)
 
 
 @contextmanager
@@ -254,7 +440,10 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        # Tables that are missing or other ones, or a value beyond any bound.
+        damages = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
+        # Text that is no UTF-8 has no code.
+        if code in damages or (code == 0 and isinstance(error, sqlite3.OperationalError)):
             raise UserError(
                 f"{path} is not a codebudget store, or is damaged ({error}); "
                 "move it away, or name another store with --store FILE"

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .store import Store
 
 ENDINGS: Final = (".jsonl", ".jsonl.gz", ".parquet")
+_MOST_DIGITS = 7
+"""Of a sample's index."""
+
 _GROUP = 5000
 """Rows of one group of a Parquet file."""
 
@@ -142,10 +145,18 @@ def import_samples(
 def stored_samples(store: Store, series: Series, tasks: Sequence[Task]) -> tuple[Candidate, ...]:
     """All samples that the store has of a series, tasks in order, then indices."""
     listed = [keys_of_task(task, series.origin) for task in tasks]
-    most = [
-        max(map(int, (key.rpartition("/")[2] for key in store.keys_under(keys.prefix))), default=-1) for keys in listed
-    ]
+    most = [max((_index(key, store) for key in store.keys_under(keys.prefix)), default=-1) for keys in listed]
     return taken(store, listed, max(most, default=-1) + 1, series.origin.settings)
+
+
+def _index(key: str, store: Store) -> int:
+    text = key.rpartition("/")[2]
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+        raise UserError(
+            f"{store.path} is damaged (it has a sample {text[:20]!r}); move it away, or name another store with "
+            "--store FILE"
+        )
+    return int(text)
 
 
 def _row(series: Series, candidate: Candidate) -> dict[str, Any]:

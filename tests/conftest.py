@@ -20,13 +20,16 @@ ROOT = Path(__file__).resolve().parent.parent
 # Before a library reads them: no test depends on the network, on earlier downloads, or on a server that a user has.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="codebudget-tests-")
-for variable in ("HF_HUB_CACHE", "HF_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+# The key that says which stores are one's own.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="codebudget-tests-")
+for variable in ("HF_HUB_CACHE", "HF_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEBUDGET_KEY_FILE"):
     os.environ.pop(variable, None)
 
 
 def pytest_unconfigure() -> None:
-    """Remove the empty cache."""
-    shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
+    """Remove the empty cache and the key."""
+    for variable in ("HF_HOME", "XDG_STATE_HOME"):
+        shutil.rmtree(os.environ[variable], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

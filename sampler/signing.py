@@ -1,0 +1,153 @@
+"""A key of this user's own, and the proofs that it puts on the rows of a store.
+
+Whoever can write into a folder can lay a store there. What that store says is believed row by row, where the row
+carries a proof that only this user's key makes: verdicts and programs that somebody else made up are made again.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ..errors import UserError
+
+VARIABLE: Final = "CODEBUDGET_KEY_FILE"
+"""The environment's variable that names the file of the key."""
+
+_OWNER_BYTES: Final = 8
+_PROOF_BYTES: Final = 16
+_LEAST_BYTES: Final = 32
+_MOST_BYTES: Final = 1 << 16
+
+
+class UserKey(NamedTuple):
+    """This user's key. `lacking` says why it lasts no longer than this process, where it does not."""
+
+    secret: bytes
+    lacking: str | None = None
+
+
+class Signer:
+    """Makes proofs of rows with a key, and tells whose a proof is.
+
+    A proof is BLAKE2b with the key over all values of a row, behind a mark of the key that tells nothing of it.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        key = hashlib.blake2b(secret).digest()
+        self.owner: Final = hashlib.blake2b(b"owner", key=key, digest_size=_OWNER_BYTES).digest()
+        self._keyed = hashlib.blake2b(key=key, digest_size=_PROOF_BYTES)
+
+    def proof(self, *values: object) -> bytes:
+        """The proof of a row of numbers, texts and None."""
+        state = self._keyed.copy()
+        # `ascii` writes different values differently, and the same way in every version of Python.
+        state.update(ascii(values).encode("ascii"))
+        return self.owner + state.digest()
+
+    def proofs(self, head: tuple[object, ...], raw: str, blob: bytes, tail: str) -> tuple[bytes, bytes]:
+        """The proof of a row of numbers, texts and None with a long text and bytes; and that of the row with a tail."""
+        state = self._keyed.copy()
+        encoded = raw.encode("utf-8", "surrogatepass")
+        # The lengths come first, so that no part can be taken for the next.
+        state.update(ascii((head, len(encoded), len(blob))).encode("ascii") + encoded + blob)
+        proof = self.owner + state.digest()
+        state.update(tail.encode("utf-8", "surrogatepass"))
+        return proof, state.digest()
+
+    def is_own(self, proof: object) -> bool:
+        """Whether a proof says that it is by this key. That it fits its row is to be checked still."""
+        return isinstance(proof, bytes) and proof.startswith(self.owner)
+
+
+def user_key() -> UserKey:
+    """This user's key, which is made where there is none yet.
+
+    It lies in the file that CODEBUDGET_KEY_FILE names, or in `codebudget/store.key` under $XDG_STATE_HOME or
+    ~/.local/state, never in the working folder. Where no file can be kept, the key is one of this process alone.
+
+    Raises:
+        UserError: The file that is named cannot be used, or others may read the one that is there.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        if not os.path.isabs(named):
+            raise UserError(
+                f"{VARIABLE}={named}: name the key's file by its whole path, or the folder decides which it is"
+            )
+        return _named_key(Path(named))
+    state = os.environ.get("XDG_STATE_HOME", "")
+    folder = state if os.path.isabs(state) else os.path.join(os.path.expanduser("~"), ".local", "state")
+    if not os.path.isabs(folder):
+        return UserKey(_passing(), "there is no HOME")
+    return _own_key(Path(folder, "codebudget", "store.key"))
+
+
+@functools.cache
+def _named_key(path: Path) -> UserKey:
+    try:
+        return UserKey(_read(path) or _made(path))
+    except OSError as error:
+        raise UserError(f"{VARIABLE}={path}: cannot be used ({error.strerror or error}); name another file") from None
+
+
+@functools.cache
+def _own_key(path: Path) -> UserKey:
+    try:
+        known = _read(path)
+        if known is None:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            known = _made(path)
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise UserError(f"{path}: others may read the key that says which stores are yours: chmod 600 {path}")
+    except OSError as error:
+        return UserKey(_passing(), f"{path} cannot be kept: {error.strerror or error}")
+    return UserKey(known)
+
+
+@functools.cache
+def _passing() -> bytes:
+    """A key of this process."""
+    return secrets.token_bytes(_LEAST_BYTES)
+
+
+def _read(path: Path) -> bytes | None:
+    """What a file holds; None where there is none."""
+    try:
+        # Without waiting, should it be a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        is_plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        secret = file.read(_MOST_BYTES).strip() if is_plain else b""
+    if len(secret) < _LEAST_BYTES:
+        raise UserError(f"{path} holds no key, which has {_LEAST_BYTES} bytes or more; move it away, and one is made")
+    return secret
+
+
+def _made(path: Path) -> bytes:
+    """A new key, in a new file; or the one that another process has made since."""
+    secret = secrets.token_hex(_LEAST_BYTES).encode()
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secret + b"\n")
+            file.flush()
+            os.fsync(descriptor)
+        # Unlike a rename, a link replaces no key that is there by now.
+        os.link(partial, path)
+    except FileExistsError:
+        return _read(path) or secret
+    except OSError:
+        # A file system without links.
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return secret
