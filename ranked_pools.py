@@ -12,7 +12,7 @@ import numpy as np
 from .errors import RankerError
 from .estimators import PASS_AT_K, pass_at_k
 from .pools import public_task
-from .rankers import Offers, RankedPool, Ranker, RememberingRunner, RememberingScorer
+from .rankers import Offers, RankedPool, Ranker, RememberingRunner, RememberingScorer, is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -165,15 +165,21 @@ def rank_pool(
     # Shared too: a text that two rankers have scored is scored once.
     behind = offers if offers.scorer is None else offers._replace(scorer=RememberingScorer(offers.scorer))
     found: dict[str, list[RankedTask]] = {name: [] for name in rankers}
-    with ThreadPoolExecutor(grader.sandbox.workers) as threads:
-        try:
-            for place, rows in enumerate(threads.map(rank, tasks)):
-                for name, row in rows.items():
-                    found[name].append(row)
-                progress(f"ranking {spec}", place + 1, len(tasks))
-        except BaseException:
-            threads.shutdown(cancel_futures=True)
-            raise
+    threads = ThreadPoolExecutor(grader.sandbox.workers)
+    # An interrupted command does not wait for a ranker that may never return.
+    waits = not any(map(is_foreign, rankers.values()))
+    try:
+        for place, rows in enumerate(threads.map(rank, tasks)):
+            for name, row in rows.items():
+                found[name].append(row)
+            progress(f"ranking {spec}", place + 1, len(tasks))
+    except KeyboardInterrupt:
+        threads.shutdown(wait=waits, cancel_futures=True)
+        raise
+    except BaseException:
+        threads.shutdown(cancel_futures=True)
+        raise
+    threads.shutdown()
     return {name: rows for name, rows in found.items() if name not in failed}
 
 

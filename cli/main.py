@@ -6,11 +6,13 @@ import io
 import os
 import signal
 import sys
+import threading
+import time
 from typing import Annotated
 
 import typer
 
-from .. import __version__
+from .. import __version__, plugins
 from ..errors import CodebudgetError
 from . import benchmarks, hardware, leaderboard, models, rankers, sandbox
 from .calibrate import calibrate
@@ -22,8 +24,11 @@ from .import_ import import_
 from .plan import plan
 from .rank import rank
 from .sample import sample
+from .streams import Streams
 
 INTERRUPTED = 130
+_PATIENCE_S = 2.0
+"""How long what plug-ins left running may keep the process from ending."""
 
 # typer carries its own copy of click and exports only the leaves of click's errors.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
@@ -70,6 +75,8 @@ def root(
 def main() -> None:
     """Run the command line and exit."""
     _open_missing_streams()
+    streams = Streams()
+    streams.take()
     try:
         code = run(sys.argv[1:])
         if code == INTERRUPTED:
@@ -81,6 +88,11 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         gone = isinstance(error, BrokenPipeError)
         code = 1 if gone else _fail(f"{error}; make room or mend the permissions, then run the command again", 3)
+    if plugins.loaded():
+        streams.end()
+        threading.Thread(target=_end_at_last, args=(code, streams), daemon=True).start()
+    else:
+        streams.give_back()
     sys.exit(code)
 
 
@@ -94,9 +106,31 @@ def run(arguments: list[str]) -> int:
         return _explain(error)
     except (KeyboardInterrupt, typer.Abort):
         result = INTERRUPTED
+    except SystemExit as error:
+        # codebudget's own code never raises it.
+        if not plugins.loaded():
+            raise
+        return _fail(f"{_place_of(error)} ended the command (SystemExit); leave out what has loaded it", 3)
     if result == INTERRUPTED:
         return _fail("interrupted; what was finished is kept, and the same command goes on from there", INTERRUPTED)
     return result if isinstance(result, int) else 0
+
+
+def _end_at_last(code: int, streams: Streams) -> None:
+    """End the process where what plug-ins left behind, threads and handlers of its exit, does not let it end."""
+    time.sleep(_PATIENCE_S)
+    others = [one.name for one in threading.enumerate() if not one.daemon and one is not threading.main_thread()]
+    left = f"threads {', '.join(others)}" if others else "something at exit"
+    streams.say(f"codebudget: ended without what {' or '.join(plugins.loaded())} left running ({left})")
+    os._exit(code)
+
+
+def _place_of(error: BaseException) -> str:
+    """The file whose code raised an error."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code.co_filename if trace is not None else "a plug-in"
 
 
 def _explain(error: Exception) -> int:

@@ -6,7 +6,7 @@ from .execution import RememberingRunner
 from .metering import RememberingScorer
 from .offers import Offers
 from .protocol import Context, Likelihood, Need, Ranker, Runner, Scorer, uses_of
-from .registry import RankerDetails, RankerInfo, available, details, load_ranker
+from .registry import RankerDetails, RankerInfo, available, details, is_foreign, load_ranker
 from .scoring import RankedPool, TaskScore, score_task
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "check_contract",
     "check_offered",
     "details",
+    "is_foreign",
     "load_ranker",
     "score_task",
     "uses_of",

@@ -7,11 +7,13 @@ import random
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import MachineError, UserError
+from .. import plugins
+from ..errors import RankerError, UserError
 from ..records import Ranking
 from .accounts import Account
 from .execution import RememberingRunner
 from .protocol import Context, uses_of
+from .scoring import plain_ranking
 from .toys import ToyScorer, toys
 from .watching import Notes, ShownContext, shown_candidate, shown_task
 
@@ -118,13 +120,11 @@ class _Trial:
         logprobs = "logprobs" in self._declared
         shown = [shown_candidate(candidate, self.notes, logprobs=logprobs) for candidate in candidates]
         try:
-            ranking: object = ranker.rank(task, shown, ShownContext(context, self.notes))
-        except MachineError:
-            raise
-        except Exception as error:  # a plug-in may raise anything; all of it is its own fault
-            cause = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            with plugins.contained(RankerError):
+                ranking = plain_ranking(ranker.rank(task, shown, ShownContext(context, self.notes)))
+        except UserError as error:
             count = f"{len(candidates)} candidates" if len(candidates) != 1 else "one candidate"
-            raise _BrokenError(f"fails with {count} of {toy.task.id}: {' '.join(cause.split())}") from error
+            raise _BrokenError(f"fails with {count} of {toy.task.id}: {' '.join(str(error).split())}") from error
         if not isinstance(ranking, Ranking):
             raise _BrokenError(f"returns {type(ranking).__name__}: return codebudget.records.Ranking(scores=...)")
         return ranking

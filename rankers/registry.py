@@ -7,7 +7,7 @@ import inspect
 import sys
 from functools import partial
 from importlib import metadata
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import plugins
 from ..errors import UserError
@@ -56,7 +56,8 @@ def available() -> list[RankerInfo]:
         needs: tuple[str, ...] = ()
         try:
             ranker = _load_point(point, specs.Spec(point.name, {}))
-            summary, needs = _summary(ranker), tuple(sorted(ranker.needs))
+            with plugins.contained(UserError):
+                summary, needs = _summary(ranker), tuple(sorted(ranker.needs))
         except UserError as error:
             summary = str(error)
         infos.append(RankerInfo(point.name, plugins.distribution_of(point), summary, needs))
@@ -69,24 +70,27 @@ def details(typed: str) -> list[RankerDetails]:
     Raises:
         UserError: As `load_ranker`.
     """
-    found = []
-    for spec in specs.parse(typed):
-        spec, dedupe = specs.without_dedupe(spec)
-        ranker = _loaded(spec)
-        values = specs.parameters_of(type(ranker)) | specs.arguments_for(type(ranker), spec) | {PARAMETER: dedupe}
-        found.append(
-            RankerDetails(
-                name=ranker.name,
-                origin=origin(ranker),
-                version=ranker.version,
-                needs=tuple(sorted(ranker.needs)),
-                uses=tuple(sorted(uses_of(ranker) - ranker.needs)),
-                pointwise=ranker.pointwise,
-                parameters=values,
-                description=inspect.cleandoc(type(ranker).__doc__ or ""),
-            )
-        )
-    return found
+    return [_details(*specs.without_dedupe(spec)) for spec in specs.parse(typed)]
+
+
+def _details(spec: specs.Spec, dedupe: bool) -> RankerDetails:
+    ranker = _loaded(spec)
+    with plugins.contained(lambda cause: UserError(f"ranker {spec.name!r} cannot be shown: {cause}")):
+        return _described(ranker, spec, dedupe)
+
+
+def _described(ranker: Ranker, spec: specs.Spec, dedupe: bool) -> RankerDetails:
+    values = specs.parameters_of(type(ranker)) | specs.arguments_for(type(ranker), spec) | {PARAMETER: dedupe}
+    return RankerDetails(
+        name=ranker.name,
+        origin=origin(ranker),
+        version=ranker.version,
+        needs=tuple(sorted(ranker.needs)),
+        uses=tuple(sorted(uses_of(ranker) - ranker.needs)),
+        pointwise=ranker.pointwise,
+        parameters=values,
+        description=inspect.cleandoc(type(ranker).__doc__ or ""),
+    )
 
 
 def load_ranker(typed: str) -> Ranker:
@@ -96,13 +100,15 @@ def load_ranker(typed: str) -> Ranker:
         UserError: There is no such ranker or parameter, it cannot be imported, or it is not a ranker.
     """
     links = [_load(spec) for spec in specs.parse(typed)]
-    return links[0] if len(links) == 1 else Chain(links)
+    with plugins.contained(lambda cause: UserError(f"ranker {typed!r} cannot be used: {cause}")):
+        return links[0] if len(links) == 1 else Chain(links)
 
 
 def _load(typed: specs.Spec) -> Ranker:
     spec, dedupe = specs.without_dedupe(typed)
     ranker = _loaded(spec)
-    return Distinct(ranker) if dedupe else ranker
+    with plugins.contained(lambda cause: UserError(f"ranker {spec.name!r} cannot be used: {cause}")):
+        return Distinct(ranker) if dedupe else ranker
 
 
 def _loaded(spec: specs.Spec) -> Ranker:
@@ -118,6 +124,13 @@ def _loaded(spec: specs.Spec) -> Ranker:
 def origin(ranker: Ranker) -> str:
     """Where a ranker's code comes from, for messages: its name with its distribution, or its file; a chain's of all."""
     return f"ranker {ranker.name!r} ({', '.join(dict.fromkeys(_sources(ranker)))})"
+
+
+def is_foreign(ranker: Ranker) -> bool:
+    """Whether others wrote a ranker, or a link of it."""
+    if isinstance(ranker, Chain | Distinct):
+        return any(map(is_foreign, ranker.links))
+    return type(ranker).__module__.partition(".")[0] != __package__.partition(".")[0]
 
 
 def _sources(ranker: Ranker) -> list[str]:
@@ -139,6 +152,11 @@ def _make(factory: object, source: str, spec: specs.Spec) -> Ranker:
     """An instance of a ranker's class, checked for what can be checked before it ranks."""
     members = ("name", "version", "needs", "pointwise", "rank")
     ranker = plugins.make(factory, spec.name, source, _KIND, members, partial(specs.arguments_for, spec=spec))
+    with plugins.contained(lambda cause: UserError(f"ranker {spec.name!r} of {source} cannot be used: {cause}")):
+        return _checked(ranker, source, spec)
+
+
+def _checked(ranker: Any, source: str, spec: specs.Spec) -> Ranker:
     for field in ("needs", "uses"):
         declared: object = getattr(ranker, field, frozenset())
         if not isinstance(declared, frozenset):

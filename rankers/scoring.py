@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .. import plugins
 from ..errors import CodebudgetError, MachineError, RankerError, UserError
 from ..estimators import (
     BoolArray,
@@ -20,7 +21,7 @@ from ..estimators import (
 from ..records import Candidate, PublicTask, Ranking
 from .accounts import Account
 from .protocol import Context, Ranker, uses_of
-from .registry import origin
+from .registry import is_foreign, origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +54,7 @@ class RankedPool:
                 "draw them with an engine that gives logprobs"
             )
         self._candidates = candidates
+        self._is_foreign = is_foreign(ranker)
         start = time.perf_counter()
         ranking = self._rank(candidates)
         self.ranking = self._account.charge(ranking, time.perf_counter() - start)
@@ -93,15 +95,20 @@ class RankedPool:
 
     def _rank(self, candidates: Sequence[Candidate]) -> Ranking:
         """Rank, and hold the ranker to its contract."""
+        if not self._is_foreign:
+            return self._held(candidates)
+        with plugins.contained(self._failure):
+            return self._held(candidates)
+
+    def _held(self, candidates: Sequence[Candidate]) -> Ranking:
         try:
-            ranking = self._ranker.rank(self._task, candidates, self._account.context)
+            ranking = plain_ranking(self._ranker.rank(self._task, candidates, self._account.context))
         except UserError as error:
             raise RankerError(f"{origin(self._ranker)} failed on {self._task.id}: {error}") from error
         except CodebudgetError:
             raise
         except Exception as error:  # a plug-in may raise anything; all of it is the plug-in's fault
-            cause = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise RankerError(f"{origin(self._ranker)} failed on {self._task.id}: {cause}") from error
+            raise self._failure(plugins.cause_of(error)) from error
         if not isinstance(ranking, Ranking):
             raise RankerError(f"{origin(self._ranker)} must return a Ranking, not {type(ranking).__name__}")
         if len(ranking.scores) != len(candidates):
@@ -112,6 +119,16 @@ class RankedPool:
         if not all(math.isfinite(score) for score in ranking.scores):
             raise RankerError(f"{origin(self._ranker)} gave a score that is not finite on {self._task.id}")
         return ranking
+
+    def _failure(self, cause: str) -> RankerError:
+        return RankerError(f"{origin(self._ranker)} failed on {self._task.id}: {cause}")
+
+
+def plain_ranking(found: object) -> object:
+    """What a ranker returned; of a class of its own derived from Ranking, which has methods of its own, a plain one."""
+    if not isinstance(found, Ranking) or type(found) is Ranking:
+        return found
+    return Ranking(**{name: getattr(found, name) for name in Ranking.model_fields})
 
 
 def score_task(

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "report": LEAVES | SIBLINGS | {"compare", "curve", "crossings"},
     "leaderboard": LEAVES | SIBLINGS | {"grading", "pools", "ranked_pools", "compare", "crossings", "report"},
     "models": LEAVES,
-    "cli": LEAVES | SIBLINGS | COMPOSERS | {"models", "doubts", "__init__"},
+    "cli": LEAVES | SIBLINGS | COMPOSERS | {"models", "doubts", "plugins", "__init__"},
     "__main__": {"cli"},
 }
 NOT_OURS = {"tests", "benchmarks", "examples", "docs", "requirements", "build", "dist"}
