@@ -1,7 +1,7 @@
 """Secrets of this user's, found by their value in what is about to be written, and replaced by `***`.
 
 A server may echo the key that it was sent, in a sample, an error or its version. The values looked for are those of the
-environment's keys, and whatever is secret in the URLs of servers: a password, a user without one, values of a query.
+environment's keys, and what is secret in the URLs of servers: a password, a user without one, keys in a query.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import contextlib
 import functools
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 KEYS: Final = ("OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 URLS: Final = (
@@ -29,6 +30,9 @@ MARK: Final = "***"
 _LEAST_CHARACTERS: Final = 8
 _LEAST_PLAIN: Final = 12
 """Of one word or one number. What is shorter stands in ordinary programs too: replacing it would spoil them."""
+
+_SECRET_NAME: Final = re.compile(r"key|token|secret|sig|pass|auth|cred|code", re.IGNORECASE)
+"""Of values in a URL's query; others, such as a version, are no secrets."""
 
 _known_urls: set[str] = set()
 
@@ -83,7 +87,10 @@ def know_url(url: str) -> None:
 
 def bare_url(url: str) -> str:
     """A URL without user, password, query and fragment, and without known secrets in its path."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return redacted(url)
     return redacted(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}")
 
 
@@ -102,16 +109,17 @@ def _secrets_of_url(url: str) -> Iterator[str]:
         return
     login = parts.netloc.rpartition("@")[0]
     user, colon, password = login.partition(":")
-    yield from _forms(unquote(password) if colon else unquote(user))
-    if login:
+    for secret in {password, unquote(password)} if colon else {user, unquote(user)}:
+        yield from _forms(secret)
+    if colon:
+        # However short a password is: between its user and a host it can be nothing else. In base64 it is in a header.
         plain = f"{unquote(user)}:{unquote(password)}"
-        # However short a password is, together with its user or before a host it can be nothing else.
-        yield f"{login}@"
-        yield f"{plain}@"
-        if colon and password:
-            yield from _long((login, plain, base64.b64encode(plain.encode("utf-8", "surrogatepass")).decode("ascii")))
+        yield from (f"{login}@", f"{plain}@", base64.b64encode(plain.encode("utf-8", "surrogatepass")).decode("ascii"))
     for part in parts.query.split("&"):
-        yield from _forms(unquote_plus(part.partition("=")[2]))
+        name, _, value = part.partition("=")
+        if _SECRET_NAME.search(name):
+            for secret in {value, unquote_plus(value)}:
+                yield from _forms(secret)
 
 
 def _forms(secret: str) -> Iterator[str]:
@@ -123,7 +131,3 @@ def _forms(secret: str) -> Iterator[str]:
     with contextlib.suppress(UnicodeEncodeError):
         yield from (quote(secret, safe=""), quote_plus(secret))
     yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
-
-
-def _long(texts: Iterable[str]) -> Iterator[str]:
-    return (text for text in texts if len(text) >= _LEAST_CHARACTERS)

