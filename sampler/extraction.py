@@ -32,20 +32,18 @@ def taken(store: Store, listed: Sequence[TaskKeys], k: int, settings: Settings) 
 def extracted(store: Store, listed: Sequence[TaskKeys], k: int) -> tuple[Candidate, ...]:
     """The first k samples of some tasks that the store has, with their programs; tasks in order, then indices."""
     wanted = [(keys, keys.key(index)) for keys in listed for index in range(k)]
-    stored = store.extracted(key for _, key in wanted)
-    found = {key: one.candidate for key, one in stored.items()}
+    found = store.extracted(key for _, key in wanted)
     tags = {keys.prefix: _tag(keys) for keys in listed}
-    stale = [(keys, key) for keys, key in wanted if key in stored and stored[key].extractor != tags[keys.prefix]]
+    stale = [(keys, key) for keys, key in wanted if key in found and found[key].extractor != tags[keys.prefix]]
     for start in range(0, len(stale), _BATCH):
-        changed: dict[str, dict[str, Candidate]] = {}
-        for keys, key in stale[start : start + _BATCH]:
-            program = program_in(found[key].raw, keys.task, found[key].prompt)
-            found[key] = found[key].model_copy(update={"program": program})
-            changed.setdefault(tags[keys.prefix], {})[key] = found[key]
-        with store.together():
-            for tag, some in changed.items():
-                store.put_programs(some, extractor=tag)
-    return tuple(found[key] for _, key in wanted if key in found)
+        some = stale[start : start + _BATCH]
+        for keys, key in some:
+            candidate = found[key].candidate
+            program = program_in(candidate.raw, keys.task, candidate.prompt)
+            candidate = candidate.model_copy(update={"program": program})
+            found[key] = found[key]._replace(candidate=candidate, extractor=tags[keys.prefix])
+        store.put_programs({key: found[key] for _, key in some})
+    return tuple(found[key].candidate for _, key in wanted if key in found)
 
 
 def _tag(keys: TaskKeys) -> str:

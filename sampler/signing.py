@@ -50,15 +50,19 @@ class Signer:
         state.update(ascii(values).encode("ascii"))
         return self.owner + state.digest()
 
-    def proofs(self, head: tuple[object, ...], raw: str, blob: bytes, tail: str) -> tuple[bytes, bytes]:
-        """The proof of a row of numbers, texts and None with a long text and bytes; and that of the row with a tail."""
+    def proof_of_text(self, head: tuple[object, ...], text: str, blob: bytes) -> bytes:
+        """The proof of a row of numbers, texts and None with a long text and bytes."""
         state = self._keyed.copy()
-        encoded = raw.encode("utf-8", "surrogatepass")
+        encoded = text.encode("utf-8", "surrogatepass")
         # The lengths come first, so that no part can be taken for the next.
         state.update(ascii((head, len(encoded), len(blob))).encode("ascii") + encoded + blob)
-        proof = self.owner + state.digest()
-        state.update(tail.encode("utf-8", "surrogatepass"))
-        return proof, state.digest()
+        return self.owner + state.digest()
+
+    def proof_behind(self, proof: bytes, maker: str, text: str) -> bytes:
+        """The proof of what a maker took out of the row of another proof."""
+        state = self._keyed.copy()
+        state.update(b"behind" + proof + f"{len(maker)}:{maker}{text}".encode("utf-8", "surrogatepass"))
+        return self.owner + state.digest()
 
     def is_own(self, proof: object) -> bool:
         """Whether a proof says that it is by this key. That it fits its row is to be checked still."""

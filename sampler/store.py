@@ -77,10 +77,14 @@ _SAMPLES = "samples"
 
 
 class Extracted(NamedTuple):
-    """A candidate, and what took its program out of its text: empty where nothing did yet."""
+    """A candidate, and what took its program out of its text: empty where nothing did yet.
+
+    `proof` is what this user's key makes of the sample, whoever drew it; a program is proven with it.
+    """
 
     candidate: Candidate
     extractor: str
+    proof: bytes
 
 
 class Store:
@@ -131,13 +135,13 @@ class Store:
         for key, proof, program_proof, extractor, program, *fields in self._read(
             f"SELECT {columns} FROM candidates WHERE key IN", keys
         ):
-            own, own_program = self._proofs(key, fields, extractor, program)
+            own = self._proof_of_sample(key, fields)
             if proof != own:
                 self._use_of_others()
             # A program that somebody else put beside a text need not be the one in it.
-            if program_proof != own_program:
+            if program_proof != self._signer.proof_behind(own, str(extractor), str(program)):
                 extractor = program = ""
-            found[key] = Extracted(self._checked(_candidate, (fields, program)), extractor)
+            found[key] = Extracted(self._checked(_candidate, (fields, program)), extractor, own)
         return found
 
     def has_candidates(self, keys: Iterable[str]) -> set[str]:
@@ -164,22 +168,23 @@ class Store:
         rows = []
         for key, candidate in candidates.items():
             fields, program = _fields(candidate, redact), redact(candidate.program)
-            rows.append((key, *self._proofs(key, fields, extractor, program), extractor, program, *fields))
+            proof = self._proof_of_sample(key, fields)
+            program_proof = self._signer.proof_behind(proof, extractor, program)
+            rows.append((key, proof, program_proof, extractor, program, *fields))
         columns = f"key, proof, program_proof, extractor, program, {CANDIDATE_COLUMNS}"
         marks = ",".join("?" * (5 + len(CANDIDATE_FIELDS)))
         self._write(f"INSERT OR REPLACE INTO candidates ({columns}) VALUES ({marks})", rows)
 
-    def put_programs(self, candidates: Mapping[str, Candidate], *, extractor: str) -> None:
-        """Replace the programs of some candidates by those that they have here, all or none.
+    def put_programs(self, found: Mapping[str, Extracted]) -> None:
+        """Replace the programs of some candidates that were read by those that they have now, all or none.
 
         A sample of somebody else stays one.
         """
         redact = redactor().text
         rows = []
-        for key, candidate in candidates.items():
+        for key, (candidate, extractor, proof) in found.items():
             program = redact(candidate.program)
-            _, program_proof = self._proofs(key, _fields(candidate, str), extractor, program)
-            rows.append((program, extractor, program_proof, key))
+            rows.append((program, extractor, self._signer.proof_behind(proof, extractor, program), key))
         self._write("UPDATE candidates SET program = ?, extractor = ?, program_proof = ? WHERE key = ?", rows)
 
     def verdicts(self, keys: Iterable[str]) -> dict[str, Verdict]:
@@ -246,13 +251,13 @@ class Store:
             for table in ("candidates", "verdicts", "records"):
                 self._connection.execute(f"DELETE FROM {table}")
 
-    def _proofs(self, key: object, fields: Sequence[Any], extractor: str, program: str) -> tuple[bytes, bytes]:
-        """The proofs of a sample, and of its program together with it."""
+    def _proof_of_sample(self, key: object, fields: Sequence[Any]) -> bytes:
+        """The proof of a sample; one of nothing where a field is of a kind that no sample has."""
         raw, blob = fields[_RAW], fields[-1]
-        if not all(isinstance(text, str) for text in (raw, extractor, program)) or not isinstance(blob, bytes | None):
-            return b"", b""
+        if not isinstance(raw, str) or not isinstance(blob, bytes | None):
+            return b""
         head = ("sample", key, *fields[:_RAW], *fields[_RAW + 1 : -1], blob is None)
-        return self._signer.proofs(head, raw, blob or b"", f"{len(extractor)}:{extractor}{program}")
+        return self._signer.proof_of_text(head, raw, blob or b"")
 
     def _has_owner(self, proof: object) -> None:
         """Find samples of others before what is missing beside them is drawn.

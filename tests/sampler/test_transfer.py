@@ -154,7 +154,8 @@ def test_stored_candidates_keep_every_field(tmp_path: Path) -> None:
         assert store.candidates(["k/0", "k/1"]) == {"k/0": bare, "k/1": full}
         assert store.keys_under("k/") == ["k/0", "k/1"]
         assert store.has_candidates(["k/1", "k/2"]) == {"k/1"}
-        store.put_programs({"k/1": full.model_copy(update={"program": "new"})}, extractor="e")
+        changed = full.model_copy(update={"program": "new"})
+        store.put_programs({"k/1": store.extracted(["k/1"])["k/1"]._replace(candidate=changed, extractor="e")})
         assert store.candidates(["k/1"])["k/1"].program == "new"
         found = store.extracted(["k/0", "k/1"])
         assert {key: one.extractor for key, one in found.items()} == {"k/0": "", "k/1": "e"}
