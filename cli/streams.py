@@ -90,7 +90,8 @@ class Streams:
         self._is_open = False
         # What others print goes through a stream of its own, which they may close.
         self._out, self._error, self._others = map(_private, (sys.stdout, sys.stderr, sys.stderr))
-        self._has_first = self._out is not sys.stdout and sys.stdout.fileno() == 1
+        are_files = self._out is not sys.stdout and self._error is not sys.stderr
+        self._has_first = are_files and sys.stdout.fileno() == 1
 
     def take(self) -> None:
         """From now on only what the command prints goes to standard output."""
@@ -114,6 +115,9 @@ class Streams:
         sys.stdout, sys.stderr = self._before
         if self._has_first:
             os.dup2(self._out.fileno(), 1)
+        for stream in (self._out, self._error, self._others):
+            if stream not in self._before:
+                stream.close()
 
     def say(self, line: str) -> None:
         """A line on standard error, also while the interpreter ends."""

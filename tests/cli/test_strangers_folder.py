@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from codebudget.leaderboard import files
 
 PROCESS = ("--sandbox", "process", "--workers", "1")
 TINY = ("--benchmark", "tiny.jsonl")
@@ -212,3 +213,23 @@ def test_without_a_home_a_command_works_and_says_what_it_cannot_keep(codebudget,
     again = codebudget("execute", "small.jsonl", *TINY, *PROCESS, **kept)
     assert ["they are made again" in line for line in said(again)] == [True]
     assert said(codebudget("execute", "small.jsonl", *TINY, *PROCESS, **kept)) == []
+
+
+def test_runs_and_archives_go_through_nothing(codebudget, tiny: Path, precious: Path) -> None:
+    (tiny / "run").mkdir()
+    for name in files.NAMES:
+        (tiny / "run" / name).write_text(name)
+    assert codebudget("leaderboard", "pack", "run", "--out", "kept.tar.gz").returncode == 0
+    (tiny / "board.toml").write_text(
+        'schema_version = 1\nname = "b"\narms = ["7b:1"]\n[[benchmarks]]\nname = "tiny.jsonl"\n[budget]\nmatch = "flops"\n'
+    )
+    (tiny / "run.tar.gz").symlink_to(precious)
+    (tiny / "kept").symlink_to(precious.with_name("new"))
+    (tiny / "board-run").symlink_to(precious.with_name("new"))
+    for command in (("pack", "run"), ("unpack", "kept.tar.gz"), ("run", "board.toml")):
+        result = codebudget("leaderboard", *command)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "is a symbolic link" in result.stderr
+        assert "--out" in result.stderr
+    assert precious.read_text() == "precious"
+    assert os.listdir(precious.parent) == ["precious"]
