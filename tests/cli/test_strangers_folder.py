@@ -221,7 +221,8 @@ def test_runs_and_archives_go_through_nothing(codebudget, tiny: Path, precious: 
         (tiny / "run" / name).write_text(name)
     assert codebudget("leaderboard", "pack", "run", "--out", "kept.tar.gz").returncode == 0
     (tiny / "board.toml").write_text(
-        'schema_version = 1\nname = "b"\narms = ["7b:1"]\n[[benchmarks]]\nname = "tiny.jsonl"\n[budget]\nmatch = "flops"\n'
+        'schema_version = 1\nname = "b"\narms = ["7b:1"]\n'
+        '[[benchmarks]]\nname = "tiny.jsonl"\n[budget]\nmatch = "flops"\n'
     )
     (tiny / "run.tar.gz").symlink_to(precious)
     (tiny / "kept").symlink_to(precious.with_name("new"))
