@@ -1,6 +1,7 @@
 """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/): momentum made orthogonal, for matrices.
 
-PyTorch's own takes the Newton-Schulz steps in bfloat16, which processors without such instructions do 20 times slower.
+PyTorch's own takes the Newton-Schulz steps in bfloat16 always, which processors without such instructions do 20 times
+slower.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ STEPS = 4
 class Muon(torch.optim.Optimizer):
     """Muon for two-dimensional parameters; the update's root mean square is 0.2, as AdamW's is (Liu et al. 2025)."""
 
-    def __init__(self, params: Iterable[torch.nn.Parameter], lr: float, momentum: float = 0.95) -> None:
+    def __init__(
+        self, params: Iterable[torch.nn.Parameter], lr: float, momentum: float = 0.95, *, bf16: bool = False
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum})
+        self._dtype = torch.bfloat16 if bf16 else torch.float32
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -33,20 +37,24 @@ class Muon(torch.optim.Optimizer):
             for (rows, columns), parameters in shapes.items():
                 updates = []
                 for parameter in parameters:
+                    gradient: Any = parameter.grad
                     buffer = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
-                    buffer.lerp_(parameter.grad, 1 - group["momentum"])
-                    updates.append(parameter.grad.lerp(buffer, group["momentum"]))
+                    buffer.lerp_(gradient, 1 - group["momentum"])
+                    updates.append(gradient.lerp(buffer, group["momentum"]))
                 scale = 0.2 * max(rows, columns) ** 0.5
-                for parameter, update in zip(parameters, orthogonal(torch.stack(updates)), strict=True):
-                    parameter.add_(update, alpha=-group["lr"] * scale)
+                directions = orthogonal(torch.stack(updates), self._dtype)
+                for parameter, direction in zip(parameters, directions, strict=True):
+                    parameter.add_(direction, alpha=-group["lr"] * scale)
 
 
-def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
-    """Each matrix of a stack with its singular values moved near 1, by `STEPS` Newton-Schulz steps."""
+def orthogonal(matrices: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Each matrix of a stack with its singular values moved near 1, by `STEPS` Newton-Schulz steps in `dtype`."""
     a, b, c = COEFFICIENTS
-    wide = matrices.transpose(-2, -1) if matrices.shape[-2] > matrices.shape[-1] else matrices
-    x = wide / (wide.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    is_tall = matrices.shape[-2] > matrices.shape[-1]
+    wide = matrices.mT if is_tall else matrices
+    x = (wide / (wide.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype)
     for _ in range(STEPS):
-        gram = x @ x.transpose(-2, -1)
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.transpose(-2, -1) if matrices.shape[-2] > matrices.shape[-1] else x
+    result: torch.Tensor = (x.mT if is_tall else x).to(matrices.dtype)
+    return result
