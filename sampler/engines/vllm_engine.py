@@ -14,7 +14,7 @@ from ...errors import EngineError
 from ..engine import Description, Generation, Scored
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .libraries import import_engine, import_failure
-from .machine import available_memory_bytes, cpu_name, error_line
+from .machine import available_memory_bytes, cpu_name, error_line, has_gpu_driver
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
 from .tokens import TokenCodec
 
@@ -294,6 +294,9 @@ def _import_vllm() -> tuple[Any, Any]:
     os.environ["VLLM_LOGGING_STREAM"] = "ext://sys.stderr"
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    if not has_gpu_driver():
+        # What vLLM compiles beside the model, for logprobs, takes seconds and gains nothing on a CPU.
+        os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
     import_engine("vllm")
     vllm = importlib.import_module("vllm")
     try:
