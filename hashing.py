@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 KeyPart = str | bytes | int | float | None
 
@@ -21,6 +26,23 @@ def key_of(*parts: KeyPart) -> str:
     """
     encoded = map(_encoded, parts)
     return hashlib.sha256(b"".join([b"%b%d:%b" % (tag, len(data), data) for tag, data in encoded])).hexdigest()
+
+
+def key_of_files(paths: Iterable[Path]) -> str:
+    """The `key_of` the bytes of some files, none of which is held whole.
+
+    Raises:
+        OSError: One cannot be read.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            left = path.stat().st_size
+            digest.update(b"b%d:" % left)
+            while left and (data := file.read(min(left, 1 << 20))):
+                digest.update(data)
+                left -= len(data)
+    return digest.hexdigest()
 
 
 def _encoded(part: KeyPart) -> tuple[bytes, bytes]:

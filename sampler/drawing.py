@@ -130,7 +130,8 @@ def draw_samples(
                     break
         series = counter.series_with(counter.counts())
         store.put_records(KIND, {series.key: series.model_dump(mode="json")})
-    candidates = taken(store, listed, request.k, series.origin.settings)
+    wanted = [(keys, index) for keys in listed for index in range(request.k)]
+    candidates = taken(store, wanted, series.origin.settings)
     return Drawn(candidates, series, counter.counts().samples, len(wanted) - len(candidates))
 
 

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 _BATCH = 1000
 
 
-def taken(store: Store, listed: Sequence[TaskKeys], k: int, settings: Settings) -> tuple[Candidate, ...]:
-    """The first k samples of some tasks that the store has; tasks in order, then indices. Tests have no programs."""
+def taken(store: Store, samples: Sequence[tuple[TaskKeys, int]], settings: Settings) -> tuple[Candidate, ...]:
+    """Those of some samples, by their tasks and indices, that the store has, in that order. Tests have no programs."""
     if not settings.writes_tests:
-        return extracted(store, listed, k)
-    wanted = [keys.key(index) for keys in listed for index in range(k)]
+        return extracted(store, samples)
+    wanted = [keys.key(index) for keys, index in samples]
     found = store.candidates(wanted)
     return tuple(found[key] for key in wanted if key in found)
 
 
-def extracted(store: Store, listed: Sequence[TaskKeys], k: int) -> tuple[Candidate, ...]:
-    """The first k samples of some tasks that the store has, with their programs; tasks in order, then indices."""
-    wanted = [(keys, keys.key(index)) for keys in listed for index in range(k)]
+def extracted(store: Store, samples: Sequence[tuple[TaskKeys, int]]) -> tuple[Candidate, ...]:
+    """Those of some samples, by their tasks and indices, that the store has, with their programs, in that order."""
+    wanted = [(keys, keys.key(index)) for keys, index in samples]
     found = store.extracted(key for _, key in wanted)
-    tags = {keys.prefix: _tag(keys) for keys in listed}
+    tags = {prefix: _tag(keys) for prefix, keys in {keys.prefix: keys for keys, _ in samples}.items()}
     stale = [(keys, key) for keys, key in wanted if key in found and found[key].extractor != tags[keys.prefix]]
     for start in range(0, len(stale), _BATCH):
         some = stale[start : start + _BATCH]
@@ -55,4 +55,5 @@ def _tag(keys: TaskKeys) -> str:
 def _extractor() -> str:
     """The extractor's own source."""
     folder = Path(__file__).parent
-    return key_of(*((folder / name).read_bytes() for name in ("extract.py", "syntax.py", "recorded.py")))
+    names = ("extract.py", "syntax.py", "recorded.py", "../parsing.py")
+    return key_of(*((folder / name).read_bytes() for name in names))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import json
 import math
 import time
 import tomllib
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import budgets
+from ..bounded import parse_json, read_whole
 from ..budgets.calibration import Measurement
 from ..errors import MachineError, UserError
 
@@ -209,7 +209,8 @@ def _config(model: Model) -> dict[str, Any]:
     """The `config.json` that a model's architecture was read from."""
     if model.path is not None and model.family is None:
         path = Path(model.path)
-        parsed: dict[str, Any] = json.loads((path / "config.json" if path.is_dir() else path).read_text("utf-8"))
+        chosen = path / "config.json" if path.is_dir() else path
+        parsed: dict[str, Any] = parse_json(read_whole(chosen), str(chosen), is_computed=True)
         return parsed
     for file in (resources.files(budgets) / "catalogue").iterdir():
         if file.name.endswith(".toml"):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..bounded import SampleCount, encodable, is_number, is_whole, nearest, quoted
 from ..errors import UserError
 from ..records import Candidate, Task
 from .extract import extract_program
@@ -62,17 +61,19 @@ def read_samples(patterns: Sequence[str], tasks: Mapping[str, Task], arm: str) -
         arm: The arm's name, for the candidates.
 
     Raises:
-        UserError: If a pattern means no file, or a row is wrong; the message names file and line.
+        UserError: If a pattern means no file, a row is wrong, or a file is beyond a bound; the message names file and
+            line.
     """
     files = find_files(patterns)
     samples: dict[str, list[tuple[int, _Sample]]] = {task_id: [] for task_id in tasks}
+    count = SampleCount(files)
     held: list[set[str]] = []
     for place, path in enumerate(files):
         held.append(set())
         for number, row in read_rows(path):
             task_id = task_id_of(row, tasks, path, number)
             held[-1].add(task_id)
-            samples[task_id] += [(place, sample) for sample in _samples(row, tasks[task_id], path, number)]
+            samples[task_id] += [(place, sample) for sample in _samples(row, tasks[task_id], path, number, count)]
     names = _strata(files, held)
     candidates = tuple(
         _candidate(tasks[task_id], arm, index, names[place], sample)
@@ -100,7 +101,9 @@ def _strata(files: Sequence[Path], held: Sequence[set[str]]) -> list[str | None]
         for name, path in zip(names, files, strict=True)
     ]
     counts = Counter(named)
-    return [name if counts[name] == 1 else str(path) for name, path in zip(named, files, strict=True)]
+    unique = [name if counts[name] == 1 else str(path) for name, path in zip(named, files, strict=True)]
+    # The name of a file need not be UTF-8.
+    return [encodable(name) for name in unique]
 
 
 def task_id_of(row: Mapping[str, Any], tasks: Mapping[str, Task], path: Path, number: int) -> str:
@@ -112,12 +115,12 @@ def task_id_of(row: Mapping[str, Any], tasks: Mapping[str, Task], path: Path, nu
     task_id = row.get("task_id")
     if not isinstance(task_id, str):
         raise UserError(
-            f"{path}:{number}: no task_id; every row needs one, such as {next(iter(tasks), 'HumanEval/0')!r}"
+            f"{path}:{number}: no task_id; every row needs one, such as {quoted(next(iter(tasks), 'HumanEval/0'))}"
         )
     if task_id not in tasks:
-        near = difflib.get_close_matches(task_id, tasks, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "name the benchmark that it is of with --benchmark"
-        raise UserError(f"{path}:{number}: unknown task {task_id!r}; {hint}")
+        near = nearest(task_id, tasks)
+        hint = f"did you mean {near!r}?" if near else "name the benchmark that it is of with --benchmark"
+        raise UserError(f"{path}:{number}: unknown task {quoted(task_id)}; {hint}")
     return task_id
 
 
@@ -154,7 +157,7 @@ def prompt_of(row: Mapping[str, Any], task: Task, path: Path, number: int) -> st
         return None
     if not isinstance(prompt, str):
         raise UserError(f"{path}:{number}: prompt is {type(prompt).__name__}, not text; mend it or leave it out")
-    return _encodable(prompt)
+    return encodable(prompt)
 
 
 def program_in(raw: str, task: Task, prompt: str | None) -> str:
@@ -162,16 +165,17 @@ def program_in(raw: str, task: Task, prompt: str | None) -> str:
     # A chat prompt around the task has no header for a body to continue; the benchmark's has.
     if prompt is None or f"def {task.entry_point}" not in prompt:
         prompt = task.prompt
-    return extract_program(_encodable(raw), prompt=prompt, entry_point=task.entry_point, stop=task.stop)
+    return extract_program(encodable(raw), prompt=prompt, entry_point=task.entry_point, stop=task.stop)
 
 
-def _samples(row: Mapping[str, Any], task: Task, path: Path, number: int) -> list[_Sample]:
+def _samples(row: Mapping[str, Any], task: Task, path: Path, number: int, count: SampleCount) -> list[_Sample]:
     fields = optional_fields(row, task, path, number)
     name, texts = texts_of(row, path, number)
+    count.add(len(texts), path, number)
     if name == "samples":
         # What is said of a whole row is not said of each of its samples, but for the prompt.
         fields = {field: value for field, value in fields.items() if field == "prompt"}
-    return [_Sample(_encodable(text), fields) for text in texts]
+    return [_Sample(encodable(text), fields) for text in texts]
 
 
 def optional_fields(row: Mapping[str, Any], task: Task, path: Path, number: int) -> dict[str, Any]:
@@ -184,17 +188,21 @@ def optional_fields(row: Mapping[str, Any], task: Task, path: Path, number: int)
     for name in ("seed", "prompt_tokens", "output_tokens"):
         value = row.get(name)
         if value is not None:
-            if not isinstance(value, int) or isinstance(value, bool) or (value < 0 and name != "seed"):
-                raise UserError(f"{path}:{number}: {name} is {value!r}; write a whole number or leave it out")
+            if not is_whole(value, least=-(1 << 63) if name == "seed" else 0):
+                raise UserError(
+                    f"{path}:{number}: {name} is {quoted(value)}; write a whole number below 2^63 or leave it out"
+                )
             fields[name] = value
     reason: Literal["stop", "length"] | None = row.get("finish_reason")
     if reason is not None:
         if reason not in FINISH_REASONS:
-            raise UserError(f"{path}:{number}: finish_reason is {reason!r}; write 'stop' or 'length' or leave it out")
+            raise UserError(
+                f"{path}:{number}: finish_reason is {quoted(reason)}; write 'stop' or 'length' or leave it out"
+            )
         fields["finish_reason"] = reason
     logprobs = row.get("logprobs")
     if logprobs is not None:
-        if not isinstance(logprobs, list) or not all(_is_number(value) for value in logprobs):
+        if not isinstance(logprobs, list) or not all(map(is_number, logprobs)):
             raise UserError(
                 f"{path}:{number}: logprobs is not a list of numbers, one per token; mend it or leave it out"
             )
@@ -215,11 +223,3 @@ def _candidate(task: Task, arm: str, index: int, stratum: str | None, sample: _S
         stratum=stratum,
         **sample.fields,
     )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _encodable(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import glob
-import gzip
-import json
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bounded import parse_json, read_lines
 from ..errors import UserError
 
 if TYPE_CHECKING:
@@ -59,28 +57,12 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of a JSONL file, plain or `.gz`, with their line numbers, blank lines left out.
 
     Raises:
-        UserError: If the file cannot be read or a line is no JSON object; the message names file and line.
+        UserError: If the file cannot be read, is beyond a bound, or a line is no JSON object; the message names file
+            and line.
     """
-    number = 0
-    try:
-        with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-                if text.strip():
-                    yield number, _row(text, path, number)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}:{number + 1}: broken gzip ({error}); copy or compress the file again") from None
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}; check the file and its permissions") from None
-
-
-def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    try:
-        row = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise UserError(f"{path}:{number}: not UTF-8; save the file as UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}:{number}: broken JSON ({error}); mend the line or leave it out") from None
-    if not isinstance(row, dict):
-        raise UserError(f"{path}:{number}: not a JSON object; a row is one object with a task_id")
-    return row
+    for number, line in read_lines(path):
+        if line and not line.isspace():
+            row = parse_json(line, f"{path}:{number}")
+            if not isinstance(row, dict):
+                raise UserError(f"{path}:{number}: not a JSON object; a row is one object with a task_id")
+            yield number, row

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from ..bounded import SampleCount, encodable, is_number, quoted
 from ..errors import UserError
 from ..records import GeneratedTests, Usage
 from .recorded import task_id_of, texts_of
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
     from ..records import Task
 
+MAX_CHARACTERS: Final = 1 << 20
+"""Of one text."""
+
+_MOST = 1e30
 _COSTS = ("prompt_tokens", "output_tokens", "prefill_flops", "decode_flops", "wall_s")
 
 
@@ -30,14 +35,21 @@ def read_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, 
         tasks: The benchmark's tasks by their ids.
 
     Raises:
-        UserError: A pattern means no file, or a row is wrong; the message names file and line.
+        UserError: A pattern means no file, a row is wrong, or a file is beyond a bound; the message names file and
+            line.
     """
+    files = find_files(patterns)
+    count = SampleCount(files)
     texts: dict[str, list[str]] = {}
     costs: dict[str, list[dict[str, float | None]]] = {}
-    for path in find_files(patterns):
+    for path in files:
         for number, row in read_rows(path):
             task_id = task_id_of(row, tasks, path, number)
-            texts.setdefault(task_id, []).extend(texts_of(row, path, number)[1])
+            found = texts_of(row, path, number)[1]
+            count.add(len(found), path, number)
+            if any(len(text) > MAX_CHARACTERS for text in found):
+                raise UserError(f"{path}:{number}: a text of tests is longer than 1 MiB; cut it or leave it out")
+            texts.setdefault(task_id, []).extend(map(encodable, found))
             costs.setdefault(task_id, []).append({name: _amount(row, name, path, number) for name in _COSTS})
     return {
         task_id: GeneratedTests(samples=tuple(samples), usage=_total(costs[task_id]))
@@ -49,9 +61,9 @@ def _amount(row: Mapping[str, Any], name: str, path: Path, number: int) -> float
     value = row.get(name)
     if value is None:
         return None
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < float("inf"):
-        raise UserError(f"{path}:{number}: {name} is {value!r}; write a number from 0 or leave it out")
-    return value
+    if not is_number(value) or not 0 <= value <= _MOST:
+        raise UserError(f"{path}:{number}: {name} is {quoted(value)}; write a number from 0 to 1e30 or leave it out")
+    return float(value)
 
 
 def _total(rows: Sequence[Mapping[str, float | None]]) -> Usage:

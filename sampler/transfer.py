@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
+from ..bounded import SampleCount, encodable, is_number, is_whole, parse_json, quoted, read_table, shown
 from ..errors import MachineError, UserError
-from ..hashing import key_of
+from ..hashing import key_of_files
 from ..outputs import check_output, replacing, write_rows
 from ..records import Candidate
 from ..redaction import redactor
@@ -25,14 +28,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..records import Task
+    from .origins import TaskKeys
     from .store import Store
 
 ENDINGS: Final = (".jsonl", ".jsonl.gz", ".parquet")
-_MOST_DIGITS = 7
-"""Of a sample's index."""
-
 _GROUP = 5000
 """Rows of one group of a Parquet file."""
+
+_MAX_MADE_BY: Final = 1 << 16
+"""Characters of what a row says of its making: names and settings."""
+
+_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 class Imported(NamedTuple):
@@ -104,10 +110,14 @@ def import_samples(
         precision: Of that model.
 
     Raises:
-        UserError: a file or a row is wrong, or does not say what made it and no model is given.
+        UserError: a file or a row is wrong or beyond a bound, or does not say what made it and no model is given.
     """
     files = find_files(patterns)
-    digest = key_of(*(path.read_bytes() for path in files))
+    try:
+        digest = key_of_files(files)
+    except OSError as error:
+        raise UserError(f"{error.filename}: {error.strerror}; check the file and its permissions") from None
+    count = SampleCount(files)
     foreign = None if model is None else _recorded(model, precision or "unknown", benchmark, digest)
     series: dict[str, Series] = {}
     places: dict[str, int] = {}
@@ -119,9 +129,12 @@ def import_samples(
             origin = made_by or foreign
             if origin is None:
                 raise UserError(f"{path}:{number}: does not say what made it; name the model with --model")
-            series[origin.key] = origin
+            key = _key(origin, path, number)
+            if key not in series:
+                _check_lasting(origin, path, number)
+            series[key] = origin
             keys = keys_of_task(task, origin.origin)
-            for text, fields in _texts(row, task, path, number, made_by is not None):
+            for text, fields in _texts(row, task, path, number, made_by is not None, count):
                 index = fields.pop("index", None)
                 if index is None:
                     index = places.get(keys.prefix, 0)
@@ -130,7 +143,7 @@ def import_samples(
                     task_id=task.id,
                     arm=f"{origin.model}@{origin.precision}",
                     index=index,
-                    raw=text.encode("utf-8", "replace").decode("utf-8"),
+                    raw=encodable(text),
                     program="",
                     **fields,
                 )
@@ -144,14 +157,15 @@ def import_samples(
 
 def stored_samples(store: Store, series: Series, tasks: Sequence[Task]) -> tuple[Candidate, ...]:
     """All samples that the store has of a series, tasks in order, then indices."""
-    listed = [keys_of_task(task, series.origin) for task in tasks]
-    most = [max((_index(key, store) for key in store.keys_under(keys.prefix)), default=-1) for keys in listed]
-    return taken(store, listed, max(most, default=-1) + 1, series.origin.settings)
+    samples: list[tuple[TaskKeys, int]] = []
+    for keys in (keys_of_task(task, series.origin) for task in tasks):
+        samples += [(keys, index) for index in sorted(_index(key, store) for key in store.keys_under(keys.prefix))]
+    return taken(store, samples, series.origin.settings)
 
 
 def _index(key: str, store: Store) -> int:
     text = key.rpartition("/")[2]
-    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+    if not _INDEX.fullmatch(text):
         raise UserError(
             f"{store.path} is damaged (it has a sample {text[:20]!r}); move it away, or name another store with "
             "--store FILE"
@@ -201,34 +215,50 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if path.suffix != ".parquet":
         yield from read_rows(path)
         return
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        number = 0
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(_GROUP):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, {name: value for name, value in row.items() if value is not None}
-    except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path}: not a readable Parquet file ({reason}); write it again") from None
+    for number, row in read_table(path):
+        yield number, {name: value for name, value in row.items() if value is not None}
 
 
 def _made_by(row: Mapping[str, Any], path: Path, number: int) -> Series | None:
     made_by = row.get("made_by")
     if made_by is None:
         return None
+    if isinstance(made_by, str):
+        made_by = parse_json(made_by[: _MAX_MADE_BY + 1], f"{path}:{number}: made_by cannot be read")
     try:
-        return Series.model_validate(json.loads(made_by) if isinstance(made_by, str) else made_by)
-    except (ValidationError, ValueError) as error:
-        why = str(error).splitlines()[0]
-        raise UserError(f"{path}:{number}: made_by cannot be read ({why}); leave it out and give --model") from None
+        return Series.model_validate(made_by)
+    except ValidationError as error:
+        raise _unread(path, number, str(error)) from None
+
+
+def _key(series: Series, path: Path, number: int) -> str:
+    try:
+        return series.key
+    except PydanticSerializationError as error:
+        raise _unread(path, number, str(error)) from None
+
+
+def _check_lasting(series: Series, path: Path, number: int) -> None:
+    """Refuse what would not come back from the store as it went in, or is too long to be names and settings."""
+    try:
+        text = series.model_dump_json()
+        is_lasting = Series.model_validate_json(text) == series
+    except (PydanticSerializationError, ValidationError) as error:
+        # Half a surrogate pair, or a number that is none.
+        raise _unread(path, number, str(error)) from None
+    if not is_lasting:
+        raise _unread(path, number, "a setting is no number")
+    if len(text) > _MAX_MADE_BY:
+        raise _unread(path, number, f"longer than {_MAX_MADE_BY} characters")
+
+
+def _unread(path: Path, number: int, why: str) -> UserError:
+    reason = shown(why.splitlines()[0])
+    return UserError(f"{path}:{number}: made_by cannot be read ({reason}); leave it out and give --model")
 
 
 def _texts(
-    row: dict[str, Any], task: Task, path: Path, number: int, is_ours: bool
+    row: dict[str, Any], task: Task, path: Path, number: int, is_ours: bool, count: SampleCount
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The raw texts of a row, and what else it says of each."""
     logprobs = row.get("logprobs")
@@ -236,13 +266,19 @@ def _texts(
         row = row | {"logprobs": None}
     fields = optional_fields(row, task, path, number)
     if is_ours and isinstance(logprobs, list):
+        if not all(value is None or is_number(value) for value in logprobs):
+            raise UserError(f"{path}:{number}: logprobs is not a list of numbers; mend it or leave it out")
         fields["logprobs"] = tuple(-math.inf if value is None else float(value) for value in logprobs)
-    if is_ours and isinstance(row.get("index"), int) and row["index"] >= 0:
+    if is_ours and row.get("index") is not None:
+        if not is_whole(row["index"]):
+            raise UserError(f"{path}:{number}: index is {quoted(row['index'])}; write a whole number or leave it out")
         fields["index"] = row["index"]
     if is_ours and isinstance(row.get("raw"), str):
+        count.add(1, path, number)
         yield row["raw"], fields
         return
     name, texts = texts_of(row, path, number)
+    count.add(len(texts), path, number)
     if name == "samples":
         fields = {field: value for field, value in fields.items() if field == "prompt"}
     for text in texts:

@@ -128,6 +128,21 @@ def test_half_a_surrogate_pair_does_not_break_anything(tmp_path: Path) -> None:
         (b'{"task_id": "b/0", "completion": "x", "logprobs": [NaN]}', "logprobs is not a list of numbers"),
         (b'{"task_id": "b/0", "completion": "x", "prompt": 1}', "prompt is int"),
         (b"[" * 100000, "broken JSON"),
+        (b'{"task_id": "' + b"x" * 1_000_000 + b'", "completion": "x"}', "unknown task 'xxx"),
+        (b'{"task_id": "b/0", "completion": "x", "seed": 9223372036854775808}', "seed is 9223372036854775808"),
+        (b'{"task_id": "b/0", "completion": "x", "seed": 1' + b"0" * 400 + b"}", "seed is a number of 1329 bits"),
+        (b'{"task_id": "b/0", "completion": "x", "seed": 1' + b"0" * 5000 + b"}", "broken JSON"),
+        (
+            b'{"task_id": "b/0", "completion": "x", "finish_reason": ["' + b"x" * 9999 + b'"]}',
+            "finish_reason is a list of 1",
+        ),
+        (
+            b'{"task_id": "b/0", "completion": "x", "logprobs": [1' + b"0" * 400 + b"]}",
+            "logprobs is not a list of numbers",
+        ),
+        (b'{"task_id": "b/0", "completion": "x", "logprobs": [-1e999]}', "logprobs is not a list of numbers"),
+        (b'{"task_id": "b/0", "samples": [' + b'"",' * 250_000 + b'""]}', "more samples than 200000"),
+        (b'{"task_id": "b/0", "completion": "", "x": [' + b"[]," * 3_000_000 + b"1]}", "more values than 2000000"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
@@ -139,6 +154,7 @@ def test_a_wrong_row_is_named_by_file_and_line(tmp_path: Path, line: bytes, mess
         read_samples([str(path)], TASKS, "a")
     assert f"bad{suffix}:3: {message}" in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
 
 
 def test_wrong_files_are_named(tmp_path: Path) -> None:
@@ -184,3 +200,9 @@ def test_the_codegen_rows_keep_their_own_prompts(shared_data: Path) -> None:
     assert all(one.index < 100 for one in recorded.candidates)
     with_docstring_examples = [one for one in recorded.candidates if one.prompt is not None and ">>>" in one.prompt]
     assert with_docstring_examples == []
+
+
+def test_a_file_whose_name_is_no_utf8_can_be_a_stratum(tmp_path: Path) -> None:
+    for name in ("a\udcff.jsonl", "b.jsonl"):
+        write(tmp_path / name, completion("b/0", 1))
+    assert read_samples([str(tmp_path)], TASKS, "a").strata == ("a?", "b")

@@ -100,11 +100,39 @@ def test_rows_of_others_come_in_under_a_model(tasks: Tasks, tmp_path: Path) -> N
     assert [candidate.model_copy(update={"arm": "7b@bf16"}) for candidate in candidates] == list(read)
 
 
+OURS = {
+    "model": "m",
+    "precision": "bf16",
+    "benchmark": "adding",
+    "origin": {
+        "description": dict.fromkeys(("engine", "engine_version", "model", "revision", "precision", "device"), "x"),
+        "settings": {},
+        "seed": 0,
+    },
+}
+
+
+def test_a_sample_may_have_any_index(tasks: Tasks, tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    rows = [{"task_id": "add/0", "completion": "x", "made_by": OURS, "index": index} for index in (10**12, 3)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with open_store(tmp_path / "s") as store:
+        (series,) = import_samples([str(path)], {task.id: task for task in tasks}, "adding", store).series
+        assert [candidate.index for candidate in stored_samples(store, series, tasks)] == [3, 10**12]
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
         ({"task_id": "add/0", "completion": "x", "made_by": {"model": "m"}}, "made_by cannot be read"),
         ({"task_id": "add/0", "completion": "x", "made_by": "{"}, "made_by cannot be read"),
+        ({"task_id": "add/0", "completion": "x", "made_by": "[" * 10_000}, "made_by cannot be read"),
+        ({"task_id": "add/0", "completion": "x", "made_by": OURS | {"model": "x" * 100_000}}, "longer than 65536"),
+        ({"task_id": "add/0", "completion": "x", "made_by": OURS | {"model": "\ud800"}}, "made_by cannot be read"),
+        ({"task_id": "add/0", "completion": "x", "made_by": OURS, "index": -1}, "index is -1"),
+        ({"task_id": "add/0", "completion": "x", "made_by": OURS, "index": 10**30}, "index is"),
+        ({"task_id": "add/0", "completion": "x", "made_by": OURS, "logprobs": ["x"]}, "logprobs is not"),
+        ({"task_id": "add/0", "completion": "x", "made_by": OURS, "logprobs": [10**400]}, "logprobs is not"),
         ({"task_id": "sub/0", "completion": "x"}, "unknown task"),
         ({"task_id": "add/0"}, "no completion"),
         ({"task_id": "add/0", "completion": "x", "seed": "one"}, "seed is 'one'"),
