@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from ..bounded import nearest, quoted
 from ..errors import UserError
 from ..hashing import key_of
 from ..records import Task, Workload
@@ -42,7 +42,7 @@ class Benchmark:
         seen: set[str] = set()
         for task in self.tasks:
             if task.id in seen:
-                raise UserError(f"{self.name}: task {task.id!r} is there twice; make the ids unique")
+                raise UserError(f"{self.name}: task {quoted(task.id)} is there twice; make the ids unique")
             seen.add(task.id)
 
     @cached_property
@@ -59,9 +59,9 @@ class Benchmark:
         try:
             return self.by_id[task_id]
         except KeyError:
-            near = difflib.get_close_matches(task_id, self.by_id, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"ids look like {self.tasks[0].id!r}"
-            raise UserError(f"{self.name} has no task {task_id!r}; {hint}") from None
+            near = nearest(task_id, self.by_id)
+            hint = f"did you mean {near!r}?" if near else f"ids look like {quoted(self.tasks[0].id)}"
+            raise UserError(f"{self.name} has no task {quoted(task_id)}; {hint}") from None
 
     @cached_property
     def content_hash(self) -> str:

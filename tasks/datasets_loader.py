@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bounded import encodable, listed, quoted
 from ..errors import UserError
 from ..records import HiddenTests, Task
 from .benchmark import Benchmark
@@ -29,6 +30,16 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "setup": ("test_imports", "test_setup_code"),
 }
 """What a task is made of, and the names that data sets give it, the first that is there taken."""
+
+MAX_CHARACTERS: Mapping[str, int] = {
+    "task_id": 500,
+    "prompt": 1 << 18,
+    "entry_point": 200,
+    "test": 1 << 26,
+    "reference": 1 << 20,
+    "setup": 1 << 20,
+}
+"""Of each part of a task."""
 
 ALIASES = {"test_list": "test", "canonical_solution": "reference", "code": "reference", "test_imports": "setup"}
 
@@ -70,7 +81,7 @@ def load_dataset_benchmark(
     for row in rows:
         task = _task(row, mapping, name, id_prefix or name)
         if task.id in tasks:
-            raise UserError(f"{row[0]}: task {task.id!r} is there twice; make the ids unique")
+            raise UserError(f"{row[0]}: task {quoted(task.id)} is there twice; make the ids unique")
         tasks[task.id] = task
     if not tasks:
         raise UserError(f"{spec}: holds no task; name a file with at least one row")
@@ -97,7 +108,7 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
     raw_id = _value(located, mapping, "task_id")
     # EvalPlus' rules for single tasks go by the whole id.
     is_number = isinstance(raw_id, int) and not by_inputs
-    task_id = f"{id_prefix}/{raw_id}" if is_number else _text(place, "task_id", raw_id)
+    task_id = _text(place, "task_id", f"{id_prefix}/{raw_id}" if is_number else raw_id)
     prompt = _text(place, "prompt", _value(located, mapping, "prompt"))
     test = None if by_inputs else _optional(located, mapping, "test")
     reference = _optional(located, mapping, "reference")
@@ -112,14 +123,17 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
             )
     entry_point = entry_point.strip()
     if not entry_point.isidentifier():
-        raise UserError(f"{place}: the entry point {entry_point!r} is not a Python name; mend the row")
+        raise UserError(f"{place}: the entry point {quoted(entry_point)} is not a Python name; mend the row")
     if not defines(prompt, entry_point, is_open=True):
         if reference is None or not defines(reference, entry_point):
             raise UserError(
                 f"{place}: neither the prompt nor the reference defines {entry_point!r}; map the right fields with "
                 "--field prompt=NAME or --field reference=NAME"
             )
-        prompt = stub_prompt(unquoted(prompt), reference, entry_point)
+        try:
+            prompt = stub_prompt(unquoted(prompt), reference, entry_point)
+        except ValueError as error:
+            raise UserError(f"{place}: no prompt can be made of the reference: {error}; mend the row") from None
     elif reference is not None and not defines(reference, entry_point):
         reference = completed(prompt, reference, entry_point)
     tests = None
@@ -160,7 +174,7 @@ def _value(located: Located, mapping: Mapping[str, tuple[str, ...]], part: str) 
         if row.get(field) is not None:
             return row[field]
     wanted = " or ".join(repr(field) for field in mapping[part])
-    raise UserError(f"{place}: no field {wanted}; map it with --field {part}=NAME (the row has {', '.join(row)})")
+    raise UserError(f"{place}: no field {wanted}; map it with --field {part}=NAME (the row has {listed(row)})")
 
 
 def _optional(located: Located, mapping: Mapping[str, tuple[str, ...]], part: str) -> str | None:
@@ -170,7 +184,7 @@ def _optional(located: Located, mapping: Mapping[str, tuple[str, ...]], part: st
             return _lines(place, part, row[field])
     if mapping[part] != FIELDS[part]:
         raise UserError(
-            f"{place}: no field {mapping[part][0]!r}, which --field {part}=... names; the row has {', '.join(row)}"
+            f"{place}: no field {mapping[part][0]!r}, which --field {part}=... names; the row has {listed(row)}"
         )
     return None
 
@@ -180,11 +194,17 @@ def _text(place: str, part: str, value: object) -> str:
         raise UserError(
             f"{place}: {part} is {type(value).__name__}, not text; map the right field with --field {part}=NAME"
         )
+    if len(value) > MAX_CHARACTERS[part]:
+        raise UserError(
+            f"{place}: {part} is longer than {MAX_CHARACTERS[part]} characters; shorten it, or leave it out"
+        )
+    if encodable(value) != value:
+        raise UserError(f"{place}: {part} has half of a surrogate pair, which UTF-8 cannot carry; mend it")
     return value
 
 
 def _lines(place: str, part: str, value: object) -> str:
     """A text, or a list of texts as lines."""
     if isinstance(value, list | tuple):
-        return "\n".join(_text(place, part, item) for item in value)
+        value = "\n".join(_text(place, part, item) for item in value)
     return _text(place, part, value)

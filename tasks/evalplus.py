@@ -8,9 +8,9 @@ run, so what it returns need not be written down.
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, Any
 
+from ..bounded import is_number, quoted
 from ..errors import UserError
 from ..records import HiddenTests
 from .evalplus_rules import ARGUMENTS, ORACLES, WITHOUT_ORACLE
@@ -91,7 +91,7 @@ def input_tests(place: str, row: Mapping[str, Any], task_id: str, entry_point: s
     try:
         # A text, since as source a list takes ten times as long to load and a hundred times its size in memory.
         text = json.dumps(inputs, separators=(",", ":"))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{place}: the inputs are not plain JSON ({error}); take EvalPlus' own .jsonl") from None
     code = _PAIRS.format(
         arguments=ARGUMENTS.get((dataset, number), "tuple(args)"),
@@ -115,7 +115,7 @@ def _inputs(place: str, row: Mapping[str, Any], field: str) -> list[list[Any]]:
 
 
 def _tolerance(place: str, row: Mapping[str, Any]) -> float:
-    atol = row.get("atol")
-    if isinstance(atol, bool) or not isinstance(atol, int | float) or not 0 <= atol < math.inf:
-        raise UserError(f"{place}: atol is {atol!r}, not a number of at least 0; give 0 where results are exact")
+    atol: Any = row.get("atol")
+    if not is_number(atol) or atol < 0:
+        raise UserError(f"{place}: atol is {quoted(atol)}, not a number of at least 0; give 0 where results are exact")
     return float(atol)

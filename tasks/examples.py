@@ -12,9 +12,10 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ..parsing import Effort
 from ..records import Example
-from .literals import literal_at, literal_text, span_at
-from .source import expression, module
+from .literals import MAX_SPAN, literal_at, literal_text, span_at
+from .source import module, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,11 +37,19 @@ AFTER_RESULT = re.compile(r"[ \t]*(?:$|\n|#|\(|[.,;:](?:\s|$)|(?:since|because|a
 CHAINED_RESULT = re.compile(r"[^\n=]*[^\n=<>!]=[ \t]*(?=[^=])")
 """The sum before the result in `f(1) == 1 + 9 = 10`."""
 
-INPUT_OUTPUT = re.compile(r"\bInputs?[ \t]*:(?P<input>.*?)\bOutputs?[ \t]*:\s*", re.DOTALL)
+INPUT_OUTPUT = re.compile(r"\bInputs?[ \t]*:(?P<input>.{0,4000}?)\bOutputs?[ \t]*:\s*", re.DOTALL)
 FOR_OUTPUT = re.compile(
-    r"\bFor[ \t]+(?P<input>\w+[ \t]*=[^\n]*?),?[ \t]+the[ \t]+"
+    r"\bFor[ \t]+(?P<input>\w{1,200}[ \t]*=[^\n]{0,1000}?),?[ \t]+the[ \t]+"
     r"(?:output|result|answer)[ \t]+(?:should|will|must)[ \t]+be[ \t]+"
 )
+
+MAX_CHARACTERS = 1 << 16
+"""Of a prompt, or of its docstring, that are looked through."""
+
+MAX_DOCTEST_LINES = 200
+
+EFFORT_TOKENS = 100_000
+"""What may be parsed of one of them: about 0.3 s at the worst."""
 
 
 def visible_examples(prompt: str, entry_point: str) -> tuple[Example, ...]:
@@ -52,7 +61,8 @@ def visible_examples(prompt: str, entry_point: str) -> tuple[Example, ...]:
 
     Returns:
         Every example whose call parses as an expression with literal arguments and whose result is a Python literal, in
-        the order of the prompt, each call once.
+        the order of the prompt, each call once. Those beyond the first 65,536 characters, and more than can be read
+        with a fixed effort, are not seen.
     """
     header = re.search(rf"^[ \t]*(?:async[ \t]+)?def[ \t]+{re.escape(entry_point)}\b", prompt, re.MULTILINE)
     if header is None:
@@ -68,13 +78,18 @@ def visible_examples(prompt: str, entry_point: str) -> tuple[Example, ...]:
 
 def _deduplicated(text: str, entry_point: str, parameters: tuple[str, ...]) -> tuple[Example, ...]:
     calls: dict[str, Example] = {}
-    hits = [*_doctests(text, entry_point), *_one_liners(text, entry_point), *_inputs(text, entry_point, parameters)]
+    text, effort = text[:MAX_CHARACTERS], Effort(EFFORT_TOKENS)
+    hits = [
+        *_doctests(text, entry_point, effort),
+        *_one_liners(text, entry_point, effort),
+        *_inputs(text, entry_point, parameters, effort),
+    ]
     for _, example in sorted(hits, key=lambda hit: hit[0]):
         calls.setdefault(example.call, example)
     return tuple(calls.values())
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1)
 def _definition(prompt: str, entry_point: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     tree = module(prompt) or module(prompt + "\n    pass\n")
     for node in ast.walk(tree) if tree else ():
@@ -103,7 +118,7 @@ def _parameters(prompt: str, entry_point: str) -> tuple[str, ...]:
     return tuple(argument.arg for argument in (*node.args.posonlyargs, *node.args.args)) if node else ()
 
 
-def _doctests(text: str, entry_point: str) -> Iterator[tuple[int, Example]]:
+def _doctests(text: str, entry_point: str, effort: Effort) -> Iterator[tuple[int, Example]]:
     """Prompted expressions with the result on the lines below."""
     lines = text.splitlines(keepends=True)
     offsets = [0]
@@ -113,7 +128,8 @@ def _doctests(text: str, entry_point: str) -> Iterator[tuple[int, Example]]:
         if not line.lstrip().startswith(">>>"):
             continue
         source, end = line.lstrip()[3:].strip(), start + 1
-        while (call := expression(source)) is None and end < len(lines) and lines[end].strip():
+        last = min(len(lines), end + MAX_DOCTEST_LINES)
+        while (call := effort.parse_expression(source)) is None and end < last and lines[end].strip():
             if lines[end].lstrip().startswith(">>>"):
                 break
             source += "\n" + re.sub(r"^\s*\.\.\.", "", lines[end]).rstrip()
@@ -124,50 +140,53 @@ def _doctests(text: str, entry_point: str) -> Iterator[tuple[int, Example]]:
             end += 1
         if call is None:
             continue
-        expected = literal_text("\n".join(wanted)) if wanted else None
+        expected = literal_text("\n".join(wanted), effort) if wanted else None
         compared = call.body
         if isinstance(compared, ast.Compare) and len(compared.ops) == 1 and isinstance(compared.ops[0], ast.Eq):
             # `>>> f(1) == 2` with nothing, or True, below it.
             if (not wanted or expected == "True") and _is_call(compared.left, entry_point):
-                side = literal_text(ast.unparse(compared.comparators[0]))
-                if side is not None:
-                    yield offsets[start], Example(call=ast.unparse(compared.left), expected=side)
+                right, left = source_of(compared.comparators[0]), source_of(compared.left)
+                side = literal_text(right, effort) if right is not None else None
+                if side is not None and left is not None:
+                    yield offsets[start], Example(call=left, expected=side)
         elif expected is not None and _is_call(compared, entry_point):
-            yield offsets[start], Example(call=ast.unparse(compared), expected=expected)
+            shown = source_of(compared)
+            if shown is not None:
+                yield offsets[start], Example(call=shown, expected=expected)
 
 
-def _one_liners(text: str, entry_point: str) -> Iterator[tuple[int, Example]]:
+def _one_liners(text: str, entry_point: str, effort: Effort) -> Iterator[tuple[int, Example]]:
     """Calls with an arrow, a sign of equality or a verb, and the result behind it."""
     hits: list[tuple[int, Example, str]] = []
     algebra: set[str] = set()
     for match in re.finditer(rf"(?<![\w.]){re.escape(entry_point)}[ \t]*\(", text):
-        end = span_at(text, match.end() - 1)
+        end = span_at(text, match.end() - 1, effort)
         if end is None:
             continue
-        call = expression(text[match.start() : end])
+        call = effort.parse_expression(text[match.start() : end])
         arrow = ARROW.match(text, end)
         if call is None or arrow is None:
             continue
         if not _is_call(call.body, entry_point):
-            line = text[arrow.end() :].partition("\n")[0]
+            line = text[arrow.end() : arrow.end() + MAX_SPAN].partition("\n")[0]
             if arrow["equation"] or re.search(rf"\b{re.escape(entry_point)}[ \t]*\(", line):
                 algebra.add(arrow[0].strip())
             continue
-        expected = _result_at(text, arrow.end())
-        if expected is not None:
-            example = Example(call=ast.unparse(call.body), expected=expected)
+        expected, shown = _result_at(text, arrow.end(), effort), source_of(call.body)
+        if expected is not None and shown is not None:
+            example = Example(call=shown, expected=expected)
             hits.append((match.start(), example, arrow[0].strip()))
     # Where `f(n) = f(n - 1) + 2` stands, `f(1) = 3` is mathematics too, and need not be what the function returns;
     # where the recurrence has an arrow, so have the cases that it starts from.
     yield from ((place, example) for place, example, sign in hits if sign not in algebra)
 
 
-def _inputs(text: str, entry_point: str, parameters: tuple[str, ...]) -> Iterator[tuple[int, Example]]:
+def _inputs(text: str, entry_point: str, parameters: tuple[str, ...], effort: Effort) -> Iterator[tuple[int, Example]]:
     """Arguments and results under `Input:` and `Output:`, or in `For x = 1 the output should be 2`."""
     for pattern in (INPUT_OUTPUT, FOR_OUTPUT):
         for match in pattern.finditer(text):
-            expected = _result_at(text, match.end())
-            call = expression(f"{entry_point}({match['input'].strip()})")
+            expected = _result_at(text, match.end(), effort)
+            call = effort.parse_expression(f"{entry_point}({match['input'].strip()})")
             node = call.body if call else None
             if expected is None or not isinstance(node, ast.Call) or not _is_call(node, entry_point):
                 continue
@@ -175,18 +194,20 @@ def _inputs(text: str, entry_point: str, parameters: tuple[str, ...]) -> Iterato
             if named and tuple(named) != parameters[len(node.args) :]:
                 continue
             # By position, for a candidate may call its parameters otherwise.
-            arguments = ", ".join(ast.unparse(value) for value in (*node.args, *named.values()))
-            yield match.start(), Example(call=f"{entry_point}({arguments})", expected=expected)
+            arguments = [source_of(value) for value in (*node.args, *named.values())]
+            if None not in arguments:
+                call_source = f"{entry_point}({', '.join(filter(None, arguments))})"
+                yield match.start(), Example(call=call_source, expected=expected)
 
 
-def _result_at(text: str, start: int) -> str | None:
+def _result_at(text: str, start: int, effort: Effort) -> str | None:
     """The literal that begins at `start`, as Python source, or None."""
-    found = literal_at(text, start)
+    found = literal_at(text, start, effort)
     if found is not None and AFTER_RESULT.match(text, found[1]):
         return found[0]
     chained = CHAINED_RESULT.match(text, start)
     if chained is not None:
-        found = literal_at(text, chained.end())
+        found = literal_at(text, chained.end(), effort)
         if found is not None and AFTER_RESULT.match(text, found[1]):
             return found[0]
     return None

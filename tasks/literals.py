@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import TYPE_CHECKING, Final
 
-from .source import expression
+from .source import source_of
+
+if TYPE_CHECKING:
+    from ..parsing import Effort
+
+MAX_SPAN: Final = 10_000
+"""Characters of what stands in brackets."""
+
+_CHARACTERS_PER_TOKEN: Final = 16
+"""That are gone through, one by one, in the time that the parser takes for a token."""
 
 OPEN, CLOSE = "([{", ")]}"
 STRING = re.compile(r"(?:[rRbBuU]{0,2})(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")")
@@ -15,9 +25,16 @@ CONSTANTS = {"true": "True", "false": "False", "null": "None"}
 """JSON's constants, which docstrings use for Python's."""
 
 
-def span_at(text: str, start: int) -> int | None:
-    """The end of the bracket that opens at `start`, strings skipped, or None where it never closes."""
-    depth, place = 0, start
+def span_at(text: str, start: int, effort: Effort) -> int | None:
+    """The end of the bracket that opens at `start`, strings skipped; None where it never closes, or not soon."""
+    span = text[start : start + MAX_SPAN]
+    end = _end_of(span) if effort.spend(1 + len(span) // _CHARACTERS_PER_TOKEN) else None
+    return None if end is None else start + end
+
+
+def _end_of(text: str) -> int | None:
+    """The end of the bracket that opens a text."""
+    depth, place = 0, 0
     while place < len(text):
         character = text[place]
         if character in "'\"":
@@ -36,7 +53,7 @@ def span_at(text: str, start: int) -> int | None:
     return None
 
 
-def literal_at(text: str, start: int) -> tuple[str, int] | None:
+def literal_at(text: str, start: int, effort: Effort) -> tuple[str, int] | None:
     """The Python literal that begins at `start`, and where it ends, or None.
 
     Returns:
@@ -46,7 +63,7 @@ def literal_at(text: str, start: int) -> tuple[str, int] | None:
         return None
     end: int | None
     if text[start] in OPEN:
-        end = span_at(text, start)
+        end = span_at(text, start, effort)
     else:
         match = STRING.match(text, start) or PLAIN.match(text, start)
         end = match.end() if match else None
@@ -54,21 +71,21 @@ def literal_at(text: str, start: int) -> tuple[str, int] | None:
             end = match.end() - 1
     if end is None:
         return None
-    source = literal_text(text[start:end])
+    source = literal_text(text[start:end], effort)
     return (source, end) if source is not None else None
 
 
-def literal_text(source: str) -> str | None:
+def literal_text(source: str, effort: Effort) -> str | None:
     """A literal's canonical source, or None where the text is not one.
 
     `true`, `false` and `null` are taken for Python's constants.
     """
     source = CONSTANTS.get(source.strip(), source.strip())
-    tree = expression(source)
+    tree = effort.parse_expression(source)
     if tree is None:
         return None
     try:
         ast.literal_eval(tree)
     except (ValueError, TypeError, RecursionError, MemoryError):
         return None
-    return ast.unparse(tree)
+    return source_of(tree)

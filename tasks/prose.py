@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 
-from .source import module
+from .source import module, source_of
 
 
 def defines(source: str, entry_point: str, *, is_open: bool = False) -> bool:
@@ -52,7 +52,10 @@ def completed(prompt: str, body: str, entry_point: str) -> str:
     tree = module(prompt + "\n    pass\n")
     if module(program) is not None or tree is None:
         return program
-    first_line = _functions(tree)[entry_point].body[0].lineno
+    function = _functions(tree).get(entry_point)
+    if function is None:
+        return program
+    first_line = function.body[0].lineno
     without_docstring = "".join(prompt.splitlines(keepends=True)[: first_line - 1]) + body
     return without_docstring if module(without_docstring) is not None else program
 
@@ -74,25 +77,37 @@ def stub_prompt(prose: str, reference: str, entry_point: str) -> str:
         prose: What the function should do.
         reference: Source that defines the function.
         entry_point: The function's name.
+
+    Raises:
+        ValueError: The reference does not define it, or its header is nested too deeply to be written out.
     """
-    tree = ast.parse(reference)
-    node = _functions(tree)[entry_point]
+    tree = module(reference)
+    node = _functions(tree).get(entry_point) if tree else None
+    if tree is None or node is None:
+        raise ValueError("it does not define the entry point")
     outer = (node.args, node.returns) if node.returns else (node.args,)
     needed = {name.id for part in outer for name in ast.walk(part) if isinstance(name, ast.Name)}
     imports = [
-        ast.unparse(statement)
+        _written(statement)
         for statement in tree.body
         if isinstance(statement, ast.Import | ast.ImportFrom)
         and any((alias.asname or alias.name).split(".")[0] in needed for alias in statement.names)
     ]
     keyword = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    returns = f" -> {_written(node.returns)}" if node.returns else ""
     text = prose.strip().replace("\r\n", "\n").replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     indented = "\n".join(f"    {line}".rstrip() for line in text.split("\n"))
     preamble = "\n".join(imports) + "\n\n\n" if imports else ""
-    return f'{preamble}{keyword} {entry_point}({ast.unparse(node.args)}){returns}:\n    """\n{indented}\n    """\n'
+    return f'{preamble}{keyword} {entry_point}({_written(node.args)}){returns}:\n    """\n{indented}\n    """\n'
 
 
 def _functions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
     """Top-level functions, the last of each name."""
     return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def _written(node: ast.AST) -> str:
+    source = source_of(node)
+    if source is None:
+        raise ValueError("its header is nested too deeply")
+    return source

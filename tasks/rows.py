@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import tempfile
-import zlib
 from typing import TYPE_CHECKING, Any
 
+from ..bounded import MAX_LINE_BYTES, listed, parse_json, read_lines, read_table, read_whole, shown
 from ..errors import MachineError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 Located = tuple[str, "Mapping[str, Any]"]
 """A row's place, such as `tasks.jsonl:3`, and the row."""
 
 SUFFIXES = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".parquet")
+
+MAX_ROWS = 100_000
+"""Of a file."""
 
 
 def is_data_file(spec: str) -> bool:
@@ -29,65 +29,38 @@ def read_file(path: Path) -> list[Located]:
     """The rows of a local JSON, JSONL (either also gzipped) or Parquet file.
 
     Raises:
-        UserError: If the file cannot be read or a row is not an object; the message names file and line.
+        UserError: If the file cannot be read, is beyond a bound, or a row is not an object; the message names file and
+            line.
     """
-    if path.name.lower().endswith(".parquet"):
-        return _read_parquet(path)
-    try:
-        data = path.read_bytes()
-        if path.name.endswith(".gz"):
-            data = gzip.decompress(data)
-        text = data.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; check the path") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: broken gzip ({error}); copy or compress the file again") from None
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}; check the path and its permissions") from None
-    return _parse_json(path, text)
-
-
-def _parse_json(path: Path, text: str) -> list[Located]:
-    if text.lstrip().startswith("["):
-        try:
-            rows = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            place = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-            raise UserError(f"{path}:{place}: broken JSON ({error}); mend the file") from None
-        located = [(f"{path}: row {number}", row) for number, row in enumerate(rows, 1)]
-    else:
-        located = []
-        for number, line in enumerate(text.split("\n"), 1):
-            if not line.strip():
-                continue
-            try:
-                located.append((f"{path}:{number}", json.loads(line)))
-            except (ValueError, RecursionError) as error:
-                raise UserError(f"{path}:{number}: broken JSON ({error}); one object per line is read") from None
-    for where, row in located:
+    located: list[Located] = []
+    for where, row in _values(path):
         if not isinstance(row, dict):
             raise UserError(f"{where}: not an object; a row has named fields")
+        if len(located) == MAX_ROWS:
+            raise UserError(
+                f"{where}: more than {MAX_ROWS} rows, the most that a benchmark may have; name a smaller one"
+            )
+        located.append((where, row))
     return located
 
 
-def _read_parquet(path: Path) -> list[Located]:
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; check the path")
-    from datasets import Dataset, disable_progress_bars
-    from datasets.exceptions import DatasetGenerationError
+def _values(path: Path) -> Iterator[tuple[str, Any]]:
+    if path.name.lower().endswith(".parquet"):
+        for number, row in read_table(path):
+            yield f"{path}: row {number}", row
+    elif _is_array(path):
+        for number, row in enumerate(parse_json(read_whole(path, MAX_LINE_BYTES), str(path)), 1):
+            yield f"{path}: row {number}", row
+    else:
+        for number, line in read_lines(path):
+            if line and not line.isspace():
+                yield f"{path}:{number}", parse_json(line, f"{path}:{number}")
 
-    disable_progress_bars()
-    try:
-        # The copy that `datasets` makes for itself is not wanted beyond this read.
-        with tempfile.TemporaryDirectory() as cache:
-            table = Dataset.from_parquet(str(path), cache_dir=cache, keep_in_memory=True)
-            rows = list(table)
-    except (DatasetGenerationError, ValueError, OSError) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({_one_line(error)}); write it again") from None
-    return [(f"{path}: row {number}", row) for number, row in enumerate(rows, 1)]
+
+def _is_array(path: Path) -> bool:
+    """Whether a file is one list of rows, and not a row in each line."""
+    first = next((line for _, line in read_lines(path) if line and not line.isspace()), b"")
+    return first.lstrip().startswith(b"[")
 
 
 def read_hub(name: str, config: str | None, split: str | None) -> list[Located]:
@@ -120,7 +93,7 @@ def read_hub(name: str, config: str | None, split: str | None) -> list[Located]:
         raise _offline(label, error) from None
     chosen = split or ("test" if "test" in splits else next(iter(splits)) if len(splits) == 1 else None)
     if chosen is None or chosen not in splits:
-        raise UserError(f"{label}: which split? it has {', '.join(splits)}; export one to a local file and name that")
+        raise UserError(f"{label}: which split? it has {listed(splits)}; export one to a local file and name that")
     return [(f"{label}[{chosen}]: row {number}", row) for number, row in enumerate(splits[chosen], 1)]
 
 
@@ -133,4 +106,4 @@ def _offline(label: str, error: Exception) -> MachineError:
 
 def _one_line(error: Exception) -> str:
     lines: Sequence[str] = str(error).strip().splitlines()
-    return lines[0][:160] if lines else type(error).__name__
+    return shown(lines[0]) if lines else type(error).__name__

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from codebudget.errors import MachineError, UserError
 from codebudget.records import Task
-from codebudget.tasks import BYTES_PER_TOKEN, Benchmark, load_benchmark
+from codebudget.tasks import BYTES_PER_TOKEN, Benchmark, load_benchmark, rows
 
 HUMANEVAL_ROW = {
     "task_id": "Mine/0",
@@ -178,12 +178,34 @@ def test_a_module_that_the_tests_forgot_to_import_is_imported(tmp_path: Path) ->
         (json.dumps({**HUMANEVAL_ROW, "entry_point": "a b"}), r"m\.jsonl:2: the entry point 'a b'"),
         (json.dumps({**HUMANEVAL_ROW, "task_id": "x", "entry_point": "other"}), r"m\.jsonl:2: neither the prompt"),
         (json.dumps({**MBPP_ROW, "test_list": ["assert True"]}), r"m\.jsonl:2: no entry point"),
+        ("[" * 100_000, r"m\.jsonl:2: broken JSON \(nested too deeply\)"),
+        (json.dumps({**HUMANEVAL_ROW, "task_id": "x" * 501}), r"m\.jsonl:2: task_id is longer than 500"),
+        (json.dumps({**HUMANEVAL_ROW, "task_id": "\ud800"}), r"m\.jsonl:2: task_id has half of a surrogate"),
+        (json.dumps({**HUMANEVAL_ROW, "task_id": 10**600}), r"m\.jsonl:2: task_id is longer than 500"),
+        (json.dumps({**HUMANEVAL_ROW, "prompt": "x" * 300_000}), r"m\.jsonl:2: prompt is longer than 262144"),
+        (json.dumps({**HUMANEVAL_ROW, "test": ["x" * (1 << 25)] * 3}), r"m\.jsonl:2: test is longer than 67108864"),
+        (json.dumps({"task_id": "x", **{"y" * 1000 + str(n): 1 for n in range(1000)}}), r"and 981 more\)$"),
+        (json.dumps({**MBPP_ROW, "code": f"def twice(n=x{'.a' * 900}): return n"}), r"m\.jsonl:2: no prompt can"),
+        (json.dumps({**MBPP_ROW, "code": f"def twice(n=0x{'f' * 5000}): return n"}), r"m\.jsonl:2: no prompt can"),
+        (
+            json.dumps({**HUMANEVAL_ROW, "task_id": "y", "base_input": [[1]], "atol": 10**400}),
+            "atol is a number of 1329",
+        ),
     ],
 )
 def test_a_broken_row_is_named(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "m.jsonl"
     path.write_text(json.dumps(HUMANEVAL_ROW) + "\n" + line + "\n")
     with pytest.raises(UserError, match=message):
+        load_benchmark(str(path))
+
+
+def test_a_benchmark_has_a_bound_on_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "MAX_ROWS", 2)
+    path = write_rows(tmp_path / "m.jsonl", *({**HUMANEVAL_ROW, "task_id": str(number)} for number in range(2)))
+    assert len(load_benchmark(str(path)).tasks) == 2
+    path.write_text(path.read_text() * 2)
+    with pytest.raises(UserError, match=r"m\.jsonl:3: more than 2 rows"):
         load_benchmark(str(path))
 
 

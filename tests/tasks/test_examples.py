@@ -60,6 +60,31 @@ def test_reads_the_styles_that_prompts_use(body: str, expected: list[tuple[str, 
     assert pairs(prompt_of(body)) == expected
 
 
+DEEP = "[" * 190 + "]" * 190
+LONG = f"0x{'f' * 5000}"
+
+
+DEEP_LINES = (
+    f">>> f({DEEP})\n    1",
+    f"f({DEEP}) == {DEEP}",
+    f"f({LONG}) == {LONG}",
+    f"Input: x = {DEEP}\n    Output: {LONG}",
+)
+LONG_LINES = (
+    "f(" * 30_000,
+    ">>> f(\n" * 10_000,
+    "Input: " * 10_000,
+    "For x = " * 10_000,
+    "f('" * 20_000,
+    "f(1) = 1 = " * 5000,
+)
+
+
+@pytest.mark.parametrize("line", [*DEEP_LINES, *LONG_LINES])
+def test_what_is_too_deep_or_too_much_to_read_hides_nothing_else(line: str) -> None:
+    assert ("f(7)", "2") in pairs(prompt_of("f(7) == 2\n" + line))
+
+
 @pytest.mark.parametrize(
     "body",
     [
