@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import Field, ValidationError
 
+from ..bounded import parse_json, read_whole, shown
 from ..errors import UserError
 from ..records import NonNegative, Record
 from .runtime import Regime, RuntimeOfK, task_runtime
@@ -129,22 +130,22 @@ def load_calibration(name: str) -> Calibration:
         UserError: There is none of that name, or the file cannot be read as one.
     """
     packaged = packaged_calibrations()
-    source = packaged.get(name) or Path(name)
     try:
-        text = source.read_text(encoding="utf-8")
-    except OSError as error:
+        text = packaged[name].read_text(encoding="utf-8") if name in packaged else read_whole(Path(name))
+    except UserError as error:
         raise UserError(
-            f"cannot read the calibration {name!r}: {error.strerror}; name a file that codebudget calibrate wrote, "
+            f"cannot read the calibration: {error}; name a file that codebudget calibrate wrote, "
             f"or {' or '.join(sorted(packaged))}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{name} is no calibration: it is not text") from error
+        ) from None
     try:
-        return Calibration.model_validate_json(text)
+        parse_json(text, name, is_computed=True)
+        return Calibration.model_validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise UserError(f"{name} is no calibration: {place}: {first['msg']}") from error
+        place = shown(".".join(str(part) for part in first["loc"])) or "the file"
+        raise UserError(f"{name} is no calibration: {place}: {first['msg']}") from None
+    except UserError as error:
+        raise UserError(f"{name} is no calibration: {error}") from None
 
 
 def calibrated_runtime(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..bounded import quoted
 from ..errors import UserError
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ Fields = dict[str, Any]
 
 QWEN3_HEAD_DIM = 128
 MISTRAL_WINDOW = 4096
+
+MAX_LAYERS = 10_000
+MAX_SIZE = 1 << 31
+"""A hundred times those of any model there is, so that nothing that is computed of them overflows."""
 
 
 def read_config(config: Mapping[str, object]) -> Fields:
@@ -28,7 +33,8 @@ def read_config(config: Mapping[str, object]) -> Fields:
     reader = _READERS.get(model_type) if isinstance(model_type, str) else None
     if reader is None:
         raise UserError(
-            f"model_type {model_type!r} in config.json is not supported; supported: " + ", ".join(SUPPORTED_MODEL_TYPES)
+            f"model_type {quoted(model_type)} in config.json is not supported; supported: "
+            + ", ".join(SUPPORTED_MODEL_TYPES)
         )
     return reader(config)
 
@@ -65,17 +71,18 @@ def _qwen3(config: Mapping[str, object]) -> Fields:
 
 
 def _qwen3_moe(config: Mapping[str, object]) -> Fields:
-    layers = _size(config, "num_hidden_layers")
+    layers = _layers(config)
     step = 1 if config.get("decoder_sparse_step") is None else _size(config, "decoder_sparse_step")
     dense = config.get("mlp_only_layers") or []
     if not isinstance(dense, list):
-        raise UserError(f"config.json: mlp_only_layers must be a list of layers, not {dense!r}")
+        raise UserError(f"config.json: mlp_only_layers must be a list of layers, not {quoted(dense)}")
+    plain = {layer for layer in dense if isinstance(layer, int)}
     experts = {
         # transformers 5 writes it under the second name.
         "count": _size(config, "num_experts" if "num_experts" in config else "num_local_experts"),
         "active": _size(config, "num_experts_per_tok"),
         "ffn_size": _size(config, "moe_intermediate_size"),
-        "dense_layers": sum(layer in dense or (layer + 1) % step > 0 for layer in range(layers)),
+        "dense_layers": sum(layer in plain or (layer + 1) % step > 0 for layer in range(layers)),
     }
     return {
         **_grouped(config),
@@ -101,7 +108,7 @@ def _starcoder2(config: Mapping[str, object]) -> Fields:
 def _deepseek_v3(config: Mapping[str, object]) -> Fields:
     if config.get("moe_layer_freq") not in (None, 1):
         raise UserError("config.json: moe_layer_freq other than 1 is not supported")
-    layers, heads = _size(config, "num_hidden_layers"), _size(config, "num_attention_heads")
+    layers, heads = _layers(config), _size(config, "num_attention_heads")
     latent = {
         "kv_rank": _size(config, "kv_lora_rank"),
         "rope_dim": _size(config, "qk_rope_head_dim"),
@@ -160,7 +167,7 @@ def _grouped(
     if heads % kv_heads:
         raise UserError(f"config.json: num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}")
     return {
-        "layers": _size(config, "num_hidden_layers"),
+        "layers": _layers(config),
         "hidden_size": hidden_size,
         "heads": heads,
         "kv_heads": kv_heads,
@@ -175,7 +182,7 @@ def _gpt(config: Mapping[str, object]) -> Fields:
     """What the decoders with GPT-2's field names share."""
     hidden_size, heads = _size(config, "n_embd"), _size(config, "n_head")
     return {
-        "layers": _size(config, "n_layer"),
+        "layers": _layers(config, "n_layer"),
         "hidden_size": hidden_size,
         "heads": heads,
         "kv_heads": heads,
@@ -204,7 +211,7 @@ def _window(config: Mapping[str, object], default: int | None = None) -> Fields:
         window = None if config["sliding_window"] is None else _size(config, "sliding_window")
     else:
         window = default
-    layers = _size(config, "num_hidden_layers") if window else 0
+    layers = _layers(config) if window else 0
     return {"sliding_window": window, "sliding_layers": layers}
 
 
@@ -212,7 +219,7 @@ def _late_window(config: Mapping[str, object]) -> Fields:
     """Qwen's sliding window, in the layers from `max_window_layers` on or in those that `layer_types` names."""
     if not _flag(config, "use_sliding_window") or config.get("sliding_window") is None:
         return {}
-    layers = _size(config, "num_hidden_layers")
+    layers = _layers(config)
     types = config.get("layer_types")
     if isinstance(types, list):
         sliding = sum(kind == "sliding_attention" for kind in types)
@@ -227,6 +234,10 @@ def _experts(fields: Fields) -> Fields:
     return fields
 
 
+def _layers(config: Mapping[str, object], key: str = "num_hidden_layers") -> int:
+    return _whole(config, key, 1, MAX_LAYERS)
+
+
 def _size(config: Mapping[str, object], key: str) -> int:
     return _whole(config, key, 1)
 
@@ -235,12 +246,14 @@ def _count(config: Mapping[str, object], key: str) -> int:
     return _whole(config, key, 0)
 
 
-def _whole(config: Mapping[str, object], key: str, least: int) -> int:
+def _whole(config: Mapping[str, object], key: str, least: int, most: int = MAX_SIZE) -> int:
     value = config.get(key)
     if value is None:
         raise UserError(f"config.json lacks {key}")
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UserError(f"config.json: {key} must be a whole number of at least {least}, not {value!r}")
+        raise UserError(f"config.json: {key} must be a whole number of at least {least}, not {quoted(value)}")
+    if value > most:
+        raise UserError(f"config.json: {key} is {quoted(value)}, and no model has more than {most}; mend the file")
     return value
 
 
@@ -249,7 +262,7 @@ def _flag(config: Mapping[str, object], key: str, default: bool = False) -> bool
     if value is None:
         return default
     if not isinstance(value, bool):
-        raise UserError(f"config.json: {key} must be true or false, not {value!r}")
+        raise UserError(f"config.json: {key} must be true or false, not {quoted(value)}")
     return value
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import functools
-import json
 import os
 import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bounded import parse_json, read_whole
 from ..errors import MachineError, UserError
 from ..records import Record
 from .architecture import Architecture
@@ -183,12 +183,7 @@ def _load(name: str) -> Family:
 
 
 def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"{file} is not JSON: {error}") from error
+    config = parse_json(read_whole(file), str(file), is_computed=True)
     if not isinstance(config, dict):
         raise UserError(f"{file} is not a model's config.json: it holds no JSON object")
     try:
@@ -212,7 +207,7 @@ def _config_precision(config: dict[str, Any]) -> str | None:
         return _TORCH_DTYPES.get(str(config.get("dtype") or config.get("torch_dtype")))
     method = quantization.get("quant_method") if isinstance(quantization, dict) else None
     precision = f"int{quantization.get('bits')}" if method in ("gptq", "awq") else method
-    return precision if precision in NAMED_PRECISIONS else None
+    return precision if isinstance(precision, str) and precision in NAMED_PRECISIONS else None
 
 
 def _unknown_model(name: str, family: Family, everything: list[Model]) -> str:

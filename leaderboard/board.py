@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..bounded import read_whole
 from ..errors import MachineError, UserError
 from ..records import BudgetKind, Limits
 from ..sandbox.printable import one_line
@@ -170,10 +171,9 @@ def load_board(path: Path) -> BoardFile:
         UserError: It cannot be read, is not TOML, or says something that a board cannot; the message names the line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UserError(f"cannot read the board {path} ({reason}); name a .toml file") from None
+        text = read_whole(path)
+    except UserError as error:
+        raise UserError(f"cannot read the board: {error}; name a .toml file") from None
     return parse_board(path, text)
 
 

@@ -125,6 +125,10 @@ def test_a_plain_ffn_has_one_matrix_less() -> None:
         ({"num_key_value_heads": 3}, "no multiple"),
         ({"hidden_size": 9}, "add head_dim"),
         ({"tie_word_embeddings": "yes"}, "tie_word_embeddings"),
+        ({"hidden_size": 10**400}, r"hidden_size is a number of 1329 bits, and no model has more than 2147483648"),
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000, and no model has more than 10000"),
+        ({"vocab_size": "x" * 10**6}, r"vocab_size must be a whole number .*'\.\.\.$"),
+        ({"model_type": "x" * 10**6}, r"model_type 'x{197}'\.\.\. in config\.json is not supported"),
     ],
 )
 def test_a_config_that_makes_no_sense_is_the_users_mistake(change: dict[str, Any], message: str) -> None:
@@ -186,6 +190,7 @@ def test_a_local_folder_or_config_file_is_a_model(tmp_path: Path) -> None:
         ({"torch_dtype": "float16", "quantization_config": {"quant_method": "new"}}, None),
         ({"torch_dtype": "bfloat16", "quantization_config": {"quant_method": "fp8"}}, "fp8"),
         ({"torch_dtype": "bfloat16", "quantization_config": "fp8"}, None),
+        ({"torch_dtype": ["bfloat16"], "quantization_config": {"quant_method": ["fp8"]}}, None),
     ],
 )
 def test_default_precision_of_a_local_model(tmp_path: Path, extra: dict[str, Any], precision: str | None) -> None:
@@ -193,7 +198,19 @@ def test_default_precision_of_a_local_model(tmp_path: Path, extra: dict[str, Any
     assert find_model(str(tmp_path)).default_precision == precision
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"model_type": "gpt_neox"}', "\xff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"model_type": "gpt_neox"}',
+        "\xff",
+        "[" * 100_000,
+        '{"a": NaN}',
+        f'{{"a": {10**400}}}',
+        " " * 5_000_000,
+    ],
+)
 def test_a_broken_config_names_its_file(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text, encoding="latin-1")
     with pytest.raises(UserError, match=r"config\.json"):

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -137,10 +138,30 @@ def test_a_calibration_is_read_back_from_its_file(tmp_path: Path) -> None:
 def test_mistakes_are_the_users(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read the calibration.*or paper"):
         load_calibration(str(tmp_path / "none.json"))
-    for text, message in (("{", "no calibration"), (json.dumps({"fits": 1}), "no calibration: source")):
+    sample = {"model": "m", "seconds": 1.0, "samples": 1}
+    made = dict.fromkeys(("source", "engine", "machine"), "x")
+    for text, message in (
+        ("{", "no calibration"),
+        (json.dumps({"fits": 1}), "no calibration: source"),
+        ("[" * 100_000, r"no calibration.*nested too deeply"),
+        (" " * 5_000_000, "longer than 4 MiB"),
+        (json.dumps({"x" * 10**6: 1}), r"no calibration: [\w.]{1,200}: "),
+        *(
+            (json.dumps(made | {"measured": [sample | {"seconds": value}]}), why)
+            for value, why in (
+                (10**400, r"1e\+18"),
+                (float("inf"), "no number"),
+                (1e300, r"1e\+18"),
+                ("1", "valid number"),
+            )
+        ),
+    ):
         (tmp_path / "broken.json").write_text(text)
         with pytest.raises(UserError, match=message):
             load_calibration(str(tmp_path / "broken.json"))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="no plain file"):
+        load_calibration(str(tmp_path / "pipe"))
     model = small("one", 3, 64)
     mixed = [
         point.model_copy(update={"precision": name})
