@@ -50,6 +50,7 @@ def check(
 
     Exits 1 when one fails, since its task would be left out of every score.
     """
+    from ..bounded import shown
     from ..tasks import load_benchmark
 
     loaded = load_benchmark(benchmark, parse_fields(field))
@@ -88,8 +89,8 @@ def check(
             f"({ok - len(shared)} split, {len(shared)} shared, {len(failed)} failed)"
         )
         for name, why in failed.items():
-            typer.echo(f"  fails, left out of scores: {name} ({why})")
+            typer.echo(f"  fails, left out of scores: {shown(name)} ({shown(why)})")
         for name, why in shared.items():
-            typer.echo(f"  only with --allow-shared: {name} ({why})")
+            typer.echo(f"  only with --allow-shared: {shown(name)} ({shown(why)})")
     if failed:
         raise typer.Exit(1)

@@ -37,6 +37,7 @@ def import_(
     Files that codebudget sample --out wrote say what made each row, and come back as what they were. Others are kept as
     recorded samples of --model. compare and sample take both with --engine recorded.
     """
+    from ..bounded import shown
     from ..sampler.transfer import import_samples
     from ..tasks import load_benchmark
 
@@ -52,7 +53,7 @@ def import_(
         typer.echo(json.dumps({"samples": found.samples, "sets": sets}))
         return
     for one in found.series:
-        typer.echo(f"{one.model}@{one.precision}, drawn by {one.origin.description.engine}")
+        typer.echo(shown(f"{one.model}@{one.precision}, drawn by {one.origin.description.engine}"))
     typer.echo(f"{found.samples} samples are in {opened.path}")
 
 

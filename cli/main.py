@@ -152,7 +152,7 @@ def _open_missing_streams() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    from ..report.printable import printable
+    from ..bounded import message as one_message
 
-    print(f"codebudget: {printable(' '.join(message.split()))}", file=sys.stderr)
+    print(f"codebudget: {one_message(message)}", file=sys.stderr)
     return code

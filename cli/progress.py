@@ -51,7 +51,7 @@ def shown_progress() -> Iterator[Progress]:
 
 
 def warn(message: str) -> None:
-    """One line on standard error; a name in it cannot command the terminal."""
-    from ..report.printable import printable
+    """One line on standard error, of bounded length; a name in it cannot command the terminal."""
+    from ..bounded import message as one_message
 
-    print(f"codebudget: {printable(message)}", file=sys.stderr)
+    print(f"codebudget: {one_message(message)}", file=sys.stderr)
