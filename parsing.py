@@ -20,6 +20,9 @@ _TRIES: Final = 5
 """Code that is not ours may parse in another thread all the same."""
 
 _PUNCTUATION: Final = bytes(code for code in range(33, 127) if not chr(code).isalnum() and code != ord("_"))
+LINES_PER_TOKEN: Final = 8
+"""Lines that can be gone through, one by one, in the time that the parser takes for a token."""
+
 _CALL_TOKENS: Final = 10
 """What parsing nothing takes, in tokens."""
 

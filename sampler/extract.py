@@ -15,7 +15,7 @@ from itertools import accumulate, islice
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Final
 
-from ..parsing import BYTES_PER_TOKEN, module, tokens_in
+from ..parsing import BYTES_PER_TOKEN, LINES_PER_TOKEN, module, tokens_in
 from .syntax import Needs, Parser, is_definition, lines_of, longest_prefix, select
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ _MAX_PREAMBLE_TOKENS: Final = 10_000
 _MAX_INDENT: Final = 80
 _MAX_PLAIN_CHARACTERS: Final = 1 << 16
 _MAX_LAST_LINE: Final = 1000
-_LINES_PER_TOKEN: Final = 8
-"""Lines that can be gone through, one by one, in the time that the parser takes for a token."""
-
 _REMEMBERED_CHARACTERS: Final = 1 << 14
 
 FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n`]*$", re.MULTILINE)
@@ -110,7 +107,7 @@ class _Request:
         """Whether there is effort left to go through some texts, line by line or as a whole; it is spent."""
         tokens = sum(1 + len(text) // (16 * BYTES_PER_TOKEN) for text in texts)
         if by_line:
-            tokens += sum(len(text) // (4 * BYTES_PER_TOKEN) + text.count("\n") // _LINES_PER_TOKEN for text in texts)
+            tokens += sum(len(text) // (4 * BYTES_PER_TOKEN) + text.count("\n") // LINES_PER_TOKEN for text in texts)
         return self.parser.effort.spend(tokens)
 
 
@@ -213,6 +210,8 @@ def _whole(text: str, request: _Request, *, is_strict: bool) -> str | None:
     if is_strict or not request.affords(text, by_line=True):
         return None
     lines = text.splitlines(keepends=True)
+    if not parser.effort.spend(len(lines) // LINES_PER_TOKEN):
+        return None
     offsets = [0, *accumulate(map(len, lines))]
     definitions = list(islice((number for number, line in enumerate(lines) if defines.match(line)), 8))
     before = range(definitions[-1] if definitions else 0)

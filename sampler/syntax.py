@@ -9,7 +9,7 @@ from bisect import bisect_left
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..parsing import INCOMPLETE_INPUT, UNPARSABLE, Effort, parse
+from ..parsing import INCOMPLETE_INPUT, LINES_PER_TOKEN, UNPARSABLE, Effort, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -134,6 +134,8 @@ def longest_prefix(source: str, first_line: int = 1, parser: Parser | None = Non
     lines = (source[: outcome.characters] if isinstance(outcome, Failure) else source).splitlines(keepends=True)
     offsets = [0, *accumulate(map(len, lines))]
     end = len(lines)
+    if not parser.effort.spend(end // LINES_PER_TOKEN):
+        return None
     while outcome is not None and end >= first_line:
         if isinstance(outcome, ast.Module):
             return source[: offsets[end]]
