@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 OFFERED = frozenset({"execution", "logprobs"})
 """What rankers of a board may need; see `rankers.Need`."""
 
+_WAYS = "Or give recorded generations, as samples of the benchmark (see docs/leaderboard.md)"
+
 
 def load_tasks(file: BoardFile) -> list[Benchmark]:
     """The benchmarks of a board, each cut to its first tasks where the board says so.
@@ -226,9 +228,7 @@ def check_draws(file: BoardFile, entries: Sequence[Entry], drawing: Drawing) -> 
         try:
             check_engine(drawing)
         except EngineError as error:
-            raise with_ways(
-                error, "Or give recorded generations, as samples of the benchmark (see docs/leaderboard.md)"
-            ) from None
+            raise with_ways(error, _WAYS) from None
     for plan in missing:
         with file.at("arms", file.board.arms.index(plan.arm.spec)):
             target_of_plan(plan)
@@ -268,7 +268,10 @@ def arm_inputs(
         inputs[spec] = ArmInput(kept, part(plans[spec], source="files", files=named))
     targets = [target_of_plan(plan) for plan in _to_draw(file, place, entry)]
     if targets:
-        drawn = draw_arms(targets, entry.benchmark.tasks, drawing, store, entry.conditions, progress)
+        try:
+            drawn = draw_arms(targets, entry.benchmark.tasks, drawing, store, entry.conditions, progress)
+        except MachineError as error:
+            raise with_ways(error, _WAYS) from None
         for target, arm in zip(targets, drawn.arms, strict=True):
             description, origin = arm.series.origin.description, arm.series.origin
             made_by = part(
