@@ -9,7 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Final
 
 from ..errors import UserError
-from ..outputs import replacing, replacing_folder
+from ..outputs import check_output_folder, replacing, replacing_folder
 from . import files
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def unpack(archive: Path, out: Path, *, typed: bool = True) -> None:
         UserError: It is no such archive, or `out` is there already.
         MachineError: The files cannot be written.
     """
+    check_output_folder(out, typed=typed)
     if os.path.lexists(out):
         raise UserError(f"{out} is there already; name another folder with --out DIR")
     with replacing_folder(out, typed=typed) as folder:

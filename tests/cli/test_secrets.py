@@ -136,7 +136,8 @@ check = false
     made = secretive("leaderboard", "run", "board.toml", "--out", "run")
     assert made.returncode == 0, made.stderr
     assert_no_secret(tiny / "run", made)
-    verified = secretive("leaderboard", "verify", "run", "--sandbox", "process")
+    named = ("--benchmark-file", "tiny.jsonl", "--sandbox", "process")
+    verified = secretive("leaderboard", "verify", "run", *named)
     assert verified.returncode == 0, verified.stdout
 
 
