@@ -55,8 +55,8 @@ def plan_arms(
 
     Raises:
         UserError: An unknown model; both `match` and `budget`; a first arm with an open k and no budget; a kind of cost
-            that cannot be known; a limit that is too small for one sample, or that bounds nothing; conditions that
-            contradict each other, or a machine that a model does not fit.
+            that cannot be known, or of which the first arm has none; a limit that is too small for one sample, or that
+            bounds nothing; conditions that contradict each other, or a machine that a model does not fit.
     """
     if not arms:
         raise UserError("name at least one arm, such as 70b:1")
@@ -84,9 +84,12 @@ def plan_arms(
             "or give --budget"
         )
     reference = first.cost(first.arm.k)
+    amount = first.amount(first.arm.k, kind)
+    if not amount > 0:
+        raise UserError(f"{first.arm.spec} costs nothing by {kind}, so nothing can be matched to it")
     limit = _Limit(
         reference=reference,
-        amounts={kind: first.amount(first.arm.k, kind)},
+        amounts={kind: amount},
         whose=f"the first arm ({first.arm.spec})",
         tolerance=tolerance,
     )

@@ -84,3 +84,9 @@ def test_one_arm_may_be_served_and_another_run_on_hardware_of_ones_own() -> None
 def test_dollars_need_a_price(conditions: Conditions, message: str) -> None:
     with pytest.raises(UserError, match=message):
         planned("70b:1", "7b", conditions=conditions)
+
+
+def test_nothing_is_matched_to_an_arm_that_costs_nothing() -> None:
+    conditions = Conditions(prices=Prices(tokens=(parse_token_price("0,0"),)))
+    with pytest.raises(UserError, match="70b:1 costs nothing by usd"):
+        planned("70b:1", "7b", conditions=conditions)
