@@ -25,13 +25,13 @@ BATCH_TOKENS = 4096
 """At most, of one step; prompts and fill are counted here and in `tokens`."""
 
 SIZES: Mapping[str, Size] = {
-    "250k": Size(64, 192, 5, 2, 0.010, 4_000_000),
-    "1m": Size(128, 256, 4, 4, 0.008, 7_900_000),
-    "2m": Size(192, 512, 4, 6, 0.006, 19_700_000),
-    "4m": Size(256, 704, 5, 8, 0.005, 42_800_000),
+    "250k": Size(64, 192, 5, 2, 0.006, 3_000_000),
+    "1m": Size(128, 256, 4, 4, 0.004, 3_000_000),
+    "2m": Size(192, 512, 4, 6, 0.003, 3_600_000),
+    "4m": Size(256, 704, 5, 8, 0.0025, 5_500_000),
 }
-"""About ten tokens for each parameter. Heads are of 32 and all widths multiples of 64, as kernels and groups of weights
-need them. Each size at 4 bits (embeddings at 16) takes no more bytes than the next smaller one at 16."""
+"""Heads are of 32 and all widths multiples of 64, as kernels and groups of weights need them. Each size at 4 bits
+(embeddings at 16) takes no more bytes than the next smaller one at 16."""
 
 
 def config_of(size: Size) -> dict[str, Any]:
