@@ -86,7 +86,7 @@ def test_shapes_are_those_that_kernels_and_groups_of_weights_take(name: str) -> 
     assert size.hidden % 64 == size.intermediate % 64 == 0
 
 
-@pytest.mark.parametrize(("smaller", "name"), pairwise(NAMES))
+@pytest.mark.parametrize(("smaller", "name"), list(pairwise(NAMES)))
 def test_each_size_at_4_bits_takes_no_more_than_the_next_smaller_at_16(smaller: str, name: str) -> None:
     """With a 16-bit scale for each group of 32 weights, and embeddings and norms at 16 bits."""
     embedded = SIZES[name].hidden * VOCABULARY
