@@ -16,7 +16,15 @@ from .decoding import Decoder, Live, Row
 from .libraries import import_engine
 from .machine import available_memory_bytes, cpu_flags, cpu_name, error_line
 from .picking import certainty, chosen_logprobs
-from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
+from .selfcheck import (
+    LIKELIEST,
+    PROMPTS,
+    TOKENS,
+    TOLERANCE_16_BITS,
+    TOLERANCE_32_BITS,
+    Continuation,
+    check_continuations,
+)
 from .tokens import TokenCodec, cut_at_stop
 
 if TYPE_CHECKING:
@@ -278,8 +286,10 @@ class TransformersEngine:
         greedy = Sampling(temperature=0, max_tokens=TOKENS)
         batch, logits = decoder.prefill([Row(0, first, 0), Row(1, second, 0), Row(2, first, 0)], greedy)
         lives = [live for live in batch.lives if live is not None]
+        stepped: list[Any] = []
         while True:
             tokens, logprobs = decoder.pick(batch, logits, greedy)
+            stepped.append(logits)
             for live, token, logprob in zip(lives, tokens.tolist(), logprobs.tolist(), strict=False):
                 live.tokens.append(token)
                 live.logprobs.append(logprob)
@@ -292,17 +302,27 @@ class TransformersEngine:
         found = []
         largest = 0.0
         scores = self._scored([(live.row.prompt, live.tokens) for live in lives])
-        for live, scored in zip(lives, scores, strict=True):
+        for place, (live, scored) in enumerate(zip(lives, scores, strict=True)):
             plain = decoder.plain_logits(live.row.prompt + live.tokens)[len(live.row.prompt) - 1 : -1]
             largest = max(largest, plain.abs().max().item())
             known = plain.log_softmax(dim=-1)
             best = known.max(dim=-1).values.tolist()
             forced = [row[token].item() for row, token in zip(known, live.tokens, strict=True)]
             prompt = PROMPTS[live.row.place % len(PROMPTS)]
-            found += [Continuation(prompt, logprobs, forced, best) for logprobs in (live.logprobs, scored.logprobs)]
+            found.append(Continuation(prompt, live.logprobs, forced, best, self._apart(stepped, place, known)))
+            found.append(Continuation(prompt, scored.logprobs, forced, best))
         tolerance = TOLERANCE_32_BITS if self._dtype == self._torch.float32 else TOLERANCE_16_BITS
         # Large logits are rounded to more than the tolerance where the model computes in 16 bits.
         return found, max(tolerance, self._torch.finfo(self._dtype).eps * largest)
+
+    def _apart(self, stepped: list[Any], place: int, known: Any) -> list[float]:
+        """How far the logprobs of one row's steps lie from those of a plain pass, over its likeliest tokens."""
+        likeliest = known.topk(min(LIKELIEST, known.shape[-1])).indices
+        rows = self._torch.stack([logits[place] for logits in stepped[: len(known)] if place < len(logits)])
+        drawn = rows.float().log_softmax(dim=-1)
+        near = likeliest[: len(drawn)]
+        apart: list[float] = (drawn.gather(-1, near) - known[: len(drawn)].gather(-1, near)).abs().mean(dim=-1).tolist()
+        return apart
 
     def _name(self) -> str:
         return f"transformers {self._description.engine_version}"

@@ -53,6 +53,13 @@ def test_disagreement_names_the_token(drawn: float, forced: float, best: float, 
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("apart", [[0.002, 0.007], [math.nan, 0.0]])
+def test_likely_tokens_that_disagree_are_told_too(apart: list[float]) -> None:
+    continuation = Continuation("p", [-1.0], [-1.0], [-1.0], apart)
+    with pytest.raises(EngineError, match=r"the 8 likeliest tokens .*limit 0\.004"):
+        check_continuations("engine 1", "m", [continuation], LIMIT)
+
+
 def test_an_engine_checks_itself_before_anything_counts(engine: Engine) -> None:
     assert "agree with one full pass" in engine.check()
     assert engine.check() is engine.check()
