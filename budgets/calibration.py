@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from ..bounded import parse_json, read_whole, shown
+from .._util.bounded import parse_json, read_whole, shown
 from ..errors import UserError
 from ..records import NonNegative, Record
 from .runtime import Regime, RuntimeOfK, task_runtime

@@ -50,7 +50,7 @@ def check(
 
     Exits 1 when one fails, since its task would be left out of every score.
     """
-    from ..bounded import shown
+    from .._util.bounded import shown
     from ..tasks import load_benchmark
 
     loaded = load_benchmark(benchmark, parse_fields(field))

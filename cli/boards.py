@@ -18,7 +18,7 @@ from .samples import NamedArm, files_by_arm
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ..grading import Progress
+    from ..experiment.grading import Progress
     from ..leaderboard.board import Board, BoardFile
     from ..leaderboard.manifest import SandboxCheck
     from ..leaderboard.results import Entry
@@ -171,7 +171,7 @@ def open_sandbox(name: str, limits: Limits, workers: int | None) -> Iterator[San
 
 def examined(sandbox: Sandbox, store: Store, progress: Progress) -> SandboxCheck:
     """What the corpus of attacks showed of the sandbox, out of the store where it was run here before."""
-    from ..hashing import key_of
+    from .._util.hashing import key_of
     from ..leaderboard.manifest import SandboxCheck
     from ..sandbox.conformance import conformance, corpus_digest
 
@@ -240,7 +240,7 @@ def arm_inputs(
     """The samples of every arm: those of its files, or those that are drawn or in the store."""
     from ..leaderboard.manifest import ModelPart, SampleFile
     from ..leaderboard.run import ArmInput
-    from ..sampler.recorded import read_samples
+    from ..sampler.files import read_samples
 
     inputs: dict[str, ArmInput] = {}
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .._util.outputs import check_output, write_text
 from ..errors import UserError
-from ..outputs import check_output, write_text
 
 DEFAULT_OUT = "calibration.json"
 
@@ -33,8 +33,7 @@ def calibrate(
 
     from ..budgets.arms import parse_arm
     from ..budgets.calibration import MeasuredModel, fit_sweep, held_out_errors
-    from ..budgets.models import find_model
-    from ..sampler.measuring import (
+    from ..budgets.measuring import (
         check_measurable,
         choose_device,
         describe_engine,
@@ -42,6 +41,7 @@ def calibrate(
         measure,
         sweep_for,
     )
+    from ..budgets.models import find_model
 
     path = Path(out or DEFAULT_OUT)
     check_output(path, typed=out is not None)

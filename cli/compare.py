@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ..compare import ArmSamples
+    from ..experiment.comparison import ArmSamples
     from ..records import Arm, Comparison, Plan
     from ..tasks import Benchmark
     from .planning import Planned
@@ -162,8 +162,8 @@ def compare(
     named = _rankers(ranker)
     drawing = Drawing(engine, preset, temperature, top_p, max_tokens, stop_after, seed, fresh)
     from ..budgets.arms import parse_budget
-    from ..compare import ArmSamples
-    from ..compare import compare as compare_arms
+    from ..experiment.comparison import ArmSamples
+    from ..experiment.comparison import compare as compare_arms
     from ..rankers import Offers, load_ranker
 
     # The bound that picks blindly stands beside whatever was named.
@@ -259,7 +259,7 @@ def _drawn(
     plans: Sequence[Plan], planned: Planned, benchmark: Benchmark, drawing: Drawing, store: str | None
 ) -> dict[str, ArmSamples]:
     """The samples of arms that no file is for, drawn or in the store, by the arm as typed."""
-    from ..compare import ArmSamples
+    from ..experiment.comparison import ArmSamples
 
     if not plans:
         return {}

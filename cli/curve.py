@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .._util.outputs import check_output
 from ..errors import MachineError, UserError
-from ..outputs import check_output
 from .compare import DECISIVE_RANKER
 from .drawing import (
     RECORDED,
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..budgets.costs import Conditions
-    from ..curve import PricedArm, Range
+    from ..experiment.curves import PricedArm, Range
     from ..records import Candidate, Task
 
 
@@ -141,8 +141,8 @@ def curve(
 
         check_plot(plot_out)
     within = None if budget is None else _range(by, budget)
-    from ..curve import curve as curve_of_arms
-    from ..curve import price_arms
+    from ..experiment.curves import curve as curve_of_arms
+    from ..experiment.curves import price_arms
     from ..rankers import load_ranker
     from ..tasks import load_benchmark
 
@@ -243,7 +243,7 @@ def _check_outputs(paths: Sequence[Path]) -> None:
 
 def _range(by: By, text: str) -> Range:
     from ..budgets.quantities import parse_amount
-    from ..curve import Range
+    from ..experiment.curves import Range
 
     low, dots, high = text.partition("..")
     if not dots:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..budgets.architecture import Architecture
     from ..budgets.costs import Conditions
-    from ..grading import Progress
+    from ..experiment.grading import Progress
     from ..records import Arm, Plan, Task
     from ..sampler.drawing import Drawn, Request
     from ..sampler.engine import Engine
@@ -267,7 +267,7 @@ def _request(target: Target, conditions: Conditions) -> Request:
 def _replayed(target: Target, tasks: Sequence[Task], drawing: Drawing, settings: Settings, store: Store) -> Drawn:
     """All that the store has of an arm."""
     from ..sampler.drawing import Drawn
-    from ..sampler.origins import stored_series
+    from ..sampler.series import stored_series
     from ..sampler.transfer import stored_samples
 
     spec, wanted = target.arm.spec, (target.model, target.precision, tasks[0].benchmark)

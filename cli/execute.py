@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from ..execute import Executed
+    from ..experiment.files import Executed
 
 DEFAULT_KS = "1,10,100"
 
@@ -75,9 +75,9 @@ def execute(
     """
     since = time.monotonic()
     ks = parse_ks(k or DEFAULT_KS, DEFAULT_KS)
-    from ..doubts import doubts_of_statuses
-    from ..execute import WholeProgress, grade_files, results_path, survey, write_results
-    from ..sampler.sample_files import find_files
+    from ..experiment.advice import doubts_of_statuses
+    from ..experiment.files import WholeProgress, grade_files, results_path, survey, write_results
+    from ..sampler.files import find_files
     from ..tasks import load_benchmark
 
     chosen = load_benchmark(benchmark, parse_fields(field))

@@ -14,7 +14,7 @@ from .stores import open_workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..grading import Grader, Progress
+    from ..experiment.grading import Grader, Progress
 
 MAX_TIMEOUT_S = 86_400
 
@@ -51,7 +51,7 @@ def open_grader(
         UserError: an option is wrong.
         MachineError: no sandbox of that kind works here, or the store cannot be used.
     """
-    from ..grading import Grader
+    from ..experiment.grading import Grader
     from ..records import Limits
     from ..sandbox import Sandbox, choose_launcher
 

@@ -37,7 +37,7 @@ def import_(
     Files that codebudget sample --out wrote say what made each row, and come back as what they were. Others are kept as
     recorded samples of --model. compare and sample take both with --engine recorded.
     """
-    from ..bounded import shown
+    from .._util.bounded import shown
     from ..sampler.transfer import import_samples
     from ..tasks import load_benchmark
 

@@ -78,7 +78,7 @@ def run(
                 (entry, arm_inputs(file, place, entry, drawing, opened, progress))
                 for place, entry in enumerate(entries)
             ]
-        from ..grading import Grader
+        from ..experiment.grading import Grader
 
         made = make_run(
             file,

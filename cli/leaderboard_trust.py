@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..leaderboard.board import BenchmarkTable, Board
-    from ..leaderboard.differences import Difference
-    from ..leaderboard.reading import Run
-    from ..leaderboard.recheck import Loaded
+    from ..leaderboard.verify.differences import Difference
+    from ..leaderboard.verify.reading import Run
+    from ..leaderboard.verify.recheck import Loaded
     from ..rankers import Ranker
     from ..tasks import Benchmark
 
@@ -219,7 +219,7 @@ def rankers_of_run(run: Run, named: Named) -> Loaded:
     Raises:
         UserError: They name a file that no ranker of the run is of.
     """
-    from ..leaderboard.recheck import Loaded
+    from ..leaderboard.verify.recheck import Loaded
 
     loaded: dict[str, Ranker] = {}
     missing: dict[str, str] = {}
@@ -272,8 +272,8 @@ class _RankerFiles:
 
 def _other_hash(name: str, recorded: str | None, ranker: Ranker) -> Difference | None:
     from ..leaderboard import files
-    from ..leaderboard.differences import difference
     from ..leaderboard.manifest import ranker_part
+    from ..leaderboard.verify.differences import difference
 
     here = ranker_part(ranker).sha256
     if here == recorded:
@@ -292,6 +292,6 @@ def _check_used(option: str, paths: Sequence[Path], used: set[Path], names: Sequ
 
 
 def _shown(*texts: str) -> str:
-    from ..sandbox.printable import one_line
+    from .._util.printable import one_line
 
     return one_line(", ".join(texts))

@@ -18,9 +18,9 @@ from .progress import shown_progress
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..leaderboard.reading import Run
-    from ..leaderboard.recheck import Loaded, Verification
     from ..leaderboard.results import Entry
+    from ..leaderboard.verify.reading import Run
+    from ..leaderboard.verify.recheck import Loaded, Verification
 
 MOST_SHOWN = 20
 """Differences that are printed; `--json` has more."""
@@ -75,11 +75,11 @@ def verify(
     Candidates are graded again in a sandbox of yours, whatever the run was graded in. No weights and no GPU are needed.
     Nothing is opened, loaded or looked up because the run names it.
     """
-    from ..leaderboard.ceilings import check_limits
-    from ..leaderboard.differences import difference
     from ..leaderboard.files import BOARD
-    from ..leaderboard.reading import read_run
-    from ..leaderboard.recheck import Verification
+    from ..leaderboard.verify.differences import difference
+    from ..leaderboard.verify.reading import read_run
+    from ..leaderboard.verify.recheck import Verification
+    from ..leaderboard.verify.regrade import check_limits
 
     named = Named(
         ranker_files=[Path(path) for path in ranker_file or ()],
@@ -124,8 +124,8 @@ def entries_of_run(run: Run, named: Named) -> list[Entry]:
 
 
 def _verified(run: Run, entries: Sequence[Entry], loaded: Loaded, how: _How) -> Verification:
-    from ..grading import Grader
-    from ..leaderboard.verify import verify as verify_run
+    from ..experiment.grading import Grader
+    from ..leaderboard.verify.verify import verify as verify_run
     from ..sampler.store import open_store
 
     # The board's launcher and workers are a stranger's word, and so is what the store of this folder holds.
@@ -140,9 +140,9 @@ def _verified(run: Run, entries: Sequence[Entry], loaded: Loaded, how: _How) -> 
 
 
 def _show(result: Verification, run: str, run_id: str | None, as_json: bool) -> None:
-    from ..leaderboard.differences import MOST
-    from ..leaderboard.verify import CANNOT_CATCH
-    from ..report.printable import printable
+    from .._util.printable import printable
+    from ..leaderboard.verify.differences import MOST
+    from ..leaderboard.verify.verify import CANNOT_CATCH
 
     if as_json:
         answer = {

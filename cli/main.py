@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from .. import __version__, plugins
+from .. import __version__
+from .._util import plugins
 from ..errors import CodebudgetError
 from . import benchmarks, hardware, leaderboard, models, rankers, sandbox
 from .calibrate import calibrate
@@ -152,7 +153,7 @@ def _open_missing_streams() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    from ..bounded import message as one_message
+    from .._util.bounded import message as one_message
 
     print(f"codebudget: {one_message(message)}", file=sys.stderr)
     return code

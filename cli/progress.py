@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..grading import Progress
+    from ..experiment.grading import Progress
 
 
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
     """A Progress for the duration of a command."""
     if not sys.stderr.isatty():
-        from ..grading import silent
+        from ..experiment.grading import silent
 
         yield silent
         return
@@ -24,7 +24,7 @@ def shown_progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    from ..report.printable import printable
+    from .._util.printable import printable
 
     columns = (
         # A step may be named after what a stranger's file says.
@@ -52,6 +52,6 @@ def shown_progress() -> Iterator[Progress]:
 
 def warn(message: str) -> None:
     """One line on standard error, of bounded length; a name in it cannot command the terminal."""
-    from ..bounded import message as one_message
+    from .._util.bounded import message as one_message
 
     print(f"codebudget: {one_message(message)}", file=sys.stderr)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .._util.outputs import check_output, write_rows
 from ..errors import MachineError
-from ..outputs import check_output, write_rows
 from .drawing import EngineOption  # noqa: TC001  # typer reads it
 from .grading import (
     FieldOption,
@@ -32,7 +32,7 @@ from .stores import StoreOption  # noqa: TC001 (typer reads it)
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..rank import Ranked, RankedRow
+    from ..experiment.ranking import Ranked, RankedRow
 
 DEFAULT_KS = "1,5,20,100"
 DEFAULT_RANKERS = ("codebudget", "random", "examples", "majority")
@@ -81,7 +81,7 @@ def rank(
     """
     since = time.monotonic()
     ks = parse_ks(k or DEFAULT_KS, DEFAULT_KS)
-    from ..rank import rank_untested, score_rankers
+    from ..experiment.ranking import rank_untested, score_rankers
     from ..rankers import Offers, load_ranker
     from ..tasks import load_benchmark
     from .samples import read_arm

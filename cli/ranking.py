@@ -35,7 +35,7 @@ def tests_from(patterns: Sequence[str] | None, tasks: Mapping[str, Task]) -> dic
     """
     if not patterns:
         return None
-    from ..sampler.test_files import read_tests
+    from ..sampler.generated_tests import read_tests
 
     found = read_tests(patterns, tasks)
     if len(found) < len(tasks):

@@ -93,7 +93,7 @@ def sample(
     """
     from pathlib import Path
 
-    from ..sampler.test_rows import check_tests_file, rows_of_tests, write_test_rows
+    from ..sampler.generated_tests import check_tests_file, rows_of_tests, write_test_rows
     from ..sampler.transfer import check_samples_file, write_samples
     from ..tasks import load_benchmark
 
@@ -170,7 +170,7 @@ class _Usable(NamedTuple):
 
 def _usable(tasks: Sequence[Task], drawn: Drawn) -> _Usable:
     from ..rankers.asserts import asserts_in
-    from ..sampler.test_prompts import asserts_of_answer
+    from ..sampler.assert_prompts import asserts_of_answer
 
     chat = drawn.series.origin.settings.is_chat
     texts: dict[str, list[str]] = {task.id: [] for task in tasks}

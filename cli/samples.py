@@ -58,7 +58,7 @@ def read_arm(spec: str, patterns: Sequence[str], tasks: Mapping[str, Task]) -> t
     Raises:
         UserError: a file or a row is wrong.
     """
-    from ..sampler.recorded import read_samples
+    from ..sampler.files import read_samples
 
     recorded = read_samples(patterns, tasks, spec)
     if recorded.missing:

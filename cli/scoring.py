@@ -61,8 +61,8 @@ def open_scorers(
         raise UserError(f"--scorer {scorer}: nothing scores with --engine {RECORDED}; name one that does, such as auto")
     typed = {spec: spec if scorer == OWN else scorer for spec in specs}
     targets = {text: target_of_arm(parse_arm(text), family, served=engine == "openai") for text in typed.values()}
+    from ..experiment.scorers import EngineScorer
     from ..sampler.late import LateEngine, circumstances
-    from ..scorers import EngineScorer
 
     lates: list[LateEngine] = []
     lock, said = threading.Lock(), set[str]()

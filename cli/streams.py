@@ -13,8 +13,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from .. import plugins
-from ..redaction import redacted
+from .._util import plugins
+from .._util.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from contextlib import contextmanager
@@ -10,18 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..bounded import read_whole
+from .._util.bounded import read_whole
+from .._util.printable import one_line
 from ..errors import MachineError, UserError
 from ..records import BudgetKind, Limits
-from ..sandbox.printable import one_line
 from .files import BOARD, MOST_BYTES
-from .toml_lines import has_key, line_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from .toml_lines import Place
 
 DEFAULT_RANKERS = ("codebudget", "examples", "majority", "shortest", "first")
 """The first one advises those without tests, as everywhere; it is named before anything is known."""
@@ -260,3 +258,71 @@ def _named(place: Place) -> str:
     for key in place:
         named += f"[{key}]" if isinstance(key, int) else f".{key}" if named else key
     return one_line(named) or "the board"
+
+
+Place = tuple[str | int, ...]
+"""Keys and list indices that lead to a value."""
+
+MOST_WORK: Final = 1 << 22
+"""Characters times lines of a document in which a line is looked for: it is parsed once for each of them."""
+
+
+def line_of(text: str, place: Place) -> int:
+    """The line, from 1, on which the value at `place` is written; that of what holds it where it is not there.
+
+    It is 1 in a document that is too long to look through.
+
+    A document's first lines are a document too wherever a statement has just ended, so that the parser itself says
+    which statement brings a value: the first one after which the value is there.
+
+    Args:
+        text: A whole document that can be parsed.
+        place: Keys and list indices.
+    """
+    lines = text.splitlines()
+    if len(lines) * len(text) > MOST_WORK:
+        return 1
+    for depth in range(len(place), 0, -1):
+        part = place[:depth]
+        start = 0
+        for end in range(1, len(lines) + 1):
+            data = _parsed(lines[:end])
+            if data is None:
+                continue
+            if _has(data, part):
+                return _within(lines[start:end], data, part) + start
+            start = end
+    return 1
+
+
+def has_key(data: object, key: str | int) -> bool:
+    """Whether a table has a key, or a list so many items."""
+    if isinstance(data, dict):
+        return key in data
+    return isinstance(data, list) and isinstance(key, int) and key < len(data)
+
+
+def _parsed(lines: Sequence[str]) -> dict[str, object] | None:
+    try:
+        return tomllib.loads("\n".join(lines))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _has(data: Any, place: Place) -> bool:
+    for key in place:
+        if not has_key(data, key):
+            return False
+        data = data[key]
+    return True
+
+
+def _within(statement: Sequence[str], data: Any, place: Place) -> int:
+    """The line of a statement on which a value stands: an array's text may have a line of its own."""
+    value = functools.reduce(lambda held, key: held[key], place, data)
+    if len(statement) > 1 and isinstance(place[-1], int) and isinstance(value, str):
+        for number, line in enumerate(statement, 1):
+            if f'"{value}"' in line or f"'{value}'" in line:
+                return number
+    blank = next((number for number, line in enumerate(statement) if line.strip() and not line.startswith("#")), 0)
+    return blank + 1

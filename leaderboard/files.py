@@ -11,8 +11,8 @@ import stat
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
+from .._util.redaction import redactor
 from ..errors import UserError
-from ..redaction import redactor
 
 if TYPE_CHECKING:
     import io

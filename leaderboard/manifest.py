@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..hashing import key_of
-from ..rankers.chain import Chain
-from ..rankers.dedupe import Distinct
+from .._util.hashing import key_of
+from ..rankers.combine import Chain, Distinct
 from ..records import Limits  # noqa: TC001 (pydantic reads it)
 from ..sampler.prompting import Settings  # noqa: TC001 (as above)
 

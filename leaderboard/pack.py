@@ -8,8 +8,8 @@ import tarfile
 import zlib
 from typing import TYPE_CHECKING, Final
 
+from .._util.outputs import check_output_folder, replacing, replacing_folder
 from ..errors import UserError
-from ..outputs import check_output_folder, replacing, replacing_folder
 from . import files
 
 if TYPE_CHECKING:

@@ -9,17 +9,17 @@ import numpy as np
 from ..budgets.arms import parse_budget
 from ..budgets.costs import Conditions, cost_of_samples
 from ..budgets.models import find_model
-from ..compare import ORACLE, ArmSamples, comparison_of
 from ..estimators import PASS_AT_K, mean_interval, pass_at_k
-from ..pools import Wanted
+from ..experiment.comparison import ORACLE, ArmSamples, comparison_of
+from ..experiment.pools import Wanted
 from .files import SCHEMA_VERSION, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..estimators import FloatArray, IntArray
-    from ..pools import GradedArms, Pool
-    from ..ranked_pools import RankedTask
+    from ..experiment.pools import GradedArms, Pool
+    from ..experiment.ranking import RankedTask
     from ..records import ArmResult, Budget, Cost, Plan, RankerScore, Record, Task, Workload
     from ..tasks import Benchmark
     from .board import Board

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .._util.printable import one_line
 from ..errors import UserError
-from ..ranked_pools import RankedTask, ranking_cost
-from ..records import Candidate, Integrity, Ranking, Status, Usage, Verdict
-from ..sandbox.printable import one_line
+from ..experiment.ranking import RankedTask, ranking_cost
+from ..records import Candidate, Integrity, Ranking, Realised, Status, Usage, Verdict
 from . import strict_json
 from .files import read_lines
 
@@ -188,3 +188,36 @@ def read_rows(path: Path, kind: type[AnyRow]) -> Iterator[AnyRow]:
             yield parse_row(line, kind)
         except ValueError as error:
             raise UserError(f"{path}:{number}: {error}; get the run again") from None
+
+
+Seconds = Annotated[float, Field(ge=0)]
+Bytes = Annotated[int, Field(ge=0)]
+
+
+class _TimedPart(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class RankerTimings(_TimedPart):
+    """Seconds of ranking per task, at the arm's k."""
+
+    cost_s: Seconds
+
+
+class ArmTimings(_TimedPart):
+    """One arm on one benchmark; `verdicts` has `(cpu_s, wall_s, peak_bytes)` of every program, by task."""
+
+    benchmark: str
+    arm: str
+    realised: Realised
+    rankers: dict[str, RankerTimings]
+    verdicts: dict[str, tuple[tuple[Seconds, Seconds, Bytes], ...]]
+
+
+class Timings(_TimedPart):
+    """The whole file: when the run was made, seconds by step, and each arm's."""
+
+    schema_version: Literal[1]
+    started_at: str
+    steps: dict[str, Seconds]
+    arms: tuple[ArmTimings, ...]

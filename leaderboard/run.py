@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..budgets.left import k_left
-from ..budgets.realised import realised_costs
+from .._util.outputs import check_output_folder, replacing_folder
+from .._util.redaction import redactor
+from ..budgets.realised import k_left, realised_costs
 from ..errors import MachineError, UserError
-from ..outputs import check_output_folder, replacing_folder
-from ..pools import Graded, gather, grade_pools, scorable
-from ..ranked_pools import rank_pool
-from ..redaction import redactor
+from ..experiment.pools import Graded, gather, grade_pools, scorable
+from ..experiment.ranking import rank_pool
 from . import files
 from .environment import code_version, hardware, packages
 from .manifest import (
@@ -35,12 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ..grading import Grader, Progress
-    from ..pools import GradedArms, Pool
-    from ..ranked_pools import RankedTask
+    from ..experiment.grading import Grader, Progress
+    from ..experiment.pools import GradedArms, Pool
+    from ..experiment.ranking import RankedTask
     from ..rankers import Ranker
     from ..records import Candidate, Realised
-    from ..sampler.origins import Tally
+    from ..sampler.series import Tally
     from .board import Board, BoardFile
     from .results import Entry
 

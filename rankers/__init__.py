@@ -1,10 +1,7 @@
 """Ways to pick among a task's candidates without its hidden tests, and the contract for adding one."""
 
-from .accounts import check_offered
-from .contract import Finding, check_contract
-from .execution import RememberingRunner
-from .metering import RememberingScorer
-from .offers import Offers
+from .check.contract import Finding, check_contract
+from .context import Offers, RememberingRunner, RememberingScorer, check_offered
 from .protocol import Context, Likelihood, Need, Ranker, Runner, Scorer, uses_of
 from .registry import RankerDetails, RankerInfo, available, details, is_foreign, load_ranker
 from .scoring import RankedPool, TaskScore, score_task

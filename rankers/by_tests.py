@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..records import Candidate, PublicTask, Ranking
 from . import agreement
-from .asserts import PER_SAMPLE
-from .generated import execute
+from .asserts import PER_SAMPLE, execute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 from ..errors import UserError
-from .execution import RememberingRunner
+from .context import RememberingRunner
 
 if TYPE_CHECKING:
     import random

@@ -9,11 +9,10 @@ from functools import partial
 from importlib import metadata
 from typing import Any, NamedTuple
 
-from .. import plugins
+from .._util import plugins
 from ..errors import UserError
 from . import specs
-from .chain import Chain
-from .dedupe import PARAMETER, Distinct
+from .combine import PARAMETER, Chain, Distinct
 from .protocol import NEEDS, Ranker, uses_of
 
 _KIND = "ranker"

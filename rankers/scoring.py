@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .. import plugins
+from .._util import plugins
 from ..errors import CodebudgetError, MachineError, RankerError, UserError
 from ..estimators import (
     BoolArray,
@@ -19,7 +19,7 @@ from ..estimators import (
     rank_score_at_ks,
 )
 from ..records import Candidate, PublicTask, Ranking
-from .accounts import Account
+from .context import Account
 from .protocol import Context, Ranker, uses_of
 from .registry import is_foreign, origin
 

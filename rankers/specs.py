@@ -6,7 +6,7 @@ import inspect
 from typing import NamedTuple
 
 from ..errors import UserError
-from .dedupe import PARAMETER
+from .combine import PARAMETER
 
 
 class Spec(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ..outputs import write_text
+from .._util.outputs import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._util.outputs import check_output
 from ..errors import UserError
-from ..outputs import check_output
 from .as_json import write_json
 from .comparison_page import write_comparison_page
 from .markdown import write_markdown

@@ -6,12 +6,12 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from ..outputs import write_text
+from .._util.outputs import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..curve import Curve
+    from ..experiment.curves import Curve
 
 FORMATS = (".json", ".csv")
 COLUMNS = ("arm", "model", "precision", "metric", "by", "budget", "k", "value", "low", "high", "undefined")

@@ -6,16 +6,16 @@ import importlib
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..crossings import format_budget, metric_name
+from .._util.outputs import check_output, replacing
 from ..errors import MachineError, UserError
-from ..outputs import check_output, replacing
+from ..experiment.crossings import format_budget, metric_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
-    from ..curve import Curve, CurveArm
+    from ..experiment.curves import Curve, CurveArm
 
 FORMATS = (".png", ".svg")
 

@@ -10,13 +10,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from ..crossings import format_budget, metric_name
-from .printable import as_text
+from .._util.printable import as_text
+from ..experiment.crossings import format_budget, metric_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..curve import Curve, CurvePoint
+    from ..experiment.curves import Curve, CurvePoint
 
 WIDTH = 100
 _NARROWEST = 80

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..outputs import write_text
-from .printable import printable
+from .._util.outputs import write_text
+from .._util.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,9 +16,9 @@ import zlib
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
+from .._util.outputs import check_output_folder, replacing_folder, write_text
+from .._util.redaction import redacted
 from ..errors import MachineError, UserError
-from ..outputs import check_output_folder, replacing_folder, write_text
-from ..redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

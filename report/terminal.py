@@ -8,8 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from .._util.printable import as_text
 from ..records import Usage
-from .printable import as_text
 
 if TYPE_CHECKING:
     from ..records import ArmResult, Comparison, Cost, Interval

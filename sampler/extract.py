@@ -15,7 +15,7 @@ from itertools import accumulate, islice
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Final
 
-from ..parsing import BYTES_PER_TOKEN, LINES_PER_TOKEN, module, tokens_in
+from .._util.parsing import BYTES_PER_TOKEN, LINES_PER_TOKEN, module, tokens_in
 from .syntax import Needs, Parser, is_definition, lines_of, longest_prefix, select
 
 if TYPE_CHECKING:

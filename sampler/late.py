@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..hashing import key_of
-from ..redaction import bare_url
+from .._util.hashing import key_of
+from .._util.redaction import bare_url
 from .engine import Description
 
 if TYPE_CHECKING:

@@ -12,14 +12,13 @@ from pydantic import Field
 
 from ..errors import UserError
 from ..records import Record
-from . import test_prompts
+from . import assert_prompts
 from .engine import Message, Prompt, Sampling
-from .shots import WORKED_EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..hashing import KeyPart
+    from .._util.hashing import KeyPart
     from ..records import Task
 
 Style = Literal["completion", "chat", "few-shot", "tests", "chat-tests", "few-shot-tests"]
@@ -104,7 +103,7 @@ def settings_for_tests(name: str) -> Settings:
     Raises:
         UserError: There is no such preset, or it has none.
     """
-    common = Settings(style="tests", max_tokens=test_prompts.MAX_TOKENS, logprobs=False)
+    common = Settings(style="tests", max_tokens=assert_prompts.MAX_TOKENS, logprobs=False)
     if name == "completion":
         return common
     if name == "few-shot":
@@ -122,11 +121,11 @@ def prompt_of_task(task: Task, settings: Settings) -> Prompt:
     if settings.style == "chat":
         return (Message("user", f"{CHAT_INSTRUCTION}\n\n```python\n{task.prompt.rstrip()}\n```"),)
     if settings.style == "tests":
-        return test_prompts.continued(task)
+        return assert_prompts.continued(task)
     if settings.style == "chat-tests":
-        return (Message("user", test_prompts.chat(task)),)
+        return (Message("user", assert_prompts.chat(task)),)
     if settings.style == "few-shot-tests":
-        return test_prompts.few_shot(task, settings.shots)
+        return assert_prompts.few_shot(task, settings.shots)
     examples = [example for name, example in WORKED_EXAMPLES.items() if name != task.entry_point]
     return "\n\n\n".join([*(example.strip("\n") for example in examples[: settings.shots]), task.prompt])
 
@@ -137,7 +136,7 @@ def sampling_of_task(task: Task, settings: Settings) -> Sampling:
     A text that continues the prompt ends at the benchmark's stop strings, one of tests at CodeT's; a chat answer has
     prose, and ends by itself.
     """
-    stop = test_prompts.STOP if settings.writes_tests else task.stop
+    stop = assert_prompts.STOP if settings.writes_tests else task.stop
     return Sampling(
         temperature=settings.temperature,
         top_p=settings.top_p,
@@ -152,3 +151,58 @@ def prompt_key(prompt: Prompt) -> Sequence[KeyPart]:
     if isinstance(prompt, str):
         return ("text", prompt)
     return ("chat", *(part for message in prompt for part in message))
+
+
+WORKED_EXAMPLES: Final = {
+    "widest_gap": '''\
+def widest_gap(readings):
+    """
+    Write a function to find the widest gap between two neighbours of a list of readings; a list with fewer than two
+    readings has a gap of 0.
+    """
+    if len(readings) < 2:
+        return 0
+    return max(abs(later - earlier) for earlier, later in zip(readings, readings[1:]))
+''',
+    "seats_by_row": '''\
+def seats_by_row(tickets):
+    """
+    Write a function to group tickets such as "C14" by the letter of their row, the seat numbers of each row ascending.
+    """
+    rows = {}
+    for ticket in tickets:
+        rows.setdefault(ticket[0], []).append(int(ticket[1:]))
+    return {row: sorted(seats) for row, seats in rows.items()}
+''',
+    "unfold_runs": '''\
+def unfold_runs(packed):
+    """
+    Write a function to unfold a string of runs, in which each character stands before the digit that says how often
+    it is repeated.
+    """
+    pieces = []
+    for place in range(0, len(packed), 2):
+        pieces.append(packed[place] * int(packed[place + 1]))
+    return "".join(pieces)
+''',
+}
+"""By the name of the function: each a prompt with its solution."""
+
+WORKED_ASSERTS: Final = {
+    "widest_gap": """\
+assert widest_gap([3, 8, 6]) == 5
+assert widest_gap([4]) == 0
+assert widest_gap([-1, -1, 9, 2]) == 10
+""",
+    "seats_by_row": """\
+assert seats_by_row(["C14", "A2", "C3"]) == {"C": [3, 14], "A": [2]}
+assert seats_by_row([]) == {}
+assert seats_by_row(["B1"]) == {"B": [1]}
+""",
+    "unfold_runs": """\
+assert unfold_runs("a3b1") == "aaab"
+assert unfold_runs("") == ""
+assert unfold_runs("x0y2") == "yy"
+""",
+}
+"""By the name of the function: asserts that its solution passes."""

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from pydantic import ValidationError
 
+from .._util.redaction import redactor
 from ..errors import MachineError, UserError
 from ..records import Candidate, Verdict
-from ..redaction import redactor
 from .signing import Signer, user_key
 
 if TYPE_CHECKING:

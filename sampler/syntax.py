@@ -9,7 +9,7 @@ from bisect import bisect_left
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..parsing import INCOMPLETE_INPUT, LINES_PER_TOKEN, UNPARSABLE, Effort, parse
+from .._util.parsing import INCOMPLETE_INPUT, LINES_PER_TOKEN, UNPARSABLE, Effort, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,25 +10,24 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from ..bounded import SampleCount, encodable, is_number, is_whole, parse_json, quoted, read_table, shown
+from .._util.bounded import SampleCount, encodable, is_number, is_whole, parse_json, quoted, read_table, shown
+from .._util.hashing import key_of_files
+from .._util.outputs import check_output, replacing, write_rows
+from .._util.redaction import redactor
 from ..errors import MachineError, UserError
-from ..hashing import key_of_files
-from ..outputs import check_output, replacing, write_rows
 from ..records import Candidate
-from ..redaction import redactor
 from .engine import Description
-from .extraction import taken
-from .origins import KIND, Origin, Series, Tally, keys_of_task, stored_tally
+from .files import find_files, optional_fields, read_rows, task_id_of, texts_of
 from .prompting import Settings
-from .recorded import optional_fields, task_id_of, texts_of
-from .sample_files import find_files, read_rows
+from .series import KIND, Origin, Series, Tally, keys_of_task, stored_tally
+from .stored import taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ..records import Task
-    from .origins import TaskKeys
+    from .series import TaskKeys
     from .store import Store
 
 ENDINGS: Final = (".jsonl", ".jsonl.gz", ".parquet")

@@ -6,13 +6,13 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from .._util.printable import one_line
 from ..errors import SandboxError
 from ..records import HiddenTests, Limits, Outcome, PublicTask, ReferenceCheck, Status, Task, Verdict
 from .box import Box, Done, Launcher, RequestTooLongError
 from .foresight import Foreseen
 from .guest import tester as testing
 from .guest import wire
-from .printable import one_line
 from .program import Program, read_claim
 from .stream import BoxLostError
 from .testcode import Suite, expression_tests, hidden_tests

@@ -10,12 +10,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from .._util.printable import one_line
 from ..errors import SandboxError, UserError
 from ..records import LEAST_CPU_S, Limits, Outcome, PublicTask, ReferenceCheck, Task, Verdict
 from . import bundle
 from .foresight import Foresight
 from .lane import Evaluated, Lane
-from .printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

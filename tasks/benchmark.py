@@ -7,9 +7,9 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ..bounded import nearest, quoted
+from .._util.bounded import nearest, quoted
+from .._util.hashing import key_of
 from ..errors import UserError
-from ..hashing import key_of
 from ..records import Task, Workload
 
 if TYPE_CHECKING:

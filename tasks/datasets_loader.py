@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..bounded import encodable, listed, quoted
+from .._util.bounded import encodable, listed, quoted
 from ..errors import UserError
 from ..records import HiddenTests, Task
 from .benchmark import Benchmark

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ..bounded import is_number, quoted
+from .._util.bounded import is_number, quoted
 from ..errors import UserError
 from ..records import HiddenTests
 from .evalplus_rules import ARGUMENTS, ORACLES, WITHOUT_ORACLE

@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..parsing import Effort
+from .._util.parsing import Effort
 from ..records import Example
 from .literals import MAX_SPAN, literal_at, literal_text, span_at
 from .source import module, source_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from .source import source_of
 
 if TYPE_CHECKING:
-    from ..parsing import Effort
+    from .._util.parsing import Effort
 
 MAX_SPAN: Final = 10_000
 """Characters of what stands in brackets."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..bounded import MAX_LINE_BYTES, listed, parse_json, read_lines, read_table, read_whole, shown
+from .._util.bounded import MAX_LINE_BYTES, listed, parse_json, read_lines, read_table, read_whole, shown
 from ..errors import MachineError, UserError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 
-from ..parsing import Effort
+from .._util.parsing import Effort
 
 MAX_TOKENS = 1_000_000
 """Of source that is parsed: 3 s and 0.5 GB at the worst."""

@@ -1,9 +1,9 @@
 from collections.abc import Sequence
 
 import pytest
-from codebudget.advice import advise
 from codebudget.budgets.arms import parse_arm
 from codebudget.budgets.plan import plan_arms
+from codebudget.experiment.advice import advise
 from codebudget.records import ArmResult, Budget, Interval, PairedResult, Plan, RankerScore, Realised, Workload
 
 WORKLOAD = Workload(convention="tokens", prompt_tokens=100, output_tokens=100, source="this test")

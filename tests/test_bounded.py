@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
-from codebudget import bounded
+from codebudget._util import bounded
 from codebudget.errors import UserError
 from hypothesis import given
 from hypothesis import strategies as st

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from codebudget.budgets.arms import parse_arm
 from codebudget.budgets.plan import plan_arms
-from codebudget.compare import ArmSamples, compare
 from codebudget.errors import SandboxError, UserError
 from codebudget.estimators import holm, paired_difference
-from codebudget.grading import Grader
-from codebudget.pools import public_task
+from codebudget.experiment.comparison import ArmSamples, compare
+from codebudget.experiment.grading import Grader
+from codebudget.experiment.pools import public_task
 from codebudget.rankers import load_ranker
 from codebudget.records import (
     Budget,

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from codebudget.budgets.arms import parse_arm
 from codebudget.budgets.costs import Conditions
-from codebudget.crossings import Steps, find_crossing, format_budget
-from codebudget.curve import Curve, PricedArm, Range, curve, price_arms
 from codebudget.errors import UserError
 from codebudget.estimators import (
     mean_interval,
@@ -18,7 +16,9 @@ from codebudget.estimators import (
     rank_score_at_k,
     rank_score_at_ks,
 )
-from codebudget.grading import Grader
+from codebudget.experiment.crossings import Steps, find_crossing, format_budget
+from codebudget.experiment.curves import Curve, PricedArm, Range, curve, price_arms
+from codebudget.experiment.grading import Grader
 from codebudget.rankers import load_ranker
 from codebudget.records import Arm, Candidate, Cost, Example, HiddenTests, Task, Workload
 from codebudget.sampler.store import open_store

@@ -1,7 +1,7 @@
 from typing import Literal
 
 import pytest
-from codebudget.doubts import doubts_of_lengths, doubts_of_statuses
+from codebudget.experiment.advice import doubts_of_lengths, doubts_of_statuses
 from codebudget.records import Candidate
 
 

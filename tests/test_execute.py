@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from codebudget.errors import MachineError, SandboxError, UserError
-from codebudget.execute import WholeProgress, grade_files, results_path, survey, write_results
-from codebudget.grading import Grader
+from codebudget.experiment.files import WholeProgress, grade_files, results_path, survey, write_results
+from codebudget.experiment.grading import Grader
 from codebudget.records import HiddenTests, Task
 from codebudget.sampler.store import open_store
 from codebudget.sandbox import Sandbox

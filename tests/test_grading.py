@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from codebudget.errors import SandboxError, UserError
-from codebudget.grading import Grader, Program
+from codebudget.experiment.grading import Grader, Program
 from codebudget.records import HiddenTests, Limits, Task
 from codebudget.sampler.store import open_store
 from codebudget.sandbox import Sandbox

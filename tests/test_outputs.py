@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from codebudget.errors import MachineError, UserError
-from codebudget.outputs import (
+from codebudget._util.outputs import (
     check_output,
     check_output_folder,
     replacing,
@@ -20,6 +19,7 @@ from codebudget.outputs import (
     write_rows,
     write_text,
 )
+from codebudget.errors import MachineError, UserError
 
 Lay = Callable[[Path], None]
 
@@ -143,7 +143,7 @@ def test_a_pipe_and_a_device_that_were_typed_are_written_to(theirs: Path) -> Non
 TYPED = """
 import sys
 from pathlib import Path
-from codebudget.outputs import write_text
+from codebudget._util.outputs import write_text
 print(1)
 write_text(Path(sys.argv[1]), "2\\n")
 print(3)

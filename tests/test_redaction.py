@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from codebudget.redaction import bare_url, redacted, redactor
+from codebudget._util.redaction import bare_url, redacted, redactor
 
 KEY = "sk-Very/secret+Key 1"
 

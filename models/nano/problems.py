@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...outputs import write_text
+from ..._util.outputs import write_text
 from .operations import ANNOTATIONS
 from .programs import (
     OPERATIONS,

@@ -12,7 +12,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...outputs import write_text
+from ..._util.outputs import write_text
 from .programs import draw_function
 
 if TYPE_CHECKING:

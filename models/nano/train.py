@@ -22,7 +22,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-from ...outputs import replacing
+from ..._util.outputs import replacing
 from .corpus import Batch, batches
 from .muon import Muon
 from .sizes import BATCH_TOKENS, SIZES, config_of

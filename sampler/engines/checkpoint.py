@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ...budgets.hub import hub_config_file, looks_like_hub_id
+from ..._util.hashing import key_of
+from ...budgets.models import hub_config_file, looks_like_hub_id
 from ...budgets.precision import parse_precision, precision_scheme
 from ...errors import MachineError, UserError
-from ...hashing import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ import os
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from ..._util.redaction import bare_url, know_url, redacted
 from ...errors import EngineError, UserError
-from ...redaction import bare_url, know_url, redacted
 from ..engine import Description, Generation, Scored
 from .libraries import import_engine
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations

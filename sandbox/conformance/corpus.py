@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
+from ..._util.hashing import key_of
 from ...errors import MachineError
-from ...hashing import key_of
 from ...records import HiddenTests, Record, Status, Task
 from ..launchers.promises import PROMISES
 

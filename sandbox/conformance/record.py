@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ...hashing import key_of
+from ..._util.hashing import key_of
 from ...records import NonNegative, Record
 
 Outcome = Literal["ok", "not promised", "FAILED"]

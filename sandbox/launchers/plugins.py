@@ -2,7 +2,7 @@
 
 from importlib import metadata
 
-from ... import plugins
+from ..._util import plugins
 from ..box import Launcher
 from .promises import not_promised
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 from codebudget.errors import UserError
-from codebudget.leaderboard.board import load_board, parse_board
-from codebudget.leaderboard.toml_lines import line_of
+from codebudget.leaderboard.board import line_of, load_board, parse_board
 
 GOOD = """\
 schema_version = 1

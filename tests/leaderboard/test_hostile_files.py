@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from codebudget.errors import UserError
-from codebudget.grading import silent
+from codebudget.experiment.grading import silent
 from codebudget.leaderboard import files
 from codebudget.leaderboard.pack import pack, unpack
-from codebudget.leaderboard.reading import read_run
 from codebudget.leaderboard.site.build import build_site
+from codebudget.leaderboard.verify.verify.reading import read_run
 
 from .conftest import Tampered, codebudget
 

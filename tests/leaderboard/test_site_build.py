@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from codebudget.errors import UserError
 from codebudget.estimators import paired_difference
-from codebudget.grading import silent
+from codebudget.experiment.grading import silent
 from codebudget.leaderboard.site.build import build_site
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import random
 import pytest
 from codebudget.errors import MachineError, UserError
 from codebudget.rankers import Context, RankedPool, RememberingRunner, RememberingScorer, check_offered, load_ranker
-from codebudget.rankers.toys import ToyScorer
+from codebudget.rankers.check.toys import ToyScorer
 from codebudget.records import GeneratedTests, Outcome, Usage
 
 DOUBLE = "def double(x):\n    return x + x\n"

@@ -4,7 +4,7 @@ import random
 
 import pytest
 from codebudget.rankers import Context, load_ranker
-from codebudget.rankers.chain import Chain
+from codebudget.rankers.combine import Chain
 from codebudget.records import Candidate, PublicTask, Ranking
 from hypothesis import given
 from hypothesis import strategies as st

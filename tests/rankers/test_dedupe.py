@@ -3,7 +3,7 @@
 import pytest
 from codebudget.errors import UserError
 from codebudget.rankers import load_ranker
-from codebudget.rankers.forms import copies, form
+from codebudget.rankers.combine import copies, form
 from codebudget.rankers.registry import origin
 
 BASE = "def f(xs, n=2):\n    total = 0\n    for x in xs:\n        total += x * n\n    return total\n"

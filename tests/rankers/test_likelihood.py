@@ -6,8 +6,8 @@ import random
 import pytest
 from codebudget.errors import MachineError
 from codebudget.rankers import Context, Likelihood, load_ranker
+from codebudget.rankers.check.toys import ToyScorer
 from codebudget.rankers.code import bare_completion, is_degenerate, renamed
-from codebudget.rankers.toys import ToyScorer
 from codebudget.records import Candidate, PublicTask
 
 PROMPT = 'def total(xs):\n    """Add up the numbers of a list."""\n'

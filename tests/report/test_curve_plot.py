@@ -7,9 +7,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from codebudget.crossings import Crossing
-from codebudget.curve import Curve, CurveArm, CurvePoint
 from codebudget.errors import UserError
+from codebudget.experiment.crossings import Crossing
+from codebudget.experiment.curves import Curve, CurveArm, CurvePoint
 from codebudget.records import Workload
 from codebudget.report.curve_files import COLUMNS, write_curve
 from codebudget.report.curve_terminal import print_curve

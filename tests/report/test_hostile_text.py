@@ -3,8 +3,8 @@
 import re
 
 import pytest
+from codebudget._util.printable import as_text, printable
 from codebudget.report.markdown import code, plain
-from codebudget.report.printable import as_text, printable
 from hypothesis import given
 from hypothesis import strategies as st
 

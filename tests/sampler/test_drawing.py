@@ -16,8 +16,8 @@ from codebudget.budgets.models import find_model
 from codebudget.errors import MachineError, UserError
 from codebudget.records import Candidate, Task
 from codebudget.sampler.drawing import Drawn, Request, draw_samples
-from codebudget.sampler.origins import sample_seed, stored_series
 from codebudget.sampler.prompting import Settings, preset_settings
+from codebudget.sampler.series import sample_seed, stored_series
 from codebudget.sampler.stopping import Meter, parse_stop_after
 from codebudget.sampler.store import Store, open_store
 

@@ -3,7 +3,7 @@
 import hashlib
 from itertools import combinations
 
-from codebudget.hashing import key_of
+from codebudget._util.hashing import key_of
 from hypothesis import given
 from hypothesis import strategies as st
 

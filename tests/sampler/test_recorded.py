@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from codebudget.errors import UserError
 from codebudget.records import Task
-from codebudget.sampler.recorded import read_samples
+from codebudget.sampler.files import read_samples
 from codebudget.tasks import load_benchmark
 
 PROMPT = 'def f(x):\n    """Add one."""\n'

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from codebudget._util.hashing import key_of
 from codebudget.errors import CodebudgetError, MachineError, UserError
-from codebudget.hashing import key_of
 from codebudget.records import Candidate, Verdict
 from codebudget.sampler.signing import user_key
 from codebudget.sampler.store import Store, open_store

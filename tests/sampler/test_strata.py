@@ -1,5 +1,5 @@
+from codebudget.experiment.pools import CandidatesByTask, pool_common_strata
 from codebudget.records import Candidate
-from codebudget.sampler.strata import CandidatesByTask, pool_common_strata
 
 
 def drawn(*strata: str | None, task_id: str = "t") -> CandidatesByTask:

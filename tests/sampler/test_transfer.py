@@ -11,9 +11,9 @@ import pytest
 from codebudget.errors import MachineError, UserError
 from codebudget.records import Candidate, Task
 from codebudget.sampler.drawing import Drawn, Request, draw_samples
-from codebudget.sampler.origins import stored_series
+from codebudget.sampler.files import read_samples
 from codebudget.sampler.prompting import Settings
-from codebudget.sampler.recorded import read_samples
+from codebudget.sampler.series import stored_series
 from codebudget.sampler.store import Store, open_store
 from codebudget.sampler.transfer import import_samples, stored_samples, write_samples
 

@@ -1,6 +1,6 @@
 """What a candidate says is one printable line."""
 
-from codebudget.sandbox.printable import MAX_CHARACTERS, one_line
+from codebudget._util.printable import MAX_CHARACTERS, one_line
 from hypothesis import given
 from hypothesis import strategies as st
 

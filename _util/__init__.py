@@ -1,0 +1,1 @@
+"""Tools that belong to no room: files, text, parsing, hashing, plug-ins."""

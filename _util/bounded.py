@@ -1,0 +1,397 @@
+"""Reading what others wrote, within bounds: lines, JSON, whole files and tables; and what messages show of it.
+
+Every limit is far above what honest files hold; docs/limits.md lists them. What is beyond one is refused in one line
+that names the file, the place and the limit.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import io
+import json
+import math
+import os
+import stat
+import sys
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
+
+    from _typeshed import WriteableBuffer
+
+MIB: Final = 1 << 20
+
+MAX_LINE_BYTES: Final = 256 * MIB
+"""Of a line, and of a JSON file that is read whole: 200 samples of more than 1 MiB each."""
+
+MAX_SMALL_BYTES: Final = 4 * MIB
+"""Of a file of settings: a config.json, a calibration."""
+
+FREE_BYTES: Final = 64 * MIB
+MAX_RATIO: Final = 100
+"""What a compressed file may come to: `FREE_BYTES`, and `MAX_RATIO` times those of its bytes that were read by then."""
+
+FREE_LINES: Final = 1_000_000
+"""Lines of a file, and one more for each byte that it has on the disk."""
+
+FREE_SAMPLES: Final = 200_000
+BYTES_PER_SAMPLE: Final = 32
+"""Samples of files together: `FREE_SAMPLES`, and one more for every `BYTES_PER_SAMPLE` that they have on the disk."""
+
+FREE_VALUES: Final = 2_000_000
+BYTES_PER_VALUE: Final = 16
+"""Lists, objects and commas of a JSON text: `FREE_VALUES`, and one more for every `BYTES_PER_VALUE` of it."""
+
+MOST_NUMBER: Final = 1e18
+LEAST_NUMBER: Final = 1e-30
+"""Between which costs are computed without overflow."""
+
+MAX_DIGITS: Final = 4300
+"""Of a whole number in JSON: Python's own limit, above which reading one takes quadratic time."""
+
+MAX_SHOWN: Final = 200
+MAX_MESSAGE: Final = 2000
+"""Characters of a foreign text inside of a message, and of a whole message."""
+
+_MAX_PLAIN_BITS: Final = 256
+_MAX_NEAR: Final = 200
+_BUFFER_BYTES: Final = 1 << 17
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+_TOO_LONG_A_LINE: Final = (
+    f"longer than {MAX_LINE_BYTES // MIB} MiB, the most that is read of a line; write its samples as rows of their own"
+)
+_TOO_MANY_LINES: Final = f"more lines than {FREE_LINES} and one for each byte of the file, the most that are read"
+_TOO_MUCH: Final = (
+    f"comes to more than {FREE_BYTES // MIB} MiB and {MAX_RATIO} times what it takes on the disk, the most that is "
+    "decompressed; if you trust it, decompress it yourself and name that"
+)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a text file, plain or `.gz`, with their numbers from 1; the file is never held whole.
+
+    Lines keep their ends; a byte order mark is left out.
+
+    Raises:
+        UserError: The file cannot be read, or is beyond a bound.
+    """
+    number = 0
+    try:
+        with _opened(path) as file:
+            most_lines = FREE_LINES + os.fstat(file.fileno()).st_size
+            lines = _unzipped(file) if path.name.lower().endswith(".gz") else file
+            while line := lines.readline(MAX_LINE_BYTES + 1):
+                number += 1
+                if len(line) > MAX_LINE_BYTES:
+                    raise UserError(f"{path}:{number}: {_TOO_LONG_A_LINE}")
+                if number > most_lines:
+                    raise UserError(f"{path}:{number}: {_TOO_MANY_LINES}")
+                yield number, line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+    except _TooMuchError:
+        raise UserError(f"{path}:{number + 1}: {_TOO_MUCH}") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{path}:{number + 1}: broken gzip ({error}); copy or compress the file again") from None
+    except OSError as error:
+        raise UserError(_unreadable(path, error)) from None
+
+
+def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of a Parquet file, with their numbers from 1.
+
+    They are decoded by a process of its own, whose memory is bounded, and may come to what the lines of a compressed
+    file may.
+
+    Raises:
+        UserError: The file cannot be read, or is beyond a bound.
+    """
+    import subprocess
+    import tempfile
+
+    import pyarrow
+    import pyarrow.ipc
+
+    try:
+        with _opened(path) as file:
+            disk_bytes = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise UserError(_unreadable(path, error)) from None
+    script = Path(__file__).with_name("parquet_rows.py")
+    # -P: nothing is imported from where the user happens to be.
+    command = [sys.executable, "-P", str(script), str(path.absolute()), str(FREE_BYTES + MAX_RATIO * disk_bytes)]
+    number = 0
+    reason = ""
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said) as child,
+    ):
+        try:
+            for batch in pyarrow.ipc.open_stream(child.stdout):
+                for row in batch.to_pylist():
+                    number += 1
+                    if number > FREE_LINES + disk_bytes:
+                        raise UserError(f"{path}: row {number}: {_TOO_MANY_LINES}")
+                    yield number, row
+            if not child.wait():
+                return
+        except (pyarrow.ArrowException, OSError, ValueError) as error:
+            # What the process itself said of it counts for more.
+            reason = str(error)
+            child.wait()
+        finally:
+            child.kill()
+        said.seek(0)
+        reason = (
+            said.read(MAX_MESSAGE).decode("utf-8", "replace").strip() or reason or f"it ended with {child.returncode}"
+        )
+    raise UserError(f"{path}: not a readable Parquet file ({shown(reason)}); write it again")
+
+
+def read_whole(path: Path, most_bytes: int = MAX_SMALL_BYTES) -> str:
+    """A text file, plain or `.gz`, without a byte order mark.
+
+    Args:
+        path: The file.
+        most_bytes: What is read of it, once it is decompressed; a longer one is refused.
+
+    Raises:
+        UserError: The file cannot be read, or is longer, or no UTF-8.
+    """
+    try:
+        with _opened(path) as file:
+            data = (_unzipped(file) if path.name.lower().endswith(".gz") else file).read(most_bytes + 1)
+    except _TooMuchError:
+        raise UserError(f"{path}: {_TOO_MUCH}") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: broken gzip ({error}); copy or compress the file again") from None
+    except OSError as error:
+        raise UserError(_unreadable(path, error)) from None
+    if len(data) > most_bytes:
+        raise UserError(f"{path}: longer than {_size(most_bytes)}, the most that is read of such a file; name another")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from None
+
+
+def parse_json(data: bytes | str, where: str, *, is_computed: bool = False) -> Any:
+    """The value of a JSON text.
+
+    Args:
+        data: A line in UTF-8, or the text of a whole file.
+        where: The file, and the number of a line, for messages.
+        is_computed: Its numbers are computed with: refuse NaN and infinities, which Python's JSON has and JSON has not,
+            and what is beyond `MOST_NUMBER` or, if not 0, below `LEAST_NUMBER`.
+
+    Raises:
+        UserError: It is not JSON, or beyond a bound.
+    """
+    if len(data) > FREE_VALUES:
+        marks = [b"[", b"{", b","] if isinstance(data, bytes) else ["[", "{", ","]
+        if sum(map(data.count, marks)) > FREE_VALUES + len(data) // BYTES_PER_VALUE:  # type: ignore[arg-type]
+            raise UserError(
+                f"{where}: more values than {FREE_VALUES} and one for every {BYTES_PER_VALUE} characters, the most "
+                "that are read; write what it holds as several rows"
+            )
+    fix = "mend the line or leave it out" if isinstance(data, bytes) else "mend the file"
+    try:
+        text = data.decode("utf-8") if isinstance(data, bytes) else data
+        return (_COMPUTED if is_computed else _ANY).decode(text)
+    except UnicodeDecodeError:
+        raise UserError(f"{where}: not UTF-8; save the file as UTF-8") from None
+    except RecursionError:
+        raise UserError(f"{where}: broken JSON (nested too deeply); {fix}") from None
+    except json.JSONDecodeError as error:
+        where = f"{where}:{error.lineno}" if isinstance(data, str) else where
+        raise UserError(f"{where}: broken JSON ({error}); {fix}") from None
+    except ValueError as error:
+        reason = str(error) if isinstance(error, _NumberError) else f"a number of more than {MAX_DIGITS} digits"
+        raise UserError(f"{where}: broken JSON ({reason}); {fix}") from None
+
+
+class SampleCount:
+    """Counts the samples of some files, up to as many as files of their size may hold."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._left = FREE_SAMPLES + sum(path.stat().st_size for path in paths) // BYTES_PER_SAMPLE
+
+    def add(self, samples: int, path: Path, line: int) -> None:
+        """Count so many more.
+
+        Raises:
+            UserError: These are too many.
+        """
+        self._left -= samples
+        if self._left < 0:
+            raise UserError(
+                f"{path}:{line}: more samples than {FREE_SAMPLES} and one for every {BYTES_PER_SAMPLE} bytes of the "
+                "files, the most that are read; decompress the files, or leave out what repeats"
+            )
+
+
+def is_whole(value: object, least: int = 0) -> bool:
+    """Whether a JSON value is a whole number of at least `least` that 64 bits hold."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 1 << 63
+
+
+def is_number(value: object) -> bool:
+    """Whether a JSON value is a finite number that a float holds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def encodable(text: str) -> str:
+    """The text with a question mark in place of each half of a surrogate pair, which UTF-8 cannot carry."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with whatever is not printable escaped: ANSI escapes, line breaks, overrides of direction."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def shown(text: str, most: int = MAX_SHOWN) -> str:
+    """A foreign text as it may stand in a message: printable, on one line, of at most `most` characters."""
+    safe = printable(text[: most + 1])
+    return safe if len(safe) <= most else f"{safe[: most - 3]}..."
+
+
+def quoted(value: object, most: int = MAX_SHOWN) -> str:
+    """A foreign value as it may stand in a message: a quoted text, a number, or what kind of value it is."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= most else f"{value[: most - 3]!r}..."
+    if isinstance(value, int) and value.bit_length() > _MAX_PLAIN_BITS:
+        return f"a number of {value.bit_length()} bits"
+    if value is None or isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    return f"an object of {len(value)}" if isinstance(value, dict) else type(value).__name__
+
+
+def listed(names: Iterable[object], most: int = 20) -> str:
+    """Foreign names as they may stand in a message, one after the other, and no more than `most` of them."""
+    everything = list(names)
+    some = ", ".join(shown(str(name), 60) for name in everything[:most])
+    return some if len(everything) <= most else f"{some}, and {len(everything) - most} more"
+
+
+def message(text: str, most: int = MAX_MESSAGE) -> str:
+    """A whole message as it may be printed: on one line, its middle left out where it is too long."""
+    line = printable(" ".join(_middle_out(text, most).split()))
+    return _middle_out(line, most)
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The one of some known names that a foreign one most resembles; a long one resembles none."""
+    if len(name) > _MAX_NEAR:
+        return None
+    near = difflib.get_close_matches(name, [one for one in known if len(one) <= _MAX_NEAR], n=1, cutoff=cutoff)
+    return near[0] if near else None
+
+
+def _middle_out(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most * 2 // 3]} [...] {text[-(most // 4) :]}"
+
+
+class _TooMuchError(Exception):
+    """A compressed file comes to more than it may."""
+
+
+class _NumberError(ValueError):
+    """A number of JSON that is none, or too long."""
+
+
+class _Unzipped(io.RawIOBase):
+    """What a gzip file comes to, as long as that is in proportion to what was read of it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._compressed = file
+        self._file = gzip.GzipFile(fileobj=file)
+        self._bytes = 0
+
+    def readable(self) -> bool:
+        """It is there to be read."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read some bytes.
+
+        Raises:
+            _TooMuchError: These are too many.
+        """
+        count = self._file.readinto(buffer)
+        self._bytes += count
+        if self._bytes > FREE_BYTES + MAX_RATIO * self._compressed.tell():
+            raise _TooMuchError
+        return count
+
+
+def _unzipped(file: BinaryIO) -> io.BufferedReader:
+    return io.BufferedReader(_Unzipped(file), _BUFFER_BYTES)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A plain file, opened; not a pipe, which would be waited for, or a device, which need not end.
+
+    Raises:
+        UserError: It is no plain file.
+        OSError: It cannot be opened.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UserError(f"{path}: no plain file; name one that is")
+    return path.open("rb", buffering=_BUFFER_BYTES)
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{path}: no such file; check the path"
+    return f"{path}: {error.strerror or error}; check the file and its permissions"
+
+
+def _size(count: int) -> str:
+    return f"{count // MIB} MiB" if count % MIB == 0 else f"{count} bytes"
+
+
+def _no_constant(name: str) -> Any:
+    raise _NumberError(f"{name} is no number")
+
+
+def _within(digits: str) -> float:
+    value = float(digits)
+    if value and not LEAST_NUMBER <= abs(value) <= MOST_NUMBER:
+        raise _NumberError(f"{shown(digits, 40)} is beyond {MOST_NUMBER:g} or below {LEAST_NUMBER:g}")
+    return value
+
+
+def _whole_within(digits: str) -> int:
+    _within(digits)
+    return int(digits)
+
+
+def _short_int(digits: str) -> int:
+    if len(digits) > MAX_DIGITS + 1:
+        raise _NumberError(f"a number of more than {MAX_DIGITS} digits")
+    return int(digits)
+
+
+# Python's limit may have been lifted; the hook costs time, and is not used where it has not been.
+_INTEGERS: Final = None if 0 < sys.get_int_max_str_digits() <= MAX_DIGITS else _short_int
+_ANY: Final = json.JSONDecoder(parse_int=_INTEGERS)
+_COMPUTED: Final = json.JSONDecoder(parse_int=_whole_within, parse_float=_within, parse_constant=_no_constant)

@@ -1,0 +1,1 @@
+"""The experiment: plan, draw, grade, rank, compare and curve."""

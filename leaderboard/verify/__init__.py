@@ -1,0 +1,1 @@
+"""Verification of a run that somebody else made."""

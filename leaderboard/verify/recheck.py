@@ -1,0 +1,334 @@
+"""Grading and ranking one benchmark of a recorded run again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ...budgets.realised import k_left
+from ...errors import CodebudgetError, MachineError, SandboxError, UserError
+from ...estimators import rank_score_at_ks
+from ...experiment.pools import Graded, gather, scorable
+from ...experiment.ranking import rank_pool
+from ...sampler.files import program_in
+from .. import files
+from ..manifest import reference_check_hash
+from ..results import Section, ks_of
+from ..rows import RankingRow
+from . import regrade
+from .differences import MOST, Difference, compare, difference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ...experiment.grading import Grader, Progress
+    from ...experiment.pools import Pool, Scorable
+    from ...experiment.ranking import RankedTask
+    from ...rankers import Ranker
+    from ...records import Candidate, Task
+    from ..results import Entry
+    from ..rows import VerdictRow
+    from .reading import Run
+
+RankingRows = dict[tuple[str, str, str], tuple[int, RankingRow]]
+"""Numbers and rows by arm, task and ranker."""
+
+
+@dataclass
+class Verification:
+    """What verifying found.
+
+    Attributes:
+        differences: What is not as it should be, at most `MOST` of it; none where the run is verified.
+        flips: Verdicts that other limits would turn: the machine decides them.
+        unstable: Verdicts of programs that do not give the same twice.
+        notes: What could not be checked here, and why.
+        graded: Verdicts that were graded again, of `verdicts` in all.
+        verdicts: See there.
+        ranked: Rankings that were made again, of `rankings` in all.
+        rankings: See there.
+        numbers: Values of results.json that were computed again.
+    """
+
+    differences: list[Difference]
+    flips: list[str] = field(default_factory=list)
+    unstable: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    graded: int = 0
+    verdicts: int = 0
+    ranked: int = 0
+    rankings: int = 0
+    numbers: int = 0
+
+    def add(self, differences: Iterable[Difference]) -> None:
+        """Keep differences, as long as there are not too many of them."""
+        self.differences += islice(differences, MOST - len(self.differences))
+
+
+class Loaded(NamedTuple):
+    """The rankers of a run that are here, and why others are not, by name.
+
+    `differences` are those of files that should be the run's and are not.
+    """
+
+    rankers: Mapping[str, Ranker]
+    missing: Mapping[str, str]
+    differences: Sequence[Difference] = ()
+
+
+class Recheck:
+    """One benchmark of a run, graded and ranked again; what differs goes to `result`."""
+
+    def __init__(
+        self,
+        run: Run,
+        entry: Entry,
+        loaded: Loaded,
+        grader: Grader,
+        chosen: set[int] | None,
+        progress: Progress,
+        result: Verification,
+    ) -> None:
+        self._run, self._entry, self._loaded, self._grader = run, entry, loaded, grader
+        self._chosen, self._progress, self._result = chosen, progress, result
+        self._specs = [plan.arm.spec for plan in entry.plans]
+        self._name = entry.benchmark.name
+
+    def section(self) -> Section | None:
+        """What results are computed from; None where the rows do not fit together."""
+        samples = self._samples()
+        if samples is None:
+            return None
+        wanted = self._entry.wanted(samples)
+        try:
+            found = scorable(
+                self._entry.benchmark, wanted, self._grader, allow_shared=self._run.board.board.sandbox.allow_shared
+            )
+        except UserError as error:
+            self._add(difference(files.CANDIDATES, self._name, "", "tasks to score", str(error)))
+            return None
+        parts = (part for part in self._run.manifest.benchmarks if part.benchmark == self._name)
+        recorded = next((part.reference_check for part in parts), "no check")
+        name = f"benchmarks {self._name} reference_check"
+        self._result.add(compare(files.MANIFEST, "", recorded, reference_check_hash(found.checks), name))
+        pools = self._pools(found)
+        if pools is None:
+            return None
+        try:
+            graded = gather(wanted, found, pools)
+        except CodebudgetError as error:
+            # By the recorded verdicts: nothing was run.
+            self._add(difference(files.VERDICTS, self._name, "", "tasks to score", str(error)))
+            return None
+        ranked = self._ranked(graded.tasks, pools)
+        return None if ranked is None else Section(self._entry, graded, ranked)
+
+    def _add(self, one: Difference) -> None:
+        self._result.add((one,))
+
+    def _samples(self) -> list[list[Candidate]] | None:
+        """Each arm's candidates; their programs must be what their texts give."""
+        samples: dict[str, list[Candidate]] = {spec: [] for spec in self._specs}
+        order = {task.id: place for place, task in enumerate(self._entry.benchmark.tasks)}
+        last: tuple[int, int, int] | None = None
+        fits = True
+        for number, row in enumerate(self._run.candidates, 1):
+            if row.benchmark != self._name:
+                continue
+            if row.arm not in samples or row.task_id not in order:
+                self._add(difference(files.CANDIDATES, f"row {number}", "", f"{row.arm} {row.task_id}", "not declared"))
+                fits = False
+                continue
+            place = (order[row.task_id], self._specs.index(row.arm), row.index)
+            if last is not None and place <= last:
+                self._add(difference(files.CANDIDATES, f"row {number}", "", "in order", "twice, or out of order"))
+                fits = False
+            last = place
+            program = program_in(row.raw, self._entry.benchmark.task(row.task_id), row.prompt)
+            if program != row.program:
+                self._add(difference(files.CANDIDATES, f"row {number}", "program", row.program, program))
+            samples[row.arm].append(row.candidate())
+        return list(samples.values()) if fits else None
+
+    def _pools(self, found: Scorable) -> list[Pool] | None:
+        """The recorded verdicts beside their candidates, after some or all were graded again."""
+        rows: dict[tuple[str, str, int], tuple[int, VerdictRow]] = {}
+        fits = True
+        for number, row in enumerate(self._run.verdicts, 1):
+            if row.benchmark == self._name:
+                if (row.arm, row.task_id, row.index) in rows:
+                    self._add(difference(files.VERDICTS, f"row {number}", "", "one verdict", "its candidate's second"))
+                    fits = False
+                rows[row.arm, row.task_id, row.index] = number, row
+        expected = [
+            (spec, task, candidate)
+            for task in found.tasks
+            for spec, by_task in zip(self._specs, found.candidates, strict=True)
+            for candidate in by_task[task.id]
+        ]
+        keys = [(spec, task.id, candidate.index) for spec, task, candidate in expected]
+        for spec, task_id, index in keys:
+            if (spec, task_id, index) not in rows:
+                self._add(difference(files.VERDICTS, f"{spec} {task_id} {index}", "", "no row", "a candidate"))
+                fits = False
+        for key in rows.keys() - set(keys):
+            number = rows[key][0]
+            self._add(difference(files.VERDICTS, f"row {number}", "", f"a verdict on {key[1]}", "nothing to grade"))
+            fits = False
+        if not fits:
+            return None
+        if list(rows) != keys:
+            self._add(difference(files.VERDICTS, "", "", "in order", "out of order"))
+        self._regrade(
+            [
+                regrade.Graded(rows[key][1], rows[key][0], task, found.checks[task.id], candidate)
+                for key, (_, task, candidate) in zip(keys, expected, strict=True)
+                if self._chosen is None or rows[key][0] in self._chosen
+            ]
+        )
+        pools: list[Pool] = [{} for _ in self._specs]
+        for key, (spec, task, candidate) in zip(keys, expected, strict=True):
+            pool = pools[self._specs.index(spec)].setdefault(task.id, Graded([], []))
+            pool.candidates.append(candidate)
+            pool.verdicts.append(rows[key][1].verdict())
+        return pools
+
+    def _regrade(self, chosen: Sequence[regrade.Graded]) -> None:
+        recorded, here = self._run.manifest.sandbox.environment, self._grader.sandbox.environment()
+        done = regrade.regrade(chosen, self._grader, same_environment=recorded == here)
+        result = self._result
+        result.graded += len(chosen)
+        result.add(done.differences)
+        result.flips += done.flips
+        result.unstable += done.unstable
+        if done.other_texts:
+            result.notes.append(
+                f"{self._name}: the details of {len(done.other_texts)} verdicts are worded otherwise here, where the "
+                "sandbox is another one than the run's"
+            )
+
+    def _ranked(self, tasks: Sequence[Task], pools: Sequence[Pool]) -> list[dict[str, list[RankedTask]]] | None:
+        """The recorded rankings, after some or all were made again."""
+        board = self._run.board.board
+        rows: RankingRows = {}
+        fits = True
+        for number, row in enumerate(self._run.rankings, 1):
+            if row.benchmark == self._name:
+                if (row.arm, row.task_id, row.ranker) in rows:
+                    self._add(difference(files.RANKINGS, f"row {number}", "", "one ranking", "the second of its kind"))
+                    fits = False
+                rows[row.arm, row.task_id, row.ranker] = number, row
+        keys = [(spec, task.id, name) for task in tasks for spec in self._specs for name in board.all_rankers]
+        for key in keys:
+            if key not in rows:
+                self._add(difference(files.RANKINGS, " ".join(key), "", "no row", "a ranking"))
+                fits = False
+        for key in rows.keys() - set(keys):
+            self._add(difference(files.RANKINGS, f"row {rows[key][0]}", "", " ".join(key), "nothing to rank"))
+            fits = False
+        for plan, pool in zip(self._entry.plans, pools, strict=True):
+            ks = ks_of(board, plan, pool, tasks) if tasks else []
+            for task in tasks:
+                for name in board.all_rankers:
+                    key = plan.arm.spec, task.id, name
+                    if key not in rows:
+                        continue
+                    number, row = rows[key]
+                    if sorted(row.at_k) != ks or len(row.scores) != len(pool[task.id].verdicts):
+                        shape = f"{len(pool[task.id].verdicts)} scores, at k {ks}"
+                        self._add(difference(files.RANKINGS, f"row {number}", "", f"{len(row.scores)} scores", shape))
+                        fits = False
+        if not fits:
+            return None
+        if list(rows) != keys:
+            self._add(difference(files.RANKINGS, "", "", "in order", "out of order"))
+        self._rerank(tasks, pools, rows)
+        return [
+            {name: [rows[spec, task.id, name][1].ranked() for task in tasks] for name in board.all_rankers}
+            for spec in self._specs
+        ]
+
+    def _rerank(
+        self,
+        tasks: Sequence[Task],
+        pools: Sequence[Pool],
+        rows: RankingRows,
+    ) -> None:
+        board = self._run.board.board
+        usable = {
+            name: ranker
+            for name, ranker in self._loaded.rankers.items()
+            if name in self._run.manifest.rankers and ranker.version == self._run.manifest.rankers[name].version
+        }
+        failures: dict[str, str] = {}
+        touched = self._touched()
+        for name in board.all_rankers:
+            if name not in usable:
+                self._recompute(name, tasks, pools, rows)
+        for plan, pool in zip(self._entry.plans, pools, strict=True):
+            spec = plan.arm.spec
+            some = [task for task in tasks if touched is None or (spec, task.id) in touched]
+            if not some:
+                continue
+            try:
+                ranked = rank_pool(
+                    spec,
+                    pool,
+                    some,
+                    ks_of(board, plan, pool, tasks),
+                    usable,
+                    self._grader,
+                    seed=board.seed,
+                    progress=self._progress,
+                    failures=failures,
+                    k_left=partial(k_left, plan, self._entry.workload),
+                )
+            except SandboxError:
+                raise
+            except MachineError as error:
+                # A ranker needs what the candidates do not have.
+                self._add(difference(files.RANKINGS, f"{self._name}: {spec}", "", "rankings", str(error)))
+                continue
+            for name, made in ranked.items():
+                for task, one in zip(some, made, strict=True):
+                    number, row = rows[spec, task.id, name]
+                    again = RankingRow.of(self._name, spec, task.id, name, one)
+                    where = f"row {number} ({name} on {spec} {task.id})"
+                    self._result.add(compare(files.RANKINGS, where, row.dump(), again.dump()))
+                    self._result.ranked += 1
+        for name, why in failures.items():
+            self._add(difference(files.RANKINGS, f"{self._name}: {name}", "", "rankings", why))
+
+    def _recompute(
+        self,
+        name: str,
+        tasks: Sequence[Task],
+        pools: Sequence[Pool],
+        rows: RankingRows,
+    ) -> None:
+        """What can be told of a ranker that is not here: where its scores are pointwise, what they come to."""
+        why = self._loaded.missing.get(name, "another version is here than the run's")
+        part = self._run.manifest.rankers.get(name)
+        if part is None or not part.pointwise:
+            self._result.notes.append(f"{self._name}: {name}: its rankings were not checked: {why}")
+            return
+        self._result.notes.append(f"{self._name}: {name}: its scores were not made again: {why}")
+        for spec, pool in zip(self._specs, pools, strict=True):
+            for task in tasks:
+                number, row = rows[spec, task.id, name]
+                ks = sorted(row.at_k)
+                at_k = rank_score_at_ks(np.array(row.scores, np.float64), pool[task.id].passed, ks)
+                where = f"row {number} ({name} on {spec} {task.id})"
+                again = dict(zip(map(str, ks), at_k.tolist(), strict=True))
+                self._result.add(compare(files.RANKINGS, where, row.dump()["at_k"], again, "at_k"))
+
+    def _touched(self) -> set[tuple[str, str]] | None:
+        """The arms and tasks of which a verdict is graded again; None where all are."""
+        if self._chosen is None:
+            return None
+        rows = (self._run.verdicts[number - 1] for number in self._chosen)
+        return {(row.arm, row.task_id) for row in rows if row.benchmark == self._name}

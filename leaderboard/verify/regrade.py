@@ -1,0 +1,184 @@
+"""Grading recorded candidates again, and telling a changed verdict from one that the machine decides.
+
+Two verdicts may honestly differ:
+
+- where one of them is `timeout` or `memory`, and the program is near its limit: the recorded status must then come out
+  with limits four times (memory: twice) as large, as far as `ceilings` go, or as small, or the verdict was changed. It
+  is reported as a flip.
+- where the program is not deterministic: the recorded verdict must then come out in one of three gradings. It is
+  reported as unstable.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ...errors import SandboxError, UserError
+from ...records import Limits
+from ...sandbox import Job, Sandbox
+from .. import files
+from ..rows import VerdictRow
+from .differences import Difference, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...experiment.grading import Grader
+    from ...records import Candidate, ReferenceCheck, Task, Verdict
+    from ..board import LimitsTable
+
+NEAR_LIMIT: Final = frozenset({"timeout", "memory"})
+TIME_FACTOR: Final = 4.0
+MEMORY_FACTOR: Final = 2
+GRADINGS: Final = 3
+"""How often a program is run before its verdict counts as changed."""
+ENOUGH: Final = 100
+"""After so many differences no other program is run again: a run of ten thousand loops would take days."""
+
+
+class Graded(NamedTuple):
+    """One recorded verdict, and all that grades it anew."""
+
+    row: VerdictRow
+    place: int
+    task: Task
+    check: ReferenceCheck
+    candidate: Candidate
+
+
+class Regraded(NamedTuple):
+    """What grading anew found: what differs, what flips at a limit, what is not the same from run to run."""
+
+    differences: list[Difference]
+    flips: list[str]
+    unstable: list[str]
+    other_texts: list[str]
+
+
+def regrade(chosen: Sequence[Graded], grader: Grader, *, same_environment: bool) -> Regraded:
+    """Grade some candidates again and compare with their verdicts.
+
+    Args:
+        chosen: What to grade.
+        grader: Of a store that knows nothing.
+        same_environment: Whether the sandbox is what the run was graded in; the wording of details is another one's own
+            elsewhere (another Python), and then no difference.
+
+    Raises:
+        SandboxError: The sandbox fails here.
+    """
+    from ...experiment.grading import Program
+
+    found = Regraded([], [], [], [])
+    checks = {one.task.id: one.check for one in chosen}
+    verdicts = grader.grade([Program(one.task, one.candidate.program) for one in chosen], checks)
+    for one, verdict in zip(chosen, verdicts, strict=True):
+        _judge(one, verdict, grader.sandbox, found, same_environment)
+    return found
+
+
+def _judge(one: Graded, verdict: Verdict, sandbox: Sandbox, found: Regraded, same_environment: bool) -> None:
+    row = one.row
+    where = f"row {one.place} ({row.arm} sample {row.index} of {row.task_id})"
+    again = _row(one, verdict)
+    if again == row:
+        return
+    if again.status == row.status and not same_environment:
+        worded = again.model_copy(update={"detail": row.detail})
+        if worded == row:
+            found.other_texts.append(where)
+            return
+    is_near = again.status != row.status and NEAR_LIMIT & {again.status, row.status}
+    if len(found.differences) < ENOUGH and is_near:
+        if _flips(one, again.status, sandbox):
+            found.flips.append(f"{files.VERDICTS}: {where}: recorded {row.status}, found {again.status}")
+            return
+    elif len(found.differences) < ENOUGH and any(_row(one, _run(one, sandbox)) == row for _ in range(GRADINGS - 1)):
+        found.unstable.append(f"{files.VERDICTS}: {where}: recorded {row.status}, found {again.status} at first")
+        return
+    found.differences.extend(compare(files.VERDICTS, where, row.dump(), again.dump()))
+
+
+def _row(one: Graded, verdict: Verdict) -> VerdictRow:
+    return VerdictRow.of(one.row.benchmark, one.row.arm, one.candidate, verdict)
+
+
+def _flips(one: Graded, now: str, sandbox: Sandbox) -> bool:
+    """Whether limits somewhat larger or smaller give the recorded status."""
+    limits = sandbox.limits.resolve(one.check.cpu_s)
+    grow = now in NEAR_LIMIT
+    with Sandbox(sandbox.launcher, limits=_scaled(limits, grow), workers=1) as other:
+        return _run(one, other).status == one.row.status
+
+
+def _scaled(limits: Limits, grow: bool) -> Limits:
+    if grow:
+        return grown(limits, TIME_FACTOR, MEMORY_FACTOR)
+    return limits.model_copy(
+        update={
+            "cpu_s": (limits.cpu_s or 1.0) / TIME_FACTOR,
+            "wall_s": (limits.wall_s or 1.0) / TIME_FACTOR,
+            "memory_bytes": limits.memory_bytes // MEMORY_FACTOR,
+        }
+    )
+
+
+def _run(one: Graded, sandbox: Sandbox) -> Verdict:
+    ((_, verdict),) = sandbox.grade([Job(one.task, one.check, one.candidate.program)])
+    if verdict.status == "sandbox_error":
+        raise SandboxError(f"the sandbox failed on a program ({verdict.detail}); verify again, or choose another")
+    return verdict
+
+
+CEILINGS: Final = Limits(
+    cpu_s=60.0,
+    wall_s=300.0,
+    memory_bytes=4 << 30,
+    output_bytes=16 << 20,
+    processes=64,
+    open_files=1024,
+    file_bytes=256 << 20,
+)
+"""The most that a program of a run may use unless its verifier allows more.
+
+Sizes and counts are two to sixteen times what `records.Limits` has where a board says nothing. There a program gets
+half a second of processor time, or ten times what its reference solution took.
+"""
+
+OPTION: Final = "--allow-limits"
+
+
+def check_limits(table: LimitsTable) -> None:
+    """Refuse a board whose programs may use more than `CEILINGS`.
+
+    Raises:
+        UserError: It asks for more; the message names each limit with its ceiling, and the option.
+    """
+    asked = table.model_dump(exclude_none=True)
+    if "cpu_s" not in asked and "wall_s" in asked:
+        # As `Limits.resolve` has it: alone, seconds by the clock are those of the processor too.
+        asked["cpu_s"] = asked["wall_s"]
+    over = [
+        f"{name} = {value:g} (at most {getattr(CEILINGS, name):g})"
+        for name, value in asked.items()
+        if value > getattr(CEILINGS, name)
+    ]
+    if over:
+        raise UserError(
+            f"the run asks for more than a stranger's programs get here: {', '.join(over)}; nothing was run. "
+            f"Give {OPTION} to let it have that"
+        )
+
+
+def grown(limits: Limits, time: float, memory: int) -> Limits:
+    """Limits that are so many times as large in time and memory, as far as `CEILINGS` go."""
+    return limits.model_copy(
+        update={
+            name: min(value * factor, max(value, getattr(CEILINGS, name)))
+            for name, value, factor in (
+                ("cpu_s", limits.cpu_s or 1.0, time),
+                ("wall_s", limits.wall_s or 1.0, time),
+                ("memory_bytes", limits.memory_bytes, memory),
+            )
+        }
+    )

@@ -1,0 +1,191 @@
+"""Verifying a run without its weights: verdicts, rankings, and every number that follows from them."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from .. import files
+from ..manifest import ranker_part
+from ..report import report_of
+from ..results import results_of
+from .differences import compare, difference
+from .recheck import Loaded, Recheck, Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ...experiment.grading import Grader, Progress
+    from ...records import Plan
+    from ..results import Entry
+    from .differences import Difference
+    from .reading import Run
+
+Value = TypeVar("Value")
+
+CANNOT_CATCH: Final = (
+    "a run that was forged as a whole and hashed again: compare the run id with one that was published before",
+    "candidates that another model drew, or that were chosen among more: nothing here draws them again",
+    "timings, memory, hardware, packages and command line: they are claims of whoever ran it",
+)
+"""What no verification of the files alone can find out."""
+
+
+def verify(
+    run: Run,
+    entries: Sequence[Entry],
+    loaded: Loaded,
+    grader: Grader,
+    *,
+    sample: int | None,
+    seed: int,
+    progress: Progress,
+) -> Verification:
+    """Grade, rank and compute again, and compare with what the run says.
+
+    Args:
+        run: As read.
+        entries: The benchmarks of its board, planned here.
+        loaded: Its rankers.
+        grader: Of a store that knows nothing.
+        sample: How many verdicts to grade again, and by the same tasks rankings to make again; all where None.
+        seed: Chooses them.
+        progress: Is told how far it is.
+
+    Raises:
+        SandboxError: The sandbox fails here.
+    """
+    result = Verification([], verdicts=len(run.verdicts), rankings=len(run.rankings))
+    result.add(_manifest(run, entries, loaded))
+    result.add(loaded.differences)
+    result.add(_timings(run))
+    chosen = _sample(run, sample, seed)
+    sections = []
+    for entry in entries:
+        recheck = Recheck(run, entry, loaded, grader, chosen, progress, result)
+        section = _computed(recheck.section, f"what the rows of {entry.benchmark.name} say", result)
+        if section is not None:
+            sections.append(section)
+    names = {entry.benchmark.name for entry in entries}
+    for name, rows in (
+        (files.CANDIDATES, run.candidates),
+        (files.VERDICTS, run.verdicts),
+        (files.RANKINGS, run.rankings),
+    ):
+        result.add(
+            difference(name, f"row {number}", "benchmark", row.benchmark, "not in the board")
+            for number, row in enumerate(rows, 1)
+            if row.benchmark not in names
+        )
+    recomputed = None
+    if len(sections) == len(entries):
+        recomputed = _computed(lambda: results_of(run.board.board, sections), "scores", result)
+    if recomputed is not None:
+        result.numbers = _leaves(recomputed)
+        result.add(compare(files.RESULTS, "", run.results, recomputed))
+        result.add(_report(run.report, report_of(recomputed)))
+    else:
+        result.notes.append("results.json was not computed again, since rows are missing, too many or past computing")
+    return result
+
+
+def _computed(compute: Callable[[], Value], what: str, result: Verification) -> Value | None:
+    """What a computation gives; None where a stranger's numbers are past it, which is a difference then."""
+    try:
+        return compute()
+    except (ArithmeticError, ValueError, RecursionError) as error:
+        result.add([difference(files.RESULTS, "", "", what, f"{type(error).__name__}: {error}")])
+        return None
+
+
+def _sample(run: Run, sample: int | None, seed: int) -> set[int] | None:
+    """The numbers of the verdicts' rows to grade again; None for all."""
+    if sample is None or sample >= len(run.verdicts):
+        return None
+    return set(random.Random(seed).sample(range(1, len(run.verdicts) + 1), sample))
+
+
+def _manifest(run: Run, entries: Sequence[Entry], loaded: Loaded) -> list[Difference]:
+    """What a manifest says twice, or what can be looked up."""
+    manifest, board = run.manifest, run.board.board
+    recorded: dict[str, Any] = {
+        "name": manifest.name,
+        "seed": manifest.seed,
+        "benchmarks": [(part.benchmark, part.spec, part.content_hash) for part in manifest.benchmarks],
+        "models": [(part.benchmark, part.arm, part.model, part.precision, part.source) for part in manifest.models],
+        "sandbox.limits": manifest.sandbox.limits.model_dump(),
+        "sandbox.allow_shared": manifest.sandbox.allow_shared,
+        "sandbox.conformance": manifest.sandbox.conformance is not None,
+        "rankers": list(manifest.rankers),
+    }
+    files_of = [
+        {plan.arm.spec for plan in entry.plans if _names(plan) & set(table.samples)}
+        for entry, table in zip(entries, board.benchmarks, strict=True)
+    ]
+    recomputed: dict[str, Any] = {
+        "name": board.name,
+        "seed": board.seed,
+        "benchmarks": [(entry.benchmark.name, entry.spec, entry.benchmark.content_hash) for entry in entries],
+        "models": [
+            (
+                entry.benchmark.name,
+                plan.arm.spec,
+                plan.model,
+                plan.precision,
+                "files" if plan.arm.spec in recorded_files else "drawn",
+            )
+            for entry, recorded_files in zip(entries, files_of, strict=True)
+            for plan in entry.plans
+        ],
+        "sandbox.limits": board.sandbox.limits.limits().model_dump(),
+        "sandbox.allow_shared": board.sandbox.allow_shared,
+        "sandbox.conformance": board.sandbox.check,
+        "rankers": sorted(board.all_rankers),
+    }
+    found = list(compare(files.MANIFEST, "", recorded, recomputed))
+    if board.sandbox.launcher != "auto":
+        found += compare(files.MANIFEST, "", manifest.sandbox.launcher, board.sandbox.launcher, "sandbox.launcher")
+    for name, ranker in loaded.rankers.items():
+        part, here = manifest.rankers.get(name), ranker_part(ranker)
+        if part is not None and part.version == here.version:
+            kept = {"name", "version", "pointwise", "needs", "sha256"}
+            recorded_part, made = part.model_dump(include=kept), here.model_dump(include=kept)
+            found += compare(files.MANIFEST, "", recorded_part, made, f"rankers.{name}")
+    return found
+
+
+def _names(plan: Plan) -> set[str]:
+    """What an arm may be called where its files are named."""
+    spec, name = plan.arm.spec, plan.arm.name
+    return {spec, spec.rpartition(":")[0] or spec, name, f"{name}@{plan.precision}"}
+
+
+def _timings(run: Run) -> list[Difference]:
+    """Whether timings are of these verdicts; what they say nobody can know later."""
+    counts: dict[str, dict[str, int]] = {}
+    for row in run.verdicts:
+        by_task = counts.setdefault(f"{row.benchmark} {row.arm}", {})
+        by_task[row.task_id] = by_task.get(row.task_id, 0) + 1
+    recorded = {
+        f"{arm.benchmark} {arm.arm}": {task_id: len(rows) for task_id, rows in arm.verdicts.items()}
+        for arm in run.timings.arms
+    }
+    return list(compare(files.TIMINGS, "", recorded, counts, "verdicts"))
+
+
+def _report(recorded: str, recomputed: str) -> list[Difference]:
+    if recorded == recomputed:
+        return []
+    pairs = zip(recorded.splitlines(), recomputed.splitlines(), strict=False)
+    for number, (one, other) in enumerate(pairs, 1):
+        if one != other:
+            return [difference(files.REPORT, f"line {number}", "", one, other)]
+    return [difference(files.REPORT, "", "length", len(recorded), len(recomputed))]
+
+
+def _leaves(value: object) -> int:
+    if isinstance(value, dict):
+        return sum(map(_leaves, value.values()))
+    if isinstance(value, list):
+        return sum(map(_leaves, value))
+    return 1

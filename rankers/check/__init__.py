@@ -1,0 +1,1 @@
+"""Whether a ranker keeps the contract."""

@@ -1,0 +1,96 @@
+"""Small tasks with trusted candidates, generated tests and a scorer, on which any ranker can be tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...records import Candidate, Example, GeneratedTests, PublicTask, Usage
+from ..protocol import Likelihood
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FLOPS_PER_CHARACTER = 1e6
+
+
+class Toy(NamedTuple):
+    """A task as rankers see one, candidates for it, and what a model wrote as its tests."""
+
+    task: PublicTask
+    candidates: tuple[Candidate, ...]
+    tests: GeneratedTests
+
+
+def toys() -> tuple[Toy, ...]:
+    """A task that shows an example and has generated tests, and one that has neither."""
+    return _MIDDLE, _NEGATE
+
+
+class ToyScorer:
+    """A model of characters: what it finds likely follows from each of them alone."""
+
+    def score(self, texts: Sequence[tuple[str, str]]) -> list[Likelihood]:
+        """See `Scorer.score`."""
+        return [
+            Likelihood(logprobs := tuple(-0.1 - ord(character) % 7 / 2 for character in text), 1.0 + len(logprobs) % 5)
+            for _, text in texts
+        ]
+
+    def flops(self, texts: Sequence[tuple[str, str]]) -> float | None:
+        """See `Scorer.flops`."""
+        return _FLOPS_PER_CHARACTER * sum(len(prompt) + len(text) for prompt, text in texts)
+
+
+def _toy(task: PublicTask, bodies: Sequence[str], tests: GeneratedTests) -> Toy:
+    candidates = tuple(
+        Candidate(
+            task_id=task.id,
+            arm="toy",
+            index=index,
+            raw=body,
+            program=task.prompt + body,
+            seed=index,
+            finish_reason="stop",
+            prompt_tokens=len(task.prompt),
+            output_tokens=len(body),
+            logprobs=tuple(-0.05 - (ord(character) + index) % 11 / 4 for character in body),
+        )
+        for index, body in enumerate(bodies)
+    )
+    return Toy(task, candidates, tests)
+
+
+_MIDDLE = _toy(
+    PublicTask(
+        id="toy/middle",
+        prompt='def middle(a, b, c):\n    """The middle one of three.\n\n    >>> middle(1, 2, 3)\n    2\n    """\n',
+        entry_point="middle",
+        examples=(Example(call="middle(1, 2, 3)", expected="2"),),
+    ),
+    (
+        "    return sorted((a, b, c))[1]\n",
+        "    return a + b + c - max(a, b, c) - min(a, b, c)\n",
+        "    if a < b:\n        return max(a, min(b, c))\n    return max(b, min(a, c))\n",
+        "    return b\n",
+        "    return max(a, b, c)\n",
+        "    return (a + b + c) / 3\n",
+        "    # Looks it up.\n    return {1: 1, 2: 2}[b]\n",
+        "    raise NotImplementedError\n",
+        "    pass\n",
+        "    return sorted((a, b, c)[1\n",
+    ),
+    GeneratedTests(
+        samples=(
+            "middle(1, 2, 3) == 2\nassert middle(3, 1, 2) == 2\nassert middle(5, 5, 1) == 5\n",
+            "middle(2, 1, 3) == 2\nassert middle(1, 2, 3) == 3\nassert middle(4, 4, 4) == 4\n",
+            "middle(0, -1, 1) == 0\nassert middle(9, 8, 7) in (7, 8)\n",
+        ),
+        usage=Usage(prompt_tokens=90, output_tokens=120, prefill_flops=9e7, decode_flops=1.2e8, wall_s=0.1),
+    ),
+)
+
+_NEGATE = _toy(
+    PublicTask(id="toy/negate", prompt="def negate(x):\n", entry_point="negate"),
+    ("    return -x\n", "    return 0 - x\n", "    return x\n", "    return None\n", ""),
+    GeneratedTests(),
+)

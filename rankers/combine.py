@@ -1,0 +1,143 @@
+"""Rankers one after another: the next breaks the ties of the one before."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..records import Candidate, PublicTask, Ranking
+from .protocol import uses_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..records import Candidate, PublicTask
+    from .protocol import Context, Need, Ranker
+
+
+class Chain:
+    """The first ranker's order, with ties broken by the second, what is left by the third, and so on.
+
+    Each link is asked about all candidates, and no more once none are tied.
+    """
+
+    def __init__(self, links: Sequence[Ranker]) -> None:
+        self.links = tuple(links)
+        self.name = "+".join(link.name for link in links)
+        self.version = "+".join(link.version for link in links)
+        self.needs: frozenset[Need] = frozenset().union(*(link.needs for link in links))
+        self.uses: frozenset[Need] = frozenset().union(*(uses_of(link) for link in links))
+        self.pointwise = all(link.pointwise for link in links)
+
+    def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
+        """Score by place in the common order: the best tied group highest."""
+        keys: list[tuple[float, ...]] = [() for _ in candidates]
+        for link in self.links:
+            ranking = link.rank(task, candidates, context)
+            keys = [(*key, score) for key, score in zip(keys, ranking.scores, strict=True)]
+            if len(set(keys)) == len(keys):
+                break
+        places = {key: float(place) for place, key in enumerate(sorted(set(keys)))}
+        return Ranking(scores=tuple(places[key] for key in keys))
+
+
+PARAMETER = "dedupe"
+"""What any ranker may be given, beside its own parameters."""
+
+
+class Distinct:
+    """Ranks one candidate of each form, by another ranker; the others get its score.
+
+    Of a form, the one whose text comes first in alphabetical order stands for all.
+    """
+
+    pointwise = False
+
+    def __init__(self, ranker: Ranker) -> None:
+        self.links = (ranker,)
+        self.name = f"{ranker.name},{PARAMETER}=true"
+        self.version = ranker.version
+        self.needs: frozenset[Need] = ranker.needs
+        self.uses: frozenset[Need] = uses_of(ranker)
+
+    def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
+        """Score by the other ranker."""
+        forms = [form(candidate.program, task.entry_point) for candidate in candidates]
+        standing: dict[str, Candidate] = {}
+        for candidate, one in zip(candidates, forms, strict=True):
+            known = standing.get(one)
+            if known is None or (candidate.program, candidate.index) < (known.program, known.index):
+                standing[one] = candidate
+        ranking = self.links[0].rank(task, list(standing.values()), context)
+        score = dict(zip(standing, ranking.scores, strict=True))
+        return ranking.model_copy(update={"scores": tuple(score[one] for one in forms)})
+
+
+@lru_cache(maxsize=1 << 14)
+def form(program: str, entry_point: str) -> str:
+    """A text that two programs share where one is the other with its own names changed.
+
+    Comments, layout and strings that stand alone do not count. Names of attributes and keywords do, and those of all
+    that a program does not define itself. What does not parse is its own form.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(program)
+        own = _own_names(tree) - {entry_point}
+        _Renaming(own).visit(tree)
+        return ast.dump(tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return program
+
+
+def copies(programs: Sequence[str], entry_point: str) -> tuple[int, ...]:
+    """For each program, how many of all are of its form, itself among them."""
+    forms = [form(program, entry_point) for program in programs]
+    counts = Counter(forms)
+    return tuple(counts[one] for one in forms)
+
+
+def _own_names(tree: ast.AST) -> set[str]:
+    """Names that a program gives to what it defines, and that nothing but names refers to."""
+    bound: set[str] = set()
+    fixed: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)):
+            bound.add(node.name or "")
+        elif isinstance(node, ast.Attribute):
+            fixed.add(node.attr)
+        elif isinstance(node, ast.keyword) and node.arg:
+            fixed.add(node.arg)
+        elif isinstance(node, ast.alias):
+            fixed.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name:
+            fixed.add(node.name)
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            fixed.update(node.names)
+    return bound - fixed
+
+
+class _Renaming(ast.NodeTransformer):
+    """Numbers a program's own names in the order in which they appear, and drops strings that stand alone."""
+
+    def __init__(self, own: set[str]) -> None:
+        self._own = own
+        self._numbers: dict[str, str] = {}
+
+    def visit(self, node: ast.AST) -> ast.AST | None:
+        """Change one node, then those within."""
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            return None
+        for field in ("id", "arg", "name"):
+            name = getattr(node, field, None)
+            if isinstance(name, str) and name in self._own and not isinstance(node, (ast.keyword, ast.alias)):
+                setattr(node, field, self._numbers.setdefault(name, f"#{len(self._numbers)}"))
+        return self.generic_visit(node)

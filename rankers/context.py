@@ -1,0 +1,213 @@
+"""What rankers can be offered for an arm, beside the sandbox."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from ..errors import MachineError, UserError
+from ..records import GeneratedTests
+from .protocol import Context, Ranker, uses_of
+from .registry import origin
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping, Sequence
+
+    from ..estimators import IntArray
+    from ..records import Outcome, PublicTask, Ranking
+    from .protocol import Likelihood, Need, Runner, Scorer
+
+
+class Offers(NamedTuple):
+    """Tests that a model wrote, by task id, and a model that scores; None where there are none at all."""
+
+    tests: Mapping[str, GeneratedTests] | None = None
+    scorer: Scorer | None = None
+
+    def context(self, task_id: str, rng: random.Random, runner: Runner | None) -> Context:
+        """What there is for one task: no tests where nobody wrote any for it."""
+        tests = None if self.tests is None else self.tests.get(task_id, GeneratedTests())
+        return Context(rng, runner, tests=tests, scorer=self.scorer)
+
+
+_HOW_TO_HAVE: dict[Need, str] = {
+    "execution": "runs programs, and there is no sandbox at hand: choose one with --sandbox",
+    "tests": "goes by tests that a model wrote, and there are none: give them with --tests FILE; "
+    "`codebudget sample --tests` draws them",
+    "scorer": "asks a model how likely it finds texts, and there is none: name an arm with --scorer ARM",
+}
+
+
+def check_offered(ranker: Ranker, context: Context) -> None:
+    """Check that what a ranker needs beyond the candidates can be had.
+
+    Raises:
+        UserError: It cannot do without something that was not given.
+        MachineError: It runs programs, and there is no sandbox.
+    """
+    for need in sorted(ranker.needs & _HOW_TO_HAVE.keys()):
+        if not context.has(need):
+            kind = MachineError if need == "execution" else UserError
+            raise kind(f"{origin(ranker)} {_HOW_TO_HAVE[need]}")
+
+
+class Account:
+    """A context narrowed to what a ranker declared, which counts.
+
+    Raises:
+        UserError: The context lacks what the ranker cannot do without.
+        MachineError: It lacks a sandbox.
+    """
+
+    def __init__(self, ranker: Ranker, context: Context) -> None:
+        check_offered(ranker, context)
+        offered = {need for need in uses_of(ranker) if context.has(need)}
+        self._runner = RememberingRunner(context.runner) if "execution" in offered else None
+        self._scorer = RememberingScorer(context.scorer) if "scorer" in offered else None
+        self._tests = context.tests if "tests" in offered else None
+        self.context = Context(context.rng, self._runner, tests=self._tests, scorer=self._scorer)
+
+    def charge(self, ranking: Ranking, wall_s: float) -> Ranking:
+        """The ranking with what it cost, where making it took `wall_s` here.
+
+        Seconds are those that runs and scores took when they were made, not when they were remembered. FLOPs of scores
+        are None where the model's architecture is unknown.
+        """
+        used: dict[str, float | None] = {"prefill_flops": ranking.usage.prefill_flops or 0.0}
+        for part in (self._runner, self._scorer):
+            if part is not None:
+                wall_s += part.charged_s - part.waited_s
+        if self._scorer is not None:
+            flops = self._scorer.charged_flops
+            used["prefill_flops"] = None if flops is None else flops + (ranking.usage.prefill_flops or 0.0)
+        usage = ranking.usage.model_copy(
+            update={"decode_flops": ranking.usage.decode_flops or 0.0, "wall_s": wall_s} | used
+        )
+        tests_usage = self._tests.usage if self._tests is not None and self._tests.samples else None
+        executions = 0 if self._runner is None else self._runner.executions
+        return ranking.model_copy(update={"usage": usage, "tests_usage": tests_usage, "executions": executions})
+
+
+class _Table(NamedTuple):
+    """Values of some expressions: an array [programs, expressions], and the row of each program in it."""
+
+    place: dict[str, int]
+    values: IntArray
+
+
+class RememberingRunner:
+    """Hands to another runner what it has not been asked before, for one task, and counts what that cost.
+
+    It holds one outcome per distinct program and expression, and is to be dropped with its task. One may stand behind
+    another: the one in front is a ranker's own account, the one behind is shared, and an outcome that the shared one
+    already knows is still charged what it once took.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._known: dict[str, dict[str, Outcome]] = defaultdict(dict)
+        self._tables: dict[tuple[str, ...], _Table] = {}
+        self._numbers: dict[str, int] = {}
+        self.waited_s = 0.0
+        """Seconds spent in the runner behind."""
+
+    @property
+    def executions(self) -> int:
+        """Distinct programs run so far."""
+        return len(self._known)
+
+    @property
+    def charged_s(self) -> float:
+        """Seconds that getting all outcomes took, whenever that was."""
+        return sum(outcome.wall_s for row in self._known.values() for outcome in row.values())
+
+    def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
+        """See `Runner.evaluate`."""
+        unasked: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        distinct = tuple(dict.fromkeys(expressions))
+        for program in dict.fromkeys(programs):
+            known = self._known.get(program)
+            missing = distinct if known is None else tuple(e for e in distinct if e not in known)
+            if missing:
+                unasked[missing].append(program)
+        for missing, fresh in unasked.items():
+            start = time.perf_counter()
+            rows = self._runner.evaluate(task, fresh, missing)
+            self.waited_s += time.perf_counter() - start
+            for program, row in zip(fresh, rows, strict=True):
+                self._known[program].update(zip(missing, row, strict=True))
+        return [[self._known[program][expression] for expression in expressions] for program in programs]
+
+    def values(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> IntArray:
+        """See `Execution.values`."""
+        key = tuple(expressions)
+        table = self._tables.get(key) or _Table({}, np.empty((0, len(key)), np.int64))
+        fresh = [program for program in dict.fromkeys(programs) if program not in table.place]
+        if fresh:
+            rows = [[self._number(cell.value) for cell in row] for row in self.evaluate(task, fresh, expressions)]
+            values = np.concatenate([table.values, np.array(rows, np.int64).reshape(len(fresh), len(key))])
+            place = {program: row for row, program in enumerate([*table.place, *fresh])}
+            table = self._tables[key] = _Table(place, values)
+        return table.values[np.array([table.place[program] for program in programs], np.int64)]
+
+    def _number(self, value: str | None) -> int:
+        return -1 if value is None else self._numbers.setdefault(value, len(self._numbers))
+
+
+@runtime_checkable
+class _Timed(Protocol):
+    """Knows what scoring a text took when that was done, which may be long ago."""
+
+    def seconds(self, text: tuple[str, str]) -> float | None: ...
+
+
+class RememberingScorer:
+    """Hands to another scorer what it has not been asked before, and counts what that cost.
+
+    As with `RememberingRunner`, one in front of another is an account of its own: what the shared one already knows is
+    still charged.
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._known: dict[tuple[str, str], Likelihood] = {}
+        self._seconds: dict[tuple[str, str], float] = {}
+        self.waited_s = 0.0
+        """Seconds spent in the scorer behind."""
+
+    @property
+    def charged_flops(self) -> float | None:
+        """FLOPs of all that was asked; None where they cannot be known."""
+        return self._scorer.flops(list(self._known)) if self._known else 0.0
+
+    @property
+    def charged_s(self) -> float:
+        """Seconds that scoring all of it took, whenever that was."""
+        return sum(self._seconds.values())
+
+    def score(self, texts: Sequence[tuple[str, str]]) -> list[Likelihood]:
+        """See `Scorer.score`."""
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if fresh:
+            start = time.perf_counter()
+            found = self._scorer.score(fresh)
+            took = time.perf_counter() - start
+            self.waited_s += took
+            behind = self._scorer
+            for text, likelihood in zip(fresh, found, strict=True):
+                self._known[text] = likelihood
+                known = behind.seconds(text) if isinstance(behind, _Timed) else None
+                self._seconds[text] = took / len(fresh) if known is None else known
+        return [self._known[text] for text in texts]
+
+    def flops(self, texts: Sequence[tuple[str, str]]) -> float | None:
+        """See `Scorer.flops`."""
+        return self._scorer.flops(texts)
+
+    def seconds(self, text: tuple[str, str]) -> float | None:
+        """What scoring a text took; None where it was not asked for."""
+        return self._seconds.get(text)

@@ -1,0 +1,150 @@
+"""Generated tests from files: the texts in which a model was to write asserts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from .._util.bounded import SampleCount, encodable, is_number, quoted
+from .._util.outputs import check_output, write_rows
+from ..budgets.flops import decode_flops, prefill_flops
+from ..errors import MachineError, UserError
+from ..records import GeneratedTests, Usage
+from .assert_prompts import asserts_of_answer
+from .files import find_files, read_rows, task_id_of, texts_of
+from .prompting import prompt_of_task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from ..budgets.architecture import Architecture
+    from ..records import Candidate, Task
+    from .series import Series
+
+MAX_CHARACTERS: Final = 1 << 20
+"""Of one text."""
+
+_MOST = 1e30
+_COSTS = ("prompt_tokens", "output_tokens", "prefill_flops", "decode_flops", "wall_s")
+
+
+def read_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, GeneratedTests]:
+    """Texts of generated tests by task id, with what drawing them took where every row says it.
+
+    Rows are those of samples: one text as `completion`, or a list of them as `samples`. `prompt_tokens`,
+    `output_tokens`, `prefill_flops`, `decode_flops` and `wall_s` of a row are what its texts took.
+
+    Args:
+        patterns: Files, folders and globs; see `sample_files.find_files`.
+        tasks: The benchmark's tasks by their ids.
+
+    Raises:
+        UserError: A pattern means no file, a row is wrong, or a file is beyond a bound; the message names file and
+            line.
+    """
+    files = find_files(patterns)
+    count = SampleCount(files)
+    texts: dict[str, list[str]] = {}
+    costs: dict[str, list[dict[str, float | None]]] = {}
+    for path in files:
+        for number, row in read_rows(path):
+            task_id = task_id_of(row, tasks, path, number)
+            found = texts_of(row, path, number)[1]
+            count.add(len(found), path, number)
+            if any(len(text) > MAX_CHARACTERS for text in found):
+                raise UserError(f"{path}:{number}: a text of tests is longer than 1 MiB; cut it or leave it out")
+            texts.setdefault(task_id, []).extend(map(encodable, found))
+            costs.setdefault(task_id, []).append({name: _amount(row, name, path, number) for name in _COSTS})
+    return {
+        task_id: GeneratedTests(samples=tuple(samples), usage=_total(costs[task_id]))
+        for task_id, samples in texts.items()
+    }
+
+
+def _amount(row: Mapping[str, Any], name: str, path: Path, number: int) -> float | None:
+    value = row.get(name)
+    if value is None:
+        return None
+    if not is_number(value) or not 0 <= value <= _MOST:
+        raise UserError(f"{path}:{number}: {name} is {quoted(value)}; write a number from 0 to 1e30 or leave it out")
+    return float(value)
+
+
+def _total(rows: Sequence[Mapping[str, float | None]]) -> Usage:
+    sums: dict[str, float] = {}
+    for name in _COSTS:
+        amounts = [amount for row in rows if (amount := row[name]) is not None]
+        if len(amounts) == len(rows):
+            sums[name] = sum(amounts)
+    return Usage.model_validate(sums)
+
+
+ENDINGS: Final = (".jsonl", ".jsonl.gz")
+
+
+def check_tests_file(path: Path) -> None:
+    """Refuse a file that would not say what it is, or that lies behind a link or is none.
+
+    Raises:
+        UserError: its name ends in none of `ENDINGS`; or as `check_output`.
+    """
+    if not path.name.endswith(ENDINGS):
+        raise UserError(f"{path}: a file of tests ends in {' or '.join(ENDINGS)}; name one like tests.jsonl")
+    check_output(path)
+
+
+def rows_of_tests(
+    tasks: Sequence[Task], series: Series, texts: Sequence[Candidate], architecture: Architecture | None
+) -> Iterator[dict[str, Any]]:
+    """The rows of an arm's texts of tests.
+
+    Each row has what its text took, so that the sum over a task's rows is what drawing all of them took: the prompt is
+    read once per task, which its first row is charged. FLOPs are left out where they cannot be known.
+
+    Args:
+        tasks: Of one benchmark.
+        series: What made the texts.
+        texts: As they were drawn; a chat answer becomes what continues `assert `.
+        architecture: What FLOPs are counted by.
+    """
+    settings, usage = series.origin.settings, series.tally.usage
+    by_id = {task.id: task for task in tasks}
+    seconds = None if usage.wall_s is None or not series.tally.samples else usage.wall_s / series.tally.samples
+    charged: set[str] = set()
+    for text in texts:
+        prompt = prompt_of_task(by_id[text.task_id], settings)
+        row: dict[str, Any] = {
+            "task_id": text.task_id,
+            "prompt": prompt if isinstance(prompt, str) else prompt[-1].content,
+            "completion": asserts_of_answer(text.raw) if settings.is_chat else text.raw,
+            "index": text.index,
+            "seed": text.seed,
+            "finish_reason": text.finish_reason,
+            "model": series.model,
+            "precision": series.precision,
+        }
+        read, drawn = text.prompt_tokens, text.output_tokens
+        if read is not None and drawn is not None:
+            first = text.task_id not in charged
+            charged.add(text.task_id)
+            row |= {"prompt_tokens": read if first else 0, "output_tokens": drawn}
+            if architecture is not None:
+                row["prefill_flops"] = prefill_flops(architecture, read) if first else 0
+                row["decode_flops"] = decode_flops(architecture, read, drawn)
+        yield row if seconds is None else row | {"wall_s": seconds}
+
+
+def write_test_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows to a file, which takes its place when it is complete; returns their number.
+
+    Raises:
+        UserError: as `check_tests_file`.
+        MachineError: the file cannot be written.
+    """
+    check_tests_file(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with --out FILE") from None
+    return write_rows(path, rows)

@@ -1,0 +1,335 @@
+"""What made a set of samples: what keys each of them in the store, and what drawing them took."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pydantic import ValidationError
+
+from .._util.hashing import key_of
+from ..budgets.flops import decode_flops, prefill_flops
+from ..errors import UserError
+from ..records import Record, Usage
+from .engine import Description  # noqa: TC001 (pydantic reads it)
+from .prompting import Settings, prompt_key, prompt_of_task, sampling_of_task
+from .store import DRAWN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..budgets.architecture import Architecture
+    from ..records import Task
+    from .engine import Generation, Prompt, Sampling
+    from .stopping import Meter
+    from .store import Store
+
+KIND: Final = DRAWN
+"""The kind of the store's records that hold a `Series`."""
+
+SEED_BITS: Final = 53
+"""Whole numbers up to this size survive every JSON on the way to a server."""
+
+
+class Origin(Record):
+    """What decides an arm's samples of every task, but for their index.
+
+    `seed` is the run's; None at temperature 0, where a task has one sample whatever the seed.
+    """
+
+    description: Description
+    settings: Settings
+    seed: int | None
+
+
+class Tally(Record):
+    """What drawing took in all sessions together; `prompts` counts prefills, one per task and session."""
+
+    samples: int = 0
+    prompts: int = 0
+    sessions: int = 0
+    usage: Usage = Usage()
+
+    def per_task(self, k: int) -> Usage:
+        """Seconds and dollars that k samples of a task take in the mean, and the peak memory."""
+
+        def share(total: float | None) -> float | None:
+            return None if total is None or not self.samples else total / self.samples * k
+
+        usage = self.usage
+        return Usage(
+            wall_s=share(usage.wall_s),
+            busy_s=share(usage.busy_s),
+            usd=share(usage.usd),
+            peak_memory_bytes=usage.peak_memory_bytes,
+        )
+
+
+class Series(Record):
+    """An origin's samples of one benchmark, as the store lists them."""
+
+    model: str
+    precision: str
+    benchmark: str
+    origin: Origin
+    tally: Tally = Tally()
+
+    @property
+    def key(self) -> str:
+        """The key of the store's record."""
+        return key_of(KIND, self.model, self.precision, self.benchmark, self.origin.model_dump_json())
+
+
+class TaskKeys(NamedTuple):
+    """A task under an origin: what the engine is given, and what the samples' keys begin with."""
+
+    task: Task
+    prompt: Prompt
+    sampling: Sampling
+    prefix: str
+
+    def key(self, index: int) -> str:
+        """The key of sample `index`."""
+        return f"{self.prefix}{index}"
+
+
+def keys_of_task(task: Task, origin: Origin) -> TaskKeys:
+    """How a task's samples are drawn and kept under an origin.
+
+    A sample's key is the SHA-256 over the engine's description (name, version, model, revision, precision, device), the
+    prompt, the sampling parameters, the run's seed and the task's id; then its index. How many samples are asked for is
+    no part of it.
+    """
+    prompt = prompt_of_task(task, origin.settings)
+    sampling = sampling_of_task(task, origin.settings)
+    digest = key_of(
+        "candidate",
+        origin.description.model_dump_json(),
+        sampling.model_dump_json(),
+        origin.seed,
+        task.id,
+        *prompt_key(prompt),
+    )
+    return TaskKeys(task, prompt, sampling, f"{digest}/")
+
+
+def sample_seed(run_seed: int | None, task_id: str, prompt: Prompt, index: int) -> int:
+    """The seed of sample `index` of a task: the first 53 bits of a SHA-256 over all that is named here.
+
+    It depends neither on how many samples are asked for nor on what else is drawn. A greedy arm (`run_seed` None) has
+    seeds too, since engines take one; they decide nothing there.
+    """
+    digest = key_of("seed", run_seed, task_id, *prompt_key(prompt), index)
+    return int(digest[:16], 16) >> (64 - SEED_BITS)
+
+
+def stored_series(store: Store) -> Iterator[Series]:
+    """All series that the store has."""
+    for value in store.all_records(KIND).values():
+        yield _series(store, value)
+
+
+def stored_tally(store: Store, series: Series) -> Tally:
+    """What drawing a series has taken so far."""
+    found: dict[str, Any] = store.records(KIND, [series.key])
+    return _series(store, found[series.key]).tally if found else Tally()
+
+
+def _series(store: Store, value: Any) -> Series:
+    """What a record of the store says, which may be of anybody's making."""
+    try:
+        return Series.model_validate(value)
+    except ValidationError as error:
+        why = str(error).splitlines()[0]
+        raise UserError(
+            f"{store.path} is damaged (what made its samples cannot be read: {why}); move it away, or name another "
+            "store with --store FILE"
+        ) from None
+
+
+_SUMS = ("prompt_tokens", "output_tokens", "prefill_flops", "decode_flops", "wall_s", "busy_s", "usd")
+
+
+class Counts(NamedTuple):
+    """A session so far; token counts, FLOPs and dollars are None where they cannot be known of every sample."""
+
+    samples: int
+    prompts: int
+    prompt_tokens: int | None
+    output_tokens: int | None
+    prefill_flops: int | None
+    decode_flops: int | None
+    usd: float | None
+    wall_s: float
+    busy_s: float
+    peak_bytes: int | None
+
+
+class Counter:
+    """Counts a session.
+
+    Args:
+        series: What is drawn, with what earlier sessions took.
+        architecture: What FLOPs are counted by.
+        usd: Dollars of (prompt tokens, output tokens, seconds).
+        meter: The whole run's, told of every sample.
+    """
+
+    def __init__(
+        self,
+        series: Series,
+        architecture: Architecture | None,
+        usd: Callable[[int, int, float], float] | None,
+        meter: Meter,
+    ) -> None:
+        self._series = series
+        self._architecture = architecture
+        self._usd = usd
+        self._meter = meter
+        self._peak = PeakMemory(series.origin.description.device, series.tally.usage.peak_memory_bytes)
+        self._prefilled: set[str] = set()
+        self._samples = self._prompt_tokens = self._output_tokens = 0
+        self._prefill_flops = self._decode_flops = 0
+        self._dollars = self._busy_s = 0.0
+        self._is_counted = True
+        self._since = time.monotonic()
+
+    def timed(self, finished: Iterator[tuple[int, Generation]]) -> Iterator[tuple[int, Generation]]:
+        """What an engine yields, with the time that it took counted as busy."""
+        while True:
+            start = time.monotonic()
+            item = next(finished, None)
+            self._busy_s += time.monotonic() - start
+            if item is None:
+                return
+            yield item
+
+    def add(self, keys: TaskKeys, generation: Generation) -> Counts:
+        """Count a sample; the session with it.
+
+        Raises:
+            UserError: the meter's limit is on something that is not known of it.
+        """
+        self._samples += 1
+        self._peak.look()
+        prompt, output = generation.prompt_tokens, generation.output_tokens
+        is_first = keys.prefix not in self._prefilled
+        self._prefilled.add(keys.prefix)
+        flops = usd = None
+        if prompt is None or output is None:
+            self._is_counted = False
+        else:
+            prefilled = prompt if is_first else 0
+            self._prompt_tokens += prefilled
+            self._output_tokens += output
+            if self._architecture is not None:
+                prefill = prefill_flops(self._architecture, prefilled)
+                decode = decode_flops(self._architecture, prompt, output)
+                self._prefill_flops += prefill
+                self._decode_flops += decode
+                flops = float(prefill + decode)
+            if self._usd is not None:
+                total = self._usd(self._prompt_tokens, self._output_tokens, time.monotonic() - self._since)
+                usd, self._dollars = total - self._dollars, total
+        self._meter.add(flops=flops, output_tokens=output, usd=usd)
+        return self.counts()
+
+    def counts(self) -> Counts:
+        """The session so far."""
+        has_tokens = self._is_counted
+        has_flops = has_tokens and self._architecture is not None
+        return Counts(
+            samples=self._samples,
+            prompts=len(self._prefilled),
+            prompt_tokens=self._prompt_tokens if has_tokens else None,
+            output_tokens=self._output_tokens if has_tokens else None,
+            prefill_flops=self._prefill_flops if has_flops else None,
+            decode_flops=self._decode_flops if has_flops else None,
+            usd=self._dollars if has_tokens and self._usd is not None else None,
+            wall_s=time.monotonic() - self._since,
+            busy_s=self._busy_s,
+            peak_bytes=self._peak.bytes,
+        )
+
+    def series_with(self, counts: Counts) -> Series:
+        """The series with what earlier sessions and this one took; what one does not know, the sum does not."""
+        before = self._series.tally
+        usage: dict[str, float | None] = {}
+        for field in _SUMS:
+            took, earlier = getattr(counts, field), getattr(before.usage, field)
+            if before.sessions and (took is None or earlier is None):
+                usage[field] = None
+            else:
+                usage[field] = took if not before.sessions else took + earlier
+        tally = Tally(
+            samples=before.samples + counts.samples,
+            prompts=before.prompts + counts.prompts,
+            sessions=before.sessions + 1,
+            usage=Usage.model_validate(usage | {"peak_memory_bytes": counts.peak_bytes}),
+        )
+        return self._series.model_copy(update={"tally": tally})
+
+
+_DEVICE_EVERY_S = 5.0
+_PROCESSES_EVERY_S = 0.2
+
+
+class PeakMemory:
+    """The most memory seen in use, over the looks taken.
+
+    On a CPU it is what this process and its children hold. On an NVIDIA device it is what is in use there, other
+    programs' share included. None where the model runs elsewhere.
+
+    Args:
+        device: As `Description.device` has it: starts with `cpu` or `cuda`.
+        earlier: What an earlier session saw.
+    """
+
+    def __init__(self, device: str, earlier: int | None = None) -> None:
+        self.bytes = earlier
+        self._device = device
+        self._next = 0.0
+
+    def look(self) -> None:
+        """Take a look, unless the last one was a moment ago."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        if self._device.startswith("cpu"):
+            seen, self._next = _resident_bytes(), now + _PROCESSES_EVERY_S
+        elif self._device.startswith("cuda"):
+            seen, self._next = _device_bytes(), now + _DEVICE_EVERY_S
+        else:
+            return
+        if seen is not None:
+            self.bytes = max(seen, self.bytes or 0)
+
+
+def _resident_bytes() -> int | None:
+    """What this process and those that it started hold; None where the system does not say."""
+    total, waiting = 0, [os.getpid()]
+    while waiting:
+        process = Path(f"/proc/{waiting.pop()}")
+        try:
+            total += int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            for thread in (process / "task").iterdir():
+                waiting += map(int, (thread / "children").read_text().split())
+        except (OSError, ValueError, IndexError):
+            continue
+    return total or None
+
+
+def _device_bytes() -> int | None:
+    """What is in use on the visible NVIDIA devices, on the fullest of them: plans count bytes per device."""
+    command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible:
+        command.append(f"--id={visible}")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+        return max(int(line) for line in done.stdout.split()) << 20
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
