@@ -318,7 +318,8 @@ def score_rankers(
         RankerError: A ranker failed, and `strict`, or all of them did.
         SandboxError: The sandbox failed so that nothing can be scored or ranked.
     """
-    _check(rankers, offers, grader, seed)
+    for ranker in rankers.values():
+        check_offered(ranker, offers.kinds | {"execution"})
     graded = grade_arms(benchmark, [Wanted(SPEC, 1, candidates)], grader, allow_shared=allow_shared)
     (pool,), warnings = graded.pools, list(graded.warnings)
     counts = np.array([len(pool[task.id].verdicts) for task in graded.tasks], np.int64)
@@ -374,7 +375,8 @@ def rank_untested(
         RankerError: A ranker failed.
         SandboxError: The sandbox failed.
     """
-    _check(rankers, offers, grader, seed)
+    for ranker in rankers.values():
+        check_offered(ranker, offers.kinds | {"execution"})
     by_task: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         by_task.setdefault(candidate.task_id, []).append(candidate)
@@ -389,11 +391,6 @@ def rank_untested(
             rows += _rows(task, name, ranking.scores, mine)
         progress(f"ranking {SPEC}", done, len(tasks))
     return rows
-
-
-def _check(rankers: Mapping[str, Ranker], offers: Offers, grader: Grader, seed: int) -> None:
-    for ranker in rankers.values():
-        check_offered(ranker, offers.context("", random.Random(seed), grader))
 
 
 def _result(rows: Sequence[RankedTask], ks: Sequence[int], seed: int) -> RankerResult:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..estimators import FloatArray, IntArray
     from ..records import Candidate, PublicTask
-    from .protocol import Context
+    from .context import Context
 
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\n```")
 """Where a text of tests ends (Chen et al. 2022, "CodeT", appendix A), and where a fence of a chat answer does."""

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from ..estimators import FloatArray
     from .agreement import Executions
-    from .protocol import Context, Need
+    from .context import Context
+    from .protocol import Need
 
 
 class _ByTests(ABC):

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..records import Candidate, PublicTask
-    from .protocol import Context, Need, Ranker
+    from .context import Context
+    from .protocol import Need, Ranker
 
 
 class Chain:

@@ -1,4 +1,4 @@
-"""What rankers can be offered for an arm, beside the sandbox."""
+"""Everything a ranker is offered on a task, and the account of what it uses."""
 
 from __future__ import annotations
 
@@ -10,16 +10,83 @@ import numpy as np
 
 from ..errors import MachineError, UserError
 from ..records import GeneratedTests
-from .protocol import Context, Ranker, uses_of
+from .protocol import Ranker, uses_of
 from .registry import origin
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from ..estimators import IntArray
     from ..records import Outcome, PublicTask, Ranking
-    from .protocol import Likelihood, Need, Runner, Scorer
+    from .protocol import Execution, Likelihood, Need, Runner, Scorer
+
+
+class Context:
+    """What a ranker may use on one task: a seeded random generator, and what it declared.
+
+    Whoever ranks makes one per task and offers what there is; a ranker is handed a narrowed one.
+    """
+
+    def __init__(
+        self,
+        rng: random.Random,
+        runner: Execution | None = None,
+        *,
+        tests: GeneratedTests | None = None,
+        scorer: Scorer | None = None,
+    ) -> None:
+        self.rng = rng
+        self._offers: Mapping[Need, object | None] = {"execution": runner, "tests": tests, "scorer": scorer}
+        self._runner, self._tests, self._scorer = runner, tests, scorer
+
+    @property
+    def runner(self) -> Execution:
+        """The sandbox.
+
+        Raises:
+            UserError: None was offered, because the ranker did not declare `execution`.
+        """
+        if self._runner is None:
+            raise _undeclared("a runner", "execution")
+        return self._runner
+
+    @property
+    def tests(self) -> GeneratedTests:
+        """Tests that a model wrote; it may have written none for this task.
+
+        Raises:
+            UserError: None were offered, because the ranker did not declare `tests`.
+        """
+        if self._tests is None:
+            raise _undeclared("generated tests", "tests")
+        return self._tests
+
+    @property
+    def scorer(self) -> Scorer:
+        """A model that scores texts.
+
+        Raises:
+            UserError: None was offered, because the ranker did not declare `scorer`.
+        """
+        if self._scorer is None:
+            raise _undeclared("a scorer", "scorer")
+        return self._scorer
+
+    @property
+    def offered(self) -> frozenset[Need]:
+        """Everything that can be had here; `logprobs` are the candidates' own."""
+        return frozenset(need for need, offer in self._offers.items() if offer is not None)
+
+    def has(self, need: Need) -> bool:
+        """Whether this can be had; `logprobs` are the candidates' own."""
+        return need in self.offered
+
+
+def _undeclared(what: str, need: Need) -> UserError:
+    return UserError(
+        f"the ranker asks for {what} without declaring it: put needs = frozenset({{{need!r}}}) on its class"
+    )
 
 
 class Offers(NamedTuple):
@@ -28,7 +95,13 @@ class Offers(NamedTuple):
     tests: Mapping[str, GeneratedTests] | None = None
     scorer: Scorer | None = None
 
-    def context(self, task_id: str, rng: random.Random, runner: Runner | None) -> Context:
+    @property
+    def kinds(self) -> frozenset[Need]:
+        """The needs that these meet."""
+        known: dict[Need, object | None] = {"tests": self.tests, "scorer": self.scorer}
+        return frozenset(need for need, offer in known.items() if offer is not None)
+
+    def context(self, task_id: str, rng: random.Random, runner: Execution | None) -> Context:
         """What there is for one task: no tests where nobody wrote any for it."""
         tests = None if self.tests is None else self.tests.get(task_id, GeneratedTests())
         return Context(rng, runner, tests=tests, scorer=self.scorer)
@@ -42,7 +115,7 @@ _HOW_TO_HAVE: dict[Need, str] = {
 }
 
 
-def check_offered(ranker: Ranker, context: Context) -> None:
+def check_offered(ranker: Ranker, offered: Collection[Need]) -> None:
     """Check that what a ranker needs beyond the candidates can be had.
 
     Raises:
@@ -50,7 +123,7 @@ def check_offered(ranker: Ranker, context: Context) -> None:
         MachineError: It runs programs, and there is no sandbox.
     """
     for need in sorted(ranker.needs & _HOW_TO_HAVE.keys()):
-        if not context.has(need):
+        if need not in offered:
             kind = MachineError if need == "execution" else UserError
             raise kind(f"{origin(ranker)} {_HOW_TO_HAVE[need]}")
 
@@ -64,7 +137,7 @@ class Account:
     """
 
     def __init__(self, ranker: Ranker, context: Context) -> None:
-        check_offered(ranker, context)
+        check_offered(ranker, context.offered)
         offered = {need for need in uses_of(ranker) if context.has(need)}
         self._runner = RememberingRunner(context.runner) if "execution" in offered else None
         self._scorer = RememberingScorer(context.scorer) if "scorer" in offered else None

@@ -18,7 +18,8 @@ from .simple import Examples
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .protocol import Context, Need
+    from .context import Context
+    from .protocol import Need
 
 _MOST_CALLS = 100
 _DIGITS = 9

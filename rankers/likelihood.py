@@ -13,7 +13,8 @@ from .code import bare_completion, is_degenerate, renamed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .protocol import Context, Need
+    from .context import Context
+    from .protocol import Need
 
 LEAST = -1e6
 """The score of what has no likelihood: below that of any text a model would draw."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
-from ..errors import UserError
-from .context import RememberingRunner
-
 if TYPE_CHECKING:
-    import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ..estimators import IntArray
-    from ..records import Candidate, GeneratedTests, Outcome, PublicTask, Ranking
+    from ..records import Candidate, Outcome, PublicTask, Ranking
+    from .context import Context
 
 Need = Literal["execution", "tests", "logprobs", "scorer"]
 """What a ranker can declare that it uses beyond the task and the texts of its candidates.
@@ -82,70 +79,6 @@ class Scorer(Protocol):
     def flops(self, texts: Sequence[tuple[str, str]]) -> float | None:
         """The FLOPs that scoring these takes; None where the model's architecture is unknown."""
         ...
-
-
-class Context:
-    """What a ranker may use on one task: a seeded random generator, and what it declared.
-
-    Whoever ranks makes one per task and offers what there is; a ranker is handed a narrowed one.
-    """
-
-    def __init__(
-        self,
-        rng: random.Random,
-        runner: Runner | None = None,
-        *,
-        tests: GeneratedTests | None = None,
-        scorer: Scorer | None = None,
-    ) -> None:
-        self.rng = rng
-        self._offers: Mapping[Need, object | None] = {"execution": runner, "tests": tests, "scorer": scorer}
-        self._runner, self._tests, self._scorer = runner, tests, scorer
-
-    @property
-    def runner(self) -> Execution:
-        """The sandbox.
-
-        Raises:
-            UserError: None was offered, because the ranker did not declare `execution`.
-        """
-        if self._runner is None:
-            raise _undeclared("a runner", "execution")
-        if not isinstance(self._runner, RememberingRunner):
-            self._runner = RememberingRunner(self._runner)
-        return self._runner
-
-    @property
-    def tests(self) -> GeneratedTests:
-        """Tests that a model wrote; it may have written none for this task.
-
-        Raises:
-            UserError: None were offered, because the ranker did not declare `tests`.
-        """
-        if self._tests is None:
-            raise _undeclared("generated tests", "tests")
-        return self._tests
-
-    @property
-    def scorer(self) -> Scorer:
-        """A model that scores texts.
-
-        Raises:
-            UserError: None was offered, because the ranker did not declare `scorer`.
-        """
-        if self._scorer is None:
-            raise _undeclared("a scorer", "scorer")
-        return self._scorer
-
-    def has(self, need: Need) -> bool:
-        """Whether this can be had; `logprobs` are the candidates' own."""
-        return self._offers.get(need) is not None
-
-
-def _undeclared(what: str, need: Need) -> UserError:
-    return UserError(
-        f"the ranker asks for {what} without declaring it: put needs = frozenset({{{need!r}}}) on its class"
-    )
 
 
 @runtime_checkable

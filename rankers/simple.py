@@ -13,7 +13,8 @@ from .code import code_characters
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .protocol import Context, Need
+    from .context import Context
+    from .protocol import Need
 
 
 class Random:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from codebudget.rankers import Context
+from codebudget.rankers import Context, RememberingRunner
 from codebudget.records import Candidate, Example, Limits, Outcome, PublicTask
 from codebudget.sandbox import Sandbox, choose_launcher
 
@@ -36,7 +36,7 @@ def runner() -> TrustingRunner:
 
 @pytest.fixture
 def context(runner: TrustingRunner) -> Context:
-    return Context(random.Random(0), runner)
+    return Context(random.Random(0), RememberingRunner(runner))
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ class Slow:
 
 
 def offered(runner=None, *, tests=None, scorer=None):
+    runner = None if runner is None else RememberingRunner(runner)
     return Context(random.Random(0), runner, tests=tests, scorer=scorer)
 
 
@@ -44,7 +45,7 @@ def test_reading_costs_no_flops(task, pool, runner):
 
 def test_runs_are_charged_also_where_another_ranker_made_them(task, pool, runner):
     shared = RememberingRunner(Slow(runner))
-    context = offered(shared)
+    context = Context(random.Random(0), shared)
     first = ranking("examples", task, pool(DOUBLE, TIMES, DOUBLE), context)
     ran = len(runner.ran)
     again = ranking("examples", task, pool(DOUBLE, TIMES, DOUBLE), context)
@@ -94,13 +95,13 @@ def test_flops_that_cannot_be_known_are_none(task, pool):
 )
 def test_what_is_missing_is_said_before_anything_runs(name, kind, message):
     with pytest.raises(kind, match=message):
-        check_offered(load_ranker(name), offered())
+        check_offered(load_ranker(name), offered().offered)
 
 
 def test_tests_are_asked_for_by_their_option(runner):
     with pytest.raises(UserError, match="--tests FILE; `codebudget sample --tests` draws them"):
-        check_offered(load_ranker("codet"), offered(runner))
-    check_offered(load_ranker("executability"), offered(runner))
+        check_offered(load_ranker("codet"), offered(runner).offered)
+    check_offered(load_ranker("executability"), offered(runner).offered)
 
 
 def test_a_ranker_is_offered_no_more_than_it_declared(task, pool, runner):

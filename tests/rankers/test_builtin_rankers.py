@@ -4,7 +4,7 @@ import itertools
 import random
 
 import pytest
-from codebudget.rankers import Context, load_ranker
+from codebudget.rankers import Context, RememberingRunner, load_ranker
 from codebudget.rankers.code import code_characters
 
 DOUBLE = "def double(x):\n    return x + x\n"
@@ -40,7 +40,7 @@ class TestAll:
 
     def test_is_deterministic(self, name, task, context, pool, runner):
         candidates = pool(DOUBLE, SQUARE, FAILS_ON_3)
-        again = Context(random.Random(0), runner)
+        again = Context(random.Random(0), RememberingRunner(runner))
         assert scores(name, task, candidates, context) == scores(name, task, candidates, again)
 
 

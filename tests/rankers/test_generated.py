@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from codebudget.rankers import Context, RankedPool, load_ranker
+from codebudget.rankers import Context, RankedPool, RememberingRunner, load_ranker
 from codebudget.records import Candidate, GeneratedTests, PublicTask
 
 TASK = PublicTask(id="t", prompt="def double(x):\n", entry_point="double")
@@ -53,7 +53,7 @@ def pool(*programs):
 @pytest.fixture
 def rank(sandbox):
     def run(name, *programs, tests=TESTS):
-        context = Context(random.Random(0), sandbox, tests=tests)
+        context = Context(random.Random(0), RememberingRunner(sandbox), tests=tests)
         return RankedPool(load_ranker(name), TASK, pool(*programs), context).ranking
 
     return run

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 from codebudget.errors import MachineError, SandboxError, UndefinedEstimateError, UserError
-from codebudget.rankers import Context, RankedPool, load_ranker, score_task
+from codebudget.rankers import Context, RankedPool, RememberingRunner, load_ranker, score_task
 from codebudget.records import Ranking, Usage
 
 DOUBLE = "def double(x):\n    return x + x\n"
@@ -140,7 +140,7 @@ def test_a_failing_sandbox_is_the_machines_fault(task, pool):
         def evaluate(self, task, programs, expressions):
             raise SandboxError("gone")
 
-    dead = Context(random.Random(0), Dead())
+    dead = Context(random.Random(0), RememberingRunner(Dead()))
     with pytest.raises(SandboxError):
         score_task(load_ranker("examples"), task, pool(DOUBLE), np.array([True]), 1, dead, seed=0)
 
