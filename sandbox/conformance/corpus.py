@@ -1,4 +1,4 @@
-"""The attacks and benign controls under `tests/attacks/<group>/<name>/`, as they ship with the package.
+"""The attacks and benign controls under `sandbox/attacks/<group>/<name>/`, as they ship with the package.
 
 `attack.py` is the program; in it `@CANARY@` and the other placeholders of `examiner` stand for things of the host that
 it goes after. `expect.toml` is an `Expectation`. A program that gets out of its box says so by raising
@@ -87,7 +87,7 @@ def corpus() -> tuple[Attack, ...]:
     Raises:
         MachineError: the installation lacks them, or one is malformed.
     """
-    groups = resources.files(__package__.partition(".")[0]) / "tests" / "attacks"
+    groups = resources.files(__package__.rpartition(".")[0]) / "attacks"
     if not groups.is_dir():
         raise MachineError("the attacks are missing from this installation; install codebudget anew")
     folders = (folder for group in groups.iterdir() if group.is_dir() for folder in _attacks_of(group))

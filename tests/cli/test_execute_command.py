@@ -241,7 +241,7 @@ def test_tasks_that_cannot_be_graded_are_no_failures(execute, tiny: Path, tiny_r
 
 
 def test_tampering_is_listed_one_by_one(execute, tiny: Path, repository: Path) -> None:
-    attack = (repository / "tests/attacks/protocol/worker_frames/attack.py").read_text()
+    attack = (repository / "sandbox/attacks/protocol/worker_frames/attack.py").read_text()
     tampering = [{"task_id": "double", "solution": f"{attack}\ndouble = solve\n{end}"} for end in ("", "# again\n")]
     write(tiny / "samples.jsonl", row("double", "return x + x"), *tampering)
     for arguments in ([], ["--json"]):

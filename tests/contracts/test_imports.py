@@ -34,7 +34,10 @@ def modules(repository: Path) -> list[Path]:
     return [
         path
         for path in found
-        if path.parts[0] not in NOT_OURS and path != Path("setup.py") and not any(p.startswith(".") for p in path.parts)
+        if path.parts[0] not in NOT_OURS
+        and path != Path("setup.py")
+        and path.parts[:2] != ("sandbox", "attacks")
+        and not any(part.startswith(".") for part in path.parts)
     ]
 
 

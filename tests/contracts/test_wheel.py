@@ -66,10 +66,8 @@ def names(wheel: Path) -> set[str]:
 
 
 def shipped(tree: Path) -> set[str]:
-    """What has to be in the wheel: the root's modules, every file of a folder that is a package, but for notes, and the
-    programs that `sandbox check` attacks with."""
+    """What has to be in the wheel: the root's modules, and every file of a folder that is a package, but for notes."""
     files = {path for path in tree.glob("*.py") if path.name != "setup.py"} | {tree / "py.typed"}
-    files |= {path for path in (tree / "tests" / "attacks").glob("*/*/*") if path.is_file()}
     for folder in tree.iterdir():
         if (folder / "__init__.py").is_file():
             files |= {path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"}
@@ -84,7 +82,7 @@ def test_holds_the_package_whole_and_nothing_else(names: set[str], tree: Path) -
 def test_holds_types_licence_and_no_tests(names: set[str]) -> None:
     assert "codebudget/py.typed" in names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
-    others = r"(^|/)(tests/(?!attacks/)|examples/|benchmarks/|docs/)|ghost"
+    others = r"(^|/)(tests/|examples/|benchmarks/|docs/)|ghost"
     assert not [name for name in names if re.search(others, name)]
 
 
@@ -94,7 +92,7 @@ def test_finds_its_attacks_where_it_is_installed(wheel: Path, tmp_path: Path, re
     done = subprocess.run(
         [sys.executable, "-c", CORPUS], cwd=tmp_path / "site", capture_output=True, text=True, check=True, timeout=120
     )
-    assert done.stdout.split() == [str(len(list(repository.glob("tests/attacks/*/*/attack.py")))), corpus_digest()]
+    assert done.stdout.split() == [str(len(list(repository.glob("sandbox/attacks/*/*/attack.py")))), corpus_digest()]
 
 
 def test_runs_from_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every program under tests/attacks/ on every launcher that works here, and the invariants after each.
+"""Every program under sandbox/attacks/ on every launcher that works here, and the invariants after each.
 
 The same code is what `codebudget sandbox check` runs.
 """
@@ -15,7 +15,7 @@ from codebudget.sandbox.conformance import Attack, Examiner, conformance, corpus
 from codebudget.sandbox.conformance.corpus import Expectation
 from codebudget.sandbox.launchers.process import ProcessLauncher
 
-ATTACKS = Path(__file__).resolve().parent.parent / "attacks"
+ATTACKS = Path(__file__).resolve().parents[2] / "sandbox" / "attacks"
 BY_NAME = {attack.name: attack for attack in corpus()}
 WRONG = "def solve(numbers):\n    return list(numbers)\n"
 
