@@ -6,7 +6,7 @@ United States dollars. Scores and rates are fractions in [0, 1]. A value that ca
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -401,3 +401,18 @@ class Comparison(Record):
     warnings: tuple[str, ...]
     sandbox_errors: int
     doubts: tuple[str, ...] = ()
+
+
+class Likelihood(NamedTuple):
+    """How likely a model finds one text.
+
+    Attributes:
+        logprobs: The natural logarithm of the probability of each token, given the prompt and the tokens before.
+        certainty: The mean over the tokens of the Kullback-Leibler divergence from the uniform distribution over the
+            vocabulary to the model's, in nats; None where the engine does not tell.
+        prompt_tokens: Tokens of the prompt; None where the engine does not tell.
+    """
+
+    logprobs: tuple[float, ...]
+    certainty: float | None = None
+    prompt_tokens: int | None = None

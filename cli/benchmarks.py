@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UserError
-from .grading import (
-    FieldOption,
-    FreshOption,
-    SandboxOption,
-    TimeoutOption,
-    WorkersOption,
-    open_grader,
-    parse_fields,
-)
-from .progress import shown_progress
-from .stores import StoreOption  # noqa: TC001 (typer reads it)
+from .options import Asked, Json, only, options
+from .progress import print_json, shown_progress
+
+if TYPE_CHECKING:
+    from ..settings import Grading, Running
 
 CANNOT_CROSS = "its values cannot cross between processes"
 
@@ -27,41 +20,37 @@ app = typer.Typer(no_args_is_help=True, help="Benchmarks: list them, check that 
 
 @app.command("list")
 def list_benchmarks(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the benchmarks that need no path."""
     from ..tasks import NAMES
 
-    typer.echo(json.dumps({"benchmarks": list(NAMES)}) if as_json else "\n".join(NAMES))
+    if as_json:
+        print_json({"benchmarks": list(NAMES)})
+    else:
+        typer.echo("\n".join(NAMES))
 
 
 @app.command()
+@options
 def check(
     benchmark: Annotated[str, typer.Argument(help="A benchmark's name, file or hub id.")],
-    field: FieldOption = None,
-    sandbox: SandboxOption = "auto",
-    workers: WorkersOption = None,
-    timeout: TimeoutOption = None,
-    store: StoreOption = None,
-    fresh: FreshOption = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    asked: Annotated[Asked, only("field")],
+    grading: Annotated[Grading, only("launcher", "workers", "limits")],
+    running: Annotated[Running, only("store", "fresh")],
+    as_json: Json = False,
 ) -> None:
     """Run every reference solution and list those that do not pass split.
 
     Exits 1 when one fails, since its task would be left out of every score.
     """
     from .._util.bounded import shown
-    from ..tasks import load_benchmark
+    from ..experiment.grading import open_grader
 
-    loaded = load_benchmark(benchmark, parse_fields(field))
+    loaded = asked.model_copy(update={"benchmark": benchmark}).load(running.family)
     if not loaded.tasks:
         raise UserError(f"{benchmark} holds no task")
-    with (
-        shown_progress() as progress,
-        open_grader(
-            sandbox=sandbox, workers=workers, timeout=timeout, store=store, fresh=fresh, progress=progress
-        ) as grader,
-    ):
+    with shown_progress() as progress, open_grader(grading, running, progress) as grader:
         checks = grader.check(loaded.tasks)
         launcher = grader.sandbox.launcher.name
     failed = {name: result.detail for name, result in checks.items() if not result.ok}
@@ -82,7 +71,7 @@ def check(
             "failed": failed,
             "mutates_arguments": [name for name, result in checks.items() if result.mutates_arguments],
         }
-        typer.echo(json.dumps(answer))
+        print_json(answer)
     else:
         typer.echo(
             f"{loaded.name}: {ok} of {len(checks)} references pass in {launcher} "

@@ -18,7 +18,7 @@ from .samples import NamedArm, files_by_arm
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ..experiment.grading import Progress
+    from .._util.progress import Progress
     from ..leaderboard.board import Board, BoardFile
     from ..leaderboard.manifest import SandboxCheck
     from ..leaderboard.results import Entry

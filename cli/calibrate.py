@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .._util.outputs import check_output, write_text
 from ..errors import UserError
+from .options import Json, only, options
+from .progress import print_json
+
+if TYPE_CHECKING:
+    from ..settings import Running
 
 DEFAULT_OUT = "calibration.json"
 
 
+@options
 def calibrate(
     models: Annotated[
         list[str], typer.Argument(metavar="MODEL...", help="Models, with @fp32, @bf16 or @fp16 as wanted: 7b@bf16")
     ],
-    family: Annotated[str, typer.Option(help="Where names like 7b are looked up.")] = "codellama",
+    running: Annotated[Running, only("family")],
     device: Annotated[str, typer.Option(help="A device of torch: cpu, cuda, or auto for a GPU where there is one.")] = (
         "auto"
     ),
@@ -25,11 +31,10 @@ def calibrate(
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", help="Where it is written.", show_default=DEFAULT_OUT)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Time models with random weights here and fit what plans need; then plan with --calibration FILE."""
     import datetime
-    import json
 
     from ..budgets.arms import parse_arm
     from ..budgets.calibration import MeasuredModel, fit_sweep, held_out_errors
@@ -48,7 +53,7 @@ def calibrate(
     chosen = []
     for text in models:
         arm = parse_arm(text)
-        model = find_model(arm.name, family)
+        model = find_model(arm.name, running.family)
         precision = arm.precision or model.default_precision
         if arm.k is not None or precision is None:
             raise UserError(f"cannot calibrate {text!r}: write {arm.name}@fp32 or @bf16, without a number of samples")
@@ -78,7 +83,7 @@ def calibrate(
     write_text(path, calibration.model_dump_json(indent=1) + "\n", typed=out is not None)
     if as_json:
         answer = {"file": str(path), "machine": calibration.machine, "engine": engine, "held_out": errors._asdict()}
-        typer.echo(json.dumps(answer))
+        print_json(answer)
         return
     typer.echo(
         f"{path}: {calibration.machine}, {engine}; on {errors.points} points that were held out the error is "

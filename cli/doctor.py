@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import shutil
@@ -15,11 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from .stores import DEFAULT_STORE
-from .tables import Column, print_facts, print_table
+from ..report.tables import Column, print_facts, print_table
+from ..settings import DEFAULT_STORE
+from .progress import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .options import Json
 
 _GPU_FIELDS: Final = ("name", "memory.total", "memory.free", "driver_version")
 _GPU_S: Final = 5.0
@@ -29,12 +31,12 @@ _MIB: Final = 1 << 20
 
 def doctor(
     store: Annotated[str, typer.Option("--store", metavar="FILE", help="The store to look at.")] = DEFAULT_STORE,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show what this machine can do: processor, GPUs, engines, sandboxes, Docker, disk, model cache."""
     found = _examine(Path(store))
     if as_json:
-        typer.echo(json.dumps(found))
+        print_json(found)
         return
     gpus = [f"{gpu['name']}, {_size(gpu['memory_bytes'])}, driver {gpu['driver']}" for gpu in found["gpus"]]
     docker = found["docker"]

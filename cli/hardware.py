@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .tables import Column, print_facts, print_table
+from ..report.tables import Column, print_facts, print_table
+from .progress import print_json
 
 if TYPE_CHECKING:
     from ..budgets.hardware import Hardware
+    from .options import Json
 
 app = typer.Typer(no_args_is_help=True, help="Hardware: the machines that runtime can be planned for.")
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
 
 @app.command("list")
-def list_hardware(as_json: JsonOption = False) -> None:
+def list_hardware(as_json: Json = False) -> None:
     """List the packaged hardware."""
     from ..budgets.hardware import hardware_catalogue
 
     found = hardware_catalogue()
     if as_json:
-        typer.echo(json.dumps({"hardware": [_as_json(hardware) for hardware in found]}))
+        print_json({"hardware": [_as_json(hardware) for hardware in found]})
         return
     rows = [
         (
@@ -43,14 +42,14 @@ def list_hardware(as_json: JsonOption = False) -> None:
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A name of codebudget hardware list.", metavar="NAME")],
-    as_json: JsonOption = False,
+    as_json: Json = False,
 ) -> None:
     """Show the figures of one device and the datasheet they come from."""
     from ..budgets.hardware import find_hardware
 
     hardware = find_hardware(name)
     if as_json:
-        typer.echo(json.dumps(_as_json(hardware)))
+        print_json(_as_json(hardware))
         return
     peaks = hardware.peak_flops_per_s.model_dump(exclude={"schema_version"}, exclude_none=True)
     link = hardware.link_bytes_per_s

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UserError
-from .grading import FieldOption, parse_fields
-from .planning import FamilyOption  # noqa: TC001 (typer reads it)
-from .stores import StoreOption, open_workspace
+from .options import Asked, Json, SampleFiles, only, options
+from .progress import print_json
+
+if TYPE_CHECKING:
+    from ..settings import Running
 
 
+@options
 def import_(
-    files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILES", help="JSON Lines, plain or .gz, or Parquet; folders and globs too."),
-    ],
+    files: SampleFiles,
+    asked: Annotated[Asked, only("benchmark", "field")],
+    running: Annotated[Running, only("family", "store")],
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", metavar="MODEL[@PRECISION]", help="What drew them, for rows that do not say it themselves."
+            "--model", metavar="MODEL[@PRECISION]", help="Model that drew them, for rows that do not say it themselves."
         ),
     ] = None,
-    family: FamilyOption = "codellama",
-    benchmark: Annotated[
-        str, typer.Option(metavar="NAME|FILE|ID", help="The benchmark that the samples are of.")
-    ] = "humaneval",
-    field: FieldOption = None,
-    store: StoreOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Bring samples into the store.
 
@@ -38,23 +33,23 @@ def import_(
     recorded samples of --model. compare and sample take both with --engine recorded.
     """
     from .._util.bounded import shown
+    from ..experiment.workspace import open_workspace
     from ..sampler.transfer import import_samples
-    from ..tasks import load_benchmark
 
-    chosen = load_benchmark(benchmark, parse_fields(field))
-    name, precision = (None, None) if model is None else _model(model, family)
-    with open_workspace(store) as opened:
-        found = import_samples(files, chosen.by_id, chosen.name, opened, model=name, precision=precision)
+    benchmark = asked.load(running.family)
+    name, precision = (None, None) if model is None else _model(model, running.family)
+    with open_workspace(running.store) as store:
+        found = import_samples(files, benchmark.by_id, benchmark.name, store, model=name, precision=precision)
     if as_json:
         sets = [
             {"model": one.model, "precision": one.precision, "engine": one.origin.description.engine}
             for one in found.series
         ]
-        typer.echo(json.dumps({"samples": found.samples, "sets": sets}))
+        print_json({"samples": found.samples, "sets": sets})
         return
     for one in found.series:
         typer.echo(shown(f"{one.model}@{one.precision}, drawn by {one.origin.description.engine}"))
-    typer.echo(f"{found.samples} samples are in {opened.path}")
+    typer.echo(f"{found.samples} samples are in {store.path}")
 
 
 def _model(text: str, family: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ from .doctor import doctor
 from .execute import execute
 from .import_ import import_
 from .plan import plan
+from .progress import Notices, warn
 from .rank import rank
 from .sample import sample
 from .streams import Streams
@@ -78,6 +80,7 @@ def main() -> None:
     _open_missing_streams()
     streams = Streams()
     streams.take()
+    logging.getLogger("codebudget").addHandler(Notices())
     try:
         code = run(sys.argv[1:])
         if code == INTERRUPTED:
@@ -153,7 +156,5 @@ def _open_missing_streams() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    from .._util.bounded import message as one_message
-
-    print(f"codebudget: {one_message(message)}", file=sys.stderr)
+    warn(message)
     return code

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .tables import Column, print_facts, print_table
+from ..report.tables import Column, print_facts, print_table
+from .progress import print_json
 
 if TYPE_CHECKING:
     from ..budgets.models import Model
+    from .options import Json
 
 app = typer.Typer(no_args_is_help=True, help="Models: those whose cost is known without a download.")
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command("list")
 def list_models(
     family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
-    as_json: JsonOption = False,
+    as_json: Json = False,
 ) -> None:
     """List the packaged models by family."""
     from ..budgets.models import families, find_family
@@ -28,7 +27,7 @@ def list_models(
     chosen = families() if family is None else (find_family(family),)
     if as_json:
         rows = [_as_json(model) for known in chosen for model in known.models]
-        typer.echo(json.dumps({"models": rows}))
+        print_json({"models": rows})
         return
     print_table(
         (
@@ -54,7 +53,7 @@ def list_models(
 def show(
     name: Annotated[str, typer.Argument(help="A name, an alias of the family, a Hugging Face id or a local path.")],
     family: Annotated[str, typer.Option(help="Where names like 7b are looked up.")] = "codellama",
-    as_json: JsonOption = False,
+    as_json: Json = False,
 ) -> None:
     """Show one model: its shape, its parameters, and what they come from."""
     from ..budgets.memory import kv_bytes_per_token
@@ -63,7 +62,7 @@ def show(
 
     model = find_model(name, family)
     if as_json:
-        typer.echo(json.dumps(_as_json(model)))
+        print_json(_as_json(model))
         return
     facts: dict[str, str] = {"name": model.name}
     for label, value in (("family", model.family), ("Hugging Face id", model.hf_id)):

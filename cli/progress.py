@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..errors import MachineError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..experiment.grading import Progress
+    from .._util.progress import Progress
 
 
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
     """A Progress for the duration of a command."""
     if not sys.stderr.isatty():
-        from ..experiment.grading import silent
+        from .._util.progress import silent
 
         yield silent
         return
@@ -50,8 +54,32 @@ def shown_progress() -> Iterator[Progress]:
         yield advance
 
 
+def print_json(answer: object) -> None:
+    """One JSON object, on one line of standard output."""
+    print(json.dumps(answer))
+
+
 def warn(message: str) -> None:
     """One line on standard error, of bounded length; a name in it cannot command the terminal."""
     from .._util.bounded import message as one_message
+    from .options import as_flags
 
-    print(f"codebudget: {one_message(message)}", file=sys.stderr)
+    print(f"codebudget: {one_message(as_flags(message))}", file=sys.stderr)
+
+
+def check_sandbox_errors(programs: int, consequence: str = "whose tasks are left out") -> None:
+    """Fail where the machine failed to grade programs.
+
+    Raises:
+        MachineError: It did.
+    """
+    if programs:
+        raise MachineError(f"the sandbox failed on {programs} programs, {consequence}; run the command again")
+
+
+class Notices(logging.Handler):
+    """Prints what the library tells while it runs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line."""
+        warn(record.getMessage())

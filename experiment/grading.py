@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 
 from .._util.hashing import key_of
-from ..records import Outcome, ReferenceCheck, Task, Verdict
-from ..sandbox import Job, Sandbox
+from .._util.notices import notice
+from .._util.progress import Progress, silent
+from ..records import Limits, Outcome, ReferenceCheck, Task, Verdict
+from ..sandbox import Job, Sandbox, choose_launcher
+from .workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from ..records import PublicTask
     from ..sampler.store import Store
+    from ..sandbox.box import Launcher
+    from ..settings import Grading, Running
 
 Value = TypeVar("Value")
 
@@ -24,18 +30,7 @@ _BATCH = 100
 _BATCH_S = 1.0
 
 
-class Progress(Protocol):
-    """Is told how far a long step is."""
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """`done` of `total` parts of `step` are ready."""
-
-
-def silent(step: str, done: int, total: int) -> None:
-    """A Progress that shows nothing."""
-
-
-class Program(NamedTuple):
+class Submission(NamedTuple):
     """A program and the task that it is to solve."""
 
     task: Task
@@ -103,7 +98,7 @@ class Grader:
                 self._progress("checking references", done, len(missing))
         return {task.id: checks[task.id] for task in tasks}
 
-    def grade(self, programs: Sequence[Program], checks: dict[str, ReferenceCheck]) -> list[Verdict]:
+    def grade(self, programs: Sequence[Submission], checks: dict[str, ReferenceCheck]) -> list[Verdict]:
         """The verdict on every program, in order. Each is stored soon after it is known.
 
         Raises:
@@ -151,3 +146,35 @@ class Grader:
         terms = check.model_dump_json(include={"integrity", "mutates_arguments", "sites", "calls"})
         limits = self.sandbox.limits.resolve(check.cpu_s).model_dump_json()
         return key_of(self._conditions, limits, task.prompt, task.entry_point, tests, terms)
+
+
+def chosen_launcher(name: str) -> Launcher:
+    """The sandbox's launcher of that name, or the strongest that works; a weaker one than wanted is told as a notice.
+
+    Raises:
+        UserError: There is none of that name.
+        MachineError: None works here.
+    """
+    choice = choose_launcher(name)
+    for reason in choice.passed_over:
+        notice(f"{reason}; taking the {choice.launcher.name} sandbox instead")
+    if choice.launcher.name == "process":
+        notice(f"the process sandbox is {choice.launcher.promise}")
+    return choice.launcher
+
+
+@contextmanager
+def open_grader(grading: Grading, running: Running, progress: Progress = silent) -> Iterator[Grader]:
+    """A grader by the settings; its boxes and its store are closed at the end.
+
+    Raises:
+        UserError: A setting is wrong.
+        MachineError: No sandbox of that kind works here, or the store cannot be used.
+    """
+    launcher = chosen_launcher(grading.launcher)
+    limits: Limits = grading.limits.limits()
+    with (
+        open_workspace(running.store) as store,
+        Sandbox(launcher, limits=limits, workers=grading.workers) as sandbox,
+    ):
+        yield Grader(sandbox, store, progress, fresh=running.fresh)

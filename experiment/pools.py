@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import SandboxError, UserError
 from ..tasks import Benchmark, visible_examples
 from .advice import doubts_of_lengths, doubts_of_statuses
-from .grading import Grader, Program
+from .grading import Grader, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ class Wanted(NamedTuple):
     candidates: Sequence[Candidate]
 
 
-class Graded(NamedTuple):
+class GradedTask(NamedTuple):
     """The candidates of one arm and task that are scored, with their verdicts."""
 
     candidates: list[Candidate]
@@ -39,7 +39,7 @@ class Graded(NamedTuple):
         return np.array([verdict.status == "passed" for verdict in self.verdicts], dtype=np.bool_)
 
 
-Pool = dict[str, Graded]
+Pool = dict[str, GradedTask]
 """An arm's graded candidates by task id."""
 
 
@@ -109,10 +109,10 @@ def grade_pools(found: Scorable, grader: Grader) -> list[Pool]:
         for arm, candidates in enumerate(found.candidates)
         for candidate in candidates[task.id]
     ]
-    verdicts = grader.grade([Program(task, candidate.program) for _, task, candidate in programs], found.checks)
+    verdicts = grader.grade([Submission(task, candidate.program) for _, task, candidate in programs], found.checks)
     pools: list[Pool] = [{} for _ in found.candidates]
     for (arm, task, candidate), verdict in zip(programs, verdicts, strict=True):
-        graded = pools[arm].setdefault(task.id, Graded([], []))
+        graded = pools[arm].setdefault(task.id, GradedTask([], []))
         graded.candidates.append(candidate)
         graded.verdicts.append(verdict)
     return pools

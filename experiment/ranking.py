@@ -5,29 +5,68 @@ from __future__ import annotations
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .._util.progress import Progress, silent
 from ..errors import RankerError, UserError
 from ..estimators import PASS_AT_K, mean_interval, pass_at_k
 from ..rankers import Offers, RankedPool, Ranker, RememberingRunner, RememberingScorer, check_offered, is_foreign
 from ..rankers.combine import copies
-from .grading import Grader, Progress, silent
+from .grading import Grader
 from .pools import Pool, Wanted, grade_arms, public_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from .._util.progress import Progress
     from ..estimators import FloatArray, IntArray
     from ..records import Candidate, Interval, Outcome, PublicTask, Ranking, Task, Usage
     from ..tasks import Benchmark
-    from .grading import Grader, Progress
-    from .pools import Graded, Pool
+    from .grading import Grader
+    from .pools import GradedTask, Pool
 
 NOTHING = Offers()
 """What rankers are offered where nobody gave more than the candidates."""
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How candidates are graded and ranked: the same for every arm.
+
+    Attributes:
+        grader: Runs programs, through the store.
+        rankers: By the name that the user typed.
+        offers: What rankers may use besides the sandbox, by the arm as typed; nothing where an arm is not there.
+        allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
+        strict: A ranker that fails ends the work; else it is left out with a warning.
+        seed: Of subsets, resampling and rankers.
+        progress: Is told how far grading and ranking are.
+    """
+
+    grader: Grader
+    rankers: Mapping[str, Ranker]
+    offers: Mapping[str, Offers] = field(default_factory=dict)
+    allow_shared: bool = False
+    strict: bool = False
+    seed: int = 0
+    progress: Progress = silent
+
+    def offered(self, spec: str) -> Offers:
+        """What rankers may use for an arm."""
+        return self.offers.get(spec, NOTHING)
+
+    def check(self, specs: Sequence[str]) -> None:
+        """Refuse a ranker that cannot do without something that is not offered.
+
+        Raises:
+            UserError: There is one.
+        """
+        for ranker in self.rankers.values():
+            for spec in specs:
+                check_offered(ranker, self.offered(spec).kinds | {"execution"})
 
 
 class RankedTask(NamedTuple):
@@ -39,6 +78,13 @@ class RankedTask(NamedTuple):
     ranking: Ranking
     at_k: dict[int, float]
     left: tuple[int, float] | None = None
+
+
+class Rankings(NamedTuple):
+    """An arm ranked: tasks by ranker, in order, and why rankers that failed are not among them, by name."""
+
+    rows: dict[str, list[RankedTask]]
+    failures: dict[str, str]
 
 
 class RankingCost(NamedTuple):
@@ -64,29 +110,21 @@ def score_pool(
     pool: Pool,
     tasks: Sequence[Task],
     ks: IntArray,
-    rankers: Mapping[str, Ranker],
-    grader: Grader,
-    *,
-    offers: Offers = NOTHING,
-    seed: int,
-    progress: Progress,
+    judging: Judging,
 ) -> PoolScores:
     """Score an arm at several k from one pool of samples.
 
     Args:
-        spec: The arm, for progress.
+        spec: The arm.
         pool: Its graded candidates.
         tasks: Those to score.
         ks: Ascending; none exceeds a task's samples.
-        rankers: By the name that the user typed.
-        grader: What rankers run programs with.
-        offers: What else rankers may use.
-        seed: Of subsets and rankers.
-        progress: Is told how far ranking is.
+        judging: How. A ranker that fails ends the work.
 
     Raises:
         RankerError: A ranker failed.
     """
+    rankers = judging.rankers
     counts = np.array([len(pool[task.id].verdicts) for task in tasks], np.int64)
     passes = np.array([int(pool[task.id].passed.sum()) for task in tasks], np.int64)
     shape = (len(tasks), len(ks))
@@ -95,8 +133,8 @@ def score_pool(
         scores[PASS_AT_K][:, place] = pass_at_k(counts, passes, int(k))
     if not rankers or not len(ks):
         return PoolScores(ks, scores)
-    ranked = rank_pool(spec, pool, tasks, ks.tolist(), rankers, grader, offers=offers, seed=seed, progress=progress)
-    for name, rows in ranked.items():
+    ranked = rank_pool(spec, pool, tasks, ks.tolist(), replace(judging, strict=True))
+    for name, rows in ranked.rows.items():
         for place, row in enumerate(rows):
             scores[name][place] = list(row.at_k.values())
     return PoolScores(ks, scores)
@@ -107,35 +145,26 @@ def rank_pool(
     pool: Pool,
     tasks: Sequence[Task],
     ks: Sequence[int],
-    rankers: Mapping[str, Ranker],
-    grader: Grader,
+    judging: Judging,
     *,
-    offers: Offers = NOTHING,
-    seed: int,
-    progress: Progress,
-    failures: dict[str, str] | None = None,
     k_left: Callable[[float, float], int] | None = None,
-) -> dict[str, list[RankedTask]]:
-    """Rank an arm's candidates of every task and score the picks at several k; by ranker, in the order of the tasks.
+) -> Rankings:
+    """Rank an arm's candidates of every task and score the picks at several k.
 
     Args:
-        spec: The arm, for progress.
+        spec: The arm.
         pool: Its graded candidates.
         tasks: Those to rank.
         ks: None exceeds a task's samples.
-        rankers: By the name that the user typed.
-        grader: What rankers run programs with.
-        offers: What else rankers may use.
-        seed: Of subsets and rankers.
-        progress: Is told how far ranking is.
-        failures: Where given, a ranker that fails does not end the work: it is left out, and why is put here by its
-            name; those that are in it already are left out too.
+        judging: How. A ranker that fails is left out of the rest, unless that is strict.
         k_left: Where given, the k that an arm can still afford where ranking costs these FLOPs.
 
     Raises:
-        RankerError: A ranker failed, and there is no `failures`.
+        RankerError: A ranker failed, and `judging` is strict.
     """
-    failed = {} if failures is None else failures
+    rankers, grader, seed = judging.rankers, judging.grader, judging.seed
+    offers = judging.offered(spec)
+    failed: dict[str, str] = {}
     turn = threading.Lock()
 
     def rank(task: Task) -> dict[str, RankedTask]:
@@ -159,7 +188,7 @@ def rank_pool(
                 at_k = dict(zip(ks, scores.tolist(), strict=True))
                 left = _left(ranked, graded, at_k, k_left, seed)
             except RankerError as error:
-                if failures is None:
+                if judging.strict:
                     raise
                 failed.setdefault(name, str(error))
                 continue
@@ -176,7 +205,7 @@ def rank_pool(
         for place, rows in enumerate(threads.map(rank, tasks)):
             for name, row in rows.items():
                 found[name].append(row)
-            progress(f"ranking {spec}", place + 1, len(tasks))
+            judging.progress(f"ranking {spec}", place + 1, len(tasks))
     except KeyboardInterrupt:
         threads.shutdown(wait=waits, cancel_futures=True)
         raise
@@ -184,7 +213,7 @@ def rank_pool(
         threads.shutdown(cancel_futures=True)
         raise
     threads.shutdown()
-    return {name: rows for name, rows in found.items() if name not in failed}
+    return Rankings({name: rows for name, rows in found.items() if name not in failed}, failed)
 
 
 class _Waiting:
@@ -203,7 +232,7 @@ class _Waiting:
 
 def _left(
     ranked: RankedPool,
-    graded: Graded,
+    graded: GradedTask,
     at_k: Mapping[int, float],
     k_left: Callable[[float, float], int] | None,
     seed: int,
@@ -249,7 +278,7 @@ class Ranked(NamedTuple):
     """What rankers made of candidates.
 
     Attributes:
-        tasks: How many were scored.
+        tasks: How many were scored; 0 where nothing has hidden tests.
         n: The fewest candidates that one of them has.
         rankers: By what was typed; those that failed are not there.
         pass_at_k: By k: the oracle.
@@ -267,6 +296,16 @@ class Ranked(NamedTuple):
     warnings: list[str]
     sandbox_errors: int
     rows: list[RankedRow]
+
+    @property
+    def notes(self) -> list[str]:
+        """The warnings, and one line per reason for which tasks are left out."""
+        lines = list(self.warnings)
+        for why in dict.fromkeys(self.left_out.values()):
+            names = [name for name, reason in self.left_out.items() if reason == why]
+            some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            lines.append(f"left out: {len(names)} tasks ({some}): {why}")
+        return lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,14 +329,7 @@ def score_rankers(
     benchmark: Benchmark,
     candidates: Sequence[Candidate],
     ks: Sequence[int],
-    *,
-    grader: Grader,
-    rankers: Mapping[str, Ranker],
-    offers: Offers = NOTHING,
-    allow_shared: bool = False,
-    strict: bool = False,
-    seed: int = 0,
-    progress: Progress = silent,
+    judging: Judging,
 ) -> Ranked:
     """Grade candidates by the hidden tests and score what rankers pick among k of them.
 
@@ -305,52 +337,34 @@ def score_rankers(
         benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
         candidates: Of one model and setting.
         ks: Those that some task has too few candidates for are left out, with a warning.
-        grader: Runs programs, through the store.
-        rankers: By what was typed.
-        offers: What rankers may use besides the sandbox.
-        allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
-        strict: A ranker that fails ends the work; else it is left out with a warning.
-        seed: Of subsets, resampling and rankers.
-        progress: Is told how far grading and ranking are.
+        judging: How; what rankers are offered is under `SPEC`.
 
     Raises:
         UserError: No task can be scored, no k is left, or a ranker lacks what it needs.
-        RankerError: A ranker failed, and `strict`, or all of them did.
+        RankerError: A ranker failed, and `judging` is strict, or all of them did.
         SandboxError: The sandbox failed so that nothing can be scored or ranked.
     """
-    for ranker in rankers.values():
-        check_offered(ranker, offers.kinds | {"execution"})
-    graded = grade_arms(benchmark, [Wanted(SPEC, 1, candidates)], grader, allow_shared=allow_shared)
+    judging.check([SPEC])
+    wanted = [Wanted(SPEC, 1, candidates)]
+    graded = grade_arms(benchmark, wanted, judging.grader, allow_shared=judging.allow_shared)
     (pool,), warnings = graded.pools, list(graded.warnings)
     counts = np.array([len(pool[task.id].verdicts) for task in graded.tasks], np.int64)
     passes = np.array([int(pool[task.id].passed.sum()) for task in graded.tasks], np.int64)
     n = int(counts.min())
     possible = [k for k in ks if k <= n]
     if not possible:
-        raise UserError(f"a task has only {n} candidates, and the smallest k is {min(ks)}; name a smaller --k")
+        raise UserError(f"a task has only {n} candidates, and the smallest k is {min(ks)}; name a smaller `k`")
     if len(possible) < len(ks):
         warnings.append(f"no k over {n} can be scored: a task has only {n} candidates")
-    failures: dict[str, str] = {}
-    ranked = rank_pool(
-        SPEC,
-        pool,
-        graded.tasks,
-        possible,
-        rankers,
-        grader,
-        offers=offers,
-        seed=seed,
-        progress=progress,
-        failures=None if strict else failures,
-    )
+    ranked, failures = rank_pool(SPEC, pool, graded.tasks, possible, judging)
     warnings += [f"{name} is left out: {why}" for name, why in failures.items()]
     if not ranked:
         raise UserError("; ".join(failures.values()))
     return Ranked(
         tasks=len(graded.tasks),
         n=n,
-        rankers={name: _result(rows, possible, seed) for name, rows in ranked.items()},
-        pass_at_k={k: mean_interval(pass_at_k(counts, passes, k), seed=seed) for k in possible},
+        rankers={name: _result(rows, possible, judging.seed) for name, rows in ranked.items()},
+        pass_at_k={k: mean_interval(pass_at_k(counts, passes, k), seed=judging.seed) for k in possible},
         left_out=graded.left_out,
         warnings=warnings,
         sandbox_errors=graded.sandbox_errors,
@@ -361,13 +375,8 @@ def score_rankers(
 def rank_untested(
     benchmark: Benchmark,
     candidates: Sequence[Candidate],
-    *,
-    grader: Grader,
-    rankers: Mapping[str, Ranker],
-    offers: Offers = NOTHING,
-    seed: int = 0,
-    progress: Progress = silent,
-) -> list[RankedRow]:
+    judging: Judging,
+) -> Ranked:
     """Rank the candidates of tasks that need no hidden tests, since nothing is scored.
 
     Raises:
@@ -375,8 +384,7 @@ def rank_untested(
         RankerError: A ranker failed.
         SandboxError: The sandbox failed.
     """
-    for ranker in rankers.values():
-        check_offered(ranker, offers.kinds | {"execution"})
+    judging.check([SPEC])
     by_task: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         by_task.setdefault(candidate.task_id, []).append(candidate)
@@ -384,13 +392,14 @@ def rank_untested(
     tasks = [task for task in benchmark.tasks if task.id in by_task]
     for done, task in enumerate(tasks, start=1):
         mine = by_task[task.id]
-        runner = RememberingRunner(grader)
-        for name, ranker in rankers.items():
-            context = offers.context(task.id, random.Random(f"{seed}/{task.id}"), runner)
+        runner = RememberingRunner(judging.grader)
+        for name, ranker in judging.rankers.items():
+            rng = random.Random(f"{judging.seed}/{task.id}")
+            context = judging.offered(SPEC).context(task.id, rng, runner)
             ranking = RankedPool(ranker, public_task(task, mine), mine, context).ranking
             rows += _rows(task, name, ranking.scores, mine)
-        progress(f"ranking {SPEC}", done, len(tasks))
-    return rows
+        judging.progress(f"ranking {SPEC}", done, len(tasks))
+    return Ranked(0, 0, {}, {}, {}, [], 0, rows)
 
 
 def _result(rows: Sequence[RankedTask], ks: Sequence[int], seed: int) -> RankerResult:

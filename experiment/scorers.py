@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._util.hashing import key_of
+from ..budgets.arms import parse_arm
 from ..budgets.flops import forward_flops
-from ..rankers import Likelihood
-from ..sampler.late import StaleDescriptionError
+from ..errors import UserError
+from ..records import Likelihood
+from ..sampler.late import LateEngine, StaleDescriptionError, circumstances
+from ..settings import OWN_MODEL, RECORDED
+from .samples import starter, target_of_arm
+from .workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ..budgets.architecture import Architecture
-    from ..sampler.engine import Engine, Scored
+    from ..rankers import Scorer
+    from ..sampler.engine import Engine
     from ..sampler.store import Store
+    from ..settings import Drawing, Running
 
 KIND = "likelihood"
 """The kind of the store's records that hold what a model makes of one text."""
@@ -114,10 +122,10 @@ class EngineScorer:
     def _taken(self, text: Text, record: dict[str, Any]) -> Likelihood:
         logprobs = tuple(record["logprobs"])
         self._work[text] = _Work(record["prompt_tokens"], len(logprobs), record["wall_s"])
-        return Likelihood(logprobs, record["certainty"])
+        return Likelihood(logprobs, record["certainty"], record["prompt_tokens"])
 
 
-def _records(scored: Sequence[Scored], took: float) -> list[dict[str, Any]]:
+def _records(scored: Sequence[Likelihood], took: float) -> list[dict[str, Any]]:
     """What is kept of each text; its seconds are its share of the tokens."""
     tokens = [(one.prompt_tokens or 0) + len(one.logprobs) for one in scored]
     total = max(1, sum(tokens))
@@ -130,3 +138,67 @@ def _records(scored: Sequence[Scored], took: float) -> list[dict[str, Any]]:
         }
         for one, count in zip(scored, tokens, strict=True)
     ]
+
+
+@contextmanager
+def open_scorers(
+    scorer: str | None, specs: Sequence[str], drawing: Drawing, running: Running
+) -> Iterator[dict[str, Scorer]]:
+    """Open a scorer for each of some arms; none where no scorer is named.
+
+    No model is loaded before a text must be scored, and of several models one at a time.
+
+    Args:
+        scorer: An arm, or `self` for each arm's own model.
+        specs: The arms as typed.
+        drawing: Its engine scores.
+        running: Where short names are looked up, and where likelihoods are kept.
+
+    Raises:
+        UserError: The arm cannot be read, its model is unknown, or no engine is named that scores.
+        MachineError: Its weights should be here and are not, or the store cannot be used.
+    """
+    if scorer is None or not specs:
+        yield {}
+        return
+    engine, family = drawing.engine, running.family
+    if engine == RECORDED:
+        raise UserError(f"`scorer` {scorer}: nothing scores with `engine` {RECORDED}; name one that does, such as auto")
+    named = {spec: spec if scorer == OWN_MODEL else scorer for spec in specs}
+    targets = {text: target_of_arm(parse_arm(text), family, served=engine == "openai") for text in named.values()}
+    lates: list[LateEngine] = []
+    lock, announced = threading.Lock(), set[str]()
+    with open_workspace(running.store) as opened, ExitStack() as stack:
+        scorers: dict[str, Scorer] = {}
+        for text, target in targets.items():
+            key = circumstances(engine, target.weights, target.precision)
+            late = LateEngine(_alone(starter(engine, target, announced, "scoring"), lates), opened, key)
+            lates.append(late)
+            stack.callback(late.close)
+            scorers[text] = EngineScorer(late, opened, target.architecture, lock)
+        yield {spec: scorers[text] for spec, text in named.items()}
+
+
+@contextmanager
+def open_scorer(scorer: str | None, drawing: Drawing, running: Running) -> Iterator[Scorer | None]:
+    """Open the scorer of candidates whose model nobody named; None where no scorer is named.
+
+    Raises:
+        UserError: As `open_scorers`, or it is to be the candidates' own model.
+        MachineError: As `open_scorers`.
+    """
+    if scorer == OWN_MODEL:
+        raise UserError(f"`scorer` {OWN_MODEL}: nothing says which model drew these samples; name it, such as 7b@fp16")
+    with open_scorers(scorer, ["samples"], drawing, running) as found:
+        yield found.get("samples")
+
+
+def _alone(start: Callable[[], Engine], lates: Sequence[LateEngine]) -> Callable[[], Engine]:
+    """Start an engine once the others are closed: two may not fit one device."""
+
+    def run() -> Engine:
+        for late in lates:
+            late.close()
+        return start()
+
+    return run

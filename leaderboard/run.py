@@ -13,7 +13,7 @@ from .._util.outputs import check_output_folder, replacing_folder
 from .._util.redaction import redactor
 from ..budgets.realised import k_left, realised_costs
 from ..errors import MachineError, UserError
-from ..experiment.pools import Graded, gather, grade_pools, scorable
+from ..experiment.pools import GradedTask, gather, grade_pools, scorable
 from ..experiment.ranking import rank_pool
 from . import files
 from .environment import code_version, hardware, packages
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ..experiment.grading import Grader, Progress
+    from .._util.progress import Progress
+    from ..experiment.grading import Grader
     from ..experiment.pools import GradedArms, Pool
     from ..experiment.ranking import RankedTask
     from ..rankers import Ranker
@@ -205,7 +206,7 @@ def pools_of_rows(entry: Entry, pools: Sequence[Pool], rows: Sequence[VerdictRow
     verdicts = {(row.arm, row.task_id, row.index): row.verdict() for row in rows}
     return [
         {
-            task_id: Graded(
+            task_id: GradedTask(
                 one.candidates, [verdicts[plan.arm.spec, task_id, candidate.index] for candidate in one.candidates]
             )
             for task_id, one in pool.items()

@@ -1,8 +1,9 @@
 """Ways to pick among a task's candidates without its hidden tests, and the contract for adding one."""
 
+from ..records import Likelihood
 from .check.contract import Finding, check_contract
 from .context import Context, Offers, RememberingRunner, RememberingScorer, check_offered
-from .protocol import Likelihood, Need, Ranker, Runner, Scorer, uses_of
+from .protocol import Need, Ranker, Runner, Scorer, uses_of
 from .registry import RankerDetails, RankerInfo, available, details, is_foreign, load_ranker
 from .scoring import RankedPool, TaskScore, score_task
 

@@ -130,7 +130,7 @@ def _is_call(node: ast.AST, entry_point: str) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == entry_point
 
 
-class Executed(NamedTuple):
+class AssertRuns(NamedTuple):
     """Executions of the distinct programs of some candidates, and which of those each candidate is, [candidates]."""
 
     executions: Executions
@@ -149,7 +149,7 @@ def execute(
     *,
     tests: int | None = None,
     per_sample: int = PER_SAMPLE,
-) -> Executed | None:
+) -> AssertRuns | None:
     """Run the distinct programs on the generated tests; None where there are no candidates or no valid asserts.
 
     An assert `call == value` holds where the call's value equals that of the expected side, which is evaluated on its
@@ -192,4 +192,4 @@ def execute(
         copies=np.bincount(place, minlength=len(programs)).astype(np.int64),
         votes=np.array([found.copies for found in asserts], np.int64),
     )
-    return Executed(executions, place, programs)
+    return AssertRuns(executions, place, programs)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from ..estimators import IntArray
-    from ..records import Outcome, PublicTask, Ranking
-    from .protocol import Execution, Likelihood, Need, Runner, Scorer
+    from ..records import Likelihood, Outcome, PublicTask, Ranking
+    from .protocol import Execution, Need, Runner, Scorer
 
 
 class Context:

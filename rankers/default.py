@@ -11,7 +11,7 @@ import numpy as np
 
 from ..records import Candidate, PublicTask, Ranking
 from .agreement import Executions
-from .asserts import PER_SAMPLE, Executed, execute
+from .asserts import PER_SAMPLE, AssertRuns, execute
 from .consensus import consensus, log_prior
 from .simple import Examples
 
@@ -65,7 +65,7 @@ class Codebudget:
         return executed.spread(consensus(executed.executions, prior))
 
 
-def _on_examples(task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Executed:
+def _on_examples(task: PublicTask, candidates: Sequence[Candidate], context: Context) -> AssertRuns:
     """What the programs return on the visible examples' calls and their variants, with one assert that all pass."""
     programs = tuple(dict.fromkeys(candidate.program for candidate in candidates))
     row = {program: number for number, program in enumerate(programs)}
@@ -81,7 +81,7 @@ def _on_examples(task: PublicTask, candidates: Sequence[Candidate], context: Con
         copies=np.bincount(place, minlength=len(programs)).astype(np.int64),
         votes=np.ones(asserts, np.int64),
     )
-    return Executed(executions, place, programs)
+    return AssertRuns(executions, place, programs)
 
 
 MOST = 24

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..estimators import IntArray
-    from ..records import Candidate, Outcome, PublicTask, Ranking
+    from ..records import Candidate, Likelihood, Outcome, PublicTask, Ranking
     from .context import Context
 
 Need = Literal["execution", "tests", "logprobs", "scorer"]
@@ -50,19 +50,6 @@ class Execution(Runner, Protocol):
             SandboxError: The sandbox itself failed.
         """
         ...
-
-
-class Likelihood(NamedTuple):
-    """What a model makes of one text.
-
-    Attributes:
-        logprobs: The natural logarithm of the probability of each token.
-        certainty: The mean over the tokens of the Kullback-Leibler divergence of the model's distribution from the
-            uniform one, in nats; None where the engine does not tell.
-    """
-
-    logprobs: tuple[float, ...]
-    certainty: float | None
 
 
 class Scorer(Protocol):

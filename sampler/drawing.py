@@ -6,12 +6,13 @@ import queue
 import threading
 from collections import defaultdict
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
+from .._util.progress import Progress, silent
 from ..errors import CodebudgetError, UserError
 from ..records import Candidate
 from .engine import Draw
-from .series import KIND, Counter, Origin, Series, keys_of_task, sample_seed, stored_tally
+from .series import KIND, Origin, Series, UsageCounter, keys_of_task, sample_seed, stored_tally
 from .stopping import Meter
 from .stored import taken
 
@@ -27,18 +28,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 
-class Progress(Protocol):
-    """Is told how far a long step is."""
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """`done` of `total` parts of `step` are ready."""
-
-
-def silent(step: str, done: int, total: int) -> None:
-    """A Progress that shows nothing."""
-
-
-class Request(NamedTuple):
+class DrawRequest(NamedTuple):
     """What is asked of an arm.
 
     Attributes:
@@ -78,7 +68,7 @@ class Drawn(NamedTuple):
 
 def draw_samples(
     tasks: Sequence[Task],
-    request: Request,
+    request: DrawRequest,
     engine: Engine,
     settings: Settings,
     store: Store,
@@ -118,7 +108,7 @@ def draw_samples(
     missing = [(keys, index) for keys, index in wanted if keys.key(index) not in there]
     if not fresh:
         series = series.model_copy(update={"tally": stored_tally(store, series)})
-    counter = Counter(series, request.architecture, request.usd, meter)
+    counter = UsageCounter(series, request.architecture, request.usd, meter)
     done = len(wanted) - len(missing)
     if missing and not meter.is_reached():
         generated = _generated(engine, missing, series.origin.seed, counter)
@@ -136,7 +126,7 @@ def draw_samples(
     return Drawn(candidates, series, counter.counts().samples, len(wanted) - len(candidates))
 
 
-def _series(tasks: Sequence[Task], request: Request, engine: Engine, settings: Settings, seed: int) -> Series:
+def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, settings: Settings, seed: int) -> Series:
     greedy = request.greedy or settings.temperature == 0
     if greedy and request.k > 1:
         raise UserError(
@@ -150,7 +140,7 @@ def _series(tasks: Sequence[Task], request: Request, engine: Engine, settings: S
 
 
 def _generated(
-    engine: Engine, missing: Sequence[tuple[TaskKeys, int]], seed: int | None, counter: Counter
+    engine: Engine, missing: Sequence[tuple[TaskKeys, int]], seed: int | None, counter: UsageCounter
 ) -> Generator[tuple[TaskKeys, int, Draw, Generation], None, None]:
     """The samples that are missing, as the engine finishes them; leaving early stops the engine."""
     # An engine draws by one set of parameters at a time; tasks of a benchmark nearly always share them.

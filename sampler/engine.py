@@ -11,6 +11,8 @@ from ..records import Record
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ..records import Likelihood
+
 ChatRole = Literal["system", "user", "assistant"]
 
 
@@ -61,21 +63,6 @@ class Generation(NamedTuple):
     logprobs: tuple[float, ...] | None
 
 
-class Scored(NamedTuple):
-    """What a model makes of one completion.
-
-    Attributes:
-        logprobs: The natural logarithm of the probability of each of its tokens, given the prompt and those before.
-        prompt_tokens: Tokens of the prompt; None where the engine does not tell.
-        certainty: The mean over the completion's tokens of the Kullback-Leibler divergence from the uniform
-            distribution over the vocabulary to the model's, in nats; None where the engine does not tell.
-    """
-
-    logprobs: tuple[float, ...]
-    prompt_tokens: int | None
-    certainty: float | None = None
-
-
 class Description(Record):
     """What decides an engine's texts besides prompts, settings and seeds; part of what keys a stored candidate.
 
@@ -122,7 +109,7 @@ class Engine(Protocol):
             EngineError: the engine failed; the message ends with its reason.
         """
 
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """What the model makes of each completion, given its prompt.
 
         Raises:

@@ -17,7 +17,8 @@ from .engine import Description
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from .engine import Draw, Engine, Generation, Prompt, Sampling, Scored
+    from ..records import Likelihood
+    from .engine import Draw, Engine, Generation, Prompt, Sampling
     from .store import Store
 
 KIND: Final = "description"
@@ -72,7 +73,7 @@ class LateEngine:
         """
         return self._as_described().generate(draws, sampling)
 
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """As the engine does.
 
         Raises:

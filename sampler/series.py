@@ -168,7 +168,7 @@ class Counts(NamedTuple):
     peak_bytes: int | None
 
 
-class Counter:
+class UsageCounter:
     """Counts a session.
 
     Args:

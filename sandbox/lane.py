@@ -15,7 +15,7 @@ from .guest import tester as testing
 from .guest import wire
 from .program import Program, read_claim
 from .stream import BoxLostError
-from .testcode import Suite, expression_tests, hidden_tests
+from .testcode import SuiteSource, expression_tests, hidden_tests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -312,7 +312,7 @@ class Lane:
         claim = read_claim(said[0][1:], ("passed", "wrong", "crashed", "invalid", "memory"))
         return _Run(claim.status, claim.detail, cost, claim.reached)
 
-    def _converse(self, role: str, suite: Suite, program: str, limits: Limits, *, most_calls: int | None) -> _Run:
+    def _converse(self, role: str, suite: SuiteSource, program: str, limits: Limits, *, most_calls: int | None) -> _Run:
         """Run a program and its tests, again where these make other calls than before, by a clock for instance.
 
         Calls that an answer may change are not foreseen, so that no program leads its tests astray for a second try.
@@ -326,7 +326,7 @@ class Lane:
     def _converse_once(
         self,
         role: str,
-        suite: Suite,
+        suite: SuiteSource,
         program: str,
         limits: Limits,
         foreseen: Foreseen,
@@ -388,7 +388,7 @@ class Lane:
         outcomes = tuple((value, error) for value, error in report["outcomes"] or ())
         return _Run(status, detail, cost, tuple(report["reached"]), calls, report["arguments_changed"], outcomes)
 
-    def _start_tests(self, tester: Box, role: str, suite: Suite, limits: Limits, start: bytes) -> None:
+    def _start_tests(self, tester: Box, role: str, suite: SuiteSource, limits: Limits, start: bytes) -> None:
         """Have the tester's process test a program; one that tests by the same tests goes on."""
         key = (suite.key, suite.return_arguments, limits)
         if self._session is not None and self._session.key == key:

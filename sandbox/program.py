@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..records import Limits
-    from .testcode import Suite
+    from .testcode import SuiteSource
 
 _MAX_CLAIM_BYTES = 1 << 16
 
@@ -27,7 +27,7 @@ class Program:
         self,
         box: Box,
         program: str,
-        suite: Suite,
+        suite: SuiteSource,
         limits: Limits,
         calls: Sequence[bytes],
         *,

@@ -25,7 +25,7 @@ _PARSING = threading.Lock()
 """In CPython 3.11 two threads cannot make syntax trees at once: one of them may see a SystemError."""
 
 
-class Suite(NamedTuple):
+class SuiteSource(NamedTuple):
     """Tests as they cross to the tester's box.
 
     `names` are the functions that they may call, the entry point first. `key` stands for the calls that they make,
@@ -39,7 +39,7 @@ class Suite(NamedTuple):
     fixed: bool
 
 
-def hidden_tests(task: Task, *, return_arguments: bool) -> Suite:
+def hidden_tests(task: Task, *, return_arguments: bool) -> SuiteSource:
     """The tests of a task.
 
     Beside the entry point they may call functions that they name and that only the reference solution defines, and use
@@ -54,7 +54,9 @@ def hidden_tests(task: Task, *, return_arguments: bool) -> Suite:
 
 
 @lru_cache(maxsize=_TASKS_KEPT)
-def _hidden_tests(prompt: str, entry_point: str, tests: HiddenTests, reference: str, return_arguments: bool) -> Suite:
+def _hidden_tests(
+    prompt: str, entry_point: str, tests: HiddenTests, reference: str, return_arguments: bool
+) -> SuiteSource:
     names, imports = _borrowed(prompt, entry_point, tests.code, reference)
     functions = (entry_point, *names)
     with _PARSING:
@@ -72,14 +74,14 @@ def _hidden_tests(prompt: str, entry_point: str, tests: HiddenTests, reference: 
 
 
 @lru_cache(maxsize=_TASKS_KEPT)
-def _expressions(prompt: str, entry_point: str, expressions: tuple[str, ...]) -> Suite:
+def _expressions(prompt: str, entry_point: str, expressions: tuple[str, ...]) -> SuiteSource:
     with _PARSING:
         fixed = has_fixed_calls("expressions", expressions, (entry_point,), changes_arguments=False)
     code = json.dumps(expressions)
     return _suite(prompt, (entry_point,), "", "expressions", code, 0.0, return_arguments=False, fixed=fixed)
 
 
-def expression_tests(task: PublicTask, expressions: Sequence[str]) -> Suite:
+def expression_tests(task: PublicTask, expressions: Sequence[str]) -> SuiteSource:
     """Expressions to evaluate with the entry point bound to a program."""
     return _expressions(task.prompt, task.entry_point, tuple(expressions))
 
@@ -94,7 +96,7 @@ def _suite(
     *,
     return_arguments: bool,
     fixed: bool,
-) -> Suite:
+) -> SuiteSource:
     message = {
         "prompt": prompt,
         "names": names,
@@ -104,7 +106,7 @@ def _suite(
         "tolerance": tolerance,
     }
     key = hashlib.sha256(json.dumps(message).encode()).hexdigest()
-    return Suite(names, return_arguments, message | {"return_arguments": return_arguments}, key, fixed)
+    return SuiteSource(names, return_arguments, message | {"return_arguments": return_arguments}, key, fixed)
 
 
 def _borrowed(prompt: str, entry_point: str, tests: str, reference: str) -> tuple[list[str], str]:

@@ -50,6 +50,11 @@ class Benchmark:
         """The tasks by their ids, in order."""
         return MappingProxyType({task.id: task for task in self.tasks})
 
+    @property
+    def is_tested(self) -> bool:
+        """Whether some task has hidden tests."""
+        return any(task.tests is not None for task in self.tasks)
+
     def task(self, task_id: str) -> Task:
         """The task of an id.
 

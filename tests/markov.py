@@ -12,7 +12,8 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from codebudget.errors import UserError
-from codebudget.sampler.engine import Description, Draw, Generation, Prompt, Sampling, Scored
+from codebudget.records import Likelihood
+from codebudget.sampler.engine import Description, Draw, Generation, Prompt, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,12 +66,12 @@ class Markov:
                     running.remove(pair)
                     yield pair[0], finished
 
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         self.scored += texts
         return [
-            Scored(
+            Likelihood(
                 tuple(self._logprob(plain(prompt) + text[:place], after) for place, after in enumerate(text)),
-                len(plain(prompt)),
+                prompt_tokens=len(plain(prompt)),
             )
             for prompt, text in texts
         ]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from codebudget.errors import SandboxError, UserError
-from codebudget.experiment.grading import Grader, Program
+from codebudget.experiment.grading import Grader, Submission
 from codebudget.records import HiddenTests, Limits, Task
 from codebudget.sampler.store import open_store
 from codebudget.sandbox import Sandbox
@@ -18,8 +18,8 @@ def task(name: str, reference: str = "    return x + 1\n") -> Task:
     return Task(id=name, benchmark="b", prompt=prompt, entry_point=name, tests=tests, reference=prompt + reference)
 
 
-def program(of: Task, body: str) -> Program:
-    return Program(of, f"{of.prompt}    {body}\n")
+def program(of: Task, body: str) -> Submission:
+    return Submission(of, f"{of.prompt}    {body}\n")
 
 
 class NoBoxes(ProcessLauncher):

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codebudget.errors import EngineError
-from codebudget.records import Task
-from codebudget.sampler.drawing import Request, draw_samples
-from codebudget.sampler.engine import Description, Draw, Generation, Prompt, Sampling, Scored
+from codebudget.records import Likelihood, Task
+from codebudget.sampler.drawing import DrawRequest, draw_samples
+from codebudget.sampler.engine import Description, Draw, Generation, Prompt, Sampling
 from codebudget.sampler.prompting import Settings
 from codebudget.sampler.store import open_store
 
@@ -41,7 +41,7 @@ class Instant:
         for place in range(len(draws)):
             yield place, self._generation
 
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """Raises EngineError: it has no model to score by."""
         raise EngineError("this engine cannot score")
 
@@ -59,7 +59,7 @@ def main() -> None:
         Task(id=f"t/{number}", benchmark="b", prompt=f"def f{number}(x):\n", entry_point=f"f{number}")
         for number in range(options.tasks)
     ]
-    request = Request(spec="m", model="m", precision="bf16", k=options.k)
+    request = DrawRequest(spec="m", model="m", precision="bf16", k=options.k)
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "store.sqlite") as store:
         for what in ("drawn, written and read", "read again"):
             start = time.perf_counter()

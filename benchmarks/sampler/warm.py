@@ -24,7 +24,7 @@ from codebudget.experiment.comparison import ArmSamples, compare
 from codebudget.experiment.grading import Grader
 from codebudget.rankers import load_ranker
 from codebudget.records import Limits, Outcome, ReferenceCheck, Verdict
-from codebudget.sampler.drawing import Request, draw_samples
+from codebudget.sampler.drawing import DrawRequest, draw_samples
 from codebudget.sampler.engine import Description, Generation
 from codebudget.sampler.prompting import preset_settings
 from codebudget.sampler.store import open_store
@@ -100,7 +100,7 @@ def main() -> None:
             with open_store(Path(folder) / "store.sqlite") as store:
                 arms = []
                 for plan in plans:
-                    request = Request(plan.arm.spec, plan.model, plan.precision, options.k)
+                    request = DrawRequest(plan.arm.spec, plan.model, plan.precision, options.k)
                     settings = preset_settings("completion", benchmark.name)
                     drawn = draw_samples(benchmark.tasks, request, Instant(plan.model, options.tokens), settings, store)
                     arms.append(ArmSamples(plan, drawn.candidates, drawn.series.tally))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ...experiment.grading import Progress
+    from ..._util.progress import Progress
     from ...report.page import Written
     from ...report.page_data import BoardData, CrossingData, IndexData
     from .entries import AtK

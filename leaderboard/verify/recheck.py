@@ -12,7 +12,7 @@ import numpy as np
 from ...budgets.realised import k_left
 from ...errors import CodebudgetError, MachineError, SandboxError, UserError
 from ...estimators import rank_score_at_ks
-from ...experiment.pools import Graded, gather, scorable
+from ...experiment.pools import GradedTask, gather, scorable
 from ...experiment.ranking import rank_pool
 from ...sampler.files import program_in
 from .. import files
@@ -25,7 +25,8 @@ from .differences import MOST, Difference, compare, difference
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ...experiment.grading import Grader, Progress
+    from ..._util.progress import Progress
+    from ...experiment.grading import Grader
     from ...experiment.pools import Pool, Scorable
     from ...experiment.ranking import RankedTask
     from ...rankers import Ranker
@@ -192,7 +193,7 @@ class Recheck:
         )
         pools: list[Pool] = [{} for _ in self._specs]
         for key, (spec, task, candidate) in zip(keys, expected, strict=True):
-            pool = pools[self._specs.index(spec)].setdefault(task.id, Graded([], []))
+            pool = pools[self._specs.index(spec)].setdefault(task.id, GradedTask([], []))
             pool.candidates.append(candidate)
             pool.verdicts.append(rows[key][1].verdict())
         return pools

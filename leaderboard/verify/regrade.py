@@ -67,11 +67,11 @@ def regrade(chosen: Sequence[Graded], grader: Grader, *, same_environment: bool)
     Raises:
         SandboxError: The sandbox fails here.
     """
-    from ...experiment.grading import Program
+    from ...experiment.grading import Submission
 
     found = Regraded([], [], [], [])
     checks = {one.task.id: one.check for one in chosen}
-    verdicts = grader.grade([Program(one.task, one.candidate.program) for one in chosen], checks)
+    verdicts = grader.grade([Submission(one.task, one.candidate.program) for one in chosen], checks)
     for one, verdict in zip(chosen, verdicts, strict=True):
         _judge(one, verdict, grader.sandbox, found, same_environment)
     return found

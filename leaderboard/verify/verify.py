@@ -15,7 +15,8 @@ from .recheck import Loaded, Recheck, Verification
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ...experiment.grading import Grader, Progress
+    from ..._util.progress import Progress
+    from ...experiment.grading import Grader
     from ...records import Plan
     from ..results import Entry
     from .differences import Difference

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...records import Candidate, Example, GeneratedTests, PublicTask, Usage
-from ..protocol import Likelihood
+from ...records import Candidate, Example, GeneratedTests, Likelihood, PublicTask, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

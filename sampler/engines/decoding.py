@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..engine import Sampling
 
 
-class Row(NamedTuple):
+class DecodingRow(NamedTuple):
     """One sample to draw: its place among the draws, its prompt's tokens and its seed."""
 
     place: int
@@ -23,7 +23,7 @@ class Row(NamedTuple):
 class Live:
     """One sample that is being drawn."""
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: DecodingRow) -> None:
         self.row = row
         self.tokens: list[int] = []
         self.logprobs: list[float] = []
@@ -60,7 +60,7 @@ class Decoder:
         self._model = model
         self._device = device
 
-    def prefill(self, rows: list[Row], sampling: Sampling) -> tuple[Batch, Any]:
+    def prefill(self, rows: list[DecodingRow], sampling: Sampling) -> tuple[Batch, Any]:
         """Run each prompt once, on the right of its row, and give every sample its copy of the cache.
 
         Raises:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..._util.redaction import bare_url, know_url, redacted
 from ...errors import EngineError, UserError
-from ..engine import Description, Generation, Scored
+from ...records import Likelihood
+from ..engine import Description, Generation
 from .libraries import import_engine
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
 
@@ -112,7 +113,7 @@ class OpenAIEngine:
         self.check()
         yield from self._each(len(draws), lambda place: self._draw(draws[place], sampling))
 
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """The logprobs of each completion's tokens; see `Engine.score`.
 
         A server must give a prompt back with its logprobs (`echo`), which vLLM does and many do not. Where it has
@@ -120,7 +121,7 @@ class OpenAIEngine:
         border between tokens where the completion begins.
         """
         self.check()
-        scores = [Scored((), None)] * len(texts)
+        scores = [Likelihood(())] * len(texts)
         for place, score in self._each(len(texts), lambda place: self._score(*texts[place])):
             scores[place] = score
         return scores
@@ -189,11 +190,11 @@ class OpenAIEngine:
             logprobs=known,
         )
 
-    def _score(self, prompt: Prompt, completion: str) -> Scored:
+    def _score(self, prompt: Prompt, completion: str) -> Likelihood:
         if not isinstance(prompt, str):
             raise EngineError("the openai engine cannot score answers to chats: score them with vllm or transformers")
         if not completion:
-            return Scored((), None)
+            return Likelihood(())
         before = self._server_tokens(prompt, special=True)
         after = self._server_tokens(completion, special=False)
         apart = before is not None and after is not None
@@ -216,7 +217,7 @@ class OpenAIEngine:
                     f"{self._url} has one token across the border of a prompt and its completion, so it cannot score "
                     "the completion: use vllm or transformers"
                 )
-        return Scored(tuple(value for value in values[start:] if value is not None), start)
+        return Likelihood(tuple(value for value in values[start:] if value is not None), prompt_tokens=start)
 
     def _continuation(self, place: int) -> Continuation:
         """A prompt continued greedily, and what the server makes of both in one pass, by vLLM's further parameters."""

@@ -10,9 +10,10 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import EngineError
-from ..engine import Description, Generation, Sampling, Scored
+from ...records import Likelihood
+from ..engine import Description, Generation, Sampling
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
-from .decoding import Decoder, Live, Row
+from .decoding import Decoder, DecodingRow, Live
 from .libraries import import_engine
 from .machine import available_memory_bytes, cpu_flags, cpu_name, error_line
 from .picking import certainty, chosen_logprobs
@@ -147,17 +148,20 @@ class TransformersEngine:
         """Draw every sample; see `Engine.generate`."""
         self.check()
         prompts = self._codec.draws_ids(draws)
-        rows = [Row(place, prompt, draw.seed) for place, (prompt, draw) in enumerate(zip(prompts, draws, strict=True))]
+        rows = [
+            DecodingRow(place, prompt, draw.seed)
+            for place, (prompt, draw) in enumerate(zip(prompts, draws, strict=True))
+        ]
         return self._generate(rows, sampling)
 
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """What it makes of each completion, whose tokens are made apart from the prompt's; see `Engine.score`.
 
         Texts go side by side as far as their logits stay within 256 MiB.
         """
         self.check()
         pairs = [self._codec.scored_ids(prompt, completion) for prompt, completion in texts]
-        scores = [Scored((), len(before)) for before, _ in pairs]
+        scores = [Likelihood((), prompt_tokens=len(before)) for before, _ in pairs]
         lengths = [len(before) + len(after) for before, after in pairs]
         scored = [place for place, (_, after) in enumerate(pairs) if after]
         order = sorted(scored, key=lambda place: -lengths[place])
@@ -182,7 +186,7 @@ class TransformersEngine:
         if self._device.startswith("cuda"):
             self._torch.cuda.empty_cache()
 
-    def _generate(self, rows: list[Row], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+    def _generate(self, rows: list[DecodingRow], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
         finishing = self._codec.finishing_ids(sampling.stop) if sampling.stop else frozenset()
         first = {id(row.prompt): row.place for row in reversed(rows)}
         # The longest first, so that what does not fit shows at once; draws of one prompt together.
@@ -208,7 +212,7 @@ class TransformersEngine:
             waiting = [row for row in some if row.place not in done] + waiting[len(some) :]
 
     def _draw_batch(
-        self, rows: list[Row], sampling: Sampling, finishing: frozenset[int] | None
+        self, rows: list[DecodingRow], sampling: Sampling, finishing: frozenset[int] | None
     ) -> Iterator[tuple[int, Generation]]:
         decoder = self._open_decoder()
         batch, logits = decoder.prefill(rows, sampling)
@@ -262,14 +266,14 @@ class TransformersEngine:
             logprobs=tuple(live.logprobs) if sampling.logprobs else None,
         )
 
-    def _scored(self, pairs: list[tuple[list[int], list[int]]]) -> list[Scored]:
+    def _scored(self, pairs: list[tuple[list[int], list[int]]]) -> list[Likelihood]:
         keep = max(len(after) for _, after in pairs) + 1
         logits, ids = self._open_decoder().score([before + after for before, after in pairs], keep)
         with self._torch.inference_mode():
             scores = chosen_logprobs(logits[:, :-1], ids[:, 1 - keep :]).tolist()
             certainties = certainty(logits[:, :-1]).tolist()
         return [
-            Scored(tuple(row[-len(after) :]), len(before), statistics.fmean(sure[-len(after) :]))
+            Likelihood(tuple(row[-len(after) :]), statistics.fmean(sure[-len(after) :]), len(before))
             for row, sure, (before, after) in zip(scores, certainties, pairs, strict=True)
         ]
 
@@ -284,7 +288,9 @@ class TransformersEngine:
         room = (self._max_model_tokens or math.inf) - TOKENS
         first, second = (ids[: int(max(1, min(len(ids), room)))] for ids in map(self._codec.prompt_ids, PROMPTS))
         greedy = Sampling(temperature=0, max_tokens=TOKENS)
-        batch, logits = decoder.prefill([Row(0, first, 0), Row(1, second, 0), Row(2, first, 0)], greedy)
+        batch, logits = decoder.prefill(
+            [DecodingRow(0, first, 0), DecodingRow(1, second, 0), DecodingRow(2, first, 0)], greedy
+        )
         lives = [live for live in batch.lives if live is not None]
         stepped: list[Any] = []
         while True:
@@ -332,7 +338,7 @@ class TransformersEngine:
             raise EngineError("the engine is closed")
         return self._decoder
 
-    def _most_outputs(self, row: Row, sampling: Sampling) -> int:
+    def _most_outputs(self, row: DecodingRow, sampling: Sampling) -> int:
         if self._max_model_tokens is None:
             return sampling.max_tokens
         return min(sampling.max_tokens, self._max_model_tokens - len(row.prompt))

@@ -11,7 +11,8 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import EngineError
-from ..engine import Description, Generation, Scored
+from ...records import Likelihood
+from ..engine import Description, Generation
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .libraries import import_engine, import_failure
 from .machine import available_memory_bytes, cpu_name, error_line, has_gpu_driver
@@ -122,7 +123,7 @@ class VllmEngine:
         self.check()
         return self._generate(self._codec.draws_ids(draws), [draw.seed for draw in draws], sampling)
 
-    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Scored]:
+    def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """The logprobs of each completion's tokens, which are made apart from the prompt's; see `Engine.score`.
 
         vLLM scores what is in flight only, in pieces of the length that the engine was started with, so that memory
@@ -131,7 +132,7 @@ class VllmEngine:
         self.check()
         # vLLM always draws one token behind what it scores.
         pairs = [self._codec.scored_ids(prompt, completion, room=1) for prompt, completion in texts]
-        scores = [Scored((), len(before)) for before, _ in pairs]
+        scores = [Likelihood((), prompt_tokens=len(before)) for before, _ in pairs]
         params = self._params(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
         requests = {place: (before + after, params) for place, (before, after) in enumerate(pairs) if after}
         for place, output in self._run(requests):

@@ -1,8 +1,9 @@
 """What a launcher holds, found out by attacking it: the corpus of attacks and benign controls, run for real."""
 
+from ..._util.progress import Progress
 from .corpus import Attack, corpus, corpus_digest
 from .examiner import Examiner
 from .record import AttackResult, Conformance
-from .suite import Progress, conformance
+from .suite import conformance
 
 __all__ = ["Attack", "AttackResult", "Conformance", "Examiner", "Progress", "conformance", "corpus", "corpus_digest"]

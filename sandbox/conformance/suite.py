@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ...errors import CodebudgetError
 from ..launchers.ownership import owner_mark
@@ -17,17 +17,11 @@ from .record import AttackResult, Conformance
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..._util.progress import Progress
     from ..box import Launcher
 
 _END_S = 5.0
 _HELD = "holds"
-
-
-class Progress(Protocol):
-    """Is told how far an examination is."""
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """`done` of `total` programs were tried; `step` is what they are called."""
 
 
 def conformance(launcher: Launcher, progress: Progress, attacks: Sequence[Attack] | None = None) -> Conformance:

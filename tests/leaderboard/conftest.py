@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from codebudget._util.progress import silent
 from codebudget.cli.leaderboard_trust import Named, RunError, rankers_of_run
 from codebudget.cli.leaderboard_verify import entries_of_run
-from codebudget.experiment.grading import Grader, silent
+from codebudget.experiment.grading import Grader
 from codebudget.leaderboard.files import HASHED, json_bytes, row_bytes
 from codebudget.leaderboard.manifest import sealed
 from codebudget.leaderboard.verify.verify.differences import difference

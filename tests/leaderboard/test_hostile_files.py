@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from codebudget._util.progress import silent
 from codebudget.errors import UserError
-from codebudget.experiment.grading import silent
 from codebudget.leaderboard import files
 from codebudget.leaderboard.pack import pack, unpack
 from codebudget.leaderboard.site.build import build_site

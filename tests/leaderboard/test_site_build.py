@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from codebudget._util.progress import silent
 from codebudget.errors import UserError
 from codebudget.estimators import paired_difference
-from codebudget.experiment.grading import silent
 from codebudget.leaderboard.site.build import build_site
 
 if TYPE_CHECKING:

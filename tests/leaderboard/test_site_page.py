@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
-from codebudget.experiment.grading import silent
+from codebudget._util.progress import silent
 from codebudget.leaderboard.site.build import build_site
 
 if TYPE_CHECKING:

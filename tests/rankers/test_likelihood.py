@@ -5,10 +5,10 @@ import random
 
 import pytest
 from codebudget.errors import MachineError
-from codebudget.rankers import Context, Likelihood, load_ranker
+from codebudget.rankers import Context, load_ranker
 from codebudget.rankers.check.toys import ToyScorer
 from codebudget.rankers.code import bare_completion, is_degenerate, renamed
-from codebudget.records import Candidate, PublicTask
+from codebudget.records import Candidate, Likelihood, PublicTask
 
 PROMPT = 'def total(xs):\n    """Add up the numbers of a list."""\n'
 TASK = PublicTask(id="t", prompt=PROMPT, entry_point="total")

@@ -15,7 +15,7 @@ from codebudget.budgets.flops import decode_flops, prefill_flops
 from codebudget.budgets.models import find_model
 from codebudget.errors import MachineError, UserError
 from codebudget.records import Candidate, Task
-from codebudget.sampler.drawing import Drawn, Request, draw_samples
+from codebudget.sampler.drawing import Drawn, DrawRequest, draw_samples
 from codebudget.sampler.prompting import Settings, preset_settings
 from codebudget.sampler.series import sample_seed, stored_series
 from codebudget.sampler.stopping import Meter, parse_stop_after
@@ -27,8 +27,8 @@ SETTINGS = Settings(max_tokens=60)
 ARCHITECTURE = find_model("7b").architecture
 
 
-def asked(k: int, **fields: Any) -> Request:
-    return Request(spec=f"markov:{k}", model="markov", precision="fp32", k=k, **fields)
+def asked(k: int, **fields: Any) -> DrawRequest:
+    return DrawRequest(spec=f"markov:{k}", model="markov", precision="fp32", k=k, **fields)
 
 
 def draw(tasks: Tasks, engine: Any, store: Store, k: int, **options: Any) -> Drawn:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from codebudget.records import Task
-from codebudget.sampler.drawing import Request, draw_samples
+from codebudget.sampler.drawing import DrawRequest, draw_samples
 from codebudget.sampler.late import LateEngine, StaleDescriptionError, circumstances
 from codebudget.sampler.prompting import Settings
 from codebudget.sampler.store import open_store
 
-REQUEST = Request(spec="m:2", model="m", precision="fp32", k=2)
+REQUEST = DrawRequest(spec="m:2", model="m", precision="fp32", k=2)
 
 
 def test_an_engine_starts_only_where_something_is_missing(

@@ -7,7 +7,7 @@ from codebudget.budgets.flops import decode_flops, prefill_flops
 from codebudget.budgets.models import find_model
 from codebudget.errors import UserError
 from codebudget.sampler.assert_prompts import asserts_of_answer
-from codebudget.sampler.drawing import Request, draw_samples
+from codebudget.sampler.drawing import DrawRequest, draw_samples
 from codebudget.sampler.generated_tests import read_tests, rows_of_tests, write_test_rows
 from codebudget.sampler.prompting import (
     WORKED_ASSERTS,
@@ -68,7 +68,7 @@ def test_the_paper_has_no_tests() -> None:
 def test_tests_are_drawn_beside_solutions_and_read_back_with_their_cost(tasks, markov_module, tmp_path) -> None:
     corpus = [f"assert add_{number}({x}) == {x + number}\n" for number in range(12) for x in range(3)]
     engine = markov_module.Markov(corpus + [task.reference for task in tasks])
-    request = Request(spec="m:3", model="m", precision="fp32", k=3, architecture=find_model("7b").architecture)
+    request = DrawRequest(spec="m:3", model="m", precision="fp32", k=3, architecture=find_model("7b").architecture)
     settings = settings_for_tests("completion").model_copy(update={"max_tokens": 60})
     with open_store(tmp_path / "s") as store:
         solutions = draw_samples(tasks, request, engine, preset_settings("completion", "adding"), store)
@@ -99,7 +99,7 @@ def test_tests_are_drawn_beside_solutions_and_read_back_with_their_cost(tasks, m
 
 def test_what_is_not_known_is_left_out(tasks, markov, tmp_path) -> None:
     engine = markov(counts=False)
-    request = Request(spec="m:1", model="m", precision="fp32", k=1)
+    request = DrawRequest(spec="m:1", model="m", precision="fp32", k=1)
     with open_store(tmp_path / "s") as store:
         drawn = draw_samples(tasks, request, engine, settings_for_tests("completion"), store)
     for row in rows_of_tests(tasks, drawn.series, drawn.candidates, find_model("7b").architecture):

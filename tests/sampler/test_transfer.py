@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from codebudget.errors import MachineError, UserError
 from codebudget.records import Candidate, Task
-from codebudget.sampler.drawing import Drawn, Request, draw_samples
+from codebudget.sampler.drawing import Drawn, DrawRequest, draw_samples
 from codebudget.sampler.files import read_samples
 from codebudget.sampler.prompting import Settings
 from codebudget.sampler.series import stored_series
@@ -22,7 +22,7 @@ SETTINGS = Settings(max_tokens=40)
 
 
 def draw(tasks: Tasks, engine: Any, store: Store, k: int, settings: Settings = SETTINGS, **options: Any) -> Drawn:
-    request = Request(spec=f"m:{k}", model="m", precision="fp32", k=k)
+    request = DrawRequest(spec=f"m:{k}", model="m", precision="fp32", k=k)
     return draw_samples(tasks, request, engine, settings, store, **options)
 
 

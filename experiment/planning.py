@@ -1,0 +1,188 @@
+"""Arms and settings -> plans: which benchmark, which workload, which costs, and how many samples each arm gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..budgets.arms import parse_arm, parse_budget
+from ..budgets.costs import Conditions
+from ..budgets.dollars import Prices, parse_token_price
+from ..budgets.flops import PAPER_WORKLOAD
+from ..budgets.memory import memory_fit
+from ..budgets.models import find_family, find_model
+from ..budgets.plan import plan_arms
+from ..errors import UserError
+from ..records import Workload
+from ..settings import DEFAULT_FAMILY
+from ..tasks import load_benchmark
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..budgets.memory import MemoryFit
+    from ..records import Budget, Plan
+    from ..settings import Planning
+    from ..tasks import Benchmark
+
+DEFAULT_BENCHMARK = "humaneval"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Plans, and the terms that they were made on.
+
+    Attributes:
+        plans: One per arm, in the order named.
+        workload: Tokens per sample, and how they are counted.
+        conditions: Where and how samples are drawn.
+        settings: What was chosen.
+        budget: The limits per task; None where arms are matched to the first one.
+    """
+
+    plans: tuple[Plan, ...]
+    workload: Workload
+    conditions: Conditions
+    settings: Planning
+    budget: Budget | None = None
+
+    @property
+    def memory_limit_bytes(self) -> float | None:
+        """Memory of one device, where a budget or the hardware says."""
+        if self.budget is not None and self.budget.memory_bytes is not None:
+            return self.budget.memory_bytes
+        machine = self.conditions.machine
+        return None if machine is None else machine.hardware.memory_bytes
+
+
+def benchmark_name(named: str | None, family: str) -> str:
+    """The benchmark that was named, else the one that the family was made for, else HumanEval.
+
+    Raises:
+        UserError: There is no such family.
+    """
+    return named or find_family(family).benchmark or DEFAULT_BENCHMARK
+
+
+def load_tasks(
+    named: str | None, family: str, *, fields: Mapping[str, str] | None = None, tasks: int | None = None
+) -> Benchmark:
+    """A benchmark, cut to its first tasks where a number is given.
+
+    Raises:
+        UserError: There is no such benchmark or family, or the mapping of fields is wrong.
+        MachineError: A package or the hub is out of reach.
+    """
+    from dataclasses import replace
+
+    whole = load_benchmark(benchmark_name(named, family), fields)
+    return whole if tasks is None else replace(whole, tasks=whole.tasks[:tasks])
+
+
+def plan(
+    arms: Sequence[str], settings: Planning, *, family: str = DEFAULT_FAMILY, benchmark: Benchmark | None = None
+) -> Planned:
+    """Give every arm a sample count.
+
+    Args:
+        arms: As typed, `MODEL[@PRECISION][:K]`.
+        settings: The budget, and which costs are counted.
+        family: Where short names are looked up.
+        benchmark: Whose token counts are planned for; None for the paper's convention.
+
+    Raises:
+        UserError: A setting cannot be read or contradicts another, or the arms cannot be planned.
+    """
+    parsed = [parse_arm(arm) for arm in arms]
+    budget = None if settings.limit is None else parse_budget(settings.limit)
+    workload, conditions = workload_of(settings, benchmark), conditions_of(settings)
+    plans = plan_arms(
+        parsed,
+        family=family,
+        workload=workload,
+        match=settings.match,
+        budget=budget,
+        tolerance=settings.tolerance,
+        conditions=conditions,
+    )
+    return Planned(plans, workload, conditions, settings, budget)
+
+
+def conditions_of(settings: Planning) -> Conditions:
+    """Where and how samples are drawn.
+
+    Raises:
+        UserError: A setting cannot be read.
+    """
+    machine, measured = None, None
+    if settings.hardware is not None:
+        from ..budgets.hardware import find_machine
+
+        machine = find_machine(settings.hardware)
+    if settings.calibration is not None:
+        from ..budgets.calibration import load_calibration
+
+        measured = load_calibration(settings.calibration)
+    prices = Prices(
+        usd_per_hour=settings.usd_per_hour, tokens=tuple(parse_token_price(text) for text in settings.usd_per_mtok)
+    )
+    return Conditions(
+        machine=machine,
+        calibration=measured,
+        regime=settings.regime,
+        prices=prices,
+        concurrency=settings.concurrency,
+    )
+
+
+def workload_of(settings: Planning, benchmark: Benchmark | None) -> Workload:
+    """The workload: the paper's where nothing names another, else the benchmark's, with chosen counts in its place.
+
+    Raises:
+        UserError: The settings contradict each other or leave a count open.
+    """
+    prompt_tokens, output_tokens = settings.prompt_tokens, settings.output_tokens
+    chosen = prompt_tokens is not None or output_tokens is not None
+    convention = settings.convention or ("tokens" if chosen or benchmark is not None else "paper")
+    if convention == "paper":
+        if chosen:
+            raise UserError(
+                "the paper's convention counts 128 tokens: drop `prompt_tokens` and `output_tokens`, "
+                "or choose `convention` tokens"
+            )
+        return PAPER_WORKLOAD
+    if prompt_tokens is not None and output_tokens is not None:
+        # Files hold these words.
+        source = "--prompt-tokens and --output-tokens"
+        return Workload(convention="tokens", prompt_tokens=prompt_tokens, output_tokens=output_tokens, source=source)
+    if benchmark is None:
+        raise UserError("`convention` tokens needs `benchmark`, or both `prompt_tokens` and `output_tokens`")
+    measured = benchmark.workload()
+    if prompt_tokens is not None:
+        changed: dict[str, object] = {
+            "prompt_tokens": prompt_tokens,
+            "source": f"--prompt-tokens, and {measured.source}",
+        }
+    elif output_tokens is not None:
+        changed = {"output_tokens": output_tokens, "source": f"--output-tokens, and {measured.source}"}
+    else:
+        return measured
+    return measured.model_copy(update=changed)
+
+
+def memory_fits(planned: Planned) -> list[MemoryFit | None]:
+    """What the memory limit means for each arm, None for all of them where there is no limit."""
+    limit = planned.memory_limit_bytes
+    if limit is None:
+        return [None] * len(planned.plans)
+    return [
+        memory_fit(
+            find_model(plan.model).architecture,
+            plan.precision,
+            planned.workload,
+            plan.k,
+            limit,
+            concurrency=planned.conditions.concurrency,
+        )
+        for plan in planned.plans
+    ]

@@ -1,0 +1,429 @@
+"""Where an arm's candidates come from: recorded files, the store, or an engine that draws what is missing."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from .._util.notices import notice
+from .._util.progress import Progress, silent
+from ..budgets.arms import parse_arm
+from ..budgets.dollars import TOKENS_PER_MTOK, devices_usd
+from ..budgets.models import find_model, weights_of
+from ..budgets.plan import plan_arms
+from ..errors import MachineError, UserError
+from ..sampler.drawing import Drawn, DrawRequest, draw_samples
+from ..sampler.files import read_samples
+from ..sampler.late import LateEngine, StaleDescriptionError, circumstances
+from ..sampler.prompting import preset_settings, settings_for_tests
+from ..sampler.series import stored_series
+from ..sampler.stopping import Meter, parse_stop_after
+from ..sampler.transfer import stored_samples
+from ..settings import RECORDED
+from .workspace import open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..budgets.architecture import Architecture
+    from ..budgets.costs import Conditions
+    from ..records import Arm, Candidate, Plan, Task
+    from ..sampler.engine import Engine
+    from ..sampler.prompting import Settings
+    from ..sampler.series import Tally
+    from ..sampler.stopping import Stopped
+    from ..sampler.store import Store
+    from ..settings import Drawing, Running
+    from ..tasks import Benchmark
+    from .planning import Planned
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session of drawing: how, into which store, and when it ends.
+
+    Attributes:
+        drawing: How samples are drawn.
+        store: Where they are kept.
+        seed: Of the run; another one draws other samples.
+        fresh: Draw again what the store has.
+        stop_after: End after so much: `60s`, `1e15flops`, `1e6tokens` or `2usd`, over all arms.
+        tests: Draw texts of asserts in place of solutions.
+    """
+
+    drawing: Drawing
+    store: Store
+    seed: int = 0
+    fresh: bool = False
+    stop_after: str | None = None
+    tests: bool = False
+
+    def settings(self, benchmark: str) -> Settings:
+        """The preset, with what was chosen in its place.
+
+        Raises:
+            UserError: There is no such preset.
+        """
+        return sampling_settings(self.drawing, benchmark, tests=self.tests)
+
+
+class Target(NamedTuple):
+    """An arm and where its weights are: a folder, an id of the hub, or what a server calls the model."""
+
+    arm: Arm
+    model: str
+    weights: str
+    precision: str
+    k: int
+    architecture: Architecture | None = None
+
+
+class ArmSamples(NamedTuple):
+    """An arm's plan and the candidates that it has; `tally` is what drawing them took, where they were drawn here."""
+
+    plan: Plan
+    candidates: Sequence[Candidate]
+    tally: Tally | None = None
+
+
+class DrawnArms(NamedTuple):
+    """What came of some targets, in their order; `stopped` is None without `stop_after`."""
+
+    arms: tuple[Drawn, ...]
+    stopped: Stopped | None
+
+    @property
+    def note(self) -> str | None:
+        """How a run that was stopped ended; None where it was not."""
+        if self.stopped is None or not self.stopped.reached:
+            return None
+        limit = self.stopped.limit
+        missing = sum(arm.missing for arm in self.arms)
+        went_on = f"; {missing} samples are missing, and the same command goes on from there" if missing else ""
+        spent, overshoot = limit.format(self.stopped.spent), limit.format(self.stopped.overshoot)
+        return f"stopped after {spent}, {overshoot} beyond the limit of {limit.format(limit.amount)}{went_on}"
+
+
+class NamedArm(NamedTuple):
+    """An arm with the precision that it comes to."""
+
+    arm: Arm
+    precision: str
+
+
+def to_draw(planned: Planned, samples: Mapping[str, Sequence[str]]) -> list[Plan]:
+    """The plans of arms that no recorded file is for.
+
+    Raises:
+        UserError: As `files_by_arm`.
+    """
+    files = files_by_arm(samples, _named(planned))
+    return [plan for plan in planned.plans if plan.arm.spec not in files]
+
+
+def arm_samples(
+    planned: Planned,
+    benchmark: Benchmark,
+    samples: Mapping[str, Sequence[str]],
+    drawing: Drawing,
+    running: Running,
+    progress: Progress = silent,
+) -> list[ArmSamples]:
+    """The candidates of every arm: those of its files, else those in the store, with what is missing drawn.
+
+    Args:
+        planned: The arms' plans.
+        benchmark: Where the tasks come from.
+        samples: Recorded files by arm; see `files_by_arm`.
+        drawing: How samples are drawn.
+        running: The seed and the store.
+        progress: Is told how far drawing is.
+
+    Raises:
+        UserError: A setting, a file or a row is wrong.
+        MachineError: Nothing can draw here; the message names what else can be done.
+    """
+    files = files_by_arm(samples, _named(planned))
+    recorded = {spec: read_arm(spec, patterns, benchmark.by_id) for spec, patterns in files.items()}
+    missing = [plan for plan in planned.plans if plan.arm.spec not in files]
+    found = {plan.arm.spec: ArmSamples(plan, recorded[plan.arm.spec]) for plan in planned.plans if plan not in missing}
+    if missing:
+        try:
+            check_engine(drawing.engine)
+            targets = [target_of_plan(plan) for plan in missing]
+            with open_workspace(running.store) as store:
+                session = Session(drawing, store, running.seed, running.fresh, running.stop_after)
+                drawn = draw_arms(targets, benchmark.tasks, session, planned.conditions, progress)
+        except MachineError as error:
+            raise with_ways(error, _ways([plan.arm for plan in missing])) from None
+        if drawn.note is not None:
+            notice(drawn.note)
+        for plan, arm in zip(missing, drawn.arms, strict=True):
+            tally = arm.series.tally if arm.series.tally.samples else None
+            found[plan.arm.spec] = ArmSamples(plan, arm.candidates, tally)
+    return [found[plan.arm.spec] for plan in planned.plans]
+
+
+def sampling_settings(drawing: Drawing, benchmark: str, *, tests: bool = False) -> Settings:
+    """A preset, with what was chosen in its place.
+
+    Raises:
+        UserError: There is no such preset.
+    """
+    chosen = {name: getattr(drawing, name) for name in ("temperature", "top_p", "max_tokens")}
+    known = {name: value for name, value in chosen.items() if value is not None}
+    preset = settings_for_tests(drawing.preset) if tests else preset_settings(drawing.preset, benchmark)
+    return preset.model_copy(update=known)
+
+
+def target_of_plan(plan: Plan) -> Target:
+    """A planned arm with its weights.
+
+    Raises:
+        UserError: Nothing is known of them.
+        MachineError: They should be here and are not.
+    """
+    model = find_model(plan.model)
+    return Target(plan.arm, plan.model, weights_of(model), plan.precision, plan.k, model.architecture)
+
+
+def target_of_arm(arm: Arm, family: str, *, served: bool) -> Target:
+    """An arm with its weights; one without k is of one sample.
+
+    Args:
+        arm: As parsed.
+        family: Where short names are looked up.
+        served: A server has the model, which nothing need be known of here.
+
+    Raises:
+        UserError: The model is unknown, or its precision.
+        MachineError: Its weights should be here and are not.
+    """
+    try:
+        model = find_model(arm.name, family)
+    except UserError:
+        if not served:
+            raise
+        # Nothing is counted by the shape of a model that nothing is known of.
+        return Target(arm, arm.name, arm.name, arm.precision or "unknown", arm.k or 1)
+    precision = arm.precision or model.default_precision
+    if precision is None:
+        raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
+    return Target(arm, model.name, weights_of(model), precision, arm.k or 1, model.architecture)
+
+
+def targets_of(arms: Sequence[str], family: str, benchmark: Benchmark, *, served: bool) -> list[Target]:
+    """Arms with their k and their weights; an open k is what the cost of the first arm buys.
+
+    Args:
+        arms: As typed.
+        family: Where short names are looked up.
+        benchmark: Whose token counts an open k is planned for.
+        served: A server has the models, which nothing need be known of here.
+
+    Raises:
+        UserError: An arm cannot be read or is there twice, its model is unknown, or its k is open and nothing gives it.
+    """
+    parsed = [parse_arm(arm) for arm in arms]
+    twice = next((arm for arm in arms if list(arms).count(arm) > 1), None)
+    if twice is not None:
+        raise UserError(f"the arm {twice} is listed twice; remove one")
+    if any(arm.k is None for arm in parsed):
+        return [target_of_plan(plan) for plan in plan_arms(parsed, family=family, workload=benchmark.workload())]
+    return [target_of_arm(arm, family, served=served) for arm in parsed]
+
+
+def check_engine(engine: str) -> None:
+    """Find out early whether an engine is there.
+
+    Raises:
+        UserError: There is none of that name.
+        EngineError: It is not installed.
+    """
+    if engine != RECORDED:
+        from ..sampler.engines import pick_engine
+
+        pick_engine(engine)
+
+
+def draw_arms(
+    targets: Sequence[Target], tasks: Sequence[Task], session: Session, conditions: Conditions, progress: Progress
+) -> DrawnArms:
+    """Draw what is missing of every arm, one arm after another.
+
+    Raises:
+        UserError: A setting is wrong.
+        MachineError: An engine or the store failed; or samples are to be replayed that the store does not have.
+    """
+    settings = session.settings(tasks[0].benchmark)
+    meter = Meter(None if session.stop_after is None else parse_stop_after(session.stop_after))
+    announced: set[str] = set()
+
+    def draw(target: Target) -> Drawn:
+        engine = session.drawing.engine
+        key = circumstances(engine, target.weights, target.precision)
+        with closing(LateEngine(starter(engine, target, announced), session.store, key)) as late:
+            request = _request(target, conditions)
+            while True:
+                try:
+                    return draw_samples(
+                        tasks,
+                        request,
+                        late,
+                        settings,
+                        session.store,
+                        seed=session.seed,
+                        fresh=session.fresh,
+                        meter=meter,
+                        progress=progress,
+                    )
+                except StaleDescriptionError:
+                    # The engine has started since, and says what it is by itself.
+                    continue
+
+    if session.drawing.engine == RECORDED:
+        drawn = tuple(_replayed(target, tasks, session) for target in targets)
+    else:
+        drawn = tuple(draw(target) for target in targets)
+    meter.end()
+    return DrawnArms(drawn, meter.result())
+
+
+def starter(name: str, target: Target, announced: set[str], doing: str = "drawing") -> Callable[[], Engine]:
+    """A function that starts a target's engine, and says which it is where that was not `announced` yet."""
+
+    def start() -> Engine:
+        from ..sampler.engines import choose_engine
+
+        choice = choose_engine(name, target.weights, target.precision)
+        if choice.reason not in announced:
+            announced.add(choice.reason)
+            notice(f"{doing} with {choice.reason}")
+        return choice.engine
+
+    return start
+
+
+def files_by_arm(samples: Mapping[str, Sequence[str]], arms: Sequence[NamedArm]) -> dict[str, list[str]]:
+    """Recorded files by the spec of the arm that each is for.
+
+    Args:
+        samples: Files by what the user calls an arm: as typed, without its k, with its precision, or by its model.
+        arms: All of them.
+
+    Raises:
+        UserError: An arm is there twice, or a name means none of them or several.
+    """
+    specs = [named.arm.spec for named in arms]
+    twice = next((spec for spec in specs if specs.count(spec) > 1), None)
+    if twice is not None:
+        raise UserError(f"the arm {twice} is listed twice; remove one")
+    files: dict[str, list[str]] = {}
+    for name, patterns in samples.items():
+        meant = next((found for way in _NAMINGS if (found := [n.arm.spec for n in arms if name == way(n)])), [])
+        shown = f"`samples` {name}={','.join(patterns)}"
+        if not meant:
+            known = ", ".join(dict.fromkeys(named.arm.name for named in arms))
+            raise UserError(f"{shown}: no arm is called {name!r}; the arms are {known}")
+        if len(meant) > 1:
+            raise UserError(f"{shown}: {name!r} may be {' or '.join(meant)}; write the arm as it is there")
+        files.setdefault(meant[0], []).extend(patterns)
+    return files
+
+
+def read_arm(spec: str, patterns: Sequence[str], tasks: Mapping[str, Task]) -> tuple[Candidate, ...]:
+    """The recorded candidates of one arm; tasks without any are told as a notice.
+
+    Raises:
+        UserError: A file or a row is wrong.
+    """
+    recorded = read_samples(patterns, tasks, spec)
+    if recorded.missing:
+        some = ", ".join(recorded.missing[:3]) + (", ..." if len(recorded.missing) > 3 else "")
+        notice(f"{spec}: no sample for {len(recorded.missing)} of {len(tasks)} tasks ({some}); they are left out")
+    return recorded.candidates
+
+
+def without_k(arm: Arm) -> str:
+    """An arm as typed, without its number of samples."""
+    return arm.spec if arm.k is None else arm.spec.rpartition(":")[0]
+
+
+def with_ways(error: MachineError, ways: str) -> MachineError:
+    """The same error with what else can be done."""
+    return type(error)(f"{str(error).rstrip('.')}. {ways}")
+
+
+def _named(planned: Planned) -> list[NamedArm]:
+    return [NamedArm(plan.arm, plan.precision) for plan in planned.plans]
+
+
+def _ways(arms: Sequence[Arm]) -> str:
+    """What else can be done for arms that nothing draws."""
+    ways = " ".join(f"`samples` {without_k(arm)}=FILES" for arm in arms)
+    return f"Or give recorded generations ({ways}), take what the store has (`engine` {RECORDED}), or keep to the plan"
+
+
+_NAMINGS: tuple[Callable[[NamedArm], str], ...] = (
+    lambda named: named.arm.spec,
+    lambda named: without_k(named.arm),
+    lambda named: f"{named.arm.name}@{named.precision}",
+    lambda named: named.arm.name,
+)
+"""What an arm may be called: as typed, without its k, with its precision, by its model; the first that fits counts."""
+
+
+def _request(target: Target, conditions: Conditions) -> DrawRequest:
+    price, per_hour = conditions.prices.of_arm(target.arm), conditions.prices.usd_per_hour
+
+    def usd(prompt_tokens: int, output_tokens: int, seconds: float) -> float:
+        if price is not None:
+            charged = prompt_tokens * price.usd_per_mtok_in + output_tokens * price.usd_per_mtok_out
+            return charged / TOKENS_PER_MTOK
+        return devices_usd(per_hour or 0.0, conditions.devices, seconds)
+
+    return DrawRequest(
+        spec=target.arm.spec,
+        model=target.model,
+        precision=target.precision,
+        k=target.k,
+        greedy=target.arm.greedy,
+        architecture=target.architecture,
+        usd=None if price is None and per_hour is None else usd,
+    )
+
+
+def _replayed(target: Target, tasks: Sequence[Task], session: Session) -> Drawn:
+    """All that the store has of an arm."""
+    store, benchmark = session.store, tasks[0].benchmark
+    spec, wanted = target.arm.spec, (target.model, target.precision, benchmark)
+    found = [
+        one
+        for one in stored_series(store)
+        if (one.model, one.precision, one.benchmark) == wanted and one.origin.settings.writes_tests == session.tests
+    ]
+    if target.arm.greedy or any(one.origin.seed is not None for one in found):
+        found = [one for one in found if (one.origin.seed is None) == target.arm.greedy]
+    if not found:
+        raise MachineError(
+            f"{spec}: {store.path} has no samples of {target.model}@{target.precision} for {benchmark}; draw some with "
+            "another `engine`, bring some in with codebudget import, or give recorded ones with "
+            f"`samples` {spec.partition(':')[0]}=FILES"
+        )
+    if len(found) > 1:
+        # Those that were asked for, out of several sets.
+        settings = session.settings(benchmark)
+        found = [one for one in found if one.origin.settings == settings and one.origin.seed in (session.seed, None)]
+    if len(found) != 1:
+        raise UserError(
+            f"{spec}: the store has several sets of samples of {target.model}@{target.precision} (engines, settings or "
+            "seeds differ); say which with `seed`, `preset`, `temperature`, `top_p` and `max_tokens`, or name files "
+            "with `samples`"
+        )
+    candidates = stored_samples(store, found[0], tasks)
+    counts = {task.id: 0 for task in tasks}
+    for candidate in candidates:
+        counts[candidate.task_id] += 1
+    missing = sum(max(0, target.k - count) for count in counts.values())
+    return Drawn(candidates, found[0], 0, missing)

@@ -1,0 +1,86 @@
+"""Settings -> how candidates are judged: rankers, generated tests and scorers, with a grader behind them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .._util.notices import notice
+from .._util.progress import Progress, silent
+from ..rankers import load_ranker
+from .grading import open_grader
+from .ranking import Judging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ..rankers import Offers, Ranker
+    from ..records import GeneratedTests, Task
+    from ..settings import Grading, Running, Selecting
+
+
+def load_rankers(rankers: Sequence[str | Ranker | type[Ranker]]) -> dict[str, Ranker]:
+    """Rankers by name, each once: names are looked up, objects and classes are taken as they are.
+
+    Raises:
+        UserError: There is no such ranker, or its parameters are wrong.
+    """
+    found: dict[str, Ranker] = {}
+    for ranker in rankers:
+        if isinstance(ranker, str):
+            found.setdefault(ranker, load_ranker(ranker))
+        else:
+            made = ranker() if isinstance(ranker, type) else ranker
+            found.setdefault(made.name, made)
+    return found
+
+
+def generated_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, GeneratedTests] | None:
+    """Tests that a model wrote, by task id; None where no file is named. Tasks without any are told as a notice.
+
+    Raises:
+        UserError: A file or a row is wrong.
+    """
+    if not patterns:
+        return None
+    from ..sampler.generated_tests import read_tests
+
+    found = read_tests(patterns, tasks)
+    if len(found) < len(tasks):
+        notice(f"{len(tasks) - len(found)} of {len(tasks)} tasks have no generated tests in these files")
+    return found
+
+
+@contextmanager
+def open_judging(
+    grading: Grading,
+    selecting: Selecting,
+    running: Running,
+    progress: Progress = silent,
+    *,
+    offers: Mapping[str, Offers],
+) -> Iterator[Judging]:
+    """Everything that judges candidates, by the settings; boxes and the store are closed at the end.
+
+    Args:
+        grading: Where programs run.
+        selecting: The rankers.
+        running: The seed and the store.
+        progress: Is told how far grading and ranking are.
+        offers: What rankers may use besides the sandbox, by the arm as typed, or `ranking.SPEC`.
+
+    Raises:
+        UserError: A setting is wrong.
+        MachineError: No sandbox of that kind works here, or the store cannot be used.
+    """
+    rankers = load_rankers(selecting.runnable)
+    with open_grader(grading, running, progress) as grader:
+        yield Judging(
+            grader=grader,
+            rankers=rankers,
+            offers=offers,
+            allow_shared=grading.allow_shared,
+            strict=running.strict,
+            seed=running.seed,
+            progress=progress,
+        )

