@@ -1,3 +1,89 @@
 """codebudget: which code model, how many samples, and how to pick among them, for the same compute."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import (
+        ComparisonResult,
+        CurveResult,
+        ExecutionResult,
+        Plans,
+        RankingResult,
+        compare,
+        curve,
+        execute,
+        plan,
+        rank,
+    )
+    from .errors import CodebudgetError, EngineError, MachineError, RankerError, SandboxError, UserError
+    from .records import Candidate, Comparison, Plan, Ranking, Task, Verdict
+    from .sandbox import Job, Sandbox, choose_launcher
+    from .settings import Charting, Drawing, Grading, Planning, Running, Selecting
+    from .tasks import Benchmark, load_benchmark
+
 __version__ = "0.1.0"
+
+_PLACES = {
+    "api": (
+        *("plan", "compare", "execute", "rank", "curve"),
+        *("Plans", "ComparisonResult", "ExecutionResult", "RankingResult", "CurveResult"),
+    ),
+    "errors": ("CodebudgetError", "UserError", "MachineError", "EngineError", "SandboxError", "RankerError"),
+    "records": ("Candidate", "Comparison", "Plan", "Ranking", "Task", "Verdict"),
+    "sandbox": ("Job", "Sandbox", "choose_launcher"),
+    "settings": ("Planning", "Drawing", "Grading", "Selecting", "Charting", "Running"),
+    "tasks": ("Benchmark", "load_benchmark"),
+}
+"""Public names by the module that has them, which is imported when one is first asked for."""
+
+_MODULES = {name: module for module, names in _PLACES.items() for name in names}
+
+__all__ = [
+    "Benchmark",
+    "Candidate",
+    "Charting",
+    "CodebudgetError",
+    "Comparison",
+    "ComparisonResult",
+    "CurveResult",
+    "Drawing",
+    "EngineError",
+    "ExecutionResult",
+    "Grading",
+    "Job",
+    "MachineError",
+    "Plan",
+    "Planning",
+    "Plans",
+    "RankerError",
+    "Ranking",
+    "RankingResult",
+    "Running",
+    "Sandbox",
+    "SandboxError",
+    "Selecting",
+    "Task",
+    "UserError",
+    "Verdict",
+    "__version__",
+    "choose_launcher",
+    "compare",
+    "curve",
+    "execute",
+    "load_benchmark",
+    "plan",
+    "rank",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

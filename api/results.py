@@ -1,0 +1,181 @@
+"""What the functions return: records that show themselves as text, in Rich and in notebooks, and write files."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, overload
+
+from .._util.outputs import write_text
+from ..errors import UserError
+from ..report.as_json import comparison_as_json, without_versions
+from ..report.comparison_files import write_reports
+from ..report.curve_terminal import print_curve
+from ..report.plans import describe_workload, plans_as_json, print_plans
+from ..report.ranked import print_ranked, ranked_as_json
+from ..report.terminal import print_comparison
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from ..experiment.curves import Curve, Priced
+    from ..experiment.files import ExecutedFiles
+    from ..experiment.planning import Planned
+    from ..experiment.ranking import Ranked
+    from ..records import Comparison, Plan
+
+_PAGE = '<!doctype html>\n<meta charset="utf-8">\n<title>codebudget</title>\n<pre>{}</pre>\n'
+
+
+class Shown(ABC):
+    """A result that can be looked at and kept."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """What the command prints with --json."""
+
+    @abstractmethod
+    def _print(self) -> None:
+        """Print what the command prints."""
+
+    def write(self, path: str | Path) -> None:
+        """Write a file by its ending: .html, .md, .json or .txt.
+
+        Raises:
+            UserError: The ending is another, or a link or no plain file is there.
+            MachineError: The file cannot be written.
+        """
+        path = Path(path)
+        texts = {
+            ".json": lambda: json.dumps(self.to_dict()) + "\n",
+            ".txt": lambda: str(self),
+            ".md": lambda: f"```text\n{self}```\n",
+            ".html": lambda: _PAGE.format(html.escape(str(self))),
+        }
+        if path.suffix.lower() not in texts:
+            raise UserError(f"{path}: name a file that ends in {', '.join(texts)}")
+        write_text(path, texts[path.suffix.lower()]())
+
+    def __str__(self) -> str:
+        with redirect_stdout(io.StringIO()) as out:
+            self._print()
+        return out.getvalue()
+
+    def __rich__(self) -> Text:
+        from rich.text import Text
+
+        return Text(str(self).rstrip("\n"))
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+class Plans(Shown, Sequence["Plan"]):
+    """Plans, one per arm in the order named; `terms` has the workload and conditions that they were made on."""
+
+    def __init__(self, planned: Planned) -> None:
+        self.terms = planned
+
+    @overload
+    def __getitem__(self, place: int) -> Plan: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Plan]: ...
+    def __getitem__(self, place: int | slice) -> Plan | Sequence[Plan]:
+        return self.terms.plans[place]
+
+    def __len__(self) -> int:
+        return len(self.terms.plans)
+
+    def __repr__(self) -> str:
+        return f"Plans({', '.join(f'{plan.arm.spec} x{plan.k}' for plan in self)})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `codebudget plan --json` prints."""
+        return plans_as_json(self.terms)
+
+    def _print(self) -> None:
+        print_plans(self.terms)
+
+
+class ComparisonResult(Shown):
+    """A comparison: `record` has every number, `record.verdict` the two sentences."""
+
+    def __init__(self, record: Comparison) -> None:
+        self.record = record
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `codebudget compare --json` prints."""
+        return comparison_as_json(self.record)
+
+    def write(self, path: str | Path) -> None:
+        """Write a report by its ending: .html (a page that opens from the file), .md, .json or .txt.
+
+        Raises:
+            UserError: The ending is another, or a link or no plain file is there.
+            MachineError: The file cannot be written.
+        """
+        if Path(path).suffix.lower() in (".html", ".md"):
+            write_reports(self.record, [Path(path)])
+        else:
+            super().write(path)
+
+    def _print(self) -> None:
+        print_comparison(self.record)
+
+
+class ExecutionResult(Shown):
+    """Graded files: `record.pass_at_k` by k, `record.statuses`, and `record.path` where the rows are."""
+
+    def __init__(self, record: ExecutedFiles) -> None:
+        self.record = record
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `codebudget execute --json` prints, but for the time that it took."""
+        return {
+            "tasks": self.record.tasks,
+            "programs": sum(self.record.statuses.values()),
+            "passed": self.record.statuses.get("passed", 0),
+            "statuses": self.record.statuses,
+            "pass_at_k": self.record.pass_at_k,
+        }
+
+    def _print(self) -> None:
+        counted = ", ".join(f"{count} {status}" for status, count in self.record.statuses.items())
+        print(f"{sum(self.record.statuses.values())} programs: {counted}")
+        print({f"pass@{k}": value for k, value in self.record.pass_at_k.items()})
+
+
+class RankingResult(Shown):
+    """Ranked candidates: `record.rankers` by name, `record.pass_at_k`, and `record.rows`, best first."""
+
+    def __init__(self, record: Ranked, tasks: int) -> None:
+        self.record = record
+        self._tasks = tasks
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `codebudget rank --json` prints, but for the time that it took and the file."""
+        whole = ranked_as_json(self.record, None, 0.0)
+        return {name: value for name, value in whole.items() if name not in ("out", "wall_s")}
+
+    def _print(self) -> None:
+        print_ranked(self.record, self._tasks, None)
+
+
+class CurveResult(Shown):
+    """Scores over budgets: `record.arms`, `record.budgets` and `record.crossings`."""
+
+    def __init__(self, record: Curve, priced: Priced) -> None:
+        self.record = record
+        self._priced = priced
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `codebudget curve --json` prints."""
+        return cast("dict[str, Any]", without_versions(self.record.model_dump(mode="json")))
+
+    def _print(self) -> None:
+        print_curve(self.record, [describe_workload(self._priced.workload)])
