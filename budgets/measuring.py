@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import budgets
 from .._util.bounded import parse_json, read_whole
+from .._util.machine import cpu_name
 from ..errors import MachineError, UserError
 from .calibration import Measurement
 
@@ -158,11 +159,8 @@ def describe_machine(device: str) -> str:
     torch, _ = _libraries()
     if device.startswith("cuda"):
         return str(torch.cuda.get_device_name(device))
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "CPU")
     threads = torch.get_num_threads()
-    return f"{name}, {threads} thread{'' if threads == 1 else 's'}"
+    return f"{cpu_name()}, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def _pass_times(network: Any, point: Point, device: str) -> list[float]:

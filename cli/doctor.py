@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from .._util.machine import available_memory_bytes, cpu_name, has_gpu_driver, nvidia_smi
 from ..report.tables import Column, print_facts, print_table
 from ..settings import DEFAULT_STORE
 from .progress import print_json
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from .options import Json
 
-_GPU_FIELDS: Final = ("name", "memory.total", "memory.free", "driver_version")
-_GPU_S: Final = 5.0
 _IMPORT_S: Final = 180.0
 _MIB: Final = 1 << 20
 
@@ -78,7 +77,6 @@ def doctor(
 
 def _examine(store: Path) -> dict[str, Any]:
     from .. import __version__
-    from ..sampler.engines.machine import available_memory_bytes, cpu_name
 
     gpus, gpu_problem = _gpus()
     docker = _docker()
@@ -104,21 +102,16 @@ def _examine(store: Path) -> dict[str, Any]:
 
 def _gpus() -> tuple[list[dict[str, Any]], str | None]:
     """The GPUs that NVIDIA's tool lists, and why there are none."""
-    from ..sampler.engines.machine import has_gpu_driver
-
     if shutil.which("nvidia-smi") is None:
         return [], "a driver, but no nvidia-smi" if has_gpu_driver() else "none found"
-    command = ["nvidia-smi", f"--query-gpu={','.join(_GPU_FIELDS)}", "--format=csv,noheader,nounits"]
     try:
-        listed = subprocess.run(command, capture_output=True, text=True, timeout=_GPU_S, check=True).stdout
+        rows = nvidia_smi("name", "memory.total", "memory.free", "driver_version")
     except (OSError, subprocess.SubprocessError) as error:
         return [], f"nvidia-smi failed: {' '.join(str(error).split())}"
     gpus = []
-    for line in listed.splitlines():
-        cells = [cell.strip() for cell in line.split(",")]
-        if len(cells) == len(_GPU_FIELDS):
-            total, free = (int(cell) * _MIB if cell.isdecimal() else None for cell in cells[1:3])
-            gpus.append({"name": cells[0], "memory_bytes": total, "free_bytes": free, "driver": cells[3]})
+    for name, *memory, driver in rows:
+        total, free = (int(cell) * _MIB if cell.isdecimal() else None for cell in memory)
+        gpus.append({"name": name, "memory_bytes": total, "free_bytes": free, "driver": driver})
     return gpus, None if gpus else "nvidia-smi lists none"
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
 import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from .._util.machine import cpu_field, nvidia_smi
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _TOOL_S = 20.0
@@ -41,7 +42,7 @@ def hardware() -> dict[str, Any]:
     """Processor, cores that may be used, memory, and accelerators as their driver names them."""
     return {
         "machine": platform.machine(),
-        "cpu": _field("/proc/cpuinfo", "model name"),
+        "cpu": cpu_field("model name"),
         "cores": len(os.sched_getaffinity(0)),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "accelerators": _accelerators(),
@@ -49,19 +50,12 @@ def hardware() -> dict[str, Any]:
 
 
 def _accelerators() -> list[str]:
-    if shutil.which("nvidia-smi") is None:
-        return []
-    listed = _said(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"])
-    return [line.strip() for line in (listed or "").splitlines() if line.strip()]
-
-
-def _field(path: str, name: str) -> str | None:
+    """Name and memory of each GPU; none where NVIDIA's tool is not there or fails."""
     try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    rows = (line.partition(":") for line in lines)
-    return next((value.strip() for key, _, value in rows if key.strip() == name), None)
+        rows = nvidia_smi("name", "memory.total", units=True, timeout_s=_TOOL_S)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [", ".join(cells) for cells in rows]
 
 
 def _said(command: list[str]) -> str | None:

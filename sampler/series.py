@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from .._util.hashing import key_of
+from .._util.machine import nvidia_smi
 from ..budgets.flops import decode_flops, prefill_flops
 from ..errors import UserError
 from ..records import Record, Usage
@@ -324,12 +325,8 @@ def _resident_bytes() -> int | None:
 
 def _device_bytes() -> int | None:
     """What is in use on the visible NVIDIA devices, on the fullest of them: plans count bytes per device."""
-    command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible:
-        command.append(f"--id={visible}")
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-        return max(int(line) for line in done.stdout.split()) << 20
+        used = nvidia_smi("memory.used", devices=os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+        return max(int(mebibytes) for (mebibytes,) in used) << 20
     except (OSError, subprocess.SubprocessError, ValueError):
         return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ..._util.machine import has_gpu_driver
 from ...errors import CodebudgetError, EngineError, UserError
 from .libraries import ENGINES, INSTALL, missing, version
-from .machine import has_gpu_driver
 
 if TYPE_CHECKING:
     from ..engine import Engine

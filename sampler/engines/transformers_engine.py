@@ -9,13 +9,13 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from ..._util.machine import available_memory_bytes, cpu_flags, cpu_name
 from ...errors import EngineError
 from ...records import Likelihood
 from ..engine import Description, Generation, Sampling
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .decoding import Decoder, DecodingRow, Live
-from .libraries import import_engine
-from .machine import available_memory_bytes, cpu_flags, cpu_name, error_line
+from .libraries import error_line, import_engine
 from .picking import certainty, chosen_logprobs
 from .selfcheck import (
     LIKELIEST,

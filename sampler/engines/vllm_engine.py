@@ -10,12 +10,12 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
+from ..._util.machine import available_memory_bytes, cpu_name, has_gpu_driver
 from ...errors import EngineError
 from ...records import Likelihood
 from ..engine import Description, Generation
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
-from .libraries import import_engine, import_failure
-from .machine import available_memory_bytes, cpu_name, error_line, has_gpu_driver
+from .libraries import error_line, import_engine, import_failure
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
 from .tokens import TokenCodec
 

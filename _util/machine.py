@@ -1,0 +1,73 @@
+"""Processor, memory and GPUs of this machine, as the system and NVIDIA's tool tell them; no library is imported."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Final
+
+_GPU_NODES: Final = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""The device files of NVIDIA's driver, of AMD's, and of Windows' for Linux."""
+
+
+def cpu_field(name: str) -> str | None:
+    """A field of the first processor in /proc/cpuinfo; None where the system has no such file, or that no such field.
+
+    ARM processors, for example, have no `model name`.
+    """
+    return _field("/proc/cpuinfo", name)
+
+
+def cpu_name() -> str:
+    """The processor by its own name, or `CPU`."""
+    return cpu_field("model name") or "CPU"
+
+
+def cpu_flags() -> frozenset[str]:
+    """The instruction sets that the processor has, as Linux calls them; empty where it does not say."""
+    return frozenset(f"{cpu_field('flags') or ''} {cpu_field('Features') or ''}".split())
+
+
+def available_memory_bytes() -> int | None:
+    """Main memory that can be taken without swapping; None where the system does not tell."""
+    available = _field("/proc/meminfo", "MemAvailable")
+    return None if available is None else int(available.split()[0]) * 1024
+
+
+def has_gpu_driver() -> bool:
+    """Whether the system has the device file of a GPU that an engine could compute on."""
+    return any(Path(node).exists() for node in _GPU_NODES)
+
+
+def nvidia_smi(*fields: str, devices: str = "", units: bool = False, timeout_s: float = 5.0) -> list[tuple[str, ...]]:
+    """Ask NVIDIA's tool about its devices.
+
+    Args:
+        fields: What to ask, by the names of `nvidia-smi --help-query-gpu`.
+        devices: Only these, as CUDA_VISIBLE_DEVICES lists them; all where it is empty.
+        units: Figures carry their unit, as in `81559 MiB`.
+        timeout_s: How long the tool may take.
+
+    Returns:
+        The cells of `fields` for each device that has them all.
+
+    Raises:
+        OSError: There is no such tool, or it cannot be run.
+        subprocess.SubprocessError: It failed, or took too long.
+    """
+    command = ["nvidia-smi", f"--query-gpu={','.join(fields)}", f"--format=csv,noheader{'' if units else ',nounits'}"]
+    if devices:
+        command.append(f"--id={devices}")
+    listed = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=True).stdout
+    rows = [tuple(cell.strip() for cell in line.split(",")) for line in listed.splitlines()]
+    return [row for row in rows if len(row) == len(fields)]
+
+
+def _field(path: str, name: str) -> str | None:
+    """The value of the first line `name : value` of one of the system's files."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    rows = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in rows if key.strip() == name), None)
