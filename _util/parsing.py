@@ -5,7 +5,12 @@ from __future__ import annotations
 import ast
 import threading
 import warnings
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 UNPARSABLE: Final = (SyntaxError, ValueError, RecursionError, MemoryError)
 """All that parsing raises: for bad syntax, null bytes and lone surrogates, too deep nesting."""
@@ -13,7 +18,7 @@ UNPARSABLE: Final = (SyntaxError, ValueError, RecursionError, MemoryError)
 INCOMPLETE_INPUT: Final = 0x4000
 """`PyCF_ALLOW_INCOMPLETE_INPUT`: where the parser came to the end of a text that fails, it says "incomplete input"."""
 
-_TURN: Final = threading.Lock()
+TURN: Final = threading.Lock()
 """In CPython 3.11 two threads cannot make syntax trees at once: one of them may see a SystemError."""
 
 _TRIES: Final = 5
@@ -79,6 +84,12 @@ def parse(source: str, *, flags: int = 0) -> ast.Module:
     return tree
 
 
+def parse_expression(source: str) -> ast.Expression:
+    """The tree of an expression, with blanks around it or without; raises as `parse`."""
+    tree: ast.Expression = _compiled(source.strip(), "eval", 0)
+    return tree
+
+
 def module(source: str) -> ast.Module | None:
     """The tree of a module, or None where the text is none."""
     try:
@@ -90,16 +101,27 @@ def module(source: str) -> ast.Module | None:
 def expression(source: str) -> ast.Expression | None:
     """The tree of an expression, or None where the text is none."""
     try:
-        tree: ast.Expression = _compiled(source.strip(), "eval", 0)
+        return parse_expression(source)
     except UNPARSABLE:
         return None
-    return tree
+
+
+def find_function(tree: ast.Module | None, name: str, *, nested: bool = False) -> Function | None:
+    """The function of a name that a module defines at its top level, the last of several; None where there is none.
+
+    Args:
+        tree: A module, or None for a text that is none.
+        name: The function's name.
+        nested: Take the first anywhere in the module instead, also in a class or in another function.
+    """
+    nodes: Iterable[ast.AST] = () if tree is None else ast.walk(tree) if nested else reversed(tree.body)
+    return next((node for node in nodes if isinstance(node, Function) and node.name == name), None)
 
 
 def _compiled(source: str, mode: str, flags: int) -> Any:
     for _ in range(_TRIES):
         try:
-            with _TURN, warnings.catch_warnings():
+            with TURN, warnings.catch_warnings():
                 # A text's invalid escapes are its own affair.
                 warnings.simplefilter("ignore")
                 return compile(source, "<text>", mode, ast.PyCF_ONLY_AST | flags, dont_inherit=True)

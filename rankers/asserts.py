@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .._util.parsing import UNPARSABLE, parse
 from .agreement import NO_VALUE, Executions
 
 if TYPE_CHECKING:
@@ -91,9 +92,9 @@ def _condition(text: str) -> ast.expr | None:
         with warnings.catch_warnings():
             # Models write `x is 1`, which Python's compiler comments on.
             warnings.simplefilter("ignore")
-            tree = ast.parse("assert " + text)
+            tree = parse("assert " + text)
             compile(tree, "<assert>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except UNPARSABLE:
         return None
     (first, *_) = tree.body
     return first.test if isinstance(first, ast.Assert) else None

@@ -7,6 +7,8 @@ import io
 import tokenize
 import zlib
 
+from .._util.parsing import find_function, module
+
 _LAYOUT = frozenset({tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER})
 
 REPETITIVE = 0.25
@@ -71,12 +73,8 @@ def is_degenerate(program: str, entry_point: str) -> bool:
     encoded = bare_completion("", program).encode("utf-8", "surrogatepass")
     if len(zlib.compress(encoded)) <= REPETITIVE * len(encoded):
         return True
-    try:
-        tree = ast.parse(program)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == entry_point]
-    return bool(found) and all(_does_nothing(statement) for statement in found[-1].body)
+    function = find_function(module(program), entry_point)
+    return function is not None and all(_does_nothing(statement) for statement in function.body)
 
 
 def _does_nothing(statement: ast.stmt) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from .._util.parsing import UNPARSABLE, parse
 from ..records import Candidate, PublicTask, Ranking
 from .protocol import uses_of
 
@@ -85,13 +85,11 @@ def form(program: str, entry_point: str) -> str:
     that a program does not define itself. What does not parse is its own form.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(program)
+        tree = parse(program)
         own = _own_names(tree) - {entry_point}
         _Renaming(own).visit(tree)
         return ast.dump(tree)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except UNPARSABLE:
         return program
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .._util.parsing import find_function, module
 from .agreement import agreement_shares, groups, maxpass
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def log_prior(programs: Sequence[str], entry_point: str) -> FloatArray:
 @lru_cache(maxsize=4096)
 def text_signs(program: str, entry_point: str) -> TextSigns:
     """Read the signs out of a program's text; one that does not define the entry point is empty."""
-    function = _definition(program, entry_point)
+    function = find_function(module(program), entry_point)
     if function is None:
         return TextSigns(unused=0.0, empty=True)
     body = [node for node in function.body if not _is_idle(node)]
@@ -88,17 +89,6 @@ def text_signs(program: str, entry_point: str) -> TextSigns:
         unused=sum(name not in names for name in parameters) / max(1, len(parameters)),
         empty=not returned or is_constant,
     )
-
-
-def _definition(program: str, entry_point: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    try:
-        tree = ast.parse(program)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    for node in reversed(tree.body):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry_point:
-            return node
-    return None
 
 
 def _names(nodes: Iterable[ast.AST]) -> set[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._util.parsing import expression
 from ..records import Candidate, PublicTask, Ranking
 from .agreement import Executions
 from .asserts import PER_SAMPLE, AssertRuns, execute
@@ -99,7 +100,8 @@ def variants(call: str) -> tuple[str, ...]:
     end, turn round, repeat and grow; an element of a list, a value of a dictionary changes in the same ways. The
     arguments take turns, so that none is left out where there are more than `MOST`.
     """
-    tree = ast.parse(call, mode="eval").body
+    parsed = expression(call)
+    tree = None if parsed is None else parsed.body
     if not isinstance(tree, ast.Call) or tree.keywords:
         return (call,)
     try:

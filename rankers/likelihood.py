@@ -6,6 +6,7 @@ import ast
 import statistics
 from typing import TYPE_CHECKING
 
+from .._util.parsing import find_function, module
 from ..errors import MachineError
 from ..records import Candidate, PublicTask, Ranking
 from .code import bare_completion, is_degenerate, renamed
@@ -125,11 +126,5 @@ def _mean(logprobs: tuple[float, ...] | None) -> float:
 
 def _docstring(task: PublicTask) -> str:
     """What the task says: the docstring of its prompt, or else all of the prompt."""
-    try:
-        tree = ast.parse(task.prompt + "\n    pass\n")
-    except (SyntaxError, ValueError):
-        return task.prompt
-    for node in reversed(tree.body):
-        if isinstance(node, ast.FunctionDef) and node.name == task.entry_point:
-            return f'"""{ast.get_docstring(node) or task.prompt}"""'
-    return task.prompt
+    function = find_function(module(task.prompt + "\n    pass\n"), task.entry_point)
+    return task.prompt if function is None else f'"""{ast.get_docstring(function) or task.prompt}"""'

@@ -9,12 +9,10 @@ from bisect import bisect_left
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .._util.parsing import INCOMPLETE_INPUT, LINES_PER_TOKEN, UNPARSABLE, Effort, parse
+from .._util.parsing import INCOMPLETE_INPUT, LINES_PER_TOKEN, UNPARSABLE, Effort, Function, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 EFFORT_TOKENS: Final = 40_000
 """What may be parsed of one text besides the text itself: 0.15 s at the worst. Recorded answers took up to 15,000."""
@@ -267,7 +265,7 @@ def free_names(statement: ast.stmt) -> set[str]:
 
 def bound_names(node: ast.stmt) -> set[str]:
     """Names that a top-level statement binds."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    if isinstance(node, Function | ast.ClassDef):
         return {node.name}
     if isinstance(node, ast.Import | ast.ImportFrom):
         return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
@@ -288,7 +286,7 @@ def is_stub(node: Function) -> bool:
     """Whether a function does nothing: a docstring, `pass`, `...`, `raise NotImplementedError`, itself once more."""
     return all(
         isinstance(statement, ast.Pass)
-        or (isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.name == node.name)
+        or (isinstance(statement, Function) and statement.name == node.name)
         or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
         or (isinstance(statement, ast.Raise) and statement.exc is not None and _says_unimplemented(statement.exc))
         for statement in node.body
@@ -306,7 +304,7 @@ def _says_unimplemented(expression: ast.expr) -> bool:
 
 
 def _defines(node: ast.stmt, entry_point: str) -> bool:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+    if isinstance(node, Function):
         return node.name == entry_point and not is_stub(node)
     return entry_point in bound_names(node) and not isinstance(node, ast.ClassDef)
 

@@ -14,6 +14,8 @@ import ast
 import builtins
 from typing import TYPE_CHECKING, Final
 
+from .._util.parsing import UNPARSABLE, parse, parse_expression
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -49,13 +51,13 @@ def has_fixed_calls(style: str, code: str | Sequence[str], names: Iterable[str],
         if style == "expressions":
             # One that fails does not keep the next from being evaluated, so none may leave a call out on the way.
             return all(_is_fixed_expression(expression, names) for expression in code)
-        return _are_fixed_tests(style, ast.parse("".join(code)), names, changes_arguments)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _are_fixed_tests(style, parse("".join(code)), names, changes_arguments)
+    except UNPARSABLE:
         return False
 
 
 def _is_fixed_expression(expression: str, names: Iterable[str]) -> bool:
-    tree = ast.parse(expression.strip(), mode="eval")
+    tree = parse_expression(expression)
     reading = _Reading(frozenset(names), changes_arguments=False)
     calls = [node for node in ast.walk(tree) if reading.is_call(node)]
     return len(calls) <= 1 and reading.holds_expression(tree.body, asserted=False)

@@ -6,10 +6,10 @@ import ast
 import builtins
 import hashlib
 import json
-import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._util.parsing import TURN, UNPARSABLE, parse
 from ..errors import SandboxError
 from .fixed_calls import has_fixed_calls
 from .guest.suite import preamble
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from ..records import HiddenTests, PublicTask, Task
 
 _TASKS_KEPT = 512
-
-_PARSING = threading.Lock()
-"""In CPython 3.11 two threads cannot make syntax trees at once: one of them may see a SystemError."""
 
 
 class SuiteSource(NamedTuple):
@@ -59,8 +56,7 @@ def _hidden_tests(
 ) -> SuiteSource:
     names, imports = _borrowed(prompt, entry_point, tests.code, reference)
     functions = (entry_point, *names)
-    with _PARSING:
-        fixed = has_fixed_calls(tests.style, tests.code, functions, changes_arguments=return_arguments)
+    fixed = has_fixed_calls(tests.style, tests.code, functions, changes_arguments=return_arguments)
     return _suite(
         prompt,
         functions,
@@ -75,8 +71,7 @@ def _hidden_tests(
 
 @lru_cache(maxsize=_TASKS_KEPT)
 def _expressions(prompt: str, entry_point: str, expressions: tuple[str, ...]) -> SuiteSource:
-    with _PARSING:
-        fixed = has_fixed_calls("expressions", expressions, (entry_point,), changes_arguments=False)
+    fixed = has_fixed_calls("expressions", expressions, (entry_point,), changes_arguments=False)
     code = json.dumps(expressions)
     return _suite(prompt, (entry_point,), "", "expressions", code, 0.0, return_arguments=False, fixed=fixed)
 
@@ -112,11 +107,12 @@ def _suite(
 def _borrowed(prompt: str, entry_point: str, tests: str, reference: str) -> tuple[list[str], str]:
     """Functions and import statements of the reference that tests need and have from nowhere else."""
     try:
-        with _PARSING:
-            trees = [ast.parse(text) for text in (tests, reference, preamble(prompt, entry_point))]
-    except (SyntaxError, ValueError, RecursionError):
+        # The guest's own, which parses beside `parsing`.
+        with TURN:
+            before = preamble(prompt, entry_point)
+        test_tree, reference_tree, prompt_tree = map(parse, (tests, reference, before))
+    except UNPARSABLE:
         return [], ""
-    test_tree, reference_tree, prompt_tree = trees
     known = {entry_point, *dir(builtins), *_bound(test_tree), *_bound(prompt_tree)}
     missing = {
         node.id for node in ast.walk(test_tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)

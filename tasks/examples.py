@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from .._util.parsing import Effort
+from .._util.parsing import Effort, Function, find_function
 from ..records import Example
 from .literals import MAX_SPAN, literal_at, literal_text, span_at
 from .source import module, source_of
@@ -90,12 +90,8 @@ def _deduplicated(text: str, entry_point: str, parameters: tuple[str, ...]) -> t
 
 
 @lru_cache(maxsize=1)
-def _definition(prompt: str, entry_point: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    tree = module(prompt) or module(prompt + "\n    pass\n")
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry_point:
-            return node
-    return None
+def _definition(prompt: str, entry_point: str) -> Function | None:
+    return find_function(module(prompt) or module(prompt + "\n    pass\n"), entry_point, nested=True)
 
 
 def _docstrings(prompt: str, entry_point: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 
+from .._util.parsing import Function, find_function
 from .source import module, source_of
 
 
@@ -19,7 +20,7 @@ def defines(source: str, entry_point: str, *, is_open: bool = False) -> bool:
     for closing in ("", "\n    pass\n") if is_open else ("",):
         tree = module(source + closing)
         if tree is not None:
-            return entry_point in _functions(tree)
+            return find_function(tree, entry_point) is not None
     return False
 
 
@@ -28,7 +29,7 @@ def called_function(test: str, reference: str) -> str | None:
     test_tree, reference_tree = module(test), module(reference)
     if test_tree is None or reference_tree is None:
         return None
-    functions = _functions(reference_tree)
+    functions = {node.name for node in reference_tree.body if isinstance(node, Function)}
     calls = Counter(
         node.func.id
         for node in ast.walk(test_tree)
@@ -52,7 +53,7 @@ def completed(prompt: str, body: str, entry_point: str) -> str:
     tree = module(prompt + "\n    pass\n")
     if module(program) is not None or tree is None:
         return program
-    function = _functions(tree).get(entry_point)
+    function = find_function(tree, entry_point)
     if function is None:
         return program
     first_line = function.body[0].lineno
@@ -82,7 +83,7 @@ def stub_prompt(prose: str, reference: str, entry_point: str) -> str:
         ValueError: The reference does not define it, or its header is nested too deeply to be written out.
     """
     tree = module(reference)
-    node = _functions(tree).get(entry_point) if tree else None
+    node = find_function(tree, entry_point)
     if tree is None or node is None:
         raise ValueError("it does not define the entry point")
     outer = (node.args, node.returns) if node.returns else (node.args,)
@@ -99,11 +100,6 @@ def stub_prompt(prose: str, reference: str, entry_point: str) -> str:
     indented = "\n".join(f"    {line}".rstrip() for line in text.split("\n"))
     preamble = "\n".join(imports) + "\n\n\n" if imports else ""
     return f'{preamble}{keyword} {entry_point}({_written(node.args)}){returns}:\n    """\n{indented}\n    """\n'
-
-
-def _functions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Top-level functions, the last of each name."""
-    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
 def _written(node: ast.AST) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 
-from .._util.parsing import Effort
+from .._util.parsing import Effort, Function
 
 MAX_TOKENS = 1_000_000
 """Of source that is parsed: 3 s and 0.5 GB at the worst."""
@@ -49,7 +49,7 @@ def _bound(tree: ast.Module) -> set[str]:
     """Every name that is given a meaning anywhere in a module."""
     names: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        if isinstance(node, Function | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
