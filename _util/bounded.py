@@ -1,4 +1,4 @@
-"""Reading what others wrote, within bounds: lines, JSON, whole files and tables; and what messages show of it.
+"""Reading what others wrote, within bounds: lines, JSON, whole files and tables.
 
 Every limit is far above what honest files hold; docs/limits.md lists them. What is beyond one is refused in one line
 that names the file, the place and the limit.
@@ -6,7 +6,6 @@ that names the file, the place and the limit.
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import io
 import json
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import UserError
+from .printable import MAX_MESSAGE, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,12 +56,6 @@ LEAST_NUMBER: Final = 1e-30
 MAX_DIGITS: Final = 4300
 """Of a whole number in JSON: Python's own limit, above which reading one takes quadratic time."""
 
-MAX_SHOWN: Final = 200
-MAX_MESSAGE: Final = 2000
-"""Characters of a foreign text inside of a message, and of a whole message."""
-
-_MAX_PLAIN_BITS: Final = 256
-_MAX_NEAR: Final = 200
 _BUFFER_BYTES: Final = 1 << 17
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
@@ -151,7 +145,7 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         reason = (
             said.read(MAX_MESSAGE).decode("utf-8", "replace").strip() or reason or f"it ended with {child.returncode}"
         )
-    raise UserError(f"{path}: not a readable Parquet file ({shown(reason)}); write it again")
+    raise UserError(f"{path}: not a readable Parquet file ({one_line(reason)}); write it again")
 
 
 def read_whole(path: Path, most_bytes: int = MAX_SMALL_BYTES) -> str:
@@ -257,59 +251,6 @@ def encodable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def printable(text: str) -> str:
-    """`text` on one line, with whatever is not printable escaped: ANSI escapes, line breaks, overrides of direction."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
-
-
-def shown(text: str, most: int = MAX_SHOWN) -> str:
-    """A foreign text as it may stand in a message: printable, on one line, of at most `most` characters."""
-    safe = printable(text[: most + 1])
-    return safe if len(safe) <= most else f"{safe[: most - 3]}..."
-
-
-def quoted(value: object, most: int = MAX_SHOWN) -> str:
-    """A foreign value as it may stand in a message: a quoted text, a number, or what kind of value it is."""
-    if isinstance(value, str):
-        return repr(value) if len(value) <= most else f"{value[: most - 3]!r}..."
-    if isinstance(value, int) and value.bit_length() > _MAX_PLAIN_BITS:
-        return f"a number of {value.bit_length()} bits"
-    if value is None or isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return f"a list of {len(value)}"
-    return f"an object of {len(value)}" if isinstance(value, dict) else type(value).__name__
-
-
-def listed(names: Iterable[object], most: int = 20) -> str:
-    """Foreign names as they may stand in a message, one after the other, and no more than `most` of them."""
-    everything = list(names)
-    some = ", ".join(shown(str(name), 60) for name in everything[:most])
-    return some if len(everything) <= most else f"{some}, and {len(everything) - most} more"
-
-
-def message(text: str, most: int = MAX_MESSAGE) -> str:
-    """A whole message as it may be printed: on one line, its middle left out where it is too long."""
-    line = printable(" ".join(_middle_out(text, most).split()))
-    return _middle_out(line, most)
-
-
-def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The one of some known names that a foreign one most resembles; a long one resembles none."""
-    if len(name) > _MAX_NEAR:
-        return None
-    near = difflib.get_close_matches(name, [one for one in known if len(one) <= _MAX_NEAR], n=1, cutoff=cutoff)
-    return near[0] if near else None
-
-
-def _middle_out(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most * 2 // 3]} [...] {text[-(most // 4) :]}"
-
-
 class _TooMuchError(Exception):
     """A compressed file comes to more than it may."""
 
@@ -376,7 +317,7 @@ def _no_constant(name: str) -> Any:
 def _within(digits: str) -> float:
     value = float(digits)
     if value and not LEAST_NUMBER <= abs(value) <= MOST_NUMBER:
-        raise _NumberError(f"{shown(digits, 40)} is beyond {MOST_NUMBER:g} or below {LEAST_NUMBER:g}")
+        raise _NumberError(f"{one_line(digits, 40)} is beyond {MOST_NUMBER:g} or below {LEAST_NUMBER:g}")
     return value
 
 

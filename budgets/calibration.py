@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from .._util.bounded import parse_json, read_whole, shown
+from .._util.bounded import parse_json, read_whole
+from .._util.printable import one_line
 from ..errors import UserError
 from ..records import NonNegative, Record
 from .runtime import Regime, RuntimeOfK, task_runtime
@@ -142,7 +143,7 @@ def load_calibration(name: str) -> Calibration:
         return Calibration.model_validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = shown(".".join(str(part) for part in first["loc"])) or "the file"
+        place = one_line(".".join(str(part) for part in first["loc"])) or "the file"
         raise UserError(f"{name} is no calibration: {place}: {first['msg']}") from None
     except UserError as error:
         raise UserError(f"{name} is no calibration: {error}") from None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._util.bounded import quoted
+from .._util.printable import quoted
 from ..errors import UserError
 
 if TYPE_CHECKING:

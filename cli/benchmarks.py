@@ -44,7 +44,7 @@ def check(
 
     Exits 1 when one fails, since its task would be left out of every score.
     """
-    from .._util.bounded import shown
+    from .._util.printable import one_line
     from ..experiment.grading import open_grader
 
     loaded = asked.model_copy(update={"benchmark": benchmark}).load(running.family)
@@ -78,8 +78,8 @@ def check(
             f"({ok - len(shared)} split, {len(shared)} shared, {len(failed)} failed)"
         )
         for name, why in failed.items():
-            typer.echo(f"  fails, left out of scores: {shown(name)} ({shown(why)})")
+            typer.echo(f"  fails, left out of scores: {one_line(name)} ({one_line(why)})")
         for name, why in shared.items():
-            typer.echo(f"  only with --allow-shared: {shown(name)} ({shown(why)})")
+            typer.echo(f"  only with --allow-shared: {one_line(name)} ({one_line(why)})")
     if failed:
         raise typer.Exit(1)

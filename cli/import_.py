@@ -32,7 +32,7 @@ def import_(
     Files that codebudget sample --out wrote say what made each row, and come back as what they were. Others are kept as
     recorded samples of --model. compare and sample take both with --engine recorded.
     """
-    from .._util.bounded import shown
+    from .._util.printable import one_line
     from ..experiment.workspace import open_workspace
     from ..sampler.transfer import import_samples
 
@@ -48,7 +48,7 @@ def import_(
         print_json({"samples": found.samples, "sets": sets})
         return
     for one in found.series:
-        typer.echo(shown(f"{one.model}@{one.precision}, drawn by {one.origin.description.engine}"))
+        typer.echo(one_line(f"{one.model}@{one.precision}, drawn by {one.origin.description.engine}"))
     typer.echo(f"{found.samples} samples are in {store.path}")
 
 

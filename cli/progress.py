@@ -61,7 +61,7 @@ def print_json(answer: object) -> None:
 
 def warn(message: str) -> None:
     """One line on standard error, of bounded length; a name in it cannot command the terminal."""
-    from .._util.bounded import message as one_message
+    from .._util.printable import message as one_message
     from .options import as_flags
 
     print(f"codebudget: {one_message(as_flags(message))}", file=sys.stderr)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from .._util.bounded import SampleCount, encodable, is_number, is_whole, nearest, parse_json, quoted, read_lines
+from .._util.bounded import SampleCount, encodable, is_number, is_whole, parse_json, read_lines
 from .._util.hashing import key_of
+from .._util.printable import nearest, quoted
 from ..errors import UserError
 from ..records import Candidate, Task
 from .extract import extract_program

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .._util.bounded import SampleCount, encodable, is_number, quoted
+from .._util.bounded import SampleCount, encodable, is_number
 from .._util.outputs import check_output, write_rows
+from .._util.printable import quoted
 from ..budgets.flops import decode_flops, prefill_flops
 from ..errors import MachineError, UserError
 from ..records import GeneratedTests, Usage

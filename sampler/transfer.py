@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from .._util.bounded import SampleCount, encodable, is_number, is_whole, parse_json, quoted, read_table, shown
+from .._util.bounded import SampleCount, encodable, is_number, is_whole, parse_json, read_table
 from .._util.hashing import key_of_files
 from .._util.outputs import check_output, replacing, write_rows
+from .._util.printable import one_line, quoted
 from .._util.redaction import redactor
 from ..errors import MachineError, UserError
 from ..records import Candidate
@@ -252,7 +253,7 @@ def _check_lasting(series: Series, path: Path, number: int) -> None:
 
 
 def _unread(path: Path, number: int, why: str) -> UserError:
-    reason = shown(why.splitlines()[0])
+    reason = one_line(why.splitlines()[0])
     return UserError(f"{path}:{number}: made_by cannot be read ({reason}); leave it out and give --model")
 
 

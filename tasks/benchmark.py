@@ -7,8 +7,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from .._util.bounded import nearest, quoted
 from .._util.hashing import key_of
+from .._util.printable import nearest, quoted
 from ..errors import UserError
 from ..records import Task, Workload
 

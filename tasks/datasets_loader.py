@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._util.bounded import encodable, listed, quoted
+from .._util.bounded import encodable
+from .._util.printable import listed, quoted
 from ..errors import UserError
 from ..records import HiddenTests, Task
 from .benchmark import Benchmark

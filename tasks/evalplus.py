@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from .._util.bounded import is_number, quoted
+from .._util.bounded import is_number
+from .._util.printable import quoted
 from ..errors import UserError
 from ..records import HiddenTests
 from .evalplus_rules import ARGUMENTS, ORACLES, WITHOUT_ORACLE

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._util.bounded import MAX_LINE_BYTES, listed, parse_json, read_lines, read_table, read_whole, shown
+from .._util.bounded import MAX_LINE_BYTES, parse_json, read_lines, read_table, read_whole
+from .._util.printable import listed, one_line
 from ..errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -106,4 +107,4 @@ def _offline(label: str, error: Exception) -> MachineError:
 
 def _one_line(error: Exception) -> str:
     lines: Sequence[str] = str(error).strip().splitlines()
-    return shown(lines[0]) if lines else type(error).__name__
+    return one_line(lines[0]) if lines else type(error).__name__

@@ -17,15 +17,13 @@ import pyarrow.parquet
 import pytest
 from codebudget._util import bounded
 from codebudget.errors import UserError
-from hypothesis import given
-from hypothesis import strategies as st
 
 MIB = 1 << 20
 
 READ = """
 import sys
 from pathlib import Path
-from codebudget import bounded
+from codebudget._util import bounded
 from codebudget.errors import UserError
 try:
     for _ in bounded.read_lines(Path(sys.argv[1])):
@@ -144,7 +142,7 @@ def test_numbers_that_are_computed_with_are_finite_and_moderate() -> None:
 
 def test_python_without_its_limit_of_digits_has_ours() -> None:
     code = (
-        "from codebudget import bounded\nfrom codebudget.errors import UserError\n"
+        "from codebudget._util import bounded\nfrom codebudget.errors import UserError\n"
         "assert bounded.parse_json('[12, -3]', 'f') == [12, -3]\n"
         "try:\n    bounded.parse_json('1' * 2000000, 'f')\nexcept UserError as error:\n    print(error)\n"
     )
@@ -166,46 +164,6 @@ def test_numbers_of_rows() -> None:
     assert bounded.is_number(1.5)
     assert bounded.is_number(-(2**70))
     assert not any(bounded.is_number(value) for value in (10**400, math.inf, math.nan, True, "1", None))
-
-
-@given(st.text(max_size=50) | st.text(st.characters(categories=["Cc", "Cf", "Cs", "Zl"]), min_size=300, max_size=4000))
-def test_foreign_texts_are_short_and_printable_in_messages(text: str) -> None:
-    for said in (bounded.shown(text), bounded.quoted(text), bounded.message(text)):
-        assert said.isprintable()
-        said.encode()
-    assert len(bounded.shown(text)) <= bounded.MAX_SHOWN
-    assert len(bounded.message(text)) <= bounded.MAX_MESSAGE + 10
-    assert len(bounded.quoted(text)) <= 11 * bounded.MAX_SHOWN
-    if text.isprintable() and len(text) <= bounded.MAX_SHOWN:
-        assert bounded.shown(text) == text
-        assert bounded.quoted(text) == repr(text)
-
-
-def test_foreign_values_are_named_whatever_they_are() -> None:
-    shown = {None: "None", True: "True", -3: "-3", 2.5: "2.5"}
-    assert {value: bounded.quoted(value) for value in shown} == shown
-    assert bounded.quoted(16**9000 - 1) == "a number of 36000 bits"
-    assert bounded.quoted([1, 2]) == "a list of 2"
-    assert bounded.quoted({"a": 1}) == "an object of 1"
-    assert bounded.quoted(b"x") == "bytes"
-
-
-def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
-    said = bounded.message("file.jsonl:3: " + "x" * 20_000_000 + "; mend the line")
-    assert said.startswith("file.jsonl:3: xxx")
-    assert said.endswith("xxx; mend the line")
-
-
-def test_names_are_listed_up_to_a_number() -> None:
-    assert bounded.listed(["a", "b\n"]) == "a, b\\n"
-    said = bounded.listed("x" * 1000 for _ in range(100_000))
-    assert said.endswith("..., and 99980 more")
-    assert len(said) < 2000
-
-
-def test_a_long_name_is_near_to_none() -> None:
-    assert bounded.nearest("HumanEval/1O", ["HumanEval/10", "HumanEval/9"]) == "HumanEval/10"
-    assert bounded.nearest("HumanEval/1" * 1_000_000, ["HumanEval/10", "x" * 1_000_000]) is None
 
 
 def test_samples_are_counted_against_the_size_of_their_files(tmp_path: Path) -> None:
