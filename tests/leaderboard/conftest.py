@@ -18,10 +18,10 @@ from codebudget.cli.leaderboard_verify import entries_of_run
 from codebudget.experiment.grading import Grader
 from codebudget.leaderboard.files import HASHED, json_bytes, row_bytes
 from codebudget.leaderboard.manifest import sealed
-from codebudget.leaderboard.verify.verify.differences import difference
-from codebudget.leaderboard.verify.verify.reading import read_run
-from codebudget.leaderboard.verify.verify.recheck import Loaded, Verification
-from codebudget.leaderboard.verify.verify.verify import verify
+from codebudget.leaderboard.verify.differences import difference
+from codebudget.leaderboard.verify.reading import read_run
+from codebudget.leaderboard.verify.recheck import Loaded, Verification
+from codebudget.leaderboard.verify.verify import verify
 from codebudget.records import Limits
 from codebudget.sampler.store import Store, open_store
 from codebudget.sandbox import Sandbox

@@ -15,7 +15,7 @@ from codebudget.errors import UserError
 from codebudget.leaderboard import files
 from codebudget.leaderboard.pack import pack, unpack
 from codebudget.leaderboard.site.build import build_site
-from codebudget.leaderboard.verify.verify.reading import read_run
+from codebudget.leaderboard.verify.reading import read_run
 
 from .conftest import Tampered, codebudget
 

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-from codebudget.leaderboard.verify.verify.regrade import grown
+from codebudget.leaderboard.verify.regrade import grown
 from codebudget.records import Limits
 
 from .conftest import BOARD, Tampered, codebudget, write_board

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from codebudget.leaderboard.files import NAMES
-from codebudget.leaderboard.verify.verify.recheck import Verification
+from codebudget.leaderboard.verify.recheck import Verification
 
 Verify = Callable[..., Verification]
 
