@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .._util.figures import interval
 from ..errors import MachineError
 from .boards import (
     arm_inputs,
@@ -158,8 +159,8 @@ def _show_run(
         typer.echo(f"{section['benchmark']}, {len(section['tasks'])} of {section['total_tasks']} tasks")
         for arm in section["arms"]:
             score = arm["pass_at_k"][str(arm["k"])]
-            interval = f"[{score['low']:.3f}, {score['high']:.3f}]"
-            typer.echo(f"  {arm['spec']}: pass@{arm['k']} {score['value']:.3f} {interval}")
+            shown = interval(score["value"], score["low"], score["high"])
+            typer.echo(f"  {arm['spec']}: pass@{arm['k']} {shown}")
         typer.echo(f"  with tests: {section['verdict']['with_tests']}")
         typer.echo(f"  without tests: {section['verdict']['without_tests']}")
     typer.echo(f"{folder} is written; run id {manifest['run_id']}")

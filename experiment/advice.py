@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from .._util.figures import interval
 from ..records import ArmResult, Interval, PairedResult, VerdictSentences
 
 if TYPE_CHECKING:
@@ -97,9 +98,7 @@ def _name(arm: ArmResult) -> str:
 
 
 def _shown(score: Interval) -> str:
-    if score.value is None or score.low is None or score.high is None:
-        return "an unknown share"
-    return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
+    return "an unknown share" if score.value is None else interval(score.value, score.low, score.high)
 
 
 def _value(score: Interval) -> float:

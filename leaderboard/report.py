@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._util.figures import fraction, interval
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -36,11 +38,11 @@ def _section(section: Mapping[str, Any], results: Mapping[str, Any]) -> list[str
             str(arm["precision"]),
             str(arm["k"]),
             _number(arm["plan"]["cost"]["flops"], ".3g"),
-            _number(_ratio(arm), ".3f"),
+            fraction(arm["plan"]["budget_ratio"]["flops"]),
             "equal" if arm["plan"]["equal"] else "yes" if arm["plan"]["matched"] else "no",
             str(arm["n"]),
-            _interval(arm["pass_at_k"][str(arm["k"])]),
-            *(_interval(arm["rankers"][name]["rank_score_at_k"][str(arm["k"])]) for name in rankers),
+            _score(arm["pass_at_k"][str(arm["k"])]),
+            *(_score(arm["rankers"][name]["rank_score_at_k"][str(arm["k"])]) for name in rankers),
         )
         for arm in arms
     ]
@@ -62,7 +64,7 @@ def _section(section: Mapping[str, Any], results: Mapping[str, Any]) -> list[str
                 (
                     f"{_text(pair['a'])} - {_text(pair['b'])}",
                     _text(pair["metric"]),
-                    _interval({"value": pair["difference"], "low": pair["low"], "high": pair["high"]}),
+                    interval(pair["difference"], pair["low"], pair["high"]),
                     _number(pair["p_value"], ".3g"),
                 )
                 for pair in section["paired"]
@@ -78,19 +80,12 @@ def _section(section: Mapping[str, Any], results: Mapping[str, Any]) -> list[str
     return lines
 
 
-def _ratio(arm: Mapping[str, Any]) -> float | None:
-    ratio: float | None = arm["plan"]["budget_ratio"]["flops"]
-    return ratio
-
-
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
 
 
-def _interval(found: Mapping[str, float | None]) -> str:
-    if found["value"] is None:
-        return "-"
-    return f"{found['value']:.3f} [{_number(found['low'], '.3f')}, {_number(found['high'], '.3f')}]"
+def _score(found: Mapping[str, float | None]) -> str:
+    return interval(found["value"], found["low"], found["high"])
 
 
 def _number(value: float | None, form: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from .._util.figures import difference, fraction, interval, p_value
 from .._util.outputs import write_text
 from .._util.printable import printable
 
@@ -36,7 +37,7 @@ def markdown_of(comparison: Comparison) -> str:
         f"- {plain(comparison.verdict.without_tests)}",
         "",
         f"{code(comparison.benchmark)}, {comparison.tasks} tasks, graded in the {code(comparison.sandbox)} sandbox. "
-        "Scores are per cent of tasks with 95 % intervals over tasks.",
+        "Scores are fractions of tasks with 95 % intervals over tasks.",
         "",
         *_arms(comparison),
         *_paired(comparison),
@@ -68,16 +69,15 @@ def _arms(comparison: Comparison) -> list[str]:
     rows = []
     for arm in comparison.arms:
         plan = arm.plan
-        ratio = plan.budget_ratio.flops
         rows.append(
             [
                 code(plan.arm.spec),
                 "greedy" if plan.arm.greedy else str(plan.k),
                 "-" if plan.cost.flops is None else f"{plan.cost.flops:.3g}",
-                "-" if ratio is None else f"{ratio:.3f}",
+                fraction(plan.budget_ratio.flops),
                 ("equal" if plan.equal else "yes") if plan.matched else "no",
-                _interval(arm.pass_at_k),
-                *(_interval(arm.rankers[name]) for name in rankers),
+                _score(arm.pass_at_k),
+                *(_score(arm.rankers[name]) for name in rankers),
             ]
         )
     return _table(heads, rows)
@@ -88,15 +88,15 @@ def _paired(comparison: Comparison) -> list[str]:
         [
             "pass@k" if row.metric == "pass_at_k" else code(row.metric),
             f"{code(row.a)} - {code(row.b)}",
-            f"{100 * row.difference:+.1f} [{100 * row.low:+.1f}, {100 * row.high:+.1f}]",
-            "<0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}",
+            difference(row.difference, row.low, row.high),
+            p_value(row.p_value),
         ]
         for row in comparison.paired
         if row.metric in ("pass_at_k", comparison.decisive_ranker)
     ]
     if not rows:
         return []
-    caption = f"Paired differences in points; p by Holm over all {len(comparison.paired)} pairs."
+    caption = f"Paired differences; p by Holm over all {len(comparison.paired)} pairs."
     return [caption, "", *_table(["score", "arms", "difference", "p"], rows)]
 
 
@@ -113,7 +113,5 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [*(f"| {' | '.join(cells)} |" for cells in lines), ""]
 
 
-def _interval(interval: Interval) -> str:
-    if interval.value is None or interval.low is None or interval.high is None:
-        return "-"
-    return f"{100 * interval.value:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+def _score(score: Interval) -> str:
+    return interval(score.value, score.low, score.high)
