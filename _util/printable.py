@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rich.text import Text
-
 MAX_CHARACTERS: Final = 200
 MAX_MESSAGE: Final = 2000
 """Of a foreign text inside of a message, and of a whole message."""
@@ -65,13 +63,6 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
         return None
     near = difflib.get_close_matches(name, [one for one in known if len(one) <= _MAX_NEAR], n=1, cutoff=cutoff)
     return near[0] if near else None
-
-
-def as_text(text: str, style: str = "") -> Text:
-    """`printable` text for rich, in which nothing is markup."""
-    from rich.text import Text
-
-    return Text(printable(text), style=style)
 
 
 def _middle_out(text: str, most: int) -> str:

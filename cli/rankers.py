@@ -33,7 +33,9 @@ def list_rankers(as_json: Json = False) -> None:
         print_json({"rankers": [info._asdict() for info in found]})
         return
     rows = [(info.name, info.distribution, ", ".join(info.needs) or "-", info.summary) for info in found]
-    _print_table(("ranker", "from", "needs", "what it prefers"), rows)
+    from ..report.tables import Column, print_table
+
+    print_table((*map(Column, ("ranker", "from", "needs")), Column("what it prefers", folds=True)), rows)
 
 
 @app.command("show")
@@ -115,25 +117,15 @@ def _show_findings(found: Mapping[str, Sequence[Finding]], as_json: bool) -> Non
         ]
         print_json({"rankers": answer})
         return
+    from ..report.tables import Column, print_table
+
+    columns = (Column("check"), Column(""), Column("", folds=True))
     for typed, findings in found.items():
         print(f"{typed}: {'keeps the contract' if all(finding.ok for finding in findings) else 'breaks the contract'}")
-        _print_table(("check", "", ""), [(finding.check, _RESULTS[finding.ok], finding.detail) for finding in findings])
+        print_table(columns, [(finding.check, _RESULTS[finding.ok], finding.detail) for finding in findings])
         print()
 
 
 def _typed(value: bool | int | float | str) -> str:
     """A parameter's value as one types it."""
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for header in headers:
-        table.add_column(header)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console().print(table)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from ..budgets.arms import COST_FIELDS
 from ..budgets.quantities import format_amount
 from ..experiment.planning import memory_fits
 from .as_json import plan_as_json
+from .tables import Column, print_table, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,25 +34,21 @@ def plans_as_json(planned: Planned) -> dict[str, Any]:
 
 
 def print_plans(planned: Planned) -> None:
-    """Print plans as a table of at most 100 columns, and lines that name convention, workload and runtime.
+    """Print plans as a table, and lines that name convention, workload and runtime.
 
     Each cost stands over its ratio to what limits it; what a limit leaves stands in a column of its own.
     """
-    from .tables import WIDTH, Column, print_table
-
     kinds = [kind for kind, field in COST_FIELDS.items() if any(getattr(row.cost, field) for row in planned.plans)]
     rows = [_cells(row, kinds) for row in planned.plans]
-    # Names and precisions of the catalogue stay whole; long specs and paths fold.
-    long_names = any(len(line) > 18 for row in rows for line in row[1].split("\n"))
     columns = (
-        *(Column("arm", folds=True), Column("model", folds=long_names), Column("k", right=True)),
+        *(Column("arm", folds=True), Column("model", folds=True), Column("k", right=True)),
         *(Column(f"{_HEADERS[kind]}\nratio", right=True) for kind in kinds),
         *(Column("left over", right=True), Column("binding"), Column("matched")),
     )
     print_table(columns, rows)
     print()
     for line in plan_notes(planned):
-        print(textwrap.fill(line, WIDTH, break_on_hyphens=False))
+        print_text(line)
 
 
 def plan_notes(planned: Planned) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._util.figures import interval
 from .tables import Column, print_table
 
 if TYPE_CHECKING:
@@ -46,24 +47,24 @@ def print_ranked(result: Ranked, tasks: int, path: Path | None) -> None:
     ks = list(result.pass_at_k)
     columns = (
         Column("ranker", folds=True),
-        *(Column(f"k={k}") for k in ks),
+        *(Column(f"k={k}", folds=True) for k in ks),
         Column("s/task", right=True),
         Column("programs\nrun", right=True),
     )
     rows = [
-        (name, *(_interval(found.at_k[k]) for k in ks), f"{found.wall_s:.2f}", f"{found.executions:.0f}")
+        (name, *(_shown(found.at_k[k]) for k in ks), f"{found.wall_s:.2f}", f"{found.executions:.0f}")
         for name, found in result.rankers.items()
     ]
-    rows.append(("oracle (pass@k)", *(_interval(result.pass_at_k[k]) for k in ks), "-", "-"))
+    rows.append(("oracle (pass@k)", *(_shown(result.pass_at_k[k]) for k in ks), "-", "-"))
     print(f"{result.tasks} of {tasks} tasks, {result.n} candidates each, 95 % intervals over tasks")
     print_table(columns, rows)
     if path is not None:
         print(f"The ranked candidates are in {path}")
 
 
-def _bare(interval: Interval) -> dict[str, float | None]:
-    return {"value": interval.value, "low": interval.low, "high": interval.high}
+def _bare(score: Interval) -> dict[str, float | None]:
+    return {"value": score.value, "low": score.low, "high": score.high}
 
 
-def _interval(interval: Interval) -> str:
-    return f"{interval.value:.3f}\n{interval.low:.3f}-{interval.high:.3f}"
+def _shown(score: Interval) -> str:
+    return interval(score.value, score.low, score.high)

@@ -1,18 +1,37 @@
-"""Plain tables on stdout.
+"""Tables, facts and sentences on standard output, alike in every command.
 
-They are written here, without rich: it takes longer to import than a plan takes to make.
+No word is broken in two: what folds does so at spaces, and a column is at least as wide as its longest word, even where
+the table then is wider than the terminal. They are written here, without rich: it takes longer to import than a plan
+takes to make.
 """
 
 from __future__ import annotations
 
-import textwrap
-from typing import TYPE_CHECKING, NamedTuple
+import os
+import re
+import sys
+import unicodedata
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+from .._util.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-WIDTH = 100
-_GAP = "  "
+T = TypeVar("T")
+
+WIDTH: Final = 100
+"""Columns of a table at most, where its words leave room for that; also in a file, which has no width of its own."""
+
+GAP: Final = "  "
+"""What stands between two columns."""
+
+_NARROWEST: Final = 80
+"""Below this a terminal wraps whole lines, which is easier to read than columns of three letters."""
+
+_CJK: Final = r"\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6\U00020000-\U0003fffd"
+_WORD: Final = re.compile(rf"\[[^\s\]]+ [^\s\]]+\]|[{_CJK}]|[^\s{_CJK}]+")
+"""What is never broken: an interval, a character of a script that is written without spaces, a word."""
 
 
 class Column(NamedTuple):
@@ -23,46 +42,136 @@ class Column(NamedTuple):
     folds: bool = False
 
 
-def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under their headers in at most 100 columns, as far as the columns that do not fold leave room.
+def width() -> int:
+    """Columns that there are to print in: the terminal's, or what COLUMNS says, within 80 and 100."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        wide = int(columns)
+    else:
+        try:
+            wide = os.get_terminal_size(sys.stdout.fileno()).columns or WIDTH
+        except (OSError, ValueError):
+            wide = WIDTH
+    return max(_NARROWEST, min(WIDTH, wide))
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """Print rows under their headers.
 
     Args:
         columns: Headers may hold line breaks.
-        rows: A cell per column; cells may hold line breaks, and then the rows are set apart.
+        rows: A cell per column; cells may hold line breaks. Rows of which more than the last cell takes several lines
+            are set apart; so is what follows an empty row.
+        title: A sentence to stand above.
     """
-    lines = [[cell.split("\n") for cell in row] for row in (tuple(column.header for column in columns), *rows)]
-    widths = [max(len(line) for row in lines for line in row[place]) for place in range(len(columns))]
-    folding = [place for place, column in enumerate(columns) if column.folds]
-    while sum(widths) + len(_GAP) * (len(widths) - 1) > WIDTH and folding:
-        widest = max(folding, key=lambda place: widths[place])
-        if widths[widest] == 1:
-            break
-        widths[widest] -= 1
-    tall = any(len(cell) > 1 for row in lines[1:] for cell in row)
-    for number, row in enumerate(lines):
-        folded = [
-            [part for line in cell for part in _fold(line, width)] for cell, width in zip(row, widths, strict=True)
+    headers = [column.header for column in columns]
+    lines = [[list(map(printable, cell.split("\n"))) for cell in row] for row in (headers, *rows)]
+    widths = _widths(columns, [row for row in lines if row])
+    folded = [
+        [
+            [part for line in cell for part in (fold(line, wide) if column.folds else [line])]
+            for cell, wide, column in zip(row, widths, columns, strict=True)
         ]
-        if tall and number > 1:
+        if row
+        else []
+        for row in lines
+    ]
+    # Folding at spaces may leave room at the right of every line.
+    widths = [max(cells(line) for row in folded if row for line in row[place]) for place in range(len(columns))]
+    is_tall = any(len(cell) > 1 for row in folded[1:] for cell in row[:-1])
+    if title:
+        print_text(title)
+    for number, row in enumerate(folded):
+        if not row or (is_tall and number > 1 and folded[number - 1]):
             print()
-        for height in range(max(map(len, folded))):
-            cells = [cell[height] if height < len(cell) else "" for cell in folded]
-            aligned = (
-                cell.rjust(width) if column.right else cell.ljust(width)
-                for cell, width, column in zip(cells, widths, columns, strict=True)
-            )
-            print(_GAP.join(aligned).rstrip())
+        for height in range(max(map(len, row), default=0)):
+            line = [
+                _aligned(cell[height] if height < len(cell) else "", wide, right=column.right)
+                for cell, wide, column in zip(row, widths, columns, strict=True)
+            ]
+            print(GAP.join(line).rstrip())
         if number == 0:
-            print("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
+            print("─" * _total(widths))
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
     """Print one fact per line."""
-    width = max(map(len, facts))
+    wide = max(map(cells, facts))
     for name, value in facts.items():
-        print(f"{name:{width}}  {value}")
+        print(f"{_aligned(name, wide)}{GAP}{value}")
 
 
-def _fold(text: str, width: int) -> list[str]:
-    """The text's lines, broken between words: within one only where it is longer than a line."""
-    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+def print_text(text: str, *, bold: bool = False) -> None:
+    """Print a sentence, folded at spaces; `bold` where the terminal can."""
+    lines = "\n".join(fold(printable(text), width()))
+    is_bold = bold and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    print(f"\x1b[1m{lines}\x1b[0m" if is_bold else lines)
+
+
+def abreast(items: Sequence[T], each: int, beside: int) -> list[Sequence[T]]:
+    """What has a column each in groups, as even as can be, whose columns fit beside each other.
+
+    Args:
+        items: One or more.
+        each: How wide a column of theirs is.
+        beside: How wide all other columns are, with the gaps between them.
+    """
+    most = max(1, (width() - beside) // (each + len(GAP)))
+    groups = -(-len(items) // most)
+    size = -(-len(items) // groups)
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def fold(text: str, wide: int) -> list[str]:
+    """The lines of a text, of at most so many columns each where no word is longer."""
+    if cells(text) <= wide:
+        return [text]
+    lines = [""]
+    for word in _WORD.finditer(text):
+        is_apart = word.start() > 0 and text[word.start() - 1].isspace()
+        longer = f"{lines[-1]}{' ' if is_apart and lines[-1] else ''}{word[0]}"
+        if lines[-1] and cells(longer) > wide:
+            lines.append(word[0])
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def cells(text: str) -> int:
+    """Columns that a terminal takes for a text: two for a wide character, none for one that joins the one before."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(character) in ("Mn", "Me") else 1 + (unicodedata.east_asian_width(character) in "WF")
+        for character in text
+    )
+
+
+def _widths(columns: Sequence[Column], lines: Sequence[Sequence[Sequence[str]]]) -> list[int]:
+    """How wide each column may be, so that the table fits or what folds is as narrow as its longest word."""
+    widths = [max(cells(line) for row in lines for line in row[place]) for place in range(len(columns))]
+    longest = {
+        place: max((cells(word) for row in lines for line in row[place] for word in _WORD.findall(line)), default=1)
+        for place, column in enumerate(columns)
+        if column.folds
+    }
+    limit = width()
+    while _total(widths) > limit:
+        widest = max(
+            (place for place in longest if widths[place] > longest[place]),
+            key=lambda place: widths[place],
+            default=None,
+        )
+        if widest is None:
+            break
+        widths[widest] -= 1
+    return widths
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def _aligned(text: str, wide: int, *, right: bool = False) -> str:
+    blank = " " * (wide - cells(text))
+    return blank + text if right else text + blank

@@ -1,55 +1,47 @@
-"""A comparison as tables of at most 100 columns."""
+"""A comparison as tables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
-from .._util.printable import as_text
+from .._util.figures import difference, fraction, interval, p_value
+from .._util.printable import printable
 from ..records import Usage
+from .tables import GAP, Column, abreast, cells, print_table, print_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from ..records import ArmResult, Comparison, Cost, Interval
 
-WIDTH = 100
 _OTHER_COSTS = {"runtime_s": "runtime", "memory_bytes": "memory", "usd": "USD"}
-_ARMS_ABREAST = 3
-_NARROWEST = 80
-"""Below this a terminal wraps whole lines, which is easier to read than columns of three letters."""
+_MOST_NAME = 30
+_SCORE = len("0.500 [0.250, 0.750]")
+_SHARE = len("0.500 at k=8.5") + len(GAP) + len("-100%")
 
 
 def print_comparison(comparison: Comparison) -> None:
     """Print a comparison to standard output."""
-    console = Console()
-    console.width = max(_NARROWEST, min(WIDTH, console.width if console.is_terminal else _plain_width()))
-    console.print(
-        as_text(
-            f"{comparison.benchmark}, {comparison.tasks} tasks, graded in the {comparison.sandbox} sandbox; "
-            f"95 % intervals over tasks. FLOPs are per task: {_workload(comparison)}."
-        )
+    print_text(
+        f"{comparison.benchmark}, {comparison.tasks} tasks, graded in the {comparison.sandbox} sandbox; "
+        f"95 % intervals over tasks. FLOPs are per task: {_workload(comparison)}."
     )
-    console.print(_arms(comparison))
+    _print_arms(comparison)
     if any(_is_realised(arm) for arm in comparison.arms):
-        console.print(_realised(comparison))
-        for arm in comparison.arms:
-            for line in arm.realised.deviations:
-                console.print(as_text(f"{arm.plan.arm.spec}: {line}."))
-        console.print()
-    console.print(_rankers(comparison))
+        _print_realised(comparison)
+    _print_rankers(comparison)
     if any(arm.plan.k > 1 for arm in comparison.arms[1:]):
-        console.print(_paid(comparison))
+        _print_paid(comparison)
     if comparison.paired:
-        console.print(_paired(comparison))
+        _print_paired(comparison)
     if any(arm.strata for arm in comparison.arms):
-        console.print(_strata(comparison))
+        _print_strata(comparison)
+    print()
     for reason, tasks in _grouped(comparison.left_out).items():
         shown = ", ".join(tasks[:5]) + (", ..." if len(tasks) > 5 else "")
-        console.print(as_text(f"Left out, {reason}: {len(tasks)} ({shown})"))
-    console.print(as_text(comparison.verdict.with_tests, style="bold"))
-    console.print(as_text(comparison.verdict.without_tests, style="bold"))
+        print_text(f"Left out, {reason}: {len(tasks)} ({shown})")
+    print_text(comparison.verdict.with_tests, bold=True)
+    print_text(comparison.verdict.without_tests, bold=True)
 
 
 def _workload(comparison: Comparison) -> str:
@@ -59,45 +51,36 @@ def _workload(comparison: Comparison) -> str:
     return f"{workload.prompt_tokens} prompt and {workload.output_tokens} output tokens ({workload.source})"
 
 
-def _plain_width() -> int:
-    """100 columns, or fewer where COLUMNS says so: a file has no width of its own."""
-    import os
-
-    columns = os.environ.get("COLUMNS", "")
-    return min(WIDTH, int(columns)) if columns.isdigit() and int(columns) > 0 else WIDTH
-
-
-def _arms(comparison: Comparison) -> Table:
-    table = Table(box=SIMPLE_HEAD, title="Arms", title_justify="left")
+def _print_arms(comparison: Comparison) -> None:
     is_realised = any(arm.realised.cost.flops is not None for arm in comparison.arms)
-    table.add_column("arm", overflow="fold", min_width=8)
-    table.add_column("precision", no_wrap=True)
     # Beside FLOPs, whatever else the plans were limited by.
     limited = [
         field for field in _OTHER_COSTS if any(getattr(arm.plan.leftover, field) is not None for arm in comparison.arms)
     ]
-    for header in ("k", "FLOPs", "ratio", *(f"{_OTHER_COSTS[field]} ratio" for field in limited)):
-        table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("matched", no_wrap=True)
-    if is_realised:
-        table.add_column("realised", justify="right", no_wrap=True)
-    table.add_column("n", justify="right", no_wrap=True)
-    table.add_column("pass@k")
-    for arm in comparison.arms:
-        plan = arm.plan
-        table.add_row(
-            as_text(plan.arm.spec),
-            as_text(plan.precision),
-            "greedy" if plan.arm.greedy else str(plan.k),
-            _flops(plan.cost.flops),
-            _ratio(plan.budget_ratio.flops),
-            *(_ratio(getattr(plan.budget_ratio, field)) for field in limited),
-            _matched(plan.matched, plan.equal),
-            *([_ratio(arm.realised.budget_ratio.flops)] if is_realised else []),
+    figures = ("k", "FLOPs", "ratio", *(f"{_OTHER_COSTS[field]} ratio" for field in limited))
+    columns = (
+        *(Column("arm", folds=True), Column("precision")),
+        *(Column(header, right=True) for header in figures),
+        Column("matched"),
+        *([Column("realised", right=True)] if is_realised else []),
+        *(Column("n", right=True), Column("pass@k", folds=True)),
+    )
+    rows = [
+        (
+            _name(arm),
+            printable(arm.plan.precision),
+            "greedy" if arm.plan.arm.greedy else str(arm.plan.k),
+            _flops(arm.plan.cost.flops),
+            fraction(arm.plan.budget_ratio.flops),
+            *(fraction(getattr(arm.plan.budget_ratio, field)) for field in limited),
+            ("equal" if arm.plan.equal else "yes") if arm.plan.matched else "no",
+            *([fraction(arm.realised.budget_ratio.flops)] if is_realised else []),
             str(arm.n),
-            _interval(arm.pass_at_k),
+            _score(arm.pass_at_k),
         )
-    return table
+        for arm in comparison.arms
+    ]
+    _print_table(columns, rows, "Arms")
 
 
 def _is_realised(arm: ArmResult) -> bool:
@@ -105,18 +88,15 @@ def _is_realised(arm: ArmResult) -> bool:
     return any(value is not None for value in (cost.flops, cost.runtime_s, cost.memory_bytes, cost.usd))
 
 
-def _realised(comparison: Comparison) -> Table:
+def _print_realised(comparison: Comparison) -> None:
     """Two rows per arm: what was planned per task, and what it came to."""
-    table = Table(box=SIMPLE_HEAD, title="Planned and realised, per task at k", title_justify="left")
-    table.add_column("arm", overflow="fold", min_width=8)
-    table.add_column("", no_wrap=True)
     workload = comparison.workload
     rows: list[tuple[str, str, Cost, Usage]] = []
     for arm in comparison.arms:
         plan = arm.plan
         prompts = plan.k if workload.convention == "paper" else 1
         planned = Usage(prompt_tokens=prompts * workload.prompt_tokens, output_tokens=plan.k * workload.output_tokens)
-        rows.append((plan.arm.spec, "plan", plan.cost, planned))
+        rows.append((_name(arm), "plan", plan.cost, planned))
         rows.append(("", "real", arm.realised.cost, arm.realised.usage))
     columns: dict[str, list[str]] = {
         "tokens in + out": [_tokens(usage) for *_, usage in rows],
@@ -127,12 +107,18 @@ def _realised(comparison: Comparison) -> Table:
         "GiB": ["-" if cost.memory_bytes is None else f"{cost.memory_bytes / 2**30:.2f}" for *_, cost, _ in rows],
         "USD": [_brief(cost.usd) for *_, cost, _ in rows],
     }
-    shown = {header: cells for header, cells in columns.items() if set(cells) != {"-"}}
-    for header in shown:
-        table.add_column(header, justify="right", no_wrap=True)
-    for place, (spec, what, _, _) in enumerate(rows):
-        table.add_row(as_text(spec), what, *(cells[place] for cells in shown.values()))
-    return table
+    shown = {header: figures for header, figures in columns.items() if set(figures) != {"-"}}
+    _print_table(
+        (Column("arm", folds=True), Column(""), *(Column(header, right=True) for header in shown)),
+        [
+            (name, what, *(figures[place] for figures in shown.values()))
+            for place, (name, what, _, _) in enumerate(rows)
+        ],
+        "Planned and realised, per task at k",
+    )
+    for arm in comparison.arms:
+        for line in arm.realised.deviations:
+            print_text(f"{arm.plan.arm.spec}: {line}.")
 
 
 def _tokens(usage: Usage) -> str:
@@ -145,81 +131,78 @@ def _brief(value: float | None) -> str:
     return "-" if value is None else f"{value:.2g}"
 
 
-def _rankers(comparison: Comparison) -> Table:
-    table = Table(box=SIMPLE_HEAD, title="Picked without hidden tests (rank-score@k)", title_justify="left")
-    table.add_column("ranker", overflow="fold", min_width=8)
-    for arm in comparison.arms:
-        table.add_column(as_text(arm.plan.arm.spec), overflow="fold")
-    table.add_column("s/task", justify="right", no_wrap=True)
-    for name in comparison.arms[0].rankers:
-        scores = [arm.rankers[name] for arm in comparison.arms]
-        cost_s = max(score.cost_s or 0.0 for score in scores)
-        cells = (_interval(score, stacked=_is_wide(comparison)) for score in scores)
-        table.add_row(as_text(name), *cells, f"{cost_s:.3f}")
-    return table
+def _print_rankers(comparison: Comparison) -> None:
+    names = list(comparison.arms[0].rankers)
+    costs = {name: max(arm.rankers[name].cost_s or 0.0 for arm in comparison.arms) for name in names}
+    title = "Picked without hidden tests (rank-score@k)"
+    for arms in _abreast(comparison.arms, names, _SCORE):
+        columns = (Column("ranker", folds=True), *(Column(_name(arm), folds=True) for arm in arms))
+        rows = [(printable(name), *(_score(arm.rankers[name]) for arm in arms), f"{costs[name]:.3f}") for name in names]
+        _print_table((*columns, Column("s/task", right=True)), rows, title)
 
 
-def _paid(comparison: Comparison) -> Table:
+def _print_paid(comparison: Comparison) -> None:
     """For arms with a choice: what is left once ranking is paid for, and the share of the gap that it closes."""
     first = comparison.arms[0].plan.arm
     title = f"Ranking paid for out of the arm's FLOPs, and the share closed of the gap to one sample of {first.name}"
-    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
-    table.add_column("ranker", overflow="fold", min_width=8)
-    arms = [arm for arm in comparison.arms[1:] if arm.plan.k > 1]
-    for arm in arms:
-        table.add_column(as_text(arm.plan.arm.spec), overflow="fold")
-        table.add_column("gap", justify="right", no_wrap=True)
-    for name in arms[0].rankers:
-        cells = []
+    names = list(comparison.arms[0].rankers)
+    for arms in _abreast([arm for arm in comparison.arms[1:] if arm.plan.k > 1], names, _SHARE):
+        columns = [Column("ranker", folds=True)]
         for arm in arms:
-            score = arm.rankers[name]
-            if score.left is None:
-                cells.append("cost unknown" if score.cost_flops is None else "-")
-            else:
-                cells.append(f"{score.left.value:.3f} at k={score.left.k:g}")
-            cells.append("-" if score.gap_closed is None else f"{score.gap_closed:.0%}")
-        table.add_row(as_text(name), *cells)
-    return table
+            columns += (Column(_name(arm), folds=True), Column("gap", right=True))
+        rows = [(printable(name), *(cell for arm in arms for cell in _share(arm, name))) for name in names]
+        _print_table(columns, rows, title)
 
 
-def _paired(comparison: Comparison) -> Table:
-    title = f"Paired differences (p adjusted by Holm over {len(comparison.paired)}, all of them with --json)"
-    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
-    table.add_column("metric", overflow="fold")
-    table.add_column("arms", overflow="fold")
-    table.add_column("difference", no_wrap=True)
-    table.add_column("p", justify="right", no_wrap=True)
-    for row in comparison.paired:
-        if row.metric not in ("pass_at_k", comparison.decisive_ranker):
-            continue
-        table.add_row(
-            as_text("pass@k" if row.metric == "pass_at_k" else row.metric),
-            as_text(f"{row.a} - {row.b}"),
-            f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]",
-            "<0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}",
+def _share(arm: ArmResult, ranker: str) -> tuple[str, str]:
+    score = arm.rankers[ranker]
+    if score.left is None:
+        left = "cost unknown" if score.cost_flops is None else "-"
+    else:
+        left = f"{score.left.value:.3f} at k={score.left.k:g}"
+    return left, "-" if score.gap_closed is None else f"{score.gap_closed:.0%}"
+
+
+def _print_paired(comparison: Comparison) -> None:
+    rows = [
+        (
+            "pass@k" if row.metric == "pass_at_k" else printable(row.metric),
+            printable(f"{row.a} - {row.b}"),
+            difference(row.difference, row.low, row.high),
+            p_value(row.p_value),
         )
-    return table
+        for row in comparison.paired
+        if row.metric in ("pass_at_k", comparison.decisive_ranker)
+    ]
+    _print_table(
+        (Column("metric", folds=True), Column("arms", folds=True), Column("difference"), Column("p", right=True)),
+        rows,
+        f"Paired differences (p adjusted by Holm over {len(comparison.paired)}, all of them with --json)",
+    )
 
 
-def _strata(comparison: Comparison) -> Table:
-    table = Table(box=SIMPLE_HEAD, title="pass@1 by the setting that samples were made with", title_justify="left")
-    table.add_column("setting", overflow="fold", min_width=8)
-    for arm in comparison.arms:
-        table.add_column(as_text(arm.plan.arm.spec), overflow="fold")
+def _print_strata(comparison: Comparison) -> None:
     names = list(dict.fromkeys(stratum.name for arm in comparison.arms for stratum in arm.strata))
-    for name in names:
-        table.add_row(as_text(name), *(_stratum(arm, name, stacked=_is_wide(comparison)) for arm in comparison.arms))
-    return table
+    for arms in _abreast(comparison.arms, names, _SCORE):
+        columns = (Column("setting", folds=True), *(Column(_name(arm), folds=True) for arm in arms))
+        rows = [(printable(name), *(_stratum(arm, name) for arm in arms)) for name in names]
+        _print_table(columns, rows, "pass@1 by the setting that samples were made with")
 
 
-def _stratum(arm: ArmResult, name: str, *, stacked: bool) -> str:
-    found = [stratum for stratum in arm.strata if stratum.name == name]
-    return _interval(found[0].pass_at_1, stacked=stacked) if found else "-"
+def _stratum(arm: ArmResult, name: str) -> str:
+    return next((_score(stratum.pass_at_1) for stratum in arm.strata if stratum.name == name), "-")
 
 
-def _is_wide(comparison: Comparison) -> bool:
-    """Whether there are too many arms for their intervals to stand beside their values."""
-    return len(comparison.arms) > _ARMS_ABREAST
+def _abreast(arms: Sequence[ArmResult], names: Iterable[str], least: int) -> list[Sequence[ArmResult]]:
+    """The arms in groups whose columns, of `least` width or more, fit beside a column of names and one of seconds."""
+    each = max(least, *(cells(_name(arm)) for arm in arms))
+    first = min(_MOST_NAME, max(map(cells, names), default=0))
+    return abreast(arms, each, first + len(GAP) + len("s/task"))
+
+
+def _print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str) -> None:
+    print()
+    print_table(columns, rows, title)
 
 
 def _grouped(left_out: dict[str, str]) -> dict[str, list[str]]:
@@ -229,19 +212,13 @@ def _grouped(left_out: dict[str, str]) -> dict[str, list[str]]:
     return grouped
 
 
-def _interval(interval: Interval, *, stacked: bool = False) -> str:
-    if interval.value is None or interval.low is None or interval.high is None:
-        return "-"
-    return f"{interval.value:.3f}" + ("\n" if stacked else " ") + f"[{interval.low:.3f}, {interval.high:.3f}]"
+def _name(arm: ArmResult) -> str:
+    return printable(arm.plan.arm.spec)
+
+
+def _score(score: Interval) -> str:
+    return interval(score.value, score.low, score.high)
 
 
 def _flops(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
-
-
-def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _matched(matched: bool, equal: bool) -> str:
-    return ("equal" if equal else "yes") if matched else "no"

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from codebudget._util.printable import as_text, printable
+from codebudget._util.printable import printable
 from codebudget.report.markdown import code, plain
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +17,6 @@ def test_terminal_text_is_printable_and_says_the_same(text: str) -> None:
     assert shown.isprintable()
     if text.isprintable():
         assert shown == text
-    assert as_text(text).plain == shown
 
 
 def test_ansi_is_shown_and_not_done() -> None:
