@@ -60,6 +60,13 @@ def test_a_reader_gets_lines(codebudget) -> None:
         assert word in result.stdout
 
 
+def test_what_is_to_be_typed_is_not_cut(codebudget) -> None:
+    engines = json.loads(codebudget("doctor", "--json", **DOCKER).stdout)["engines"]
+    words = set(codebudget("doctor", **DOCKER, COLUMNS="80").stdout.split())
+    for row in engines:
+        assert words >= set((row["install"] or row["name"]).split())
+
+
 def test_a_store_is_weighed(codebudget, tmp_path) -> None:
     (tmp_path / "mine.sqlite").write_bytes(b"x" * 5)
     found = json.loads(codebudget("doctor", "--json", "--store", "mine.sqlite", **DOCKER).stdout)

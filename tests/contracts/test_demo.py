@@ -24,7 +24,7 @@ def test_the_demo_draws_grades_and_compares(repository: Path, tmp_path: Path) ->
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nano, 6 tasks, graded in the" in done.stdout
-    assert all(f"\n  {name}" in done.stdout for name in ("4m", "1m", "250k"))
+    assert all(f"\n{name}" in done.stdout for name in ("4m", "1m", "250k"))
     assert done.stdout.endswith("which is of all 164 tasks and not of 6.\n")
     assert "$ codebudget compare 4m:1 1m 250k --family nano --match flops" in done.stderr
     assert (tmp_path / ".codebudget" / "store.sqlite").is_file()
