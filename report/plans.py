@@ -43,7 +43,7 @@ def print_plans(planned: Planned) -> None:
     columns = (
         *(Column("arm", folds=True), Column("model", folds=True), Column("k", right=True)),
         *(Column(f"{_HEADERS[kind]}\nratio", right=True) for kind in kinds),
-        *(Column("left over", right=True), Column("binding"), Column("matched")),
+        *(Column("left over", right=True), Column("binding"), Column("matched", folds=True)),
     )
     print_table(columns, rows)
     print()

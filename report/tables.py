@@ -1,8 +1,8 @@
 """Tables, facts and sentences on standard output, alike in every command.
 
-No word is broken in two: what folds does so at spaces, and a column is at least as wide as its longest word, even where
-the table then is wider than the terminal. They are written here, without rich: it takes longer to import than a plan
-takes to make.
+No word is broken in two. What folds does so at spaces; a path or a name that leaves no room goes on after a slash or
+before its `@`, or else after a hyphen; any other word widens its column, even where the table then is wider than the
+terminal. They are written here, without rich: it takes longer to import than a plan takes to make.
 """
 
 from __future__ import annotations
@@ -31,7 +31,13 @@ _NARROWEST: Final = 80
 
 _CJK: Final = r"\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6\U00020000-\U0003fffd"
 _WORD: Final = re.compile(rf"\[[^\s\]]+ [^\s\]]+\]|[{_CJK}]|[^\s{_CJK}]+")
-"""What is never broken: an interval, a character of a script that is written without spaces, a word."""
+"""What stays whole: an interval, a character of a script that is written without spaces, a word."""
+
+_NAME: Final = re.compile(r"(?!.*://)[\w./@:+~-]+")
+"""A path or a name. Others are there to be copied, as URLs are, or are no single word of one."""
+
+_PARTS: Final = (re.compile(r"@?[^/@]+/*|[/@]"), re.compile(r"@?[^/@-]+[/-]*|[/@-]"))
+"""Where a name may go on: the first of these that makes it short enough."""
 
 
 class Column(NamedTuple):
@@ -123,17 +129,19 @@ def abreast(items: Sequence[T], each: int, beside: int) -> list[Sequence[T]]:
 
 
 def fold(text: str, wide: int) -> list[str]:
-    """The lines of a text, of at most so many columns each where no word is longer."""
+    """The lines of a text, of at most so many columns each where no word, or part of a name, is longer."""
     if cells(text) <= wide:
         return [text]
     lines = [""]
     for word in _WORD.finditer(text):
         is_apart = word.start() > 0 and text[word.start() - 1].isspace()
-        longer = f"{lines[-1]}{' ' if is_apart and lines[-1] else ''}{word[0]}"
-        if lines[-1] and cells(longer) > wide:
-            lines.append(word[0])
-        else:
-            lines[-1] = longer
+        for part in _broken(word[0], wide):
+            longer = f"{lines[-1]}{' ' if is_apart and lines[-1] else ''}{part}"
+            if lines[-1] and cells(longer) > wide:
+                lines.append(part)
+            else:
+                lines[-1] = longer
+            is_apart = False
     return lines
 
 
@@ -150,22 +158,36 @@ def cells(text: str) -> int:
 def _widths(columns: Sequence[Column], lines: Sequence[Sequence[Sequence[str]]]) -> list[int]:
     """How wide each column may be, so that the table fits or what folds is as narrow as its longest word."""
     widths = [max(cells(line) for row in lines for line in row[place]) for place in range(len(columns))]
-    longest = {
-        place: max((cells(word) for row in lines for line in row[place] for word in _WORD.findall(line)), default=1)
+    words = {
+        place: [word for row in lines for line in row[place] for word in _WORD.findall(line)]
         for place, column in enumerate(columns)
         if column.folds
     }
     limit = width()
-    while _total(widths) > limit:
-        widest = max(
-            (place for place in longest if widths[place] > longest[place]),
-            key=lambda place: widths[place],
-            default=None,
-        )
-        if widest is None:
-            break
-        widths[widest] -= 1
+    for pattern in (None, *_PARTS):
+        least = {place: max((_longest(word, pattern) for word in some), default=1) for place, some in words.items()}
+        while _total(widths) > limit:
+            foldable = [place for place in least if widths[place] > least[place]]
+            if not foldable:
+                break
+            widths[max(foldable, key=lambda place: widths[place])] -= 1
     return widths
+
+
+def _longest(word: str, pattern: re.Pattern[str] | None) -> int:
+    """Columns of a word, or of the longest part of a name by a pattern of `_PARTS`."""
+    if pattern is None or not _NAME.fullmatch(word):
+        return cells(word)
+    return max(map(cells, pattern.findall(word)))
+
+
+def _broken(word: str, wide: int) -> list[str]:
+    """A word, or the parts of a name that is too long."""
+    parts = [word]
+    for pattern in _PARTS if _NAME.fullmatch(word) else ():
+        if max(map(cells, parts)) > wide:
+            parts = pattern.findall(word)
+    return parts
 
 
 def _total(widths: Sequence[int]) -> int:

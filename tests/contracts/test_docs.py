@@ -38,11 +38,15 @@ def documents(repository: Path) -> list[Path]:
 
 
 def code_lines(text: str) -> Iterator[str]:
-    """Lines of fenced and indented blocks; one that ends with a backslash goes on in the next."""
+    """Lines of fenced and indented blocks; one that ends with a backslash goes on in the next.
+
+    Of a block with prompts only what is typed counts, for the rest of it is output.
+    """
     fenced = re.findall(r"^```\w*\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     indented = re.findall(r"(?:^    .*\n)+", text, flags=re.MULTILINE)
     for block in [*fenced, *(re.sub(r"^    ", "", each, flags=re.MULTILINE) for each in indented)]:
-        yield from re.sub(r"\\\n\s*", "", block).splitlines()
+        lines = re.sub(r"\\\n\s*", "", block).splitlines()
+        yield from [line for line in lines if line.startswith("$ ")] or lines
 
 
 def commands(repository: Path, program: str) -> set[Typed]:

@@ -42,12 +42,27 @@ def test_words_stay_whole_and_rows_fit(
     assert "" not in lines
 
 
-def test_a_long_path_widens_its_column(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_path_goes_on_after_a_slash(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(capsys, (PATH, "1", INSTALL), ("7b", "10", "short"))
-    assert any(line.startswith(PATH + "   1  pip") for line in lines)
-    assert any(line.startswith("7b".ljust(len(PATH)) + "  10  short") for line in lines)
-    words = {word for line in lines for word in line.split()}
-    assert words >= set(INSTALL.split())
+    assert max(map(cells, lines)) <= width()
+    names = [line.split("  ")[0] for line in lines[2:] if line and not line.startswith(("7b", " "))]
+    assert "".join(names) == PATH
+    assert all(above.endswith("/") or below.startswith("@") for above, below in itertools.pairwise(names))
+    assert {word for line in lines for word in line.split()} >= set(INSTALL.split())
+
+
+@pytest.mark.parametrize("word", ["x" * 120, "https://a.org/" + "b/" * 60, "'a-b'" * 30])
+def test_what_cannot_be_broken_widens_its_column(capsys: pytest.CaptureFixture[str], word: str) -> None:
+    lines = printed(capsys, (word, "1", INSTALL), ("7b", "10", "short"))
+    assert any(line.startswith(f"{word}   1  pip") for line in lines)
+    assert any(line.startswith("7b".ljust(len(word)) + "  10  short") for line in lines)
+
+
+def test_a_name_that_has_room_stays_whole() -> None:
+    assert fold("of codellama/CodeLlama-7b-hf@bf16:4", 32) == ["of", "codellama/CodeLlama-7b-hf@bf16:4"]
+    assert fold("of codellama/CodeLlama-7b-hf@bf16:4", 18) == ["of codellama/", "CodeLlama-7b-hf", "@bf16:4"]
+    assert fold("codellama/CodeLlama-7b-hf@bf16:4", 10) == ["codellama/", "CodeLlama-", "7b-hf", "@bf16:4"]
+    assert fold('"codebudget[vllm-cpu]"', 10) == ['"codebudget[vllm-cpu]"']
 
 
 def test_scripts_without_spaces_fold_between_characters_and_stay_aligned(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,9 +103,9 @@ def test_folding_loses_nothing_and_breaks_no_word(words: list[str], wide: int) -
     text = " ".join(words)
     lines = fold(text, wide)
     assert "".join("".join(lines).split()) == "".join(words)
-    if "选" not in text and "[" not in text:
+    if not set(text) & set("选[/-"):
         assert " ".join(lines) == text
-        longest = max(map(len, words), default=0)
+        longest = max((len(word) for word in words), default=0)
         assert all(len(line) <= max(wide, longest) for line in lines)
         # No word that would have fitted above begins a line.
         for above, below in itertools.pairwise(lines):
