@@ -8,10 +8,8 @@ import typer
 
 from ..errors import UserError
 from .options import Asked, Json, only, options
+from ..settings import Grading, Running
 from .progress import print_json, shown_progress
-
-if TYPE_CHECKING:
-    from ..settings import Grading, Running
 
 CANNOT_CROSS = "its values cannot cross between processes"
 

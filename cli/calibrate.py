@@ -10,10 +10,8 @@ import typer
 from .._util.outputs import check_output, write_text
 from ..errors import UserError
 from .options import Json, only, options
+from ..settings import Running
 from .progress import print_json
-
-if TYPE_CHECKING:
-    from ..settings import Running
 
 DEFAULT_OUT = "calibration.json"
 

@@ -17,12 +17,11 @@ import typer
 from .._util.machine import available_memory_bytes, cpu_name, has_gpu_driver, nvidia_smi
 from ..report.tables import Column, print_facts, print_table
 from ..settings import DEFAULT_STORE
+from .options import Json
 from .progress import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from .options import Json
 
 _IMPORT_S: Final = 180.0
 _MIB: Final = 1 << 20

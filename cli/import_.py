@@ -8,11 +8,8 @@ import typer
 
 from ..errors import UserError
 from .options import Asked, Json, SampleFiles, only, options
+from ..settings import Running
 from .progress import print_json
-
-if TYPE_CHECKING:
-    from ..settings import Running
-
 
 @options
 def import_(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..report.tables import Column, print_facts, print_table
+from .options import Json
+from .options import Json
 from .progress import print_json
 
 if TYPE_CHECKING:
     from ..budgets.models import Model
-    from .options import Json
 
 app = typer.Typer(no_args_is_help=True, help="Models: those whose cost is known without a download.")
 

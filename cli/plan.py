@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import Arms, Asked, Json, only, options
+from ..settings import Planning, Running
 from .progress import print_json, warn
-
-if TYPE_CHECKING:
-    from ..settings import Planning, Running
-
 
 @options
 def plan(

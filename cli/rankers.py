@@ -10,13 +10,13 @@ import typer
 
 from ..errors import UserError
 from .options import Json, only, options
+from ..settings import Grading
 from .progress import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ..rankers import Finding, Runner
-    from ..settings import Grading
 
 app = typer.Typer(no_args_is_help=True, help="Rankers: what can pick among candidates where there are no tests.")
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import Json, only, options
+from ..settings import Grading
 from .progress import print_json, shown_progress, warn
 
 if TYPE_CHECKING:
     from ..sandbox.conformance import AttackResult
-    from ..settings import Grading
 
 app = typer.Typer(no_args_is_help=True, help="Sandboxes: what isolates programs on this machine.")
 

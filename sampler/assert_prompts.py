@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from . import prompting
+from .shots import WORKED_ASSERTS, WORKED_EXAMPLES
 
 if TYPE_CHECKING:
     from ..records import Task
@@ -34,11 +34,11 @@ def continued(task: Task) -> str:
 def few_shot(task: Task, shots: int) -> str:
     """The same behind worked examples in that form."""
     parts = []
-    for name, example in prompting.WORKED_EXAMPLES.items():
+    for name, example in WORKED_EXAMPLES.items():
         if name != task.entry_point:
             header = example[: example.index('"""', example.index('"""') + 3) + 3]
             parts.append(
-                f"{_unsolved(header)}\n# check the correctness of {name}\n{prompting.WORKED_ASSERTS[name]}".rstrip("\n")
+                f"{_unsolved(header)}\n# check the correctness of {name}\n{WORKED_ASSERTS[name]}".rstrip("\n")
             )
     return "\n\n\n".join([*parts[:shots], continued(task)])
 
