@@ -250,4 +250,5 @@ def explained(error: Any) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if kind == "value_error":
         return message
+    message = message.replace("Input should be", "must be", 1)
     return f"{message[0].lower()}{message[1:]}, not {error['input']!r}"

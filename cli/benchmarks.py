@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..errors import UserError
-from .options import Asked, Json, only, options
 from ..settings import Grading, Running
+from .options import Asked, Json, only, options
 from .progress import print_json, shown_progress
 
 CANNOT_CROSS = "its values cannot cross between processes"

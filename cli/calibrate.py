@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from .._util.outputs import check_output, write_text
 from ..errors import UserError
-from .options import Json, only, options
 from ..settings import Running
+from .options import Json, only, options
 from .progress import print_json
 
 DEFAULT_OUT = "calibration.json"

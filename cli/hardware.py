@@ -8,7 +8,6 @@ import typer
 
 from ..report.tables import Column, print_facts, print_table
 from .options import Json
-from .options import Json
 from .progress import print_json
 
 if TYPE_CHECKING:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..errors import UserError
-from .options import Asked, Json, SampleFiles, only, options
 from ..settings import Running
+from .options import Asked, Json, SampleFiles, only, options
 from .progress import print_json
+
 
 @options
 def import_(

@@ -24,7 +24,7 @@ from .boards import (
     plan_board,
     verify_command,
 )
-from .grading import FreshOption  # noqa: TC001 (typer reads it)
+from .grading import FreshOption
 from .leaderboard_build import build
 from .leaderboard_verify import verify
 from .progress import shown_progress, warn

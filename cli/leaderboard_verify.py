@@ -11,7 +11,7 @@ import typer
 
 from ..errors import UserError
 from .boards import open_sandbox, plan_board
-from .grading import SandboxOption, WorkersOption  # noqa: TC001 (typer reads them)
+from .grading import SandboxOption, WorkersOption
 from .leaderboard_trust import Named, RunError, calibration_of_run, check_models, rankers_of_run, tasks_of_run
 from .progress import shown_progress
 

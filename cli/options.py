@@ -97,6 +97,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(**values, **made)
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     del run.__wrapped__
     return run
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from .options import Arms, Asked, Json, only, options
 from ..settings import Planning, Running
+from .options import Arms, Asked, Json, only, options
 from .progress import print_json, warn
+
 
 @options
 def plan(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UserError
-from .options import Json, only, options
 from ..settings import Grading
+from .options import Json, only, options
 from .progress import print_json
 
 if TYPE_CHECKING:

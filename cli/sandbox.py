@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Json, only, options
 from ..settings import Grading
+from .options import Json, only, options
 from .progress import print_json, shown_progress, warn
 
 if TYPE_CHECKING:

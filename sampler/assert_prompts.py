@@ -37,9 +37,7 @@ def few_shot(task: Task, shots: int) -> str:
     for name, example in WORKED_EXAMPLES.items():
         if name != task.entry_point:
             header = example[: example.index('"""', example.index('"""') + 3) + 3]
-            parts.append(
-                f"{_unsolved(header)}\n# check the correctness of {name}\n{WORKED_ASSERTS[name]}".rstrip("\n")
-            )
+            parts.append(f"{_unsolved(header)}\n# check the correctness of {name}\n{WORKED_ASSERTS[name]}".rstrip("\n"))
     return "\n\n\n".join([*parts[:shots], continued(task)])
 
 

@@ -13,8 +13,8 @@ from pydantic import Field
 from ..errors import UserError
 from ..records import Record
 from . import assert_prompts
-from .shots import WORKED_EXAMPLES
 from .engine import Message, Prompt, Sampling
+from .shots import WORKED_EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
