@@ -49,8 +49,9 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """A headless Chromium; tests that need one skip where it, or playwright to drive it, is not installed."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[dev]'")
+    """A headless Chromium; tests that need one skip where it is not installed."""
+    from playwright import sync_api as playwright
+
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("needs Chromium on the PATH (Debian: apt-get install chromium)")

@@ -1,6 +1,6 @@
 """Builds a site of many runs and opens it in Chromium: what that takes, and how long a reader waits.
 
-    python benchmarks/leaderboard/synthetic_runs.py --runs 20 --tasks 164 --samples 100 --rankers 10 --out runs/
+    python tests/support/synthetic_runs.py --runs 20 --tasks 164 --samples 100 --rankers 10 --out runs/
     python benchmarks/leaderboard/site_scale.py runs/* --site site/ --out benchmarks/leaderboard/site_scale.json
 
 Processor time is given beside wall time, which others on the same machine stretch. Waits are from the reader's act to

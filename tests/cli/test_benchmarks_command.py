@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from support.rows import bodies, jsonl, read_rows
+
 BOTH = ("--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl")
 
 
@@ -13,9 +15,9 @@ def test_references_that_pass_are_exit_code_zero(codebudget, tiny: Path) -> None
 
 
 def test_a_failing_reference_is_listed_and_left_out(codebudget, compare, tiny: Path) -> None:
-    rows = [json.loads(line) for line in (tiny / "tiny.jsonl").read_text().splitlines()]
+    rows = read_rows(tiny / "tiny.jsonl")
     rows[1]["canonical_solution"] = "    return x + x\n"
-    (tiny / "tiny.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tiny / "tiny.jsonl").write_text(jsonl(rows))
     check = ("benchmarks", "check", "tiny.jsonl", "--sandbox", "process")
     result = codebudget(*check)
     assert result.returncode == 1
@@ -36,7 +38,7 @@ def test_a_failing_reference_is_listed_and_left_out(codebudget, compare, tiny: P
     assert "square" in scored.stdout
 
 
-def test_a_task_that_must_share_its_process_is_scored_only_when_asked(codebudget, compare, tiny: Path, bodies) -> None:
+def test_a_task_that_must_share_its_process_is_scored_only_when_asked(codebudget, compare, tiny: Path) -> None:
     # A function cannot cross between processes.
     row = {
         "task_id": "count",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from support.rows import bodies, jsonl, read_rows
+
 BOTH = ("--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl")
 COST = {"flops", "runtime_s", "memory_bytes", "usd"}
 INTERVAL = {"value", "low", "high"}
@@ -136,12 +138,12 @@ def test_strict_fails_where_arms_do_not_match(compare) -> None:
     ],
 )
 def test_scores_that_cannot_be_believed_give_no_advice(
-    compare, tiny: Path, bodies, bodies_of_small: str | None, fields: dict[str, str], reason: str
+    compare, tiny: Path, bodies_of_small: str | None, fields: dict[str, str], reason: str
 ) -> None:
-    rows = [json.loads(line) for line in (tiny / "small.jsonl").read_text().splitlines()]
+    rows = read_rows(tiny / "small.jsonl")
     for row in rows:
         row["completion"] = row["completion"] if bodies_of_small is None else f"    {bodies_of_small}\n"
-    (tiny / "small.jsonl").write_text("".join(json.dumps(row | fields) + "\n" for row in rows))
+    (tiny / "small.jsonl").write_text(jsonl(row | fields for row in rows))
     arms = ("13b:1", "7b:1", *BOTH)
     table = compare(*arms)
     assert table.returncode == 0
@@ -159,7 +161,7 @@ def test_scores_that_cannot_be_believed_give_no_advice(
     assert "no advice, because" in answer["verdict"]["without_tests"]
 
 
-def test_nothing_is_the_cheapest_where_all_scores_are_nought(compare, tiny: Path, bodies) -> None:
+def test_nothing_is_the_cheapest_where_all_scores_are_nought(compare, tiny: Path) -> None:
     nothing = bodies((name, "return None") for name in ("double", "square", "negate"))
     (tiny / "big.jsonl").write_text(nothing)
     (tiny / "small.jsonl").write_text(nothing)
@@ -168,7 +170,7 @@ def test_nothing_is_the_cheapest_where_all_scores_are_nought(compare, tiny: Path
     assert "13b:1 passes nothing: 0 of 3 programs; 7b:1 passes nothing" in " ".join(result.stdout.split())
 
 
-def test_missing_tasks_are_counted_and_said(compare, tiny: Path, bodies) -> None:
+def test_missing_tasks_are_counted_and_said(compare, tiny: Path) -> None:
     (tiny / "part.jsonl").write_text(bodies([("double", "return x + x"), ("square", "return 0")]))
     result = compare("13b:1", "7b:2", "--samples", "13b=part.jsonl", "--samples", "7b=small.jsonl", "--json")
     answer = last_json(result)
@@ -210,10 +212,10 @@ def test_samples_are_read_from_folders_globs_and_unicode_names(compare, tiny: Pa
 
 
 def test_a_rows_own_prompt_hides_the_benchmarks_examples(compare, tiny: Path) -> None:
-    rows = [json.loads(line) for line in (tiny / "small.jsonl").read_text().splitlines()]
+    rows = read_rows(tiny / "small.jsonl")
     for row in rows:
         row["prompt"] = f"def {row['task_id']}(x):\n"
-    (tiny / "bare.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tiny / "bare.jsonl").write_text(jsonl(rows))
     shown, bare = (
         last_json(compare("7b:2", "--samples", f"7b={name}", "--json"))["arms"][0]
         for name in ("small.jsonl", "bare.jsonl")
@@ -276,9 +278,9 @@ def test_a_plug_in_that_raises_is_named(compare, tiny: Path) -> None:
 
 def test_token_counts_give_a_realised_cost(compare, tiny: Path) -> None:
     for name, tokens in (("big", 50), ("small", 25)):
-        rows = [json.loads(line) for line in (tiny / f"{name}.jsonl").read_text().splitlines()]
+        rows = read_rows(tiny / f"{name}.jsonl")
         counted = [row | {"prompt_tokens": 40, "output_tokens": tokens} for row in rows]
-        (tiny / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in counted))
+        (tiny / f"{name}.jsonl").write_text(jsonl(counted))
     result = compare("13b:1", "7b:2", *BOTH, "--json")
     realised = [arm["realised"] for arm in last_json(result)["arms"]]
     assert realised[0]["flops"] > realised[1]["flops"] > 0

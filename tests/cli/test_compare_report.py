@@ -10,7 +10,6 @@ BOTH = ("--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl")
 
 
 def test_writes_a_page_and_markdown_beside_the_table(compare, visit, tiny: Path) -> None:
-    pytest.importorskip("plotly", reason="needs plotly: pip install -e '.[report]'")
     result = compare("13b:1", "7b:2", *BOTH, "--report", "out.html", "--report", "out.md")
     assert result.returncode == 0, result.stderr
     assert "With unit tests" in result.stdout

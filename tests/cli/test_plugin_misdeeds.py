@@ -3,13 +3,14 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support.command import started
+from support.rows import jsonl, read_rows
 
 RANKER = """
 import atexit, ctypes, io, json, os, subprocess, sys, threading, time, warnings
@@ -143,8 +144,8 @@ def test_what_a_ranker_prints_is_kept_apart(rank, plugin, misdeed: str) -> None:
 @pytest.mark.parametrize("tested", [True, False])
 def test_what_a_ranker_changes_is_put_back(rank, plugin, tiny: Path, misdeed: str, tested: bool) -> None:
     if not tested:
-        rows = [json.loads(line) for line in (tiny / "tiny.jsonl").read_text().splitlines()]
-        (tiny / "untested.jsonl").write_text("".join(json.dumps({**row, "test": None}) + "\n" for row in rows))
+        rows = read_rows(tiny / "tiny.jsonl")
+        (tiny / "untested.jsonl").write_text(jsonl({**row, "test": None} for row in rows))
     spec = plugin(made=CHANGES[misdeed]) if tested else plugin(CHANGES[misdeed])
     result = rank("--ranker", spec, "--out", "ranked.jsonl", benchmark="tiny.jsonl" if tested else "untested.jsonl")
     assert only_json(result)["out"] == "ranked.jsonl"
@@ -179,14 +180,7 @@ def test_the_exit_code_stays_what_it_is(rank, plugin) -> None:
 
 def interrupted(folder: Path, *arguments: str) -> str:
     """What a command says that is interrupted once its ranker has started."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "codebudget", *arguments, "--sandbox", "process"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    process = started(folder, *arguments, "--sandbox", "process")
     deadline = time.monotonic() + 60
     while not (folder / "started").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -197,8 +191,8 @@ def interrupted(folder: Path, *arguments: str) -> str:
 
 
 def test_an_interrupt_of_the_users_is_one_though_the_ranker_swallows_it(tiny: Path, plugin) -> None:
-    rows = [json.loads(line) for line in (tiny / "tiny.jsonl").read_text().splitlines()]
-    (tiny / "untested.jsonl").write_text("".join(json.dumps({**row, "test": None}) + "\n" for row in rows))
+    rows = read_rows(tiny / "tiny.jsonl")
+    (tiny / "untested.jsonl").write_text(jsonl({**row, "test": None} for row in rows))
     stubborn = """
         try:
             open('started', 'w').close(); time.sleep(60)

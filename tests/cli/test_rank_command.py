@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from support.rows import bodies, jsonl, read_rows
+
 RIGHT, WRONG, CRASHES = "return 2 * x", "return x * x", "return undefined"
 
 
 @pytest.fixture
-def samples(tmp_path: Path, bodies) -> Path:
+def samples(tmp_path: Path) -> Path:
     """Six candidates of one task, of which two are right in different words."""
     path = tmp_path / "samples.jsonl"
     texts = [RIGHT, "return x + x", WRONG, CRASHES, "return x ** 2", "return x"]
@@ -59,7 +61,7 @@ def test_scores_by_ranker_and_k(rank, samples: Path, tests: Path) -> None:
 
 def test_ranked_candidates_come_best_first(rank, samples: Path, tests: Path, tmp_path: Path) -> None:
     answer(rank(samples, "--tests", tests, "--ranker", "codet", "--k", "2", "--out", "ranked.jsonl", "--json"))
-    rows = [json.loads(line) for line in (tmp_path / "ranked.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = read_rows(tmp_path / "ranked.jsonl")
     assert [row["place"] for row in rows][:3] == [1, 1, 3]
     assert {row["index"] for row in rows[:2]} == {0, 1}
     assert sorted(row["index"] for row in rows) == list(range(6))
@@ -71,11 +73,11 @@ def test_without_hidden_tests_candidates_are_ranked_and_written(
     codebudget, samples: Path, tests: Path, tmp_path: Path, tiny_rows
 ) -> None:
     bare = [{key: row[key] for key in ("task_id", "prompt", "entry_point")} for row in tiny_rows]
-    (tmp_path / "bare.jsonl").write_text("".join(json.dumps(row) + "\n" for row in bare), encoding="utf-8")
+    (tmp_path / "bare.jsonl").write_text(jsonl(bare), encoding="utf-8")
     result = codebudget("rank", samples, "--benchmark", "bare.jsonl", "--tests", tests, "--sandbox", "process")
     assert result.returncode == 0, result.stderr
     assert "no hidden tests to score by" in result.stdout
-    rows = [json.loads(line) for line in (tmp_path / "samples.jsonl_ranked.jsonl").read_text().splitlines()]
+    rows = read_rows(tmp_path / "samples.jsonl_ranked.jsonl")
     best = [row for row in rows if row["ranker"] == "codebudget" and row["place"] == 1]
     assert {row["index"] for row in best} == {0, 1}
 

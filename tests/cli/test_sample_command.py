@@ -1,15 +1,15 @@
 """`codebudget sample` and `import` with a real server, and `compare` without files of samples."""
 
 import json
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from support.command import started
+from support.rows import read_rows as rows
 
 PROCESS = ("--sandbox", "process", "--workers", "1")
 
@@ -17,10 +17,6 @@ PROCESS = ("--sandbox", "process", "--workers", "1")
 def last_json(result) -> dict:
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1])
-
-
-def rows(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_more_samples_draw_only_what_is_missing(sample, server, tiny: Path) -> None:
@@ -211,15 +207,7 @@ def test_compare_draws_what_no_file_holds(codebudget, server, tiny: Path) -> Non
 def test_a_stopped_run_goes_on_where_it_was(sample, server, tiny: Path, number: signal.Signals, code: int) -> None:
     server.delay_s = 0.2
     command = ["sample", "7b:100", "--benchmark", "tiny.jsonl", "--engine", "openai", "--max-tokens", "40"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "codebudget", *command],
-        cwd=tiny,
-        env={**os.environ, "OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": ""},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = started(tiny, *command, OPENAI_BASE_URL=server.url, OPENAI_API_KEY="")
     store = tiny / ".codebudget" / "store.sqlite"
     deadline = time.monotonic() + 60
     while stored(store) == 0 and time.monotonic() < deadline and process.poll() is None:

@@ -2,6 +2,8 @@
 
 import json
 
+from support.rows import read_rows
+
 MODEL = "codellama/CodeLlama-7b-hf"
 
 
@@ -16,7 +18,7 @@ def test_drawn_tests_select_and_are_charged(sample, compare, server, tiny) -> No
     (arm,) = answer["arms"]
     assert (arm["samples"], arm["new"], arm["settings"]["style"]) == (12, 12, "tests")
     assert len(answer["usable"]) == 1
-    rows = [json.loads(line) for line in (tiny / "tests.jsonl").read_text().splitlines()]
+    rows = read_rows(tiny / "tests.jsonl")
     assert len(rows) == 12
     assert all(row["prompt"].endswith(f"# check the correctness of {row['task_id']}\nassert ") for row in rows)
     assert json.loads(sample("7b:4", "--tests", "--json").stdout)["arms"][0]["new"] == 0

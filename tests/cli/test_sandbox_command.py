@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -29,8 +27,7 @@ class Broken(ProcessLauncher):
 
 def test_check_attacks_a_launcher_of_ones_own(codebudget, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(HONEST)
-    command = [sys.executable, "-m", "codebudget", "sandbox", "check", "--sandbox", "mine.py:Mine", "--json"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600)
+    ran = codebudget("sandbox", "check", "--sandbox", "mine.py:Mine", "--json", timeout_s=600)
     report = json.loads(ran.stdout.splitlines()[-1])
     assert [result for result in report["results"] if result["outcome"] == "FAILED"] == []
     assert ran.returncode == 0

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from support.rows import read_rows
+
 KEY, PASSWORD = "sk-Top5ecret", "Pass5ecret"
 MODEL = "codellama/CodeLlama-7b-hf"
 
@@ -58,7 +60,6 @@ class Echo(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def echo() -> Iterator[ThreadingHTTPServer]:
-    pytest.importorskip("openai")
     running = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     running.daemon_threads = True
     running.fails = False  # type: ignore[attr-defined]
@@ -109,7 +110,7 @@ def test_nothing_that_is_kept_or_said_holds_them(secretive, tiny: Path) -> None:
     for result in (*more, compared):
         assert result.returncode == 0, result.stderr
     assert_no_secret(tiny, drawn, compared, *more)
-    rows = [json.loads(line) for line in (tiny / "a.jsonl").read_text().splitlines()]
+    rows = read_rows(tiny / "a.jsonl")
     assert all("# *** *** Basic ***" in row["completion"] for row in rows)
     # A word that only looks like the key is a program's own.
     assert all(KEY.replace("-", "_") in row["completion"] for row in rows)

@@ -4,19 +4,24 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from support.command import codebudget, started
+from support.rows import bodies, jsonl
+
 TASKS = 6
 DRAWS = 3
+COMPARE = (
+    *("compare", "7b:1", "--samples", "7b=samples.jsonl", "--benchmark", "slow.jsonl", "--ranker", "first"),
+    *("--sandbox", "process", "--workers", "1"),
+)
 
 
 @pytest.fixture
-def slow(tmp_path: Path, bodies) -> Path:
+def slow(tmp_path: Path) -> Path:
     """A benchmark whose programs take a fifth of a second each."""
     rows = [
         {
@@ -28,18 +33,13 @@ def slow(tmp_path: Path, bodies) -> Path:
         }
         for number in range(TASKS)
     ]
-    (tmp_path / "slow.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "slow.jsonl").write_text(jsonl(rows))
     late = "import time; time.sleep(0.2); return x +"
     samples = [
         (f"add{number}", f"{late} {number * (draw % 2)}  # {draw}") for number in range(TASKS) for draw in range(DRAWS)
     ]
     (tmp_path / "samples.jsonl").write_text(bodies(samples))
     return tmp_path
-
-
-def command(*more: str) -> list[str]:
-    arms = ["7b:1", "--samples", "7b=samples.jsonl", "--benchmark", "slow.jsonl", "--ranker", "first"]
-    return [sys.executable, "-m", "codebudget", "compare", *arms, "--sandbox", "process", "--workers", "1", *more]
 
 
 def verdicts(store: Path) -> int:
@@ -55,15 +55,7 @@ def verdicts(store: Path) -> int:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_stopped_run_goes_on_where_it_was(slow: Path, number: signal.Signals, code: int) -> None:
     store = slow / ".codebudget" / "store.sqlite"
-    process = subprocess.Popen(
-        command("--json"),
-        cwd=slow,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell starts its background jobs with the interrupt ignored, and everything under them inherits that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = started(slow, *COMPARE, "--json")
     deadline = time.monotonic() + 60
     while verdicts(store) == 0 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)
@@ -76,7 +68,7 @@ def test_a_stopped_run_goes_on_where_it_was(slow: Path, number: signal.Signals, 
         ]
     kept = verdicts(store)
     assert 0 < kept < DRAWS * TASKS
-    resumed = subprocess.run(command("--json"), cwd=slow, capture_output=True, text=True, timeout=120)
+    resumed = codebudget(slow, *COMPARE, "--json")
     assert resumed.returncode == 0, resumed.stderr
     # Two draws of three add 0, which only the first task's tests take.
     answer = json.loads(resumed.stdout)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from codebudget.leaderboard import files
 
+from support.rows import jsonl, read_rows
+
 PROCESS = ("--sandbox", "process", "--workers", "1")
 TINY = ("--benchmark", "tiny.jsonl")
 BY_NOBODY = "weak"
@@ -42,10 +44,10 @@ def pipe(path: Path, precious: Path) -> None:
 @pytest.fixture
 def untested(tiny: Path) -> Path:
     """The benchmark without hidden tests, which `rank` ranks into a file beside."""
-    rows = [json.loads(line) for line in (tiny / "tiny.jsonl").read_text().splitlines()]
+    rows = read_rows(tiny / "tiny.jsonl")
     for row in rows:
         del row["test"]
-    (tiny / "untested.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tiny / "untested.jsonl").write_text(jsonl(rows))
     return tiny
 
 
@@ -87,7 +89,6 @@ def test_results_are_not_put_behind_a_link_that_a_pattern_met(codebudget, tiny: 
 
 @pytest.mark.parametrize("option", ["--out", "--plot"])
 def test_typed_outputs_are_refused_before_any_work(codebudget, tiny: Path, precious: Path, option: str) -> None:
-    pytest.importorskip("matplotlib")
     name = "c.json" if option == "--out" else "c.svg"
     (tiny / name).symlink_to(precious)
     result = codebudget("curve", "7b", "--samples", "7b=small.jsonl", option, name, *TINY, *PROCESS)
@@ -98,8 +99,6 @@ def test_typed_outputs_are_refused_before_any_work(codebudget, tiny: Path, preci
 
 @pytest.mark.parametrize("ending", [".md", ".json", ".html"])
 def test_reports_go_through_nothing(compare, tiny: Path, precious: Path, ending: str) -> None:
-    if ending == ".html":
-        pytest.importorskip("plotly")
     (tiny / f"r{ending}").symlink_to(precious)
     result = compare("7b:2", "--samples", "7b=small.jsonl", "--report", f"r{ending}")
     assert (result.returncode, result.stdout) == (2, "")

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,21 @@ def test_arrows_point_one_way(repository: Path) -> None:
             elif owner(name) != here and owner(name) not in MAY_IMPORT[here]:
                 wrong.append(f"{path}: imports {'.'.join(name)}")
     assert wrong == []
+
+
+# Of the tests, those of the command line and of contracts know it; this one will not when boards are prepared below it.
+STILL_THROUGH_THE_COMMAND_LINE = {Path("tests/leaderboard/conftest.py")}
+CLI = re.compile(r"codebudget\.cli\b|from codebudget import [^\n]*\bcli\b")
+
+
+def test_only_tests_of_the_command_line_import_it(repository: Path) -> None:
+    knowing = {
+        path.relative_to(repository)
+        for path in (repository / "tests").rglob("*.py")
+        if CLI.search(path.read_text(encoding="utf-8"))
+    }
+    elsewhere = {path for path in knowing if path.parts[1] not in ("cli", "contracts")}
+    assert elsewhere == STILL_THROUGH_THE_COMMAND_LINE
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,15 @@
 """A board whose samples are drawn, by a model behind a server of this machine."""
 
-import importlib.util
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 from codebudget.leaderboard.rows import CandidateRow
 from codebudget.records import Candidate
+
+from support.markov import Markov
+from support.markov_server import MarkovServer
 
 BIG, SMALL = "codellama/CodeLlama-13b-hf", "codellama/CodeLlama-7b-hf"
 DRAWN = """
@@ -21,24 +20,12 @@ max_tokens = 30
 """
 
 
-def helper(name: str) -> ModuleType:
-    """A module beside the folders of tests."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent.parent / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
 @pytest.fixture
 def drawn(board: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """A board without recorded samples, and the environment that names a server."""
-    pytest.importorskip("openai")
     tasks = [json.loads(line) for line in (board / "tiny.jsonl").read_text().splitlines()]
-    markov = helper("markov").Markov([row["prompt"] + row["canonical_solution"] for row in tasks])
-    serving: Any = helper("markov_server").MarkovServer(dict.fromkeys((BIG, SMALL), markov))
+    markov = Markov([row["prompt"] + row["canonical_solution"] for row in tasks])
+    serving = MarkovServer(dict.fromkeys((BIG, SMALL), markov))
     text = (board / "board.toml").read_text()
     start, end = text.index("[benchmarks.samples]"), text.index("[sandbox]")
     (board / "board.toml").write_text(text[:start] + text[end:] + DRAWN)

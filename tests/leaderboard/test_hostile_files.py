@@ -82,7 +82,6 @@ def test_nothing_but_plain_files_is_opened(kind: str, name: str, run: Path, tmp_
         pack(run, tmp_path / "a.tar.gz")
     assert not (tmp_path / "a.tar.gz").exists()
     if name in SHOWN:
-        pytest.importorskip("plotly", reason="needs plotly: pip install -e '.[report]'")
         with pytest.raises(UserError, match=name):
             build_site([run], tmp_path / "site", title=None, progress=silent)
 
@@ -209,7 +208,6 @@ def test_a_value_that_is_none_is_named(
     # A score that is not known is none, and neither a timing nor how many tests held is one.
     if name == files.TIMINGS or value == "nothing":
         return
-    pytest.importorskip("plotly", reason="needs plotly: pip install -e '.[report]'")
     with pytest.raises(UserError, match=name):
         build_site([tampered.path], tmp_path / "site", title=None, progress=silent)
 
@@ -231,7 +229,6 @@ def test_a_value_that_is_none_is_named(
     ids=["empty", "gz", "deep", "bytes", "object", "null", "list", "nul", "truncated"],
 )
 def test_a_site_of_a_damaged_run_is_refused_in_one_line(content: bytes, name: str, run: Path, tmp_path: Path) -> None:
-    pytest.importorskip("plotly", reason="needs plotly: pip install -e '.[report]'")
     if name in ROWS and content[:2] != b"\x1f\x8b" and content:
         content = gzip.compress(content)
     (run / name).write_bytes(content)
@@ -278,7 +275,6 @@ INCOMPLETE: dict[str, Callable[[dict[str, Any]], object]] = {
 def test_results_that_do_not_fit_together_are_refused(
     what: str, tampered: Tampered, verified: Any, tmp_path: Path
 ) -> None:
-    pytest.importorskip("plotly", reason="needs plotly: pip install -e '.[report]'")
     tampered.json(files.RESULTS, INCOMPLETE[what]).hashed()
     with pytest.raises(UserError, match=files.RESULTS):
         build_site([tampered.path], tmp_path / "site", title=None, progress=silent)

@@ -5,13 +5,14 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from codebudget.leaderboard import files
+
+from support.command import started
+from support.rows import jsonl
 
 SAME = ("board.toml", "candidates.jsonl.gz", "verdicts.jsonl.gz", "rankings.jsonl.gz", "results.json", "report.md")
 
@@ -88,20 +89,13 @@ def test_a_second_run_writes_the_same_bytes(made: Path, command, again: list[str
     shutil.rmtree(made / "second")
 
 
-def test_an_interrupted_run_leaves_nothing_half_there_and_goes_on(board: Path) -> None:
+def test_an_interrupted_run_leaves_nothing_half_there_and_goes_on(board: Path, command) -> None:
     slow = [
         {"task_id": "double", "completion": f"    import time; time.sleep(.3)\n    return {i} + x\n"} for i in range(20)
     ]
-    (board / "small.jsonl").write_text("".join(json.dumps(row) + "\n" for row in slow))
-    arguments = [sys.executable, "-m", "codebudget", "leaderboard", "run", "board.toml", "--out", "run"]
-    process = subprocess.Popen(
-        arguments,
-        cwd=board,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    (board / "small.jsonl").write_text(jsonl(slow))
+    arguments = ("leaderboard", "run", "board.toml", "--out", "run")
+    process = started(board, *arguments)
     store = board / ".codebudget" / "store.sqlite"
     deadline = time.monotonic() + 60
     while not store.exists() and time.monotonic() < deadline and process.poll() is None:
@@ -111,7 +105,7 @@ def test_an_interrupted_run_leaves_nothing_half_there_and_goes_on(board: Path) -
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, ""), err
     assert [path.name for path in board.iterdir() if "run" in path.name] == []
-    done = subprocess.run(arguments, cwd=board, capture_output=True, text=True, timeout=120)
+    done = command(board, *arguments)
     assert done.returncode == 0, done.stderr
     assert json.loads((board / "run" / "results.json").read_text())["benchmarks"][0]["tasks"] == ["double"]
 
@@ -164,14 +158,3 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(board: Path, co
         assert command(board, "leaderboard", "run", "board.toml", "--out", "run").returncode == 3
     finally:
         board.chmod(0o755)
-
-
-def test_the_example_board_can_be_planned(repository: Path) -> None:
-    from codebudget.cli.boards import load_rankers, load_tasks, plan_board
-    from codebudget.leaderboard.board import load_board
-
-    file = load_board(repository / "examples" / "nano.toml")
-    (entry,) = plan_board(file, load_tasks(file), None)
-    assert [plan.arm.spec for plan in entry.plans] == ["4m:1", "1m", "250k"]
-    assert all(plan.matched for plan in entry.plans)
-    assert list(load_rankers(file)) == ["codebudget", "examples", "majority", "shortest", "first", "random"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import re
 import zlib
@@ -17,32 +16,19 @@ from codebudget.errors import UserError
 from codebudget.estimators import paired_difference
 from codebudget.leaderboard.site.build import build_site
 
+from support.synthetic_runs import make_run
+
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import ModuleType
-
-pytest.importorskip("plotly", reason="needs plotly: pip install -e '.[report]'")
 
 
 @pytest.fixture(scope="module")
-def maker(repository: Path) -> ModuleType:
-    """The generator of run directories that the benchmark uses."""
-    path = repository / "benchmarks" / "leaderboard" / "synthetic_runs.py"
-    spec = importlib.util.spec_from_file_location("synthetic_runs", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def runs(maker: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three runs of two arms on the same benchmark; the last lacks some of its tasks."""
     folder = tmp_path_factory.mktemp("runs")
     found = [folder / f"run-{number}" for number in range(3)]
     for number, path in enumerate(found):
-        maker.make_run(path, number, arms=2, tasks=14, samples=8)
+        make_run(path, number, arms=2, tasks=14, samples=8)
     results = json.loads((found[2] / "results.json").read_text())
     (section,) = results["benchmarks"]
     for key in ("n", "passed", "pass_at_k"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,12 @@ import pytest
 from codebudget._util.progress import silent
 from codebudget.leaderboard.site.build import build_site
 
+from support.rows import jsonl
+from support.synthetic_runs import make_run
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from types import ModuleType
-
-pytest.importorskip("plotly", reason="needs plotly: pip install -e '.[report]'")
 
 HOSTILE = (
     "</script><script>window.hacked=1</script><img src=http://192.0.2.1/x onerror=window.hacked=1>"
@@ -31,24 +30,12 @@ SECTIONS = ("ranking", "cost", "curves", "rankers", "tasks", "candidates", "runs
 
 
 @pytest.fixture(scope="module")
-def maker(repository: Path) -> ModuleType:
-    """The generator of run directories that the benchmark uses."""
-    path = repository / "benchmarks" / "leaderboard" / "synthetic_runs.py"
-    spec = importlib.util.spec_from_file_location("synthetic_runs", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def index(maker: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a site of three runs."""
     folder = tmp_path_factory.mktemp("site")
     runs = [folder / f"run-{number}" for number in range(3)]
     for number, path in enumerate(runs):
-        maker.make_run(path, number, arms=2, tasks=12, samples=10)
+        make_run(path, number, arms=2, tasks=12, samples=10)
     build_site(runs, folder / "site", title=None, progress=silent)
     return folder / "site" / "index.html"
 
@@ -99,17 +86,17 @@ def poisoned(value: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def hostile(maker: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a run in which every text attacks the page."""
     folder = tmp_path_factory.mktemp("hostile")
     run = folder / "run"
-    maker.make_run(run, 0, arms=2, tasks=5, samples=6)
+    make_run(run, 0, arms=2, tasks=5, samples=6)
     for name in ("candidates", "verdicts", "rankings"):
         path = run / f"{name}.jsonl.gz"
         rows = [poisoned(json.loads(line)) for line in gzip.decompress(path.read_bytes()).splitlines()]
         if name == "candidates":
             rows = [row | {"prompt": HOSTILE, "stratum": HOSTILE} for row in rows]
-        path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+        path.write_bytes(gzip.compress(jsonl(rows).encode()))
     for name in ("results.json", "manifest.json"):
         found = poisoned(json.loads((run / name).read_text()))
         if name == "results.json":

@@ -155,7 +155,6 @@ def test_a_file_in_the_run_cannot_be_named(how: str, here: Path) -> None:
 
 
 def test_a_site_of_a_run_loads_nothing(here: Path) -> None:
-    pytest.importorskip("plotly", reason="needs plotly: pip install -e '.[report]'")
     shutil.copy(here / "canary.py", here / "run" / "canary.py")
     done = command(here, "build", "run", "--out", "site")
     assert done.returncode == 0, done.stderr

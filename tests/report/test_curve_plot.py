@@ -12,6 +12,7 @@ from codebudget.experiment.crossings import Crossing
 from codebudget.experiment.curves import Curve, CurveArm, CurvePoint
 from codebudget.records import Workload
 from codebudget.report.curve_files import COLUMNS, write_curve
+from codebudget.report.curve_plot import write_plot
 from codebudget.report.curve_terminal import print_curve
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -71,15 +72,7 @@ def texts(path: Path) -> set[str]:
     return {"".join(node.itertext()) for node in ElementTree.parse(path).iter(f"{SVG}text")}
 
 
-@pytest.fixture
-def write_plot():
-    pytest.importorskip("matplotlib")
-    from codebudget.report.curve_plot import write_plot
-
-    return write_plot
-
-
-def test_a_picture_holds_both_arms_and_its_units(write_plot, tmp_path: Path) -> None:
+def test_a_picture_holds_both_arms_and_its_units(tmp_path: Path) -> None:
     # Neither a formula nor markup, and a legend leaves out what begins with _.
     names = ("_30b@int4", "$7b$<&>")
     write_plot(a_curve(*names), tmp_path / "curve.svg")
@@ -97,7 +90,7 @@ def test_a_picture_holds_both_arms_and_its_units(write_plot, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("ending", ["svg", "png"])
-def test_a_picture_is_the_same_in_every_run(write_plot, tmp_path: Path, ending: str) -> None:
+def test_a_picture_is_the_same_in_every_run(tmp_path: Path, ending: str) -> None:
     for name in ("one", "two"):
         write_plot(a_curve("30b", "7b"), tmp_path / f"{name}.{ending}")
     one, two = ((tmp_path / f"{name}.{ending}").read_bytes() for name in ("one", "two"))
@@ -106,7 +99,7 @@ def test_a_picture_is_the_same_in_every_run(write_plot, tmp_path: Path, ending: 
 
 
 @pytest.mark.parametrize(("arms", "metrics"), [(1, 1), (9, 2), (2, 5)])
-def test_few_and_many_arms_and_metrics_fit(write_plot, tmp_path: Path, arms: int, metrics: int) -> None:
+def test_few_and_many_arms_and_metrics_fit(tmp_path: Path, arms: int, metrics: int) -> None:
     names = tuple(f"m{place}" for place in range(arms))
     curve = a_curve(*names, metrics=tuple(f"ranker{place}" for place in range(metrics)))
     write_plot(curve, tmp_path / "curve.svg")
@@ -115,7 +108,7 @@ def test_few_and_many_arms_and_metrics_fit(write_plot, tmp_path: Path, arms: int
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_file_that_cannot_be_drawn_is_refused(write_plot, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"ends in \.png or \.svg"):
         write_plot(a_curve("7b"), tmp_path / "curve.pdf")
     with pytest.raises(UserError, match="no folder"):

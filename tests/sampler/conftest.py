@@ -1,25 +1,11 @@
 """A real engine that needs no weights, and tasks for it."""
 
-import importlib.util
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 from codebudget.records import HiddenTests, Task
 
-
-@pytest.fixture(scope="session")
-def markov_module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("markov", Path(__file__).parent.parent / "markov.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["markov"] = module
-    spec.loader.exec_module(module)
-    return module
+from support.markov import Markov
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +26,6 @@ def tasks() -> tuple[Task, ...]:
 
 
 @pytest.fixture
-def markov(markov_module: ModuleType, tasks: tuple[Task, ...]) -> Callable[..., Any]:
+def markov(tasks: tuple[Task, ...]) -> Callable[..., Markov]:
     """Makes an engine that has seen the tasks' references."""
-    return lambda **options: markov_module.Markov([task.reference or "" for task in tasks], **options)
+    return lambda **options: Markov([task.reference or "" for task in tasks], **options)

@@ -17,6 +17,8 @@ from codebudget.sampler.series import stored_series
 from codebudget.sampler.store import Store, open_store
 from codebudget.sampler.transfer import import_samples, stored_samples, write_samples
 
+from support.rows import jsonl
+
 Tasks = tuple[Task, ...]
 SETTINGS = Settings(max_tokens=40)
 
@@ -87,7 +89,7 @@ def test_rows_of_others_come_in_under_a_model(tasks: Tasks, tmp_path: Path) -> N
         {"task_id": "add/1", "samples": ["    return x + 1\n", "    return 1\n"]},
     ]
     path = tmp_path / "theirs.jsonl.gz"
-    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+    path.write_bytes(gzip.compress(jsonl(rows).encode()))
     by_id = {task.id: task for task in tasks}
     with open_store(tmp_path / "s") as store:
         with pytest.raises(UserError, match=r"theirs.jsonl.gz:1: does not say what made it; .* --model"):
@@ -115,7 +117,7 @@ OURS = {
 def test_a_sample_may_have_any_index(tasks: Tasks, tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     rows = [{"task_id": "add/0", "completion": "x", "made_by": OURS, "index": index} for index in (10**12, 3)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text(jsonl(rows))
     with open_store(tmp_path / "s") as store:
         (series,) = import_samples([str(path)], {task.id: task for task in tasks}, "adding", store).series
         assert [candidate.index for candidate in stored_samples(store, series, tasks)] == [3, 10**12]

@@ -10,6 +10,8 @@ from codebudget.errors import MachineError, UserError
 from codebudget.records import Task
 from codebudget.tasks import BYTES_PER_TOKEN, Benchmark, load_benchmark, rows
 
+from support.rows import jsonl
+
 HUMANEVAL_ROW = {
     "task_id": "Mine/0",
     "prompt": 'import math\n\n\ndef half(n):\n    """Half of n.\n    >>> half(4)\n    2.0\n    """\n',
@@ -28,7 +30,7 @@ MBPP_ROW = {
 
 
 def write_rows(path: Path, *rows: Any) -> Path:
-    text = "".join(json.dumps(row) + "\n" for row in rows)
+    text = jsonl(rows)
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
     return path
 

@@ -11,6 +11,8 @@ from codebudget.errors import UserError
 from codebudget.records import Task
 from codebudget.tasks import load_benchmark
 
+from support.rows import jsonl
+
 ROW = {
     "task_id": "HumanEval/900",
     "prompt": 'def halves(xs):\n    """Half of each.\n\n    >>> halves([4])\n    [2.0]\n    """\n',
@@ -25,7 +27,7 @@ ROW = {
 
 def load(folder: Path, *rows: dict[str, Any]) -> list[Task]:
     path = folder / "plus.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text(jsonl(rows))
     return list(load_benchmark(str(path)).tasks)
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from codebudget.sampler.engine import Engine
 
-pytest.importorskip("openai", reason="needs the openai SDK (pip install 'codebudget[openai]')")
-
 KEY = "sk-very-secret-key"
 Answer = tuple[int, dict[str, str], dict[str, Any]]
 

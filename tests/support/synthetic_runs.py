@@ -1,6 +1,6 @@
 """Makes run directories out of a seeded generator, of any size, with numbers that follow from their rows.
 
-    python benchmarks/leaderboard/synthetic_runs.py --runs 20 --tasks 164 --samples 100 --rankers 10 --out runs/
+    python tests/support/synthetic_runs.py --runs 20 --tasks 164 --samples 100 --rankers 10 --out runs/
 
 Programs are made of lines of Python drawn at random, about as long as what models write and about as alike. Nothing in
 them was run: what passes is drawn too, from a skill per arm and a difficulty per task.

@@ -3,12 +3,12 @@
 import itertools
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 from codebudget.rankers import available, check_contract, load_ranker
 from codebudget.records import Ranking
+
+from support.command import codebudget
 
 KEEPING = [
     *(info.name for info in available() if info.distribution == "codebudget"),
@@ -201,17 +201,6 @@ def test_the_base_of_these_keeps_it():
     assert all(finding.ok for finding in check_contract(Base, None))
 
 
-def command(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "codebudget", "rankers", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
 def test_the_command_checks_several_and_ends_with_1(repository, tmp_path):
     (tmp_path / "peek.py").write_text(
         "from codebudget.records import Ranking\n"
@@ -221,23 +210,23 @@ def test_the_command_checks_several_and_ends_with_1(repository, tmp_path):
     )
     plug_in = repository / "examples" / "ranker-plugin" / "codebudget_ranker_returns.py"
     typed = ["peek.py:Peek", f"{plug_in}:Returns", "nothing-like-it", "examples+shortest"]
-    done = command("check", *typed, "--sandbox", "process", "--workers", 1, "--json", cwd=tmp_path)
+    done = codebudget(tmp_path, "rankers", "check", *typed, "--sandbox", "process", "--workers", 1, "--json")
     assert done.returncode == 1, done.stderr
     answer = {row["ranker"]: row for row in json.loads(done.stdout)["rankers"]}
     assert [answer[name]["ok"] for name in typed] == [False, True, False, True]
     assert "there is no ranker" in answer["nothing-like-it"]["checks"][0]["detail"]
-    shown = command("check", "peek.py:Peek", cwd=tmp_path)
+    shown = codebudget(tmp_path, "rankers", "check", "peek.py:Peek")
     assert shown.returncode == 1
     assert "breaks the contract" in shown.stdout
     assert "FAILS" in shown.stdout
 
 
 def test_show_tells_parameters_needs_and_origin(tmp_path):
-    (row,) = json.loads(command("show", "b4,a=10", "--json", cwd=tmp_path).stdout)["rankers"]
+    (row,) = json.loads(codebudget(tmp_path, "rankers", "show", "b4,a=10", "--json").stdout)["rankers"]
     assert row["parameters"] == {"tests": 0, "asserts": 5, "a": 10.0, "b0": 1e5, "dedupe": False}
     assert row["needs"] == ["execution", "tests"]
     assert row["pointwise"] is False
     assert row["origin"] == "ranker 'b4' (distribution codebudget)"
-    shown = command("show", "executability+shortest", cwd=tmp_path).stdout
+    shown = codebudget(tmp_path, "rankers", "show", "executability+shortest").stdout
     assert "uses        tests" in shown
     assert "'shortest'" in shown

@@ -11,18 +11,13 @@ from codebudget.records import Task
 from codebudget.sampler.files import read_samples
 from codebudget.tasks import load_benchmark
 
+from support.rows import write_rows as write
+
 PROMPT = 'def f(x):\n    """Add one."""\n'
 TASKS = {
     name: Task(id=name, benchmark="b", prompt=PROMPT, entry_point="f", stop=("\ndef",))
     for name in ("b/0", "b/1", "b/2")
 }
-
-
-def write(path: Path, *rows: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
-    return path
 
 
 def completion(task_id: str, value: int, **fields: Any) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from codebudget.sampler.store import open_store
 from codebudget.sandbox import Sandbox
 from codebudget.sandbox.launchers.process import ProcessLauncher
 
+from support.rows import jsonl
+
 Told = list[tuple[str, int, int]]
 
 
@@ -46,7 +48,7 @@ def grader(tmp_path: Path, progress: WholeProgress) -> Iterator[Grader]:
 def samples(path: Path, *bodies: str) -> Path:
     """Both tasks by turns, a body each."""
     rows = ({"task_id": name, "completion": f"    {body}\n"} for body in bodies for name in TASKS)
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    path.write_text(jsonl(rows))
     return path
 
 

@@ -1,11 +1,8 @@
 """What rankers score texts with: a real engine behind a store, shared by threads."""
 
-import importlib.util
 import math
 import random
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,16 +14,15 @@ from codebudget.records import Candidate, PublicTask
 from codebudget.sampler.late import LateEngine
 from codebudget.sampler.store import open_store
 
+from support.markov import Markov
+
 PROMPT = "def double(x):\n"
 RIGHT, WRONG, ODD = "    return 2 * x\n", "    return x\n", "    ~~~\n"
 
 
 @pytest.fixture(scope="module")
 def markov():
-    spec = importlib.util.spec_from_file_location("markov", Path(__file__).parent / "markov.py")
-    module = sys.modules["markov"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return lambda **options: module.Markov([PROMPT + RIGHT] * 3 + [PROMPT + WRONG], **options)
+    return lambda **options: Markov([PROMPT + RIGHT] * 3 + [PROMPT + WRONG], **options)
 
 
 @pytest.fixture

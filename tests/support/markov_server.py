@@ -13,7 +13,7 @@ from codebudget.sampler.engine import Draw, Message, Sampling
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from markov import Markov
+    from .markov import Markov
 
 
 class MarkovServer(ThreadingHTTPServer):

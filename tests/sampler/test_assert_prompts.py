@@ -20,6 +20,8 @@ from codebudget.sampler.prompting import (
 from codebudget.sampler.store import open_store
 from codebudget.sampler.transfer import stored_samples
 
+from support.markov import Markov
+
 
 def test_completion_is_codets_prompt_and_settings(tasks) -> None:
     settings = settings_for_tests("completion")
@@ -65,9 +67,9 @@ def test_the_paper_has_no_tests() -> None:
         settings_for_tests("paper")
 
 
-def test_tests_are_drawn_beside_solutions_and_read_back_with_their_cost(tasks, markov_module, tmp_path) -> None:
+def test_tests_are_drawn_beside_solutions_and_read_back_with_their_cost(tasks, tmp_path) -> None:
     corpus = [f"assert add_{number}({x}) == {x + number}\n" for number in range(12) for x in range(3)]
-    engine = markov_module.Markov(corpus + [task.reference for task in tasks])
+    engine = Markov(corpus + [task.reference for task in tasks])
     request = DrawRequest(spec="m:3", model="m", precision="fp32", k=3, architecture=find_model("7b").architecture)
     settings = settings_for_tests("completion").model_copy(update={"max_tokens": 60})
     with open_store(tmp_path / "s") as store:
