@@ -35,7 +35,7 @@ def bodies(samples: Iterable[tuple[str, str]], **fields: Any) -> str:
 
 
 def humaneval_row(name: str, body: str, tests: Iterable[str], example: tuple[object, object]) -> dict[str, str]:
-    """A task of HumanEval's shape, a function of `x` with one visible example: its body, and the tests of `candidate`."""
+    """A task of HumanEval's shape, a function of `x`: its body, its tests of `candidate`, its visible example."""
     x, y = example
     return {
         "task_id": name,
