@@ -175,7 +175,10 @@ def test_a_sandbox_leaves_no_file_descriptor(launcher: Launcher, make_task: Make
     assert len(os.listdir("/proc/self/fd")) <= files
 
 
-def test_a_sandbox_can_be_closed_twice(launcher: Launcher) -> None:
+def test_a_sandbox_can_be_closed_twice(launcher: Launcher, make_task: MakeTask) -> None:
+    before = set(descendants(os.getpid()))
     sandbox = Sandbox(launcher, workers=1)
+    assert next(sandbox.check([make_task("assert f(1) == 1", reference="def f(x):\n    return x\n")])).ok
     sandbox.close()
     sandbox.close()
+    assert set(descendants(os.getpid())) <= before
