@@ -71,6 +71,14 @@ def test_every_module_has_a_place(repository: Path) -> None:
     assert strangers == []
 
 
+def test_the_layout_names_every_part(repository: Path) -> None:
+    text = (repository / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tree = re.search(r"^```text\n(records\.py.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert tree is not None
+    named = {line.split()[0].removesuffix("/").removesuffix(".py") for line in tree[1].splitlines()}
+    assert named - {"tests", "benchmarks"} == set(MAY_IMPORT) - {"__init__", "__main__"}
+
+
 def test_arrows_point_one_way(repository: Path) -> None:
     wrong = []
     for path in modules(repository):
