@@ -26,6 +26,27 @@ for variable in ("HF_HUB_CACHE", "HF_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL"
     os.environ.pop(variable, None)
 
 
+# What `make check` leaves out, by measurement: what starts the command, many boxes, an engine or a browser.
+SLOW = (
+    *("budgets/test_torch_", "cli/", "contracts/test_demo", "contracts/test_docs", "contracts/test_image"),
+    *("contracts/test_wheel", "leaderboard/", "models/", "rankers/check/", "rankers/test_registry", "sampler/engines/"),
+    *("sampler/test_drawing", "sampler/test_hostile_texts", "sampler/test_store", "sandbox/test_attacks"),
+    *("sandbox/test_launchers", "sandbox/test_lifecycle", "sandbox/test_sandbox", "tasks/test_nano"),
+)
+# And what stays of these: it calls what it tests in pytest's own process.
+NOT_SLOW = (
+    *("cli/test_boards", "cli/test_catalogue_commands", "cli/test_plan_command", "leaderboard/test_board_file"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow by where it stands."""
+    for item in items:
+        place = item.path.relative_to(ROOT / "tests").as_posix()
+        if place.startswith(SLOW) and not place.startswith(NOT_SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_unconfigure() -> None:
     """Remove the empty cache and the key."""
     for variable in ("HF_HOME", "XDG_STATE_HOME"):
