@@ -34,9 +34,7 @@ SLOW = (
     *("sandbox/test_launchers", "sandbox/test_lifecycle", "sandbox/test_sandbox", "tasks/test_nano"),
 )
 # And what stays of these: it calls what it tests in pytest's own process.
-NOT_SLOW = (
-    *("cli/test_boards", "cli/test_catalogue_commands", "cli/test_plan_command", "leaderboard/test_board_file"),
-)
+NOT_SLOW = (*("cli/test_catalogue_commands", "cli/test_plan_command", "leaderboard/test_board_file"),)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,8 +7,9 @@ import pytest
 import typer
 from codebudget.budgets.calibration import load_calibration
 from codebudget.cli.calibrate import calibrate
-from codebudget.cli.planning import plan_from_options
 from codebudget.errors import MachineError, UserError
+from codebudget.experiment.planning import plan
+from codebudget.settings import Planning
 from typer.testing import CliRunner, Result
 
 TINY = {
@@ -50,20 +51,10 @@ def test_a_measured_machine_gives_plans_their_runtime(tiny: str, tmp_path: Path)
     calibration = load_calibration(str(file))
     assert calibration.points
     assert "torch" in calibration.engine
-    (plan,) = plan_from_options(
-        [f"{tiny}:3"],
-        family="codellama",
-        match=None,
-        budget=None,
-        benchmark=None,
-        prompt_tokens=32,
-        output_tokens=16,
-        convention=None,
-        tolerance=0.05,
-        calibration=str(file),
-    ).plans
-    assert plan.cost.runtime_s is not None
-    assert 0 < plan.cost.runtime_s < 10
+    settings = Planning(prompt_tokens=32, output_tokens=16, calibration=str(file))
+    (planned,) = plan([f"{tiny}:3"], settings).plans
+    assert planned.cost.runtime_s is not None
+    assert 0 < planned.cost.runtime_s < 10
 
 
 def test_a_machine_without_torch_cannot_measure(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
