@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from codebudget.budgets.arms import parse_arm
 from codebudget.budgets.plan import plan_arms
-from codebudget.experiment.comparison import ArmSamples, compare
+from codebudget.experiment.comparison import Terms, compare_arms
 from codebudget.experiment.grading import Grader
+from codebudget.experiment.ranking import Judging
+from codebudget.experiment.samples import ArmSamples
 from codebudget.rankers import load_ranker
 from codebudget.records import Limits, Outcome, ReferenceCheck, Verdict
 from codebudget.sampler.drawing import DrawRequest, draw_samples
@@ -105,12 +107,11 @@ def main() -> None:
                     drawn = draw_samples(benchmark.tasks, request, Instant(plan.model, options.tokens), settings, store)
                     arms.append(ArmSamples(plan, drawn.candidates, drawn.series.tally))
                 print(f"  read {time.process_time() - start_cpu:.2f}")
-                compare(
+                compare_arms(
                     benchmark,
                     arms,
-                    workload=benchmark.workload(),
-                    grader=Grader(Judge(), store),  # type: ignore[arg-type]  # as a sandbox does
-                    rankers={name: load_ranker(name) for name in RANKERS},
+                    Terms(benchmark.workload()),
+                    Judging(Grader(Judge(), store), {name: load_ranker(name) for name in RANKERS}),
                     decisive_ranker="examples",
                 )
             profile.disable()

@@ -10,9 +10,11 @@ from codebudget.budgets.arms import parse_arm
 from codebudget.budgets.plan import plan_arms
 from codebudget.errors import SandboxError, UserError
 from codebudget.estimators import holm, paired_difference
-from codebudget.experiment.comparison import ArmSamples, compare
+from codebudget.experiment.comparison import Terms, compare_arms
 from codebudget.experiment.grading import Grader
 from codebudget.experiment.pools import public_task
+from codebudget.experiment.ranking import Judging
+from codebudget.experiment.samples import ArmSamples
 from codebudget.rankers import load_ranker
 from codebudget.records import (
     Budget,
@@ -125,12 +127,11 @@ def samples(plan: Plan, bodies: Mapping[str, Sequence[str]], tokens: tuple[int, 
 
 
 def run(grader: Grader, *arms: ArmSamples, rankers: Sequence[str] = ALL, decisive: str = "examples") -> Comparison:
-    return compare(
+    return compare_arms(
         BENCHMARK,
         arms,
-        workload=WORKLOAD,
-        grader=grader,
-        rankers={name: load_ranker(name) for name in rankers},
+        Terms(WORKLOAD),
+        Judging(grader, {name: load_ranker(name) for name in rankers}),
         decisive_ranker=decisive,
     )
 
@@ -210,14 +211,12 @@ def test_without_token_counts_nothing_is_realised_and_it_is_said(result: Compari
 def test_an_arm_that_took_more_than_was_planned_is_named(tmp_path: Path) -> None:
     big, small = plans("13b:1", "7b", budget=Budget(flops=7e11))
     with grading(tmp_path) as grader:
-        got = compare(
+        got = compare_arms(
             BENCHMARK,
             [samples(big, BIG, (20, 10)), samples(small, {t: b * 3 for t, b in SMALL.items()}, (20, 400))],
-            workload=WORKLOAD,
-            grader=grader,
-            rankers={"first": load_ranker("first")},
+            Terms(WORKLOAD, budget=Budget(flops=7e11)),
+            Judging(grader, {"first": load_ranker("first")}),
             decisive_ranker="first",
-            budget=Budget(flops=7e11),
         )
     assert small.matched
     assert got.arms[1].realised.matched is False
@@ -299,12 +298,11 @@ def test_a_task_whose_reference_fails_is_left_out_and_never_scored(tmp_path: Pat
     (big,) = plans("13b:1")
     broken = TASKS[2].model_copy(update={"reference": "def negate(x):\n    return x\n"})
     with grading(tmp_path) as grader:
-        got = compare(
+        got = compare_arms(
             Benchmark("hand", (*TASKS[:2], broken)),
             [samples(big, BIG)],
-            workload=WORKLOAD,
-            grader=grader,
-            rankers={"first": load_ranker("first")},
+            Terms(WORKLOAD),
+            Judging(grader, {"first": load_ranker("first")}),
             decisive_ranker="first",
         )
     assert got.tasks == 2
@@ -339,12 +337,11 @@ class Charging:
 def test_what_a_ranker_reports_is_charged_for_k_of_its_candidates(tmp_path: Path) -> None:
     _, small = plans("13b:1", "7b:2")
     with grading(tmp_path) as grader:
-        got = compare(
+        got = compare_arms(
             BENCHMARK,
             [samples(small, SMALL)],
-            workload=WORKLOAD,
-            grader=grader,
-            rankers={"charging": Charging()},  # type: ignore[dict-item]
+            Terms(WORKLOAD),
+            Judging(grader, {"charging": Charging()}),  # type: ignore[dict-item]
             decisive_ranker="charging",
         )
     assert got.arms[0].rankers["charging"].cost_flops == pytest.approx(30 * 2 / 3)
@@ -375,14 +372,12 @@ def test_progress_is_told_every_step(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     note: Callable[[str, int, int], None] = lambda step, done, total: told.append((step, done, total))  # noqa: E731
     with open_store(tmp_path / "s") as store, Sandbox(ProcessLauncher(), workers=2) as sandbox:
-        compare(
+        compare_arms(
             BENCHMARK,
             [samples(big, BIG)],
-            workload=WORKLOAD,
-            grader=Grader(sandbox, store, note),
-            rankers={"first": load_ranker("first")},
+            Terms(WORKLOAD),
+            Judging(Grader(sandbox, store, note), {"first": load_ranker("first")}, progress=note),
             decisive_ranker="first",
-            progress=note,
         )
     assert {step for step, done, total in told if done == total == 3} == {
         "checking references",

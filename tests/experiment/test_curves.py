@@ -17,8 +17,9 @@ from codebudget.estimators import (
     rank_score_at_ks,
 )
 from codebudget.experiment.crossings import Steps, find_crossing, format_budget
-from codebudget.experiment.curves import Curve, PricedArm, Range, curve, price_arms
+from codebudget.experiment.curves import Curve, PricedArm, Range, curve_of, price_arms
 from codebudget.experiment.grading import Grader
+from codebudget.experiment.ranking import Judging
 from codebudget.rankers import load_ranker
 from codebudget.records import Arm, Candidate, Cost, Example, HiddenTests, Task, Workload
 from codebudget.sampler.store import open_store
@@ -76,13 +77,12 @@ BIG_ARM, SMALL_ARM = priced("big", 100.0, 400.0), priced("small", 0.0, 150.0)
 
 
 def run(grader: Grader, *, within: Range | None = None, points: int = 100, rankers: Sequence[str] = ()) -> Curve:
-    return curve(
+    return curve_of(
         BENCHMARK,
         [BIG_ARM, SMALL_ARM],
         [samples("big", BIG), samples("small", SMALL)],
+        Judging(grader, {name: load_ranker(name) for name in rankers}),
         workload=WORKLOAD,
-        grader=grader,
-        rankers={name: load_ranker(name) for name in rankers},
         within=within,
         points=points,
     )
@@ -155,7 +155,7 @@ def test_too_many_budgets_are_thinned_and_it_is_said(grader: Grader) -> None:
 
 def test_tasks_with_fewer_samples_end_the_curve_and_are_named(grader: Grader) -> None:
     short = SMALL | {"third": SMALL["third"][:2]}
-    result = curve(BENCHMARK, [SMALL_ARM], [samples("small", short)], workload=WORKLOAD, grader=grader, rankers={})
+    result = curve_of(BENCHMARK, [SMALL_ARM], [samples("small", short)], Judging(grader, {}), workload=WORKLOAD)
     assert result.arms[0].n == 2
     assert result.budgets == (150, 300)
     assert result.warnings[0].startswith("small: its curve ends at k = 2, the samples of third; 1 of 4 tasks")
@@ -165,7 +165,7 @@ def test_tasks_with_fewer_samples_end_the_curve_and_are_named(grader: Grader) ->
 def test_samples_that_cost_nothing_more_are_undefined_not_extrapolated(grader: Grader) -> None:
     flat = priced("flat", 100.0, 0.0)
     with pytest.raises(UserError, match="5 samples cost no more than one, and there are only 4"):
-        curve(BENCHMARK, [flat], [samples("flat", SMALL)], workload=WORKLOAD, grader=grader, rankers={})
+        curve_of(BENCHMARK, [flat], [samples("flat", SMALL)], Judging(grader, {}), workload=WORKLOAD)
 
 
 def test_the_record_survives_a_file(grader: Grader, tmp_path: Path) -> None:
@@ -212,13 +212,12 @@ def test_it_is_pass_at_k_of_the_largest_k_that_fits_and_never_falls(
 ) -> None:
     bodies = {one.id: [RIGHT] * c + [WRONG] * (6 - c) for one, c in zip(TASKS, passing, strict=True)}
     arm = priced("any", first, each)
-    result = curve(
+    result = curve_of(
         BENCHMARK,
         [arm, SMALL_ARM],
         [samples("any", bodies), samples("small", SMALL)],
+        Judging(grader, {}),
         workload=WORKLOAD,
-        grader=grader,
-        rankers={},
         points=points,
     )
     before = 0.0
