@@ -32,7 +32,7 @@ _OPEN_FILE: Final = re.compile(r"/dev/stderr|/(dev|proc/self|proc/\d+)/fd/\d+", 
 """Links that the system makes to files that are open; whoever types one means that file."""
 
 
-def check_output(path: Path, option: str = "--out FILE", *, typed: bool = True) -> None:
+def check_output(path: Path, option: str = "`out`", *, typed: bool = True) -> None:
     """Refuse a place that no file can be written to, before any work is done for it.
 
     What is no plain file is refused, but for a pipe or a character device that the user typed, and /dev/stdout and its
@@ -51,7 +51,7 @@ def check_output(path: Path, option: str = "--out FILE", *, typed: bool = True) 
 
 
 @contextmanager
-def replacing(path: Path, option: str = "--out FILE", *, typed: bool = True) -> Iterator[BinaryIO]:
+def replacing(path: Path, option: str = "`out`", *, typed: bool = True) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` at the end, or is gone where that is not reached.
 
     Args:
@@ -80,13 +80,13 @@ def replacing(path: Path, option: str = "--out FILE", *, typed: bool = True) -> 
             partial.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str, option: str = "--out FILE", *, typed: bool = True) -> None:
+def write_text(path: Path, text: str, option: str = "`out`", *, typed: bool = True) -> None:
     """Write a whole text file, as `replacing`."""
     with replacing(path, option, typed=typed) as file:
         file.write(redactor().data(text.encode("utf-8", "surrogatepass")))
 
 
-def write_rows(path: Path, rows: Iterable[object], option: str = "--out FILE", *, typed: bool = True) -> int:
+def write_rows(path: Path, rows: Iterable[object], option: str = "`out`", *, typed: bool = True) -> int:
     """Write JSON Lines, gzip where the name ends in `.gz`, as `replacing`; returns the number of rows."""
     count, redact = 0, redactor().data
     with replacing(path, option, typed=typed) as raw, _packed(path, raw) as file:
@@ -96,7 +96,7 @@ def write_rows(path: Path, rows: Iterable[object], option: str = "--out FILE", *
     return count
 
 
-def check_output_folder(path: Path, option: str = "--out DIR", *, typed: bool = True) -> None:
+def check_output_folder(path: Path, option: str = "`out`", *, typed: bool = True) -> None:
     """Refuse a place that no folder can take, before any work is done for it; links as in `check_output`.
 
     Raises:
@@ -107,7 +107,7 @@ def check_output_folder(path: Path, option: str = "--out DIR", *, typed: bool = 
 
 
 @contextmanager
-def replacing_folder(path: Path, option: str = "--out DIR", *, typed: bool = True) -> Iterator[Path]:
+def replacing_folder(path: Path, option: str = "`out`", *, typed: bool = True) -> Iterator[Path]:
     """A new folder that takes the place of `path` at the end, or is gone where that is not reached.
 
     What is there is removed only then; whether it may be is for the caller to know. What a killed process has left of

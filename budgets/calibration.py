@@ -171,7 +171,7 @@ def calibrated_runtime(
             if regime == "latency":
                 raise UserError(
                     f"the calibration holds seconds of full batches ({calibration.source}), not of one task alone: "
-                    "use --regime throughput"
+                    "use `regime` throughput"
                 )
             sample_s = measured.seconds / measured.samples
             return lambda k: k * sample_s
@@ -297,5 +297,5 @@ def _nothing_for(calibration: Calibration, model: str, precision: str) -> str:
     held += [f"{fit.model}@{fit.precision}" for fit in calibration.fits if fit.model]
     return (
         f"the calibration holds nothing for {model}@{precision}, only {', '.join(held)}; measure it with "
-        f"codebudget calibrate {model}@{precision}, or use --hardware"
+        f"codebudget calibrate {model}@{precision}, or use `hardware`"
     )

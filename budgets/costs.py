@@ -45,11 +45,11 @@ class Conditions:
 
 HOW_TO_KNOW: dict[BudgetKind, str] = {
     "flops": "",
-    "runtime": "runtime is not known without a machine: name one with --hardware, such as --hardware h100x8 "
-    "(codebudget hardware list), or measured seconds with --calibration",
+    "runtime": "runtime is not known without a machine: name one with `hardware`, such as `hardware` h100x8 "
+    "(codebudget hardware list), or measured seconds with `calibration`",
     "memory": "memory is not known without a precision",
-    "usd": "dollars are not known without a price: give --usd-per-mtok IN,OUT for served models, or --usd-per-hour "
-    "with --hardware or --calibration",
+    "usd": "dollars are not known without a price: give `usd_per_mtok` IN,OUT for served models, or `usd_per_hour` "
+    "with `hardware` or `calibration`",
 }
 """What to do where a cost of each kind cannot be known."""
 
@@ -61,13 +61,13 @@ def check_conditions(conditions: Conditions) -> None:
         UserError: They do.
     """
     if conditions.machine is not None and conditions.calibration is not None:
-        raise UserError("give --hardware or --calibration, not both: a calibration was measured on its own machine")
+        raise UserError("give `hardware` or `calibration`, not both: a calibration was measured on its own machine")
     prices = conditions.prices
     if prices.usd_per_hour is not None:
         if any(price.arm is None for price in prices.tokens):
-            raise UserError("give --usd-per-hour, or --usd-per-mtok IN,OUT for all arms, not both: write ARM=IN,OUT")
+            raise UserError("give `usd_per_hour`, or `usd_per_mtok` IN,OUT for all arms, not both: write ARM=IN,OUT")
         if conditions.machine is None and conditions.calibration is None:
-            raise UserError("--usd-per-hour needs hours: add --hardware, such as --hardware h100x8, or --calibration")
+            raise UserError("`usd_per_hour` needs hours: add `hardware`, such as `hardware` h100x8, or `calibration`")
 
 
 def cost_of_samples(

@@ -87,7 +87,7 @@ def measure(
     check_measurable(model, precision)
     torch, _ = _libraries()
     if device.startswith("cuda") and not torch.cuda.is_available():
-        raise MachineError("torch finds no GPU here; use --device cpu")
+        raise MachineError("torch finds no GPU here; use `device` cpu")
     try:
         network = _network(model, precision, device)
         fastest = [[math.inf] * point.output_tokens for point in points]

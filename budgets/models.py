@@ -215,7 +215,7 @@ def _unknown_model(name: str, family: Family, everything: list[Model]) -> str:
         return f"{name} holds no config.json; name a folder that does, or a model of the catalogue"
     elsewhere = [model for model in everything if model.alias == name.lower()]
     if elsewhere:
-        ways = " or ".join(f"--family {model.family} (or {model.name})" for model in elsewhere)
+        ways = " or ".join(f"`family` {model.family} (or {model.name})" for model in elsewhere)
         return f"{name!r} is no model of the family {family.name}; it is one of {ways}"
     aliases = [model.alias for model in family.models if model.alias]
     names = [model.name for model in everything] + [model.hf_id for model in everything if model.hf_id]

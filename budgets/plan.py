@@ -61,7 +61,7 @@ def plan_arms(
     if not arms:
         raise UserError("name at least one arm, such as 70b:1")
     if match is not None and budget is not None:
-        raise UserError("give --match or --budget, not both: a budget takes the first arm's place")
+        raise UserError("give `match` or `limit`, not both: a budget takes the first arm's place")
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UserError(f"the tolerance must be a fraction of at least 0, such as 0.05, not {tolerance}")
     conditions = conditions or Conditions()
@@ -81,7 +81,7 @@ def plan_arms(
     if first.arm.k is None:
         raise UserError(
             f"the first arm needs a number of samples, since the others are matched to it: write {first.arm.spec}:1, "
-            "or give --budget"
+            "or give `limit`"
         )
     reference = first.cost(first.arm.k)
     amount = first.amount(first.arm.k, kind)
@@ -209,8 +209,8 @@ def _largest_k(pricing: _Pricing, limit: _Limit) -> int:
     spec, whose = pricing.arm.spec, limit.whose
     if pricing.unbounding(limit.amounts):
         raise UserError(
-            f"{spec}: with --concurrency {pricing.conditions.concurrency} memory does not bound the number of samples; "
-            f"write {spec}:K, drop --concurrency, or limit another kind too"
+            f"{spec}: with `concurrency` {pricing.conditions.concurrency} memory does not bound the number of samples; "
+            f"write {spec}:K, drop `concurrency`, or limit another kind too"
         )
     kind = pricing.exceeded(1, limit.amounts)
     if kind is not None:
@@ -247,7 +247,7 @@ def _check_prices(arms: Sequence[Arm], conditions: Conditions) -> None:
     for price in conditions.prices.tokens:
         if price.arm is not None and price not in used:
             names = ", ".join(arm.spec for arm in arms)
-            raise UserError(f"--usd-per-mtok names {price.arm!r}, which is no arm; the arms are {names}")
+            raise UserError(f"`usd_per_mtok` names {price.arm!r}, which is no arm; the arms are {names}")
 
 
 def _ratio(cost: Cost, reference: Cost) -> Cost:

@@ -249,5 +249,5 @@ def _flags() -> dict[str, str]:
         for name, field in group.model_fields.items()
         if field.description is not None
     }
-    others = ("samples", "k", "out", "model", "precision", "report", "plot", "worked_examples")
+    others = ("samples", "k", "out", "model", "report", "plot", "device")
     return {name: f"--{name.replace('_', '-')}" for name in others} | {"fields": "--field"} | known

@@ -108,10 +108,10 @@ class Offers(NamedTuple):
 
 
 _HOW_TO_HAVE: dict[Need, str] = {
-    "execution": "runs programs, and there is no sandbox at hand: choose one with --sandbox",
-    "tests": "goes by tests that a model wrote, and there are none: give them with --tests FILE; "
+    "execution": "runs programs, and there is no sandbox at hand: choose one with `launcher`",
+    "tests": "goes by tests that a model wrote, and there are none: give them with `tests`; "
     "`codebudget sample --tests` draws them",
-    "scorer": "asks a model how likely it finds texts, and there is none: name an arm with --scorer ARM",
+    "scorer": "asks a model how likely it finds texts, and there is none: name an arm with `scorer` ARM",
 }
 
 

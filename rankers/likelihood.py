@@ -88,7 +88,7 @@ class SelfCertainty:
         if any(likelihood.certainty is None for likelihood in found):
             raise MachineError(
                 "self-certainty needs the probabilities of the whole vocabulary, which this engine does not tell; "
-                "score with --engine transformers"
+                "score with `engine` transformers"
             )
         return Ranking(scores=tuple(likelihood.certainty or 0.0 for likelihood in found))
 

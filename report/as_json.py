@@ -20,7 +20,7 @@ def write_json(comparison: Comparison, path: Path) -> None:
         UserError: A link or no plain file is there.
         MachineError: The file cannot be written.
     """
-    write_text(path, json.dumps(comparison_as_json(comparison)) + "\n", "--report FILE")
+    write_text(path, json.dumps(comparison_as_json(comparison)) + "\n", "`report`")
 
 
 def plan_as_json(plan: Plan) -> dict[str, object]:

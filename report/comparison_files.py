@@ -29,10 +29,10 @@ def check_reports(paths: Sequence[Path]) -> None:
     """
     for path in paths:
         if path.suffix.lower() not in FORMATS:
-            raise UserError(f"--report {path}: name a file that ends in {', '.join(FORMATS)}")
+            raise UserError(f"`report` {path}: name a file that ends in {', '.join(FORMATS)}")
         if not path.absolute().parent.is_dir():
-            raise UserError(f"--report {path}: there is no folder {path.absolute().parent}; make it first")
-        check_output(path, "--report FILE")
+            raise UserError(f"`report` {path}: there is no folder {path.absolute().parent}; make it first")
+        check_output(path, "`report`")
         if path.suffix.lower() == ".html":
             check_plots()
 

@@ -44,10 +44,10 @@ def check_plot(path: Path) -> None:
         MachineError: matplotlib is not installed.
     """
     if path.suffix.lower() not in FORMATS:
-        raise UserError(f"--plot {path}: name a file that ends in {' or '.join(FORMATS)}")
+        raise UserError(f"`plot` {path}: name a file that ends in {' or '.join(FORMATS)}")
     if not path.parent.is_dir():
-        raise UserError(f"--plot {path}: there is no folder {path.parent}; make it first")
-    check_output(path, "--plot FILE")
+        raise UserError(f"`plot` {path}: there is no folder {path.parent}; make it first")
+    check_output(path, "`plot`")
     try:
         importlib.import_module("matplotlib")
     except ImportError as error:
@@ -86,7 +86,7 @@ def write_plot(curve: Curve, path: Path) -> None:
         names = [arm.spec for arm in curve.arms]
         figure.legend(handles, names, loc="outside upper center", ncols=min(4, len(names)), frameon=False)
         stamp = {"Date": None} if path.suffix.lower() == ".svg" else {"Software": None}
-        with replacing(path, "--plot FILE") as file:
+        with replacing(path, "`plot`") as file:
             figure.savefig(file, format=path.suffix.lower()[1:], metadata=stamp)
 
 

@@ -25,7 +25,7 @@ def write_markdown(comparison: Comparison, path: Path) -> None:
         UserError: A link or no plain file is there.
         MachineError: The file cannot be written.
     """
-    write_text(path, markdown_of(comparison), "--report FILE")
+    write_text(path, markdown_of(comparison), "`report`")
 
 
 def markdown_of(comparison: Comparison) -> str:

@@ -81,7 +81,7 @@ def check_folder(out: Path) -> None:
     """
     check_output_folder(out)
     if out.is_dir() and any(out.iterdir()) and not _is_site(out):
-        raise UserError(f"--out {out} holds something else than a site; name another folder")
+        raise UserError(f"`out` {out} holds something else than a site; name another folder")
 
 
 def write_folder(out: Path, parts: Iterable[Part]) -> Written:
@@ -136,7 +136,7 @@ def write_file(path: Path, parts: Iterable[Part]) -> Written:
         [f'<style nonce="{nonce}">\n{assets[name]}</style>' for name in STYLES],
         [f'<script nonce="{nonce}">\n{text}</script>' for text in order],
     )
-    write_text(path, page, "--report FILE")
+    write_text(path, page, "`report`")
     return Written(1, len(page.encode()))
 
 

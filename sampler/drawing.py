@@ -130,7 +130,7 @@ def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, setting
     greedy = request.greedy or settings.temperature == 0
     if greedy and request.k > 1:
         raise UserError(
-            f"{request.spec}: at temperature 0 all {request.k} samples of a task are the same; raise --temperature, or "
+            f"{request.spec}: at temperature 0 all {request.k} samples of a task are the same; raise `temperature`, or "
             "write the arm with :greedy"
         )
     if greedy:

@@ -57,7 +57,7 @@ def find_files(patterns: Sequence[str]) -> tuple[Path, ...]:
             # A file that two patterns name is read once.
             found.setdefault(match.resolve(), match)
     if not found:
-        raise UserError("no file of samples is named; give one with --samples ARM=FILE")
+        raise UserError("no file of samples is named; give one with `samples`")
     return tuple(found.values())
 
 
@@ -179,7 +179,7 @@ def task_id_of(row: Mapping[str, Any], tasks: Mapping[str, Task], path: Path, nu
         )
     if task_id not in tasks:
         near = nearest(task_id, tasks)
-        hint = f"did you mean {near!r}?" if near else "name the benchmark that it is of with --benchmark"
+        hint = f"did you mean {near!r}?" if near else "name the benchmark that it is of with `benchmark`"
         raise UserError(f"{path}:{number}: unknown task {quoted(task_id)}; {hint}")
     return task_id
 

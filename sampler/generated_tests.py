@@ -147,5 +147,5 @@ def write_test_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with --out FILE") from None
+        raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with `out`") from None
     return write_rows(path, rows)

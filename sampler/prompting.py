@@ -92,7 +92,7 @@ def preset_settings(name: str, benchmark: str) -> Settings:
     found = next((settings for original, settings in _PAPER.items() if original in bare), None)
     if found is None:
         raise UserError(
-            f"the paper has no settings for {benchmark}, only for {', '.join(_PAPER)}; choose another --preset "
+            f"the paper has no settings for {benchmark}, only for {', '.join(_PAPER)}; choose another `preset` "
             f"({', '.join(PRESETS[:-1])})"
         )
     return found

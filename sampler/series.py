@@ -147,7 +147,7 @@ def _series(store: Store, value: Any) -> Series:
         why = str(error).splitlines()[0]
         raise UserError(
             f"{store.path} is damaged (what made its samples cannot be read: {why}); move it away, or name another "
-            "store with --store FILE"
+            "store with `store`"
         ) from None
 
 

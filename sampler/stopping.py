@@ -63,7 +63,7 @@ def parse_stop_after(text: str) -> StopAfter:
     if tokens:
         amount = float(tokens[1])
         if not math.isfinite(amount) or amount <= 0:
-            raise UserError(f"--stop-after {text}: more than 0 tokens are needed, such as 1e6tokens")
+            raise UserError(f"`stop_after` {text}: more than 0 tokens are needed, such as 1e6tokens")
         return StopAfter(kind="tokens", amount=amount)
     kinds: tuple[Literal["usd", "flops", "runtime"], ...] = ("usd", "flops", "runtime")
     for kind in kinds:
@@ -74,7 +74,7 @@ def parse_stop_after(text: str) -> StopAfter:
             return StopAfter(kind=kind, amount=parse_amount(kind, bare))
         except UserError:
             continue
-    raise UserError(f"cannot read --stop-after {text!r}; write it like 60s, 1e15flops, 1e6tokens or 2usd")
+    raise UserError(f"cannot read `stop_after` {text!r}; write it like 60s, 1e15flops, 1e6tokens or 2usd")
 
 
 class Meter:
@@ -139,8 +139,8 @@ class Meter:
 
 
 _UNKNOWN = {
-    "flops": "--stop-after FLOPs cannot be counted: the engine tells no token counts; give seconds, such as 60s",
-    "tokens": "--stop-after tokens cannot be counted: the engine tells no token counts; give seconds, such as 60s",
-    "usd": "--stop-after dollars needs a price (--usd-per-mtok IN,OUT, or --usd-per-hour with --hardware), and token "
+    "flops": "`stop_after` FLOPs cannot be counted: the engine tells no token counts; give seconds, such as 60s",
+    "tokens": "`stop_after` tokens cannot be counted: the engine tells no token counts; give seconds, such as 60s",
+    "usd": "`stop_after` dollars needs a price (`usd_per_mtok` IN,OUT, or `usd_per_hour` with `hardware`), and token "
     "counts of the engine",
 }

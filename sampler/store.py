@@ -282,7 +282,7 @@ class Store:
         if not self._named:
             raise UserError(
                 f"{self.path} holds {_SAMPLES} that were not made with your key, but by another user or an earlier "
-                f"codebudget; name it with --store {self.path} to use them (its verdicts are made again), or move it "
+                f"codebudget; name it with `store` {self.path} to use them (its verdicts are made again), or move it "
                 "away"
             )
         self._say(_SAMPLES, "they are used, since the store was named")
@@ -303,7 +303,7 @@ class Store:
             why = " ".join(str(error).split())[:200]
             raise UserError(
                 f"{self.path} is damaged (a value in it cannot be read: {why}); move it away, or name another store "
-                "with --store FILE"
+                "with `store`"
             ) from None
 
     def _read(self, query: str, keys: Iterable[str], before: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -353,7 +353,7 @@ def open_store(
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MachineError(
-            f"cannot make the folder of the store {path} ({error.strerror}); name another file with --store FILE"
+            f"cannot make the folder of the store {path} ({error.strerror}); name another file with `store`"
         ) from None
     with _explained(path):
         # Transactions are begun by hand, so that every batch is one.
@@ -375,11 +375,11 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     application = _pragma(connection, "application_id")
     is_empty = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     if application != APPLICATION_ID and not is_empty:
-        raise UserError(f"{path} is another program's SQLite file; name another store with --store FILE")
+        raise UserError(f"{path} is another program's SQLite file; name another store with `store`")
     if version > STORE_VERSION:
         raise UserError(
             f"{path} was written by a newer codebudget (store version {version}, this one reads {STORE_VERSION}); "
-            "upgrade codebudget, or name another store with --store FILE"
+            "upgrade codebudget, or name another store with `store`"
         )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -394,7 +394,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         # Views and triggers of a stranger's run whenever a table is touched.
         raise UserError(
             f"{path} is not a codebudget store, or is damaged (it has other tables); move it away, or name another "
-            "store with --store FILE"
+            "store with `store`"
         )
     connection.execute("COMMIT")
 
@@ -451,15 +451,15 @@ def _explained(path: Path) -> Iterator[None]:
         if code in damages or (code == 0 and isinstance(error, sqlite3.OperationalError)):
             raise UserError(
                 f"{path} is not a codebudget store, or is damaged ({error}); "
-                "move it away, or name another store with --store FILE"
+                "move it away, or name another store with `store`"
             ) from None
         causes = {
-            sqlite3.SQLITE_BUSY: "another process is writing to it; wait for that one, or name another --store FILE",
-            sqlite3.SQLITE_LOCKED: "another process is writing to it; wait for that one, or name another --store FILE",
-            sqlite3.SQLITE_FULL: "the disk is full; make room, or name a --store FILE on another disk",
-            sqlite3.SQLITE_READONLY: "it is read-only; make it writable, or name another --store FILE",
-            sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check its folder's permissions, or name a --store FILE",
-            sqlite3.SQLITE_IOERR: "reading or writing failed; check the disk's room and health, or name a --store FILE",
+            sqlite3.SQLITE_BUSY: "another process is writing to it; wait for that one, or name another `store`",
+            sqlite3.SQLITE_LOCKED: "another process is writing to it; wait for that one, or name another `store`",
+            sqlite3.SQLITE_FULL: "the disk is full; make room, or name a `store` on another disk",
+            sqlite3.SQLITE_READONLY: "it is read-only; make it writable, or name another `store`",
+            sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check its folder's permissions, or name a `store`",
+            sqlite3.SQLITE_IOERR: "reading or writing failed; check the disk's room and health, or name a `store`",
         }
         cause = causes.get(code)
         if cause is None:

@@ -79,7 +79,7 @@ def write_samples(path: Path, sets: Iterable[tuple[Series, Sequence[Candidate]]]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with --out FILE") from None
+        raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with `out`") from None
     if path.suffix != ".parquet":
         return write_rows(path, rows)
     with replacing(path) as file:
@@ -128,7 +128,7 @@ def import_samples(
             made_by = _made_by(row, path, number)
             origin = made_by or foreign
             if origin is None:
-                raise UserError(f"{path}:{number}: does not say what made it; name the model with --model")
+                raise UserError(f"{path}:{number}: does not say what made it; name the model with `model`")
             key = _key(origin, path, number)
             if key not in series:
                 _check_lasting(origin, path, number)
@@ -167,8 +167,7 @@ def _index(key: str, store: Store) -> int:
     text = key.rpartition("/")[2]
     if not _INDEX.fullmatch(text):
         raise UserError(
-            f"{store.path} is damaged (it has a sample {text[:20]!r}); move it away, or name another store with "
-            "--store FILE"
+            f"{store.path} is damaged (it has a sample {text[:20]!r}); move it away, or name another store with `store`"
         )
     return int(text)
 
@@ -254,7 +253,7 @@ def _check_lasting(series: Series, path: Path, number: int) -> None:
 
 def _unread(path: Path, number: int, why: str) -> UserError:
     reason = one_line(why.splitlines()[0])
-    return UserError(f"{path}:{number}: made_by cannot be read ({reason}); leave it out and give --model")
+    return UserError(f"{path}:{number}: made_by cannot be read ({reason}); leave it out and give `model`")
 
 
 def _texts(

@@ -37,13 +37,13 @@ def load_benchmark(spec: str, fields: Mapping[str, str] | None = None) -> Benchm
     name = spec.strip().lower()
     if name == "humaneval":
         if fields:
-            raise UserError("humaneval has its own fields; leave --field out, or name a file")
+            raise UserError("humaneval has its own fields; leave `fields` out, or name a file")
         from .humaneval import load_humaneval
 
         return load_humaneval()
     if name == "nano":
         if fields:
-            raise UserError("nano has its own fields; leave --field out, or name a file")
+            raise UserError("nano has its own fields; leave `fields` out, or name a file")
         from .nano import load_nano
 
         return load_nano()

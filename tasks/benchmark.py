@@ -84,7 +84,7 @@ class Benchmark:
         """
         completions = [task.reference.removeprefix(task.prompt) for task in self.tasks if task.reference is not None]
         if not completions:
-            raise UserError(f"{self.name} has no reference solutions to estimate lengths from; give --output-tokens")
+            raise UserError(f"{self.name} has no reference solutions to estimate lengths from; give `output_tokens`")
         return Workload(
             convention="tokens",
             prompt_tokens=_mean_tokens([task.prompt for task in self.tasks]),

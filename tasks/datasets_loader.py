@@ -97,7 +97,7 @@ def _mapping(fields: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         if part not in FIELDS:
             near = difflib.get_close_matches(part, FIELDS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"the parts are {', '.join(FIELDS)}"
-            raise UserError(f"--field {part}={field}: a task has no {part!r}; {hint}")
+            raise UserError(f"`fields` {part}={field}: a task has no {part!r}; {hint}")
         mapping[part] = (field,)
     return mapping
 
@@ -120,7 +120,7 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
         if entry_point is None:
             raise UserError(
                 f"{place}: no entry point: no field {mapping['entry_point'][0]!r}, and the tests call no function "
-                "that the reference defines; map one with --field entry_point=NAME"
+                "that the reference defines; map one with `fields` entry_point=NAME"
             )
     entry_point = entry_point.strip()
     if not entry_point.isidentifier():
@@ -129,7 +129,7 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
         if reference is None or not defines(reference, entry_point):
             raise UserError(
                 f"{place}: neither the prompt nor the reference defines {entry_point!r}; map the right fields with "
-                "--field prompt=NAME or --field reference=NAME"
+                "`fields` prompt=NAME or `fields` reference=NAME"
             )
         try:
             prompt = stub_prompt(unquoted(prompt), reference, entry_point)
@@ -146,7 +146,7 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
         tests = input_tests(place, located[1], task_id, entry_point, reference)
     else:
         raise UserError(
-            f"{place}: inputs without a reference to say what they give; map it with --field reference=NAME"
+            f"{place}: inputs without a reference to say what they give; map it with `fields` reference=NAME"
         )
     return Task(
         id=task_id,
@@ -175,7 +175,7 @@ def _value(located: Located, mapping: Mapping[str, tuple[str, ...]], part: str) 
         if row.get(field) is not None:
             return row[field]
     wanted = " or ".join(repr(field) for field in mapping[part])
-    raise UserError(f"{place}: no field {wanted}; map it with --field {part}=NAME (the row has {listed(row)})")
+    raise UserError(f"{place}: no field {wanted}; map it with `fields` {part}=NAME (the row has {listed(row)})")
 
 
 def _optional(located: Located, mapping: Mapping[str, tuple[str, ...]], part: str) -> str | None:
@@ -185,7 +185,7 @@ def _optional(located: Located, mapping: Mapping[str, tuple[str, ...]], part: st
             return _lines(place, part, row[field])
     if mapping[part] != FIELDS[part]:
         raise UserError(
-            f"{place}: no field {mapping[part][0]!r}, which --field {part}=... names; the row has {listed(row)}"
+            f"{place}: no field {mapping[part][0]!r}, which `fields` {part}=... names; the row has {listed(row)}"
         )
     return None
 
@@ -193,7 +193,7 @@ def _optional(located: Located, mapping: Mapping[str, tuple[str, ...]], part: st
 def _text(place: str, part: str, value: object) -> str:
     if not isinstance(value, str):
         raise UserError(
-            f"{place}: {part} is {type(value).__name__}, not text; map the right field with --field {part}=NAME"
+            f"{place}: {part} is {type(value).__name__}, not text; map the right field with `fields` {part}=NAME"
         )
     if len(value) > MAX_CHARACTERS[part]:
         raise UserError(

@@ -56,7 +56,7 @@ def choose_launcher(name: str = "auto") -> Choice:
     if name == "auto":
         raise MachineError(
             f"no sandbox works here ({'; '.join(reasons)}). Start Docker, or install bubblewrap, or accept weak "
-            "isolation by name with --sandbox process"
+            "isolation by name with `launcher` process"
         )
     raise MachineError(reasons[0])
 

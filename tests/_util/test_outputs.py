@@ -55,7 +55,7 @@ def test_nothing_is_written_through_what_lies_at_a_default_place(theirs: Path, l
     path = theirs / "out.json"
     LAID[laid](path)
     for write in (lambda: write_text(path, "x", typed=False), lambda: check_output(path, typed=False)):
-        with pytest.raises(UserError, match="--out FILE") as caught:
+        with pytest.raises(UserError, match="`out`") as caught:
             write()
         assert "\n" not in str(caught.value)
     assert victim(path).read_text() == "precious"
@@ -109,7 +109,7 @@ def test_what_fails_leaves_what_was_there(theirs: Path) -> None:
         file.write(b"new" * (1 // 0))
     assert (theirs / "a").read_text() == "old"
     assert os.listdir(theirs) == ["a"]
-    with pytest.raises(MachineError, match=r"cannot write .*none/a \(No such file.*--out FILE"):
+    with pytest.raises(MachineError, match=r"cannot write .*none/a \(No such file.*`out`"):
         write_text(theirs / "none" / "a", "x")
 
 
@@ -190,6 +190,6 @@ def test_a_folder_is_not_put_behind_a_link(theirs: Path, typed: bool) -> None:
         lambda: check_output_folder(theirs / "run", typed=typed),
         lambda: replacing_folder(theirs / "run", typed=typed).__enter__(),
     ):
-        with pytest.raises(UserError, match="--out DIR"):
+        with pytest.raises(UserError, match="`out`"):
             refused()
     assert (home / "precious").exists()

@@ -76,7 +76,7 @@ def test_the_papers_seconds_buy_fourteen_eight_and_one() -> None:
     plans = planned("70b:1", "7b", "13b", "34b", calibration=load_calibration("paper"))
     assert [plan.k for plan in plans] == [1, 14, 8, 1]
     assert [plan.cost.runtime_s for plan in plans] == pytest.approx([5.605, 14 * 0.395, 8 * 0.667, 2.994])
-    with pytest.raises(UserError, match="regime throughput"):
+    with pytest.raises(UserError, match="`regime` throughput"):
         planned("70b:1", "7b", calibration=load_calibration("paper"), regime="latency")
     with pytest.raises(UserError, match=r"7b@int4: .*nothing for codellama-7b@int4.*codebudget calibrate"):
         planned("70b:1", "7b@int4", calibration=load_calibration("paper"))

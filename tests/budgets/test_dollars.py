@@ -74,9 +74,9 @@ def test_one_arm_may_be_served_and_another_run_on_hardware_of_ones_own() -> None
 @pytest.mark.parametrize(
     ("conditions", "message"),
     [
-        (Conditions(), "--usd-per-mtok IN,OUT.*--usd-per-hour"),
+        (Conditions(), "`usd_per_mtok` IN,OUT.*`usd_per_hour`"),
         (Conditions(machine=find_machine("h100x8")), "not known without a price"),
-        (Conditions(prices=Prices(usd_per_hour=1)), "needs hours: add --hardware"),
+        (Conditions(prices=Prices(usd_per_hour=1)), "needs hours: add `hardware`"),
         (Conditions(prices=Prices(tokens=(parse_token_price("13b=1,1"),))), "names '13b', which is no arm"),
         (Conditions(prices=Prices(usd_per_hour=1, tokens=(parse_token_price("1,1"),))), "not both"),
     ],

@@ -51,7 +51,7 @@ def test_an_alias_belongs_to_its_family_and_other_names_do_not() -> None:
     [
         ("codellama-13c", "did you mean codellama-13b"),
         ("codellama/CodeLlama-13b", "did you mean codellama/CodeLlama-13b-hf"),
-        ("30b", "--family wizardlm"),
+        ("30b", "`family` wizardlm"),
         ("zzz", "7b, 13b, 34b, 70b"),
         ("no/such/folder", "local folder"),
         ("x" * 5000, "unknown model"),

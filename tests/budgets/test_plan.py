@@ -143,14 +143,14 @@ def test_a_budget_too_small_says_which_and_by_how_much() -> None:
 
 
 def test_the_first_arm_needs_a_k_or_a_budget() -> None:
-    with pytest.raises(UserError, match="70b:1, or give --budget"):
+    with pytest.raises(UserError, match="70b:1, or give `limit`"):
         planned("70b", "7b:1")
     assert [plan.k for plan in planned("70b", "7b", budget=Budget(flops=2e13))] == [1, 11]
 
 
 @pytest.mark.parametrize("kind", ["runtime", "usd"])
 def test_a_cost_that_cannot_be_known_names_the_way_to_know_it(kind: BudgetKind) -> None:
-    with pytest.raises(UserError, match=r"70b:1: .*not known without.*--hardware"):
+    with pytest.raises(UserError, match=r"70b:1: .*not known without.*`hardware`"):
         plan_arms([parse_arm("70b:1")], family="codellama", workload=PAPER_WORKLOAD, match=kind)
     with pytest.raises(UserError, match=r"70b: .*not known without"):
         planned("70b", budget=Budget.model_validate({COST_FIELDS[kind]: 1.0}))
@@ -293,7 +293,7 @@ def test_the_question_of_precision() -> None:
 
 def test_at_a_fixed_concurrency_memory_bounds_no_k() -> None:
     held = Conditions(concurrency=4)
-    with pytest.raises(UserError, match=r"13b: with --concurrency 4 memory does not bound.*13b:K"):
+    with pytest.raises(UserError, match=r"13b: with `concurrency` 4 memory does not bound.*13b:K"):
         plan_arms(
             [parse_arm("70b:1"), parse_arm("13b")],
             family="codellama",
@@ -333,7 +333,7 @@ def test_contradictions_and_empty_input() -> None:
     with pytest.raises(UserError, match="at least one arm"):
         planned()
     both = Conditions(machine=find_machine("h100x8"), calibration=load_calibration("paper"))
-    with pytest.raises(UserError, match="--hardware or --calibration, not both"):
+    with pytest.raises(UserError, match="`hardware` or `calibration`, not both"):
         plan_arms(arm, family="codellama", workload=PAPER_WORKLOAD, conditions=both)
     with pytest.raises(UserError, match="at least 1"):
         sample_cost(find_model("7b"), PAPER_WORKLOAD, 0)

@@ -196,7 +196,7 @@ def test_arms_are_priced_by_the_catalogue_and_a_k_is_refused() -> None:
     for spec in ("7b:4", "7b:greedy"):
         with pytest.raises(UserError, match=f"{spec}: a curve takes every k up to .* write 7b"):
             price_arms([parse_arm(spec)], family="codellama", workload=WORKLOAD, conditions=Conditions(), by="flops")
-    with pytest.raises(UserError, match="--hardware"):
+    with pytest.raises(UserError, match="`hardware`"):
         price_arms([parse_arm("7b")], family="codellama", workload=WORKLOAD, conditions=Conditions(), by="runtime")
 
 

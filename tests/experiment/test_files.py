@@ -107,5 +107,5 @@ def test_results_that_cannot_be_written_are_the_machines_matter(
 ) -> None:
     found = survey([samples(tmp_path / "a.jsonl", "return x + 1")], TASKS)
     graded = grade_files(found, TASKS, grader, progress, allow_shared=False)
-    with pytest.raises(MachineError, match="--out FILE"):
+    with pytest.raises(MachineError, match="`out`"):
         write_results(found, TASKS, graded, Path("/proc/results.jsonl"), [1])

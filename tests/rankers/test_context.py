@@ -87,10 +87,10 @@ def test_flops_that_cannot_be_known_are_none(task, pool):
 @pytest.mark.parametrize(
     ("name", "kind", "message"),
     [
-        ("examples", MachineError, "no sandbox at hand: choose one with --sandbox"),
+        ("examples", MachineError, "no sandbox at hand: choose one with `launcher`"),
         ("codet", MachineError, "ranker 'codet' .distribution codebudget. runs programs"),
-        ("scorer-logprob", UserError, "name an arm with --scorer ARM"),
-        ("shortest+scorer-logprob", UserError, "name an arm with --scorer ARM"),
+        ("scorer-logprob", UserError, "name an arm with `scorer` ARM"),
+        ("shortest+scorer-logprob", UserError, "name an arm with `scorer` ARM"),
     ],
 )
 def test_what_is_missing_is_said_before_anything_runs(name, kind, message):
@@ -99,7 +99,7 @@ def test_what_is_missing_is_said_before_anything_runs(name, kind, message):
 
 
 def test_tests_are_asked_for_by_their_option(runner):
-    with pytest.raises(UserError, match="--tests FILE; `codebudget sample --tests` draws them"):
+    with pytest.raises(UserError, match="`tests`; `codebudget sample --tests` draws them"):
         check_offered(load_ranker("codet"), offered(runner).offered)
     check_offered(load_ranker("executability"), offered(runner).offered)
 

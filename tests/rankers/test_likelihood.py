@@ -78,7 +78,7 @@ def test_self_certainty_is_what_the_scorer_says_of_the_raw_text():
     candidates = pool(PROMPT + BODY, PROMPT + "    return sum(xs)\n")
     expected = tuple(ToyScorer().score([("", candidate.raw)])[0].certainty for candidate in candidates)
     assert scores("self-certainty", candidates) == expected
-    with pytest.raises(MachineError, match=r"whole vocabulary.*--engine transformers"):
+    with pytest.raises(MachineError, match=r"whole vocabulary.*`engine` transformers"):
         scores("self-certainty", candidates, Fixed())
 
 

@@ -147,6 +147,6 @@ def test_a_failing_sandbox_is_the_machines_fault(task, pool):
 
 def test_a_ranker_that_runs_programs_needs_a_sandbox(task, pool):
     bare = Context(random.Random(0))
-    with pytest.raises(MachineError, match=r"'examples'.*--sandbox"):
+    with pytest.raises(MachineError, match=r"'examples'.*`launcher`"):
         score_task(load_ranker("examples"), task, pool(DOUBLE), np.array([True]), 1, bare, seed=0)
     assert score_task(load_ranker("shortest"), task, pool(DOUBLE), np.array([True]), 1, bare, seed=0).score == 1

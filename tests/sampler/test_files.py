@@ -174,7 +174,7 @@ def test_a_pattern_that_means_no_file_is_named(tmp_path: Path) -> None:
     ]:
         with pytest.raises(UserError, match=message):
             read_samples([str(tmp_path / pattern)], TASKS, "a")
-    with pytest.raises(UserError, match="--samples"):
+    with pytest.raises(UserError, match="`samples`"):
         read_samples([], TASKS, "a")
 
 

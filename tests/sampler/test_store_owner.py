@@ -91,7 +91,7 @@ def test_samples_of_another_are_used_where_the_store_was_named(opened: Callable[
         lambda store: store.all_records(DRAWN),
         lambda store: store.records(DRAWN, ["d"]),
     ):
-        with opened(named=False) as store, pytest.raises(UserError, match=r"name it with --store .*/s to use them"):
+        with opened(named=False) as store, pytest.raises(UserError, match=r"name it with `store` .*/s to use them"):
             read(store)
 
 

@@ -92,7 +92,7 @@ def test_rows_of_others_come_in_under_a_model(tasks: Tasks, tmp_path: Path) -> N
     path.write_bytes(gzip.compress(jsonl(rows).encode()))
     by_id = {task.id: task for task in tasks}
     with open_store(tmp_path / "s") as store:
-        with pytest.raises(UserError, match=r"theirs.jsonl.gz:1: does not say what made it; .* --model"):
+        with pytest.raises(UserError, match=r"theirs.jsonl.gz:1: does not say what made it; .* `model`"):
             import_samples([str(path)], by_id, "adding", store)
         imported = import_samples([str(path)], by_id, "adding", store, model="7b", precision="bf16")
         (series,) = imported.series

@@ -76,7 +76,7 @@ def test_workload_is_the_mean_of_bytes_and_says_that_it_is_an_estimate() -> None
     assert workload.prompt_tokens == round(480 / BYTES_PER_TOKEN)
     assert workload.output_tokens == round(64 / BYTES_PER_TOKEN)
     assert "estimate" in workload.source
-    with pytest.raises(UserError, match="--output-tokens"):
+    with pytest.raises(UserError, match="`output_tokens`"):
         Benchmark("b", (Task(id="1", benchmark="b", prompt="p", entry_point="f"),)).workload()
 
 
