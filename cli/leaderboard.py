@@ -6,7 +6,7 @@ import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,7 +31,7 @@ from .progress import shown_progress, warn
 from .stores import StoreOption, open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from ..leaderboard.results_file import Results
 
 app = typer.Typer(no_args_is_help=True, help="Leaderboard runs: what a file declares, for anyone to verify.")
 app.command()(build)
@@ -93,11 +93,10 @@ def run(
             progress=progress,
             typed=out is not None,
         )
-    _show_run(made.results, made.manifest, folder, verify_command(file, folder), as_json)
-    if made.sandbox_errors:
-        raise MachineError(
-            f"the sandbox failed on {made.sandbox_errors} programs, whose tasks are left out; run the command again"
-        )
+    _show_run(made.results, made.run_id, folder, verify_command(file, folder), as_json)
+    failed = made.results.sandbox_errors
+    if failed:
+        raise MachineError(f"the sandbox failed on {failed} programs, whose tasks are left out; run the command again")
 
 
 @app.command()
@@ -134,34 +133,32 @@ def unpack(
     typer.echo(str(folder))
 
 
-def _show_run(
-    results: Mapping[str, Any], manifest: Mapping[str, Any], folder: Path, next_step: str, as_json: bool
-) -> None:
-    for section in results["benchmarks"]:
-        for warning in section["warnings"]:
+def _show_run(results: Results, run_id: str, folder: Path, next_step: str, as_json: bool) -> None:
+    for scores in results.benchmarks:
+        for warning in scores.warnings:
             warn(warning)
     if as_json:
-        scores = [
+        shown = [
             {
-                "benchmark": section["benchmark"],
-                "tasks": len(section["tasks"]),
+                "benchmark": scores.benchmark,
+                "tasks": len(scores.tasks),
                 "arms": [
-                    {"spec": arm["spec"], "k": arm["k"], "pass_at_k": arm["pass_at_k"][str(arm["k"])]}
-                    for arm in section["arms"]
+                    {"spec": arm.spec, "k": arm.k, "pass_at_k": arm.pass_at_k[arm.k].model_dump()}
+                    for arm in scores.arms
                 ],
-                "verdict": section["verdict"],
+                "verdict": scores.verdict.model_dump(),
             }
-            for section in results["benchmarks"]
+            for scores in results.benchmarks
         ]
-        typer.echo(json.dumps({"run": str(folder), "run_id": manifest["run_id"], "benchmarks": scores}))
+        typer.echo(json.dumps({"run": str(folder), "run_id": run_id, "benchmarks": shown}))
         return
-    for section in results["benchmarks"]:
-        typer.echo(f"{section['benchmark']}, {len(section['tasks'])} of {section['total_tasks']} tasks")
-        for arm in section["arms"]:
-            score = arm["pass_at_k"][str(arm["k"])]
-            shown = interval(score["value"], score["low"], score["high"])
-            typer.echo(f"  {arm['spec']}: pass@{arm['k']} {shown}")
-        typer.echo(f"  with tests: {section['verdict']['with_tests']}")
-        typer.echo(f"  without tests: {section['verdict']['without_tests']}")
-    typer.echo(f"{folder} is written; run id {manifest['run_id']}")
+    for scores in results.benchmarks:
+        typer.echo(f"{scores.benchmark}, {len(scores.tasks)} of {scores.total_tasks} tasks")
+        for arm in scores.arms:
+            score = arm.pass_at_k[arm.k]
+            interval = f"[{score.low:.3f}, {score.high:.3f}]"
+            typer.echo(f"  {arm.spec}: pass@{arm.k} {score.value:.3f} {interval}")
+        typer.echo(f"  with tests: {scores.verdict.with_tests}")
+        typer.echo(f"  without tests: {scores.verdict.without_tests}")
+    typer.echo(f"{folder} is written; run id {run_id}")
     typer.echo(next_step)

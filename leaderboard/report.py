@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._util.figures import fraction, interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from .results_file import BenchmarkScores, Results, Spread
 
 _ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>|#"} | {"\n": " ", "\r": " "})
 
 
-def report_of(results: Mapping[str, Any]) -> str:
+def report_of(results: Results) -> str:
     """A Markdown page: for each benchmark the two sentences, the arms, and what a reader must see."""
-    lines = [f"# {_text(results['name'])}", ""]
-    if results["description"]:
-        lines += [_text(results["description"]), ""]
-    for section in results["benchmarks"]:
+    lines = [f"# {_text(results.name)}", ""]
+    if results.description:
+        lines += [_text(results.description), ""]
+    for section in results.benchmarks:
         lines += _section(section, results)
     lines += [
         "Intervals are 95 % over tasks. A ratio is planned FLOPs per task over the limit. What a clock measured is in "
@@ -27,55 +29,55 @@ def report_of(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _section(section: Mapping[str, Any], results: Mapping[str, Any]) -> list[str]:
-    arms = section["arms"]
+def _section(section: BenchmarkScores, results: Results) -> list[str]:
+    arms = section.arms
     # The one that decides stands first.
-    rankers = sorted(results["rankers"], key=lambda name: name != results["decisive_ranker"])
+    rankers = sorted(results.rankers, key=lambda name: name != results.decisive_ranker)
     head = ("arm", "precision", "k", "FLOPs", "ratio", "matched", "n", "pass@k", *map(_text, rankers))
     rows = [
         (
-            _text(arm["spec"]),
-            str(arm["precision"]),
-            str(arm["k"]),
-            _number(arm["plan"]["cost"]["flops"], ".3g"),
-            fraction(arm["plan"]["budget_ratio"]["flops"]),
-            "equal" if arm["plan"]["equal"] else "yes" if arm["plan"]["matched"] else "no",
-            str(arm["n"]),
-            _score(arm["pass_at_k"][str(arm["k"])]),
-            *(_score(arm["rankers"][name]["rank_score_at_k"][str(arm["k"])]) for name in rankers),
+            _text(arm.spec),
+            str(arm.precision),
+            str(arm.k),
+            _number(arm.plan.cost.flops, ".3g"),
+            _number(arm.plan.budget_ratio.flops, ".3f"),
+            "equal" if arm.plan.equal else "yes" if arm.plan.matched else "no",
+            str(arm.n),
+            _interval(arm.pass_at_k[arm.k]),
+            *(_interval(arm.rankers[name].rank_score_at_k[arm.k]) for name in rankers),
         )
         for arm in arms
     ]
-    lines = [f"## {_text(section['benchmark'])}", ""]
-    lines += [f"- With tests: {_text(section['verdict']['with_tests'])}"]
-    lines += [f"- Without tests: {_text(section['verdict']['without_tests'])}", ""]
+    lines = [f"## {_text(section.benchmark)}", ""]
+    lines += [f"- With tests: {_text(section.verdict.with_tests)}"]
+    lines += [f"- Without tests: {_text(section.verdict.without_tests)}", ""]
     lines += _table(head, rows)
-    limit = "the budget" if section["budget"] else f"{_text(arms[0]['spec'])}, by {section['match']}"
+    limit = "the budget" if section.budget is not None else f"{_text(arms[0].spec)}, by {section.match}"
     lines += [
         "",
-        f"{len(section['tasks'])} of {section['total_tasks']} tasks; matched to {limit}. pass@k picks by the hidden "
+        f"{len(section.tasks)} of {section.total_tasks} tasks; matched to {limit}. pass@k picks by the hidden "
         "tests; a ranker's column is rank-score@k, its pick among k without them.",
         "",
     ]
-    if section["paired"]:
+    if section.paired:
         lines += _table(
             ("difference", "metric", "value", "p (Holm)"),
             [
                 (
-                    f"{_text(pair['a'])} - {_text(pair['b'])}",
-                    _text(pair["metric"]),
-                    interval(pair["difference"], pair["low"], pair["high"]),
-                    _number(pair["p_value"], ".3g"),
+                    f"{_text(pair.a)} - {_text(pair.b)}",
+                    _text(pair.metric),
+                    _figures(pair.difference, pair.low, pair.high),
+                    _number(pair.p_value, ".3g"),
                 )
-                for pair in section["paired"]
+                for pair in section.paired
             ],
         )
         lines.append("")
-    lines += [f"- Warning: {_text(warning)}" for warning in section["warnings"]]
-    if section["warnings"]:
+    lines += [f"- Warning: {_text(warning)}" for warning in section.warnings]
+    if section.warnings:
         lines.append("")
-    for why in sorted(set(section["left_out"].values())):
-        count = sum(reason == why for reason in section["left_out"].values())
+    for why in sorted(set(section.left_out.values())):
+        count = sum(reason == why for reason in section.left_out.values())
         lines += [f"Left out: {count} tasks: {_text(why)}", ""]
     return lines
 
@@ -84,8 +86,12 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
 
 
-def _score(found: Mapping[str, float | None]) -> str:
-    return interval(found["value"], found["low"], found["high"])
+def _interval(found: Spread) -> str:
+    return _figures(found.value, found.low, found.high)
+
+
+def _figures(value: float | None, low: float | None, high: float | None) -> str:
+    return "-" if value is None else f"{value:.3f} [{_number(low, '.3f')}, {_number(high, '.3f')}]"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -1,4 +1,4 @@
-"""results.json: every score of a run, from its candidates, verdicts and rankings alone."""
+"""Every score of a run, from its candidates, verdicts and rankings alone: what results.json says."""
 
 from __future__ import annotations
 
@@ -9,18 +9,33 @@ import numpy as np
 from ..budgets.arms import parse_budget
 from ..budgets.costs import Conditions, cost_of_samples
 from ..budgets.models import find_model
-from ..estimators import PASS_AT_K, mean_interval, pass_at_k
+from ..estimators import mean_interval, pass_at_k
 from ..experiment.comparison import ORACLE, ArmSamples, comparison_of
 from ..experiment.pools import Wanted
-from .files import SCHEMA_VERSION, rounded
+from .results_file import (
+    Amounts,
+    ArmScores,
+    BenchmarkScores,
+    LeftSpread,
+    PairPart,
+    PlannedCost,
+    RankerScores,
+    RealisedCost,
+    Results,
+    Sentences,
+    Spread,
+    StratumPart,
+    TaskScores,
+    WorkloadPart,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..estimators import FloatArray, IntArray
+    from ..estimators import FloatArray
     from ..experiment.pools import GradedArms, Pool
     from ..experiment.ranking import RankedTask
-    from ..records import ArmResult, Budget, Cost, Plan, RankerScore, Record, Task, Workload
+    from ..records import ArmResult, Budget, Cost, LeftScore, PairedResult, Plan, Realised, Task, Workload
     from ..tasks import Benchmark
     from .board import Board
 
@@ -79,22 +94,23 @@ def budget_of(board: Board) -> Budget | None:
     return None if board.budget.limit is None else parse_budget(board.budget.limit)
 
 
-def results_of(board: Board, sections: Sequence[Section]) -> dict[str, Any]:
-    """results.json as an object: see docs/leaderboard.md. Nothing in it was measured by a clock."""
-    answer = {
-        "schema_version": SCHEMA_VERSION,
-        "name": board.name,
-        "description": board.description,
-        "seed": board.seed,
-        "rankers": list(board.all_rankers),
-        "decisive_ranker": board.decisive_ranker,
-        "benchmarks": [_section(board, section) for section in sections],
-    }
-    bare: dict[str, Any] = rounded(answer)
-    return bare
+def results_of(board: Board, sections: Sequence[Section]) -> Results:
+    """Every score of a run: see docs/leaderboard.md. Nothing in it was measured by a clock.
+
+    Raises:
+        ValueError: A number is larger than any that results.json may hold.
+    """
+    return Results(
+        name=board.name,
+        description=board.description,
+        seed=board.seed,
+        rankers=board.all_rankers,
+        decisive_ranker=board.decisive_ranker,
+        benchmarks=tuple(_benchmark(board, section) for section in sections),
+    )
 
 
-def _section(board: Board, section: Section) -> dict[str, Any]:
+def _benchmark(board: Board, section: Section) -> BenchmarkScores:
     entry, graded, ranked = section
     budget = budget_of(board)
     match = None if budget is not None else board.budget.match or "flops"
@@ -111,30 +127,28 @@ def _section(board: Board, section: Section) -> dict[str, Any]:
         budget=budget,
         seed=board.seed,
     )
-    return {
-        "benchmark": entry.benchmark.name,
-        "content_hash": entry.benchmark.content_hash,
-        "total_tasks": len(entry.benchmark.tasks),
-        "workload": _bare(entry.workload),
-        "match": match,
-        "budget": None if budget is None else _bare(budget),
-        "tolerance": board.budget.tolerance,
-        "tasks": [task.id for task in graded.tasks],
-        "left_out": result.left_out,
-        "warnings": list(result.warnings),
-        "sandbox_errors": result.sandbox_errors,
-        "arms": [
+    return BenchmarkScores(
+        benchmark=entry.benchmark.name,
+        content_hash=entry.benchmark.content_hash,
+        total_tasks=len(entry.benchmark.tasks),
+        workload=WorkloadPart.of(entry.workload),
+        match=match,
+        budget=None if budget is None else Amounts.of(budget),
+        tolerance=board.budget.tolerance,
+        tasks=tuple(task.id for task in graded.tasks),
+        left_out=result.left_out,
+        warnings=result.warnings,
+        sandbox_errors=result.sandbox_errors,
+        arms=tuple(
             _arm(board, entry, arm, pool, graded.tasks, rows)
             for arm, pool, rows in zip(result.arms, graded.pools, ranked, strict=True)
-        ],
-        "paired": [_bare(pair) for pair in result.paired],
-        "verdict": _bare(result.verdict),
-    }
+        ),
+        paired=tuple(_pair(pair) for pair in result.paired),
+        verdict=Sentences(with_tests=result.verdict.with_tests, without_tests=result.verdict.without_tests),
+    )
 
 
-def _arm(
-    board: Board, entry: Entry, result: ArmResult, pool: Pool, tasks: Sequence[Task], ranked: Ranked
-) -> dict[str, Any]:
+def _arm(board: Board, entry: Entry, result: ArmResult, pool: Pool, tasks: Sequence[Task], ranked: Ranked) -> ArmScores:
     plan = result.plan
     ks = ks_of(board, plan, pool, tasks)
     cost = entry.cost(plan)
@@ -142,80 +156,87 @@ def _arm(
     passes = np.array([int(pool[task.id].passed.sum()) for task in tasks], np.int64)
     passing = {k: pass_at_k(counts, passes, k) for k in ks}
     rankers = {
-        name: {
-            "cost_flops": result.rankers[name].cost_flops,
-            "gap_closed": result.rankers[name].gap_closed,
-            "left": _left(result.rankers[name]),
-            "executions": float(np.mean([row.ranking.executions for row in rows])),
-            "rank_score_at_k": _intervals(
-                {k: np.array([row.at_k[k] for row in rows], np.float64) for k in ks}, board.seed
-            ),
-        }
+        name: RankerScores(
+            cost_flops=result.rankers[name].cost_flops,
+            gap_closed=result.rankers[name].gap_closed,
+            left=_left(result.rankers[name].left),
+            executions=float(np.mean([row.ranking.executions for row in rows])),
+            rank_score_at_k=_spreads({k: np.array([row.at_k[k] for row in rows], np.float64) for k in ks}, board.seed),
+        )
         for name, rows in ranked.items()
     }
-    rankers[ORACLE] = {
-        "cost_flops": 0.0,
-        "gap_closed": result.rankers[ORACLE].gap_closed,
-        "left": None,
-        "executions": 0.0,
-        "rank_score_at_k": _intervals(passing, board.seed),
-    }
-    realised, usage = result.realised, result.realised.usage
-    return {
-        "spec": plan.arm.spec,
-        "model": plan.model,
-        "precision": plan.precision,
-        "k": plan.k,
-        "greedy": plan.arm.greedy,
-        "parameters": find_model(plan.model).architecture.parameter_count(),
-        "plan": {
-            "cost": _bare(plan.cost),
-            "budget_ratio": _bare(plan.budget_ratio),
-            "leftover": _bare(plan.leftover),
-            "matched": plan.matched,
-            "equal": plan.equal,
-            "binding": plan.binding,
-        },
-        "realised": {
-            "flops": realised.cost.flops,
-            "budget_ratio": realised.budget_ratio.flops,
-            "matched": realised.matched,
-            "equal": realised.equal,
-            "prompt_tokens": usage.prompt_tokens,
-            "output_tokens": usage.output_tokens,
-            "prefill_flops": usage.prefill_flops,
-            "decode_flops": usage.decode_flops,
-        },
-        "n": result.n,
-        "samples": result.samples,
-        "statuses": dict(result.statuses),
-        "strata": [_bare(stratum) | {"pass_at_1": _bare(stratum.pass_at_1)} for stratum in result.strata],
-        "ks": ks,
-        "costs": {str(k): _bare(cost(k)) for k in ks},
-        PASS_AT_K: _intervals(passing, board.seed),
-        "rankers": rankers,
-        "per_task": _per_task(plan.k, counts, passes, passing, ranked),
-    }
+    rankers[ORACLE] = RankerScores(
+        cost_flops=0.0,
+        gap_closed=result.rankers[ORACLE].gap_closed,
+        left=None,
+        executions=0.0,
+        rank_score_at_k=_spreads(passing, board.seed),
+    )
+    return ArmScores(
+        spec=plan.arm.spec,
+        model=plan.model,
+        precision=plan.precision,
+        k=plan.k,
+        greedy=plan.arm.greedy,
+        parameters=find_model(plan.model).architecture.parameter_count(),
+        plan=PlannedCost(
+            cost=Amounts.of(plan.cost),
+            budget_ratio=Amounts.of(plan.budget_ratio),
+            leftover=Amounts.of(plan.leftover),
+            matched=plan.matched,
+            equal=plan.equal,
+            binding=plan.binding,
+        ),
+        realised=_realised(result.realised),
+        n=result.n,
+        samples=result.samples,
+        statuses=result.statuses,
+        strata=tuple(
+            StratumPart(name=stratum.name, n=stratum.n, pass_at_1=Spread.of(stratum.pass_at_1))
+            for stratum in result.strata
+        ),
+        ks=tuple(ks),
+        costs={k: Amounts.of(cost(k)) for k in ks},
+        pass_at_k=_spreads(passing, board.seed),
+        rankers=rankers,
+        per_task=TaskScores(
+            n=tuple(counts.tolist()),
+            passed=tuple(passes.tolist()),
+            pass_at_k=tuple(passing[plan.k].tolist()),
+            rankers={name: tuple(row.at_k[plan.k] for row in rows) for name, rows in ranked.items()},
+        ),
+    )
 
 
-def _per_task(
-    k: int, counts: IntArray, passes: IntArray, passing: Mapping[int, FloatArray], ranked: Ranked
-) -> dict[str, Any]:
-    return {
-        "n": counts.tolist(),
-        "passed": passes.tolist(),
-        PASS_AT_K: passing[k].tolist(),
-        "rankers": {name: [row.at_k[k] for row in rows] for name, rows in ranked.items()},
-    }
+def _realised(realised: Realised) -> RealisedCost:
+    usage = realised.usage
+    return RealisedCost(
+        flops=realised.cost.flops,
+        budget_ratio=realised.budget_ratio.flops,
+        matched=realised.matched,
+        equal=realised.equal,
+        prompt_tokens=usage.prompt_tokens,
+        output_tokens=usage.output_tokens,
+        prefill_flops=usage.prefill_flops,
+        decode_flops=usage.decode_flops,
+    )
 
 
-def _left(score: RankerScore) -> dict[str, Any] | None:
-    return None if score.left is None else _bare(score.left)
+def _left(score: LeftScore | None) -> LeftSpread | None:
+    return None if score is None else LeftSpread(k=score.k, value=score.value, low=score.low, high=score.high)
 
 
-def _intervals(values: Mapping[int, FloatArray], seed: int) -> dict[str, Any]:
-    return {str(k): _bare(mean_interval(row, seed=seed)) for k, row in values.items()}
+def _pair(pair: PairedResult) -> PairPart:
+    return PairPart(
+        a=pair.a,
+        b=pair.b,
+        metric=pair.metric,
+        difference=pair.difference,
+        low=pair.low,
+        high=pair.high,
+        p_value=pair.p_value,
+    )
 
 
-def _bare(record: Record) -> dict[str, Any]:
-    return record.model_dump(mode="json", exclude={"schema_version"})
+def _spreads(values: Mapping[int, FloatArray], seed: int) -> dict[int, Spread]:
+    return {k: Spread.of(mean_interval(row, seed=seed)) for k, row in values.items()}

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic import ValidationError
+
 from .._util.outputs import check_output_folder, replacing_folder
 from .._util.redaction import redactor
 from ..budgets.realised import k_left, realised_costs
@@ -18,6 +20,7 @@ from ..experiment.ranking import rank_pool
 from . import files
 from .environment import code_version, hardware, packages
 from .manifest import (
+    RUN_ID,
     BenchmarkPart,
     ModelPart,
     SandboxCheck,
@@ -28,6 +31,7 @@ from .manifest import (
 )
 from .report import report_of
 from .results import Section, budget_of, ks_of, results_of
+from .results_file import Results
 from .rows import CandidateRow, RankingRow, VerdictRow
 
 if TYPE_CHECKING:
@@ -54,15 +58,10 @@ class ArmInput(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A written run: its results and its manifest."""
+    """A written run: its results and its id."""
 
-    results: dict[str, Any]
-    manifest: dict[str, Any]
-
-    @property
-    def sandbox_errors(self) -> int:
-        """Programs that the machine failed to grade."""
-        return sum(section["sandbox_errors"] for section in self.results["benchmarks"])
+    results: Results
+    run_id: str
 
 
 class Clock:
@@ -158,22 +157,25 @@ def make_run(
         candidates += candidate_rows(entry, samples)
         verdicts += rows
         rankings += ranking_rows(sections[-1])
-    results = results_of(board, sections)
+    try:
+        results = results_of(board, sections)
+    except ValidationError as error:
+        raise UserError(f"a run cannot hold these results: {_first(error)}; change the board") from None
     models = [arm.made_by for _, arms in inputs for arm in arms]
     timing = {"schema_version": files.SCHEMA_VERSION, "started_at": clock.started_at, "steps": clock.steps}
     redact = redactor()
-    results = redact.value(results)
+    results = Results.model_validate(redact.value(results.value()))
     with _written_whole(out, typed) as folder:
         (folder / files.BOARD).write_bytes(redact.data(file.text.encode()))
         files.write_rows(folder / files.CANDIDATES, (row.dump() for row in candidates))
         files.write_rows(folder / files.VERDICTS, (row.dump() for row in verdicts))
         files.write_rows(folder / files.RANKINGS, (row.dump() for row in rankings))
-        (folder / files.RESULTS).write_bytes(files.json_bytes(results))
+        (folder / files.RESULTS).write_bytes(files.json_bytes(results.value()))
         (folder / files.REPORT).write_bytes(report_of(results).encode())
         (folder / files.TIMINGS).write_bytes(files.json_bytes(timing | {"arms": timings}))
         manifest = sealed(redact.value(_manifest(board, rankers, grader, argv, conformance, checks, models, folder)))
         (folder / files.MANIFEST).write_bytes(files.json_bytes(manifest))
-    return Made(results, manifest)
+    return Made(results, manifest[RUN_ID])
 
 
 def candidate_rows(entry: Entry, samples: Sequence[Sequence[Candidate]]) -> list[CandidateRow]:
@@ -332,6 +334,11 @@ def _manifest(
         "rankers": {name: ranker_part(ranker).model_dump(mode="json") for name, ranker in rankers.items()},
         "files": {name: files.file_sha256(folder / name) for name in files.HASHED},
     }
+
+
+def _first(error: ValidationError) -> str:
+    found = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}, not {found['input']}"
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from .run_files import ORACLE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .run_files import ArmRead, BenchmarkRead, RunFiles
+    from ..results_file import ArmScores, BenchmarkScores
+    from .run_files import RunFiles
 
 COST_FIELDS = {"flops": "flops", "runtime": "runtime_s", "memory": "memory_bytes", "usd": "usd"}
 
@@ -30,8 +31,8 @@ class Entry(NamedTuple):
     run: int
     number: int
     files: RunFiles
-    benchmark: BenchmarkRead
-    arm: ArmRead
+    benchmark: BenchmarkScores
+    arm: ArmScores
     name: str
 
     @property
@@ -134,13 +135,13 @@ def entry_data(entry: Entry, tasks: Mapping[str, int], candidates: str) -> Entry
     }
 
 
-def costs_of(arm: ArmRead, field: str) -> list[float] | None:
+def costs_of(arm: ArmScores, field: str) -> list[float] | None:
     """What every k of an arm costs, by a field of a cost; None where one cannot be known."""
     known = [getattr(arm.costs[k], field) for k in arm.ks]
     return None if any(value is None for value in known) else known
 
 
-def _curve(arm: ArmRead) -> CurveData:
+def _curve(arm: ArmScores) -> CurveData:
     scores: dict[str, list[Span]] = {PASS_AT_K: [span(arm.pass_at_k[k].interval()) for k in arm.ks]}
     for ranker, read in arm.rankers.items():
         known = read.rank_score_at_k
@@ -148,7 +149,7 @@ def _curve(arm: ArmRead) -> CurveData:
     return {"ks": list(arm.ks), "costs": {f: costs_of(arm, f) for f in COST_FIELDS.values()}, "scores": scores}
 
 
-def _kinds(benchmark: BenchmarkRead) -> list[str]:
+def _kinds(benchmark: BenchmarkScores) -> list[str]:
     """What limited the arms of a board: what they were matched by, or every kind of its budget."""
     if benchmark.budget is not None:
         return [kind for kind, field in COST_FIELDS.items() if getattr(benchmark.budget, field) is not None]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ...report.page_data import Fact, RunNotes
-    from .run_files import BenchmarkRead, RunFiles
+    from ..results_file import BenchmarkScores
+    from .run_files import RunFiles
 
 _DIGITS = 12
 
@@ -45,11 +46,11 @@ def facts_of(run: RunFiles) -> list[Fact]:
     return shown
 
 
-def notes_of(place: int, benchmark: BenchmarkRead) -> RunNotes:
+def notes_of(place: int, benchmark: BenchmarkScores) -> RunNotes:
     """What a run says of a benchmark."""
     return {
         "run": place,
-        "advice": [benchmark.verdict[name] for name in ("with_tests", "without_tests") if name in benchmark.verdict],
+        "advice": [benchmark.verdict.with_tests, benchmark.verdict.without_tests],
         "warnings": list(benchmark.warnings),
         "left_out": [f"{task}: {reason}" for task, reason in benchmark.left_out.items()],
     }

@@ -4,138 +4,30 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from ...errors import UserError
-from ...records import Cost, Interval, Status
 from ..._util.printable import one_line
 from .. import strict_json
 from ..files import MANIFEST, RESULTS, TIMINGS, read_bytes
+from ..results_file import Results
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..results_file import ArmScores
+
 ORACLE: Final = "oracle"
 """The ranker whose scores by task are those of pass@k."""
-
-MOST_SAMPLES: Final = 100_000
-"""Samples of an arm and task: estimating pass@k takes time in proportion to them."""
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0, le=2**53)]
-Samples = Annotated[int, Field(ge=0, le=MOST_SAMPLES)]
-K = Annotated[int, Field(ge=1, le=MOST_SAMPLES)]
-Amount = Annotated[float, Field(ge=0, le=1e300)]
-
-
-class _Read(BaseModel):
-    """A part of a file of which the site reads some fields."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-
-class Spread(_Read):
-    """A score with its 95 % interval."""
-
-    value: Share | None
-    low: Share | None
-    high: Share | None
-
-    def interval(self) -> Interval:
-        """As a record."""
-        return Interval(value=self.value, low=self.low, high=self.high)
-
-
-class Costs(_Read):
-    """A cost per task, or a ratio."""
-
-    flops: Amount | None = None
-    runtime_s: Amount | None = None
-    memory_bytes: Amount | None = None
-    usd: Amount | None = None
-
-    def cost(self) -> Cost:
-        """As a record."""
-        return Cost(flops=self.flops, runtime_s=self.runtime_s, memory_bytes=self.memory_bytes, usd=self.usd)
-
-
-class PlanRead(_Read):
-    """What an arm was planned to cost per task."""
-
-    cost: Costs
-    budget_ratio: Costs
-    matched: bool | None = None
-    equal: bool | None = None
-
-
-class RankerRead(_Read):
-    """One ranker's scores of an arm, by k."""
-
-    rank_score_at_k: dict[K, Spread]
-
-
-class PerTask(_Read):
-    """Lists by task, in the order of the benchmark's tasks."""
-
-    n: tuple[Samples, ...]
-    passed: tuple[Samples, ...]
-    pass_at_k: tuple[Share, ...]
-    rankers: dict[str, tuple[Share, ...]]
-
-
-class ArmRead(_Read):
-    """One arm on one benchmark."""
-
-    spec: str
-    model: str
-    precision: str
-    k: K
-    greedy: bool = False
-    parameters: Count | None = None
-    plan: PlanRead
-    n: Samples
-    samples: Count
-    statuses: dict[Status, Count]
-    ks: Annotated[tuple[K, ...], Field(max_length=1000)]
-    costs: dict[K, Costs]
-    pass_at_k: dict[K, Spread]
-    rankers: Annotated[dict[str, RankerRead], Field(max_length=100)]
-    per_task: PerTask
-
-
-class BenchmarkRead(_Read):
-    """One benchmark of a run."""
-
-    benchmark: str
-    content_hash: str
-    total_tasks: Count
-    match: Literal["flops", "runtime", "memory", "usd"] | None = None
-    budget: Costs | None = None
-    tasks: Annotated[tuple[str, ...], Field(min_length=1)]
-    left_out: dict[str, str] = {}
-    warnings: tuple[str, ...] = ()
-    arms: Annotated[tuple[ArmRead, ...], Field(min_length=1, max_length=100)]
-    verdict: dict[str, str] = {}
-
-
-class ResultsRead(_Read):
-    """`results.json`."""
-
-    schema_version: Literal[1]
-    name: str
-    description: str = ""
-    rankers: tuple[str, ...]
-    decisive_ranker: str
-    benchmarks: Annotated[tuple[BenchmarkRead, ...], Field(min_length=1, max_length=50)]
 
 
 class RunFiles(NamedTuple):
     """A run directory: its place, and the small files read. `manifest` is for showing only, and may be any JSON."""
 
     folder: Path
-    results: ResultsRead
+    results: Results
     manifest: dict[str, Any]
     timings: dict[str, Any]
 
@@ -156,7 +48,7 @@ def read_run(folder: Path) -> RunFiles:
             f"{folder} is no run directory: it needs manifest.json and results.json (unpack an archive first)"
         )
     try:
-        results = strict_json.read_as(read_bytes(folder / RESULTS), ResultsRead)
+        results = strict_json.read_as(read_bytes(folder / RESULTS), Results)
     except ValidationError as error:
         first = error.errors()[0]
         place = one_line(".".join(str(part) for part in first["loc"]))
@@ -209,7 +101,7 @@ def _check(run: RunFiles) -> None:
                 )
 
 
-def _is_whole(arm: ArmRead, tasks: int) -> bool:
+def _is_whole(arm: ArmScores, tasks: int) -> bool:
     by_task = arm.per_task
     lists = (by_task.n, by_task.passed, by_task.pass_at_k, *by_task.rankers.values())
     return (

@@ -18,6 +18,21 @@ from typing import Any
 
 import numpy as np
 from codebudget.estimators import mean_intervals, paired_difference, pass_at_k, rank_score_at_ks
+from codebudget.leaderboard.files import json_bytes
+from codebudget.leaderboard.results_file import (
+    Amounts,
+    ArmScores,
+    BenchmarkScores,
+    PairPart,
+    PlannedCost,
+    RankerScores,
+    RealisedCost,
+    Results,
+    Sentences,
+    Spread,
+    TaskScores,
+    WorkloadPart,
+)
 
 RANKERS = (
     "examples",
@@ -139,7 +154,7 @@ def make_run(folder: Path, number: int, *, arms: int = 2, tasks: int = 12, sampl
         )
         _write_rows(folder / f"{name}.jsonl.gz", rows)
     results = _results(number, ids, specs, ks, names, passed, at_ks)
-    (folder / "results.json").write_text(json.dumps(results, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / "results.json").write_bytes(json_bytes(results.value()))
     (folder / "manifest.json").write_text(
         json.dumps(_manifest(folder, number, specs), sort_keys=True), encoding="utf-8"
     )
@@ -173,8 +188,9 @@ def _results(
     names: tuple[str, ...],
     passed: dict[str, np.ndarray[Any, Any]],
     at_ks: dict[tuple[str, str], np.ndarray[Any, Any]],
-) -> dict[str, Any]:
-    arms, tables = [], {}
+) -> Results:
+    arms: list[ArmScores] = []
+    tables: dict[str, dict[str, np.ndarray[Any, Any]]] = {}
     first = SIZES[specs[0][2]] * specs[0][1]
     for spec, k, size in specs:
         count = np.full(len(ids), passed[spec].shape[1])
@@ -182,88 +198,80 @@ def _results(
         table = {"pass_at_k": np.stack([pass_at_k(count, won, at) for at in ks], axis=1)}
         table |= {name: at_ks[spec, name] for name in names}
         tables[spec] = table
-        spans = {
-            name: dict(zip(map(str, ks), map(_span, mean_intervals(values)), strict=True))
-            for name, values in table.items()
+        spreads = {
+            name: dict(zip(ks, map(Spread.of, mean_intervals(values)), strict=True)) for name, values in table.items()
         }
-        rankers = {name: {"cost_flops": 0.0, "executions": 3.0, "rank_score_at_k": spans[name]} for name in names}
-        rankers["oracle"] = {"cost_flops": 0.0, "executions": 0.0, "rank_score_at_k": spans["pass_at_k"]}
+        rankers = {name: RankerScores(cost_flops=0.0, executions=3.0, rank_score_at_k=spreads[name]) for name in names}
+        rankers["oracle"] = RankerScores(cost_flops=0.0, executions=0.0, rank_score_at_k=spreads["pass_at_k"])
         at = ks.index(k)
         arms.append(
-            {
-                "spec": spec,
-                "model": f"codellama-{size}",
-                "precision": spec.partition("@")[2].partition(":")[0],
-                "k": k,
-                "greedy": False,
-                "parameters": SIZES[size],
-                "plan": {
-                    "cost": _cost(size, k),
-                    "budget_ratio": {
-                        "flops": SIZES[size] * k / first,
-                        "runtime_s": None,
-                        "memory_bytes": None,
-                        "usd": None,
+            ArmScores(
+                spec=spec,
+                model=f"codellama-{size}",
+                precision=spec.partition("@")[2].partition(":")[0],
+                k=k,
+                greedy=False,
+                parameters=SIZES[size],
+                plan=PlannedCost(
+                    cost=_cost(size, k),
+                    budget_ratio=Amounts(flops=SIZES[size] * k / first),
+                    leftover=Amounts(),
+                    matched=True,
+                    equal=True,
+                    binding="flops",
+                ),
+                realised=RealisedCost(),
+                n=int(count[0]),
+                samples=int(count.sum()),
+                statuses={"passed": int(won.sum()), "wrong": int(count.sum() - won.sum())},
+                strata=(),
+                ks=tuple(ks),
+                costs={some: _cost(size, some) for some in ks},
+                pass_at_k=spreads["pass_at_k"],
+                rankers=rankers,
+                per_task=TaskScores(
+                    n=tuple(count.tolist()),
+                    passed=tuple(won.tolist()),
+                    pass_at_k=tuple(table["pass_at_k"][:, at].tolist()),
+                    rankers={
+                        **{name: tuple(table[name][:, at].tolist()) for name in names},
+                        "oracle": tuple(table["pass_at_k"][:, at].tolist()),
                     },
-                    "leftover": {"flops": None, "runtime_s": None, "memory_bytes": None, "usd": None},
-                    "matched": True,
-                    "equal": True,
-                    "binding": "flops",
-                },
-                "realised": {"flops": None, "budget_ratio": None, "matched": None, "equal": None},
-                "n": int(count[0]),
-                "samples": int(count.sum()),
-                "statuses": {"passed": int(won.sum()), "wrong": int(count.sum() - won.sum())},
-                "strata": [],
-                "ks": ks,
-                "costs": {str(some): _cost(size, some) for some in ks},
-                "pass_at_k": spans["pass_at_k"],
-                "rankers": rankers,
-                "per_task": {
-                    "n": count.tolist(),
-                    "passed": won.tolist(),
-                    "pass_at_k": table["pass_at_k"][:, at].tolist(),
-                    "rankers": {
-                        **{name: table[name][:, at].tolist() for name in names},
-                        "oracle": table["pass_at_k"][:, at].tolist(),
-                    },
-                },
-            }
+                ),
+            )
         )
-    paired = []
+    paired: list[PairPart] = []
     if len(specs) > 1:
         (a, k_a, _), (b, k_b, _) = specs[:2]
         found = paired_difference(tables[a]["pass_at_k"][:, ks.index(k_a)], tables[b]["pass_at_k"][:, ks.index(k_b)])
-        paired = [{"a": a, "b": b, "metric": "pass_at_k", **found._asdict()}]
-    return {
-        "schema_version": 1,
-        "name": f"submission {number:02}",
-        "description": "Made by a generator: no model wrote it, and nothing of it was run.",
-        "seed": 0,
-        "rankers": list(names),
-        "decisive_ranker": "examples",
-        "benchmarks": [
-            {
-                "benchmark": "synthetic",
-                "content_hash": hashlib.sha256(" ".join(ids).encode()).hexdigest(),
-                "total_tasks": len(ids),
-                "workload": {"convention": "tokens", "prompt_tokens": 130, "output_tokens": 120, "source": "synthetic"},
-                "match": "flops",
-                "budget": None,
-                "tolerance": 0.05,
-                "tasks": ids,
-                "left_out": {},
-                "warnings": [],
-                "sandbox_errors": 0,
-                "arms": arms,
-                "paired": paired,
-                "verdict": {
-                    "with_tests": "With tests at hand: no model wrote these.",
-                    "without_tests": "Without: nor these.",
-                },
-            }
-        ],
-    }
+        paired = [PairPart(a=a, b=b, metric="pass_at_k", **found._asdict())]
+    return Results(
+        name=f"submission {number:02}",
+        description="Made by a generator: no model wrote it, and nothing of it was run.",
+        seed=0,
+        rankers=names,
+        decisive_ranker="examples",
+        benchmarks=(
+            BenchmarkScores(
+                benchmark="synthetic",
+                content_hash=hashlib.sha256(" ".join(ids).encode()).hexdigest(),
+                total_tasks=len(ids),
+                workload=WorkloadPart(convention="tokens", prompt_tokens=130, output_tokens=120, source="synthetic"),
+                match="flops",
+                budget=None,
+                tolerance=0.05,
+                tasks=tuple(ids),
+                left_out={},
+                warnings=(),
+                sandbox_errors=0,
+                arms=tuple(arms),
+                paired=tuple(paired),
+                verdict=Sentences(
+                    with_tests="With tests at hand: no model wrote these.", without_tests="Without: nor these."
+                ),
+            ),
+        ),
+    )
 
 
 def _manifest(folder: Path, number: int, specs: list[tuple[str, int, str]]) -> dict[str, Any]:
@@ -294,13 +302,9 @@ def _manifest(folder: Path, number: int, specs: list[tuple[str, int, str]]) -> d
     return body | {"run_id": hashlib.sha256(canonical.encode()).hexdigest()}
 
 
-def _cost(size: str, k: int) -> dict[str, float | None]:
+def _cost(size: str, k: int) -> Amounts:
     flops = 2.0 * SIZES[size] * (130 + 120 * k)
-    return {"flops": flops, "runtime_s": flops / 1.2e14 + 0.002 * k, "memory_bytes": 2.0 * SIZES[size], "usd": None}
-
-
-def _span(interval: Any) -> dict[str, float]:
-    return {"value": interval.value, "low": interval.low, "high": interval.high}
+    return Amounts(flops=flops, runtime_s=flops / 1.2e14 + 0.002 * k, memory_bytes=2.0 * SIZES[size])
 
 
 def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -1,0 +1,225 @@
+"""The schema of results.json: what a run writes, and what a site and a report read.
+
+A field that files of version 1 did not always have has a default, and a field that is not known is skipped, so that
+older and newer files are read. Numbers have `files.DIGITS` significant digits, however they are made.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from ..records import BudgetKind, Cost, Interval, Status, Workload
+from .files import SCHEMA_VERSION, rounded
+
+MOST_SAMPLES: Final = 100_000
+"""Samples of an arm and task: estimating pass@k takes time in proportion to them."""
+
+MOST_AMOUNT: Final = 1e300
+"""FLOPs, seconds, bytes or dollars: what is computed of larger ones may not be finite."""
+
+_rounded = BeforeValidator(rounded)
+
+Number = Annotated[float, _rounded]
+Share = Annotated[float, Field(ge=0, le=1), _rounded]
+Amount = Annotated[float, Field(ge=0, le=MOST_AMOUNT), _rounded]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Samples = Annotated[int, Field(ge=0, le=MOST_SAMPLES)]
+K = Annotated[int, Field(ge=1, le=MOST_SAMPLES)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Spread(_Part):
+    """A score with its 95 % interval; all None where it is undefined."""
+
+    value: Share | None
+    low: Share | None
+    high: Share | None
+
+    @classmethod
+    def of(cls, found: Interval) -> Spread:
+        """A record's."""
+        return cls(value=found.value, low=found.low, high=found.high)
+
+    def interval(self) -> Interval:
+        """As a record."""
+        return Interval(value=self.value, low=self.low, high=self.high)
+
+
+class LeftSpread(Spread):
+    """A score at the k that is left of a budget where ranking is paid for out of it."""
+
+    k: Number
+
+
+class Amounts(_Part):
+    """A cost per task, a limit, or the ratio of two; None where it cannot be known."""
+
+    flops: Amount | None = None
+    runtime_s: Amount | None = None
+    memory_bytes: Amount | None = None
+    usd: Amount | None = None
+
+    @classmethod
+    def of(cls, cost: Cost) -> Amounts:
+        """A record's."""
+        return cls(flops=cost.flops, runtime_s=cost.runtime_s, memory_bytes=cost.memory_bytes, usd=cost.usd)
+
+    def cost(self) -> Cost:
+        """As a record."""
+        return Cost(flops=self.flops, runtime_s=self.runtime_s, memory_bytes=self.memory_bytes, usd=self.usd)
+
+
+class WorkloadPart(_Part):
+    """Tokens per sample that plans were made for; see `records.Workload`."""
+
+    convention: Literal["tokens", "paper"]
+    prompt_tokens: Count
+    output_tokens: Count
+    source: str
+
+    @classmethod
+    def of(cls, workload: Workload) -> WorkloadPart:
+        """A record's."""
+        return cls(
+            convention=workload.convention,
+            prompt_tokens=workload.prompt_tokens,
+            output_tokens=workload.output_tokens,
+            source=workload.source,
+        )
+
+
+class PlannedCost(_Part):
+    """What an arm was planned to cost per task, how that compares with the limit, and what is left over."""
+
+    cost: Amounts
+    budget_ratio: Amounts
+    leftover: Amounts
+    matched: bool
+    equal: bool
+    binding: BudgetKind | None
+
+
+class RealisedCost(_Part):
+    """What an arm's samples cost per task by their token counts; None where they have none."""
+
+    flops: Amount | None = None
+    budget_ratio: Amount | None = None
+    matched: bool | None = None
+    equal: bool | None = None
+    prompt_tokens: Amount | None = None
+    output_tokens: Amount | None = None
+    prefill_flops: Amount | None = None
+    decode_flops: Amount | None = None
+
+
+class StratumPart(_Part):
+    """pass@1 of an arm's samples that were made with one setting."""
+
+    name: str
+    n: Count
+    pass_at_1: Spread
+
+
+class RankerScores(_Part):
+    """One ranker's scores of an arm by k, and what ranking costs per task at the arm's k."""
+
+    cost_flops: Amount | None
+    gap_closed: Number | None = None
+    left: LeftSpread | None = None
+    executions: Number
+    rank_score_at_k: dict[K, Spread]
+
+
+class TaskScores(_Part):
+    """Lists by task, in the order of the benchmark's tasks; scores are those at the arm's k."""
+
+    n: tuple[Samples, ...]
+    passed: tuple[Samples, ...]
+    pass_at_k: tuple[Share, ...]
+    rankers: dict[str, tuple[Share, ...]]
+
+
+class ArmScores(_Part):
+    """One arm on one benchmark. `n` is the smallest number of samples per task, `samples` that of all of them."""
+
+    spec: str
+    model: str
+    precision: str
+    k: K
+    greedy: bool
+    parameters: Count | None
+    plan: PlannedCost
+    realised: RealisedCost
+    n: Samples
+    samples: Count
+    statuses: dict[Status, Count]
+    strata: tuple[StratumPart, ...]
+    ks: Annotated[tuple[K, ...], Field(max_length=1000)]
+    costs: dict[K, Amounts]
+    pass_at_k: dict[K, Spread]
+    rankers: Annotated[dict[str, RankerScores], Field(max_length=100)]
+    per_task: TaskScores
+
+
+class PairPart(_Part):
+    """Arm `a` minus arm `b` on one metric; see `records.PairedResult`."""
+
+    a: str
+    b: str
+    metric: str
+    difference: Number
+    low: Number
+    high: Number
+    p_value: Number
+
+
+class Sentences(_Part):
+    """What to do: for those whose tests can select, and for those who have none."""
+
+    with_tests: str
+    without_tests: str
+
+
+class BenchmarkScores(_Part):
+    """One benchmark of a run: the tasks that were scored, and every arm's scores over them."""
+
+    benchmark: str
+    content_hash: str
+    total_tasks: Count
+    workload: WorkloadPart
+    match: BudgetKind | None
+    budget: Amounts | None
+    tolerance: Number
+    tasks: Annotated[tuple[str, ...], Field(min_length=1)]
+    left_out: dict[str, str]
+    warnings: tuple[str, ...]
+    sandbox_errors: Count
+    arms: Annotated[tuple[ArmScores, ...], Field(min_length=1, max_length=100)]
+    paired: tuple[PairPart, ...]
+    verdict: Sentences
+
+
+class Results(_Part):
+    """The whole file."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str
+    description: str
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    rankers: tuple[str, ...]
+    decisive_ranker: str
+    benchmarks: Annotated[tuple[BenchmarkScores, ...], Field(min_length=1, max_length=50)]
+
+    @property
+    def sandbox_errors(self) -> int:
+        """Programs that the machine failed to grade."""
+        return sum(benchmark.sandbox_errors for benchmark in self.benchmarks)
+
+    def value(self) -> dict[str, Any]:
+        """As JSON, what is not known as null: what `files.json_bytes` writes, and a verifier compares."""
+        return self.model_dump(mode="json")
