@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .._util.progress import Progress
     from ..leaderboard.board import Board, BoardFile
     from ..leaderboard.manifest import SandboxCheck
-    from ..leaderboard.results import Entry
+    from ..leaderboard.results import PlannedBenchmark
     from ..leaderboard.run import ArmInput
     from ..rankers import Ranker
     from ..records import Limits, Plan
@@ -69,7 +69,7 @@ def calibration_of(file: BoardFile) -> str | None:
     return path if Path(path).is_file() else named
 
 
-def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark], calibration: str | None) -> list[Entry]:
+def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark], calibration: str | None) -> list[PlannedBenchmark]:
     """Every benchmark of a board with its arms planned.
 
     Args:
@@ -80,7 +80,7 @@ def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark], calibration: st
     Raises:
         UserError: An arm or the budget is wrong; the message names the line.
     """
-    from ..leaderboard.results import Entry
+    from ..leaderboard.results import PlannedBenchmark
 
     board = file.board
     for number, arm in enumerate(board.arms):
@@ -90,7 +90,7 @@ def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark], calibration: st
     for table, benchmark in zip(board.benchmarks, benchmarks, strict=True):
         with file.at("budget"):
             planned = _planned(board, benchmark, calibration)
-        entries.append(Entry(table.name, benchmark, planned.plans, planned.workload, planned.conditions))
+        entries.append(PlannedBenchmark(table.name, benchmark, planned.plans, planned.workload, planned.conditions))
     return entries
 
 
@@ -219,7 +219,7 @@ def drawing_of(file: BoardFile, fresh: bool) -> Drawing:
     return drawing
 
 
-def check_draws(file: BoardFile, entries: Sequence[Entry], drawing: Drawing) -> None:
+def check_draws(file: BoardFile, entries: Sequence[PlannedBenchmark], drawing: Drawing) -> None:
     """Find out early whether what is to be drawn can be."""
     missing = [plan for place, entry in enumerate(entries) for plan in _to_draw(file, place, entry)]
     if not missing:
@@ -235,7 +235,7 @@ def check_draws(file: BoardFile, entries: Sequence[Entry], drawing: Drawing) -> 
 
 
 def arm_inputs(
-    file: BoardFile, place: int, entry: Entry, drawing: Drawing, store: Store, progress: Progress
+    file: BoardFile, place: int, entry: PlannedBenchmark, drawing: Drawing, store: Store, progress: Progress
 ) -> list[ArmInput]:
     """The samples of every arm: those of its files, or those that are drawn or in the store."""
     from ..leaderboard.manifest import ModelPart, SampleFile
@@ -290,12 +290,12 @@ def arm_inputs(
     return [inputs[plan.arm.spec] for plan in entry.plans]
 
 
-def _to_draw(file: BoardFile, place: int, entry: Entry) -> list[Plan]:
+def _to_draw(file: BoardFile, place: int, entry: PlannedBenchmark) -> list[Plan]:
     found = _files(file, place, entry)
     return [plan for plan in entry.plans if plan.arm.spec not in found]
 
 
-def _files(file: BoardFile, place: int, entry: Entry) -> dict[str, list[str]]:
+def _files(file: BoardFile, place: int, entry: PlannedBenchmark) -> dict[str, list[str]]:
     options = [
         f"{arm}={_beside(file, name)}" for arm, names in file.board.benchmarks[place].samples.items() for name in names
     ]

@@ -57,12 +57,12 @@ def run(
     of it anew. The directory appears when it is complete, and replaces an earlier run.
     """
     from ..leaderboard.board import load_board
-    from ..leaderboard.run import Clock, check_out, make_run
+    from ..leaderboard.run import StepTimes, check_out, make_run
 
     file = load_board(Path(board))
     folder = Path(out) if out is not None else Path(f"{file.path.stem}-run")
     check_out(folder, typed=out is not None)
-    clock = Clock()
+    times = StepTimes()
     entries = plan_board(file, load_tasks(file), calibration_of(file))
     rankers = load_rankers(file)
     drawing = drawing_of(file, fresh)
@@ -74,7 +74,7 @@ def run(
             open_sandbox(file.board.sandbox.launcher, file.board.sandbox.limits.limits(), file.board.sandbox.workers)
         )
         conformance = examined(sandbox, opened, progress) if file.board.sandbox.check else None
-        with clock.step("drawing"):
+        with times.step("drawing"):
             inputs = [
                 (entry, arm_inputs(file, place, entry, drawing, opened, progress))
                 for place, entry in enumerate(entries)
@@ -89,7 +89,7 @@ def run(
             folder,
             argv=sys.argv[1:],
             conformance=conformance,
-            clock=clock,
+            times=times,
             progress=progress,
             typed=out is not None,
         )

@@ -18,7 +18,7 @@ from .progress import shown_progress
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..leaderboard.results import Entry
+    from ..leaderboard.results import PlannedBenchmark
     from ..leaderboard.verify.reading import Run
     from ..leaderboard.verify.recheck import Loaded, Verification
 
@@ -95,7 +95,7 @@ def verify(
         if not allow_limits:
             check_limits(read.run.board.board.sandbox.limits)
         try:
-            entries = entries_of_run(read.run, named)
+            entries = planned_of_run(read.run, named)
         except RunError as error:
             found = [difference(BOARD, "", "", "a board that can be followed", str(error))]
             result = Verification(found, notes=["nothing was graded, since its board cannot be followed"])
@@ -106,7 +106,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def entries_of_run(run: Run, named: Named) -> list[Entry]:
+def planned_of_run(run: Run, named: Named) -> list[PlannedBenchmark]:
     """The benchmarks of a run, planned here, out of nothing but what is installed and what the verifier named.
 
     Raises:
@@ -123,7 +123,7 @@ def entries_of_run(run: Run, named: Named) -> list[Entry]:
         raise RunError(str(error)) from None
 
 
-def _verified(run: Run, entries: Sequence[Entry], loaded: Loaded, how: _How) -> Verification:
+def _verified(run: Run, entries: Sequence[PlannedBenchmark], loaded: Loaded, how: _How) -> Verification:
     from ..experiment.grading import Grader
     from ..leaderboard.verify.verify import verify as verify_run
     from ..sampler.store import open_store

@@ -46,7 +46,7 @@ Ranked = dict[str, list["RankedTask"]]
 """An arm's rankings by ranker, in the order of the scored tasks."""
 
 
-class Entry(NamedTuple):
+class PlannedBenchmark(NamedTuple):
     """One benchmark of a board, with the arms planned for it.
 
     Attributes:
@@ -74,10 +74,10 @@ class Entry(NamedTuple):
         return [Wanted(plan.arm.spec, plan.k, rows) for plan, rows in zip(self.plans, samples, strict=True)]
 
 
-class Section(NamedTuple):
+class GradedBenchmark(NamedTuple):
     """What is known of one benchmark: its tasks, candidates and verdicts, and each arm's rankings."""
 
-    entry: Entry
+    planned: PlannedBenchmark
     graded: GradedArms
     ranked: Sequence[Ranked]
 
@@ -94,7 +94,7 @@ def budget_of(board: Board) -> Budget | None:
     return None if board.budget.limit is None else parse_budget(board.budget.limit)
 
 
-def results_of(board: Board, sections: Sequence[Section]) -> Results:
+def results_of(board: Board, sections: Sequence[GradedBenchmark]) -> Results:
     """Every score of a run: see docs/leaderboard.md. Nothing in it was measured by a clock.
 
     Raises:
@@ -110,16 +110,16 @@ def results_of(board: Board, sections: Sequence[Section]) -> Results:
     )
 
 
-def _benchmark(board: Board, section: Section) -> BenchmarkScores:
-    entry, graded, ranked = section
+def _benchmark(board: Board, section: GradedBenchmark) -> BenchmarkScores:
+    planned, graded, ranked = section
     budget = budget_of(board)
     match = None if budget is not None else board.budget.match or "flops"
     result = comparison_of(
-        entry.benchmark.name,
-        [ArmSamples(plan, ()) for plan in entry.plans],
+        planned.benchmark.name,
+        [ArmSamples(plan, ()) for plan in planned.plans],
         graded,
         ranked,
-        workload=entry.workload,
+        workload=planned.workload,
         sandbox="",
         decisive_ranker=board.decisive_ranker,
         tolerance=board.budget.tolerance,
@@ -128,10 +128,10 @@ def _benchmark(board: Board, section: Section) -> BenchmarkScores:
         seed=board.seed,
     )
     return BenchmarkScores(
-        benchmark=entry.benchmark.name,
-        content_hash=entry.benchmark.content_hash,
-        total_tasks=len(entry.benchmark.tasks),
-        workload=WorkloadPart.of(entry.workload),
+        benchmark=planned.benchmark.name,
+        content_hash=planned.benchmark.content_hash,
+        total_tasks=len(planned.benchmark.tasks),
+        workload=WorkloadPart.of(planned.workload),
         match=match,
         budget=None if budget is None else Amounts.of(budget),
         tolerance=board.budget.tolerance,
@@ -140,7 +140,7 @@ def _benchmark(board: Board, section: Section) -> BenchmarkScores:
         warnings=result.warnings,
         sandbox_errors=result.sandbox_errors,
         arms=tuple(
-            _arm(board, entry, arm, pool, graded.tasks, rows)
+            _arm(board, planned, arm, pool, graded.tasks, rows)
             for arm, pool, rows in zip(result.arms, graded.pools, ranked, strict=True)
         ),
         paired=tuple(_pair(pair) for pair in result.paired),
@@ -148,10 +148,12 @@ def _benchmark(board: Board, section: Section) -> BenchmarkScores:
     )
 
 
-def _arm(board: Board, entry: Entry, result: ArmResult, pool: Pool, tasks: Sequence[Task], ranked: Ranked) -> ArmScores:
+def _arm(
+    board: Board, planned: PlannedBenchmark, result: ArmResult, pool: Pool, tasks: Sequence[Task], ranked: Ranked
+) -> ArmScores:
     plan = result.plan
     ks = ks_of(board, plan, pool, tasks)
-    cost = entry.cost(plan)
+    cost = planned.cost(plan)
     counts = np.array([len(pool[task.id].verdicts) for task in tasks], np.int64)
     passes = np.array([int(pool[task.id].passed.sum()) for task in tasks], np.int64)
     passing = {k: pass_at_k(counts, passes, k) for k in ks}

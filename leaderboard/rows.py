@@ -33,7 +33,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Row(_Part):
+class RunRow(_Part):
     """What all rows have: where they belong."""
 
     benchmark: str
@@ -45,7 +45,7 @@ class Row(_Part):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-class CandidateRow(Row):
+class CandidateRow(RunRow):
     """One sample. `arm` is the arm as typed; see `records.Candidate` for the rest. A logprob may be "-inf"."""
 
     index: _PLACE
@@ -76,7 +76,7 @@ class CandidateRow(Row):
         return Candidate(**fields, logprobs=logprobs)
 
 
-class VerdictRow(Row):
+class VerdictRow(RunRow):
     """The verdict on one candidate; `tests_run` and `detail` are left out where the machine's speed decides them."""
 
     index: _PLACE
@@ -116,7 +116,7 @@ class LeftPart(_Part):
     score: Annotated[float, Field(ge=0, le=1)]
 
 
-class RankingRow(Row):
+class RankingRow(RunRow):
     """How one ranker scored a task's candidates, in the order of their verdicts; `at_k` is rank-score@k by k.
 
     `flops` is what ranking all of them cost and `tests_flops` what drawing tests for the task did, both None where a

@@ -30,7 +30,7 @@ from .manifest import (
     sealed,
 )
 from .report import report_of
-from .results import Section, budget_of, ks_of, results_of
+from .results import GradedBenchmark, budget_of, ks_of, results_of
 from .results_file import Results
 from .rows import CandidateRow, RankingRow, VerdictRow
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ..records import Candidate, Realised
     from ..sampler.series import Tally
     from .board import Board, BoardFile
-    from .results import Entry
+    from .results import PlannedBenchmark
 
 
 class ArmInput(NamedTuple):
@@ -57,14 +57,14 @@ class ArmInput(NamedTuple):
     tally: Tally | None = None
 
 
-class Made(NamedTuple):
+class WrittenRun(NamedTuple):
     """A written run: its results and its id."""
 
     results: Results
     run_id: str
 
 
-class Clock:
+class StepTimes:
     """Seconds by step."""
 
     def __init__(self) -> None:
@@ -99,17 +99,17 @@ def check_out(out: Path, *, typed: bool = True) -> None:
 
 def make_run(
     file: BoardFile,
-    inputs: Sequence[tuple[Entry, Sequence[ArmInput]]],
+    inputs: Sequence[tuple[PlannedBenchmark, Sequence[ArmInput]]],
     rankers: Mapping[str, Ranker],
     grader: Grader,
     out: Path,
     *,
     argv: Sequence[str],
     conformance: SandboxCheck | None,
-    clock: Clock,
+    times: StepTimes,
     progress: Progress,
     typed: bool = True,
-) -> Made:
+) -> WrittenRun:
     """Grade, rank and score the candidates of a board, and write the run; `out` is replaced when it is complete.
 
     Args:
@@ -120,7 +120,7 @@ def make_run(
         out: The run directory.
         argv: The command line.
         conformance: What examining the sandbox showed.
-        clock: Counts seconds; drawing is in it already.
+        times: Seconds by step; drawing is in it already.
         progress: Is told how far grading and ranking are.
         typed: The user typed `out`.
 
@@ -129,32 +129,32 @@ def make_run(
         MachineError: The run cannot be written, or the sandbox failed so that nothing can be scored.
     """
     board = file.board
-    sections: list[Section] = []
+    sections: list[GradedBenchmark] = []
     checks: list[BenchmarkPart] = []
     timings: list[dict[str, Any]] = []
     candidates, verdicts, rankings = list[CandidateRow](), list[VerdictRow](), list[RankingRow]()
-    for entry, arms in inputs:
+    for planned, arms in inputs:
         samples = [arm.candidates for arm in arms]
-        wanted = entry.wanted(samples)
-        with clock.step("grading"):
-            found = scorable(entry.benchmark, wanted, grader, allow_shared=board.sandbox.allow_shared)
+        wanted = planned.wanted(samples)
+        with times.step("grading"):
+            found = scorable(planned.benchmark, wanted, grader, allow_shared=board.sandbox.allow_shared)
             measured = grade_pools(found, grader)
         # From here on verdicts are what the rows say, as they are for whoever verifies them.
-        rows = verdict_rows(entry, measured)
-        graded = gather(wanted, found, pools_of_rows(entry, measured, rows))
-        with clock.step("ranking"):
-            ranked = rank_arms(board, entry, graded, rankers, grader, progress)
-        sections.append(Section(entry, graded, ranked))
+        rows = verdict_rows(planned, measured)
+        graded = gather(wanted, found, pools_of_rows(planned, measured, rows))
+        with times.step("ranking"):
+            ranked = rank_arms(board, planned, graded, rankers, grader, progress)
+        sections.append(GradedBenchmark(planned, graded, ranked))
         checks.append(
             BenchmarkPart(
-                benchmark=entry.benchmark.name,
-                spec=entry.spec,
-                content_hash=entry.benchmark.content_hash,
+                benchmark=planned.benchmark.name,
+                spec=planned.spec,
+                content_hash=planned.benchmark.content_hash,
                 reference_check=reference_check_hash(found.checks),
             )
         )
-        timings += _arm_timings(board, entry, arms, graded._replace(pools=measured), ranked)
-        candidates += candidate_rows(entry, samples)
+        timings += _arm_timings(board, planned, arms, graded._replace(pools=measured), ranked)
+        candidates += candidate_rows(planned, samples)
         verdicts += rows
         rankings += ranking_rows(sections[-1])
     try:
@@ -162,7 +162,7 @@ def make_run(
     except ValidationError as error:
         raise UserError(f"a run cannot hold these results: {_first(error)}; change the board") from None
     models = [arm.made_by for _, arms in inputs for arm in arms]
-    timing = {"schema_version": files.SCHEMA_VERSION, "started_at": clock.started_at, "steps": clock.steps}
+    timing = {"schema_version": files.SCHEMA_VERSION, "started_at": times.started_at, "steps": times.steps}
     redact = redactor()
     results = Results.model_validate(redact.value(results.value()))
     with _written_whole(out, typed) as folder:
@@ -175,12 +175,12 @@ def make_run(
         (folder / files.TIMINGS).write_bytes(files.json_bytes(timing | {"arms": timings}))
         manifest = sealed(redact.value(_manifest(board, rankers, grader, argv, conformance, checks, models, folder)))
         (folder / files.MANIFEST).write_bytes(files.json_bytes(manifest))
-    return Made(results, manifest[RUN_ID])
+    return WrittenRun(results, manifest[RUN_ID])
 
 
-def candidate_rows(entry: Entry, samples: Sequence[Sequence[Candidate]]) -> list[CandidateRow]:
+def candidate_rows(planned: PlannedBenchmark, samples: Sequence[Sequence[Candidate]]) -> list[CandidateRow]:
     """The rows of all candidates: tasks in the benchmark's order, then arms, then indices."""
-    order = {task.id: place for place, task in enumerate(entry.benchmark.tasks)}
+    order = {task.id: place for place, task in enumerate(planned.benchmark.tasks)}
     listed = [
         (order[candidate.task_id], arm, candidate.index, candidate)
         for arm, candidates in enumerate(samples)
@@ -188,22 +188,23 @@ def candidate_rows(entry: Entry, samples: Sequence[Sequence[Candidate]]) -> list
     ]
     listed.sort(key=lambda row: row[:3])
     return [
-        CandidateRow.of(entry.benchmark.name, entry.plans[arm].arm.spec, candidate) for _, arm, _, candidate in listed
+        CandidateRow.of(planned.benchmark.name, planned.plans[arm].arm.spec, candidate)
+        for _, arm, _, candidate in listed
     ]
 
 
-def verdict_rows(entry: Entry, pools: Sequence[Pool]) -> list[VerdictRow]:
+def verdict_rows(planned: PlannedBenchmark, pools: Sequence[Pool]) -> list[VerdictRow]:
     """The rows of all verdicts, in the order of the candidates' rows."""
     return [
-        VerdictRow.of(entry.benchmark.name, plan.arm.spec, candidate, verdict)
-        for task in entry.benchmark.tasks
-        for plan, pool in zip(entry.plans, pools, strict=True)
+        VerdictRow.of(planned.benchmark.name, plan.arm.spec, candidate, verdict)
+        for task in planned.benchmark.tasks
+        for plan, pool in zip(planned.plans, pools, strict=True)
         if task.id in pool
         for candidate, verdict in zip(pool[task.id].candidates, pool[task.id].verdicts, strict=True)
     ]
 
 
-def pools_of_rows(entry: Entry, pools: Sequence[Pool], rows: Sequence[VerdictRow]) -> list[Pool]:
+def pools_of_rows(planned: PlannedBenchmark, pools: Sequence[Pool], rows: Sequence[VerdictRow]) -> list[Pool]:
     """The same candidates with the verdicts of their rows."""
     verdicts = {(row.arm, row.task_id, row.index): row.verdict() for row in rows}
     return [
@@ -213,24 +214,24 @@ def pools_of_rows(entry: Entry, pools: Sequence[Pool], rows: Sequence[VerdictRow
             )
             for task_id, one in pool.items()
         }
-        for plan, pool in zip(entry.plans, pools, strict=True)
+        for plan, pool in zip(planned.plans, pools, strict=True)
     ]
 
 
-def ranking_rows(section: Section) -> list[RankingRow]:
+def ranking_rows(section: GradedBenchmark) -> list[RankingRow]:
     """The rows of all rankings: tasks in the benchmark's order, then arms, then rankers."""
-    entry, graded, ranked = section
+    planned, graded, ranked = section
     return [
-        RankingRow.of(entry.benchmark.name, plan.arm.spec, task.id, ranker, rows[place])
+        RankingRow.of(planned.benchmark.name, plan.arm.spec, task.id, ranker, rows[place])
         for place, task in enumerate(graded.tasks)
-        for plan, by_ranker in zip(entry.plans, ranked, strict=True)
+        for plan, by_ranker in zip(planned.plans, ranked, strict=True)
         for ranker, rows in by_ranker.items()
     ]
 
 
 def rank_arms(
     board: Board,
-    entry: Entry,
+    planned: PlannedBenchmark,
     graded: GradedArms,
     rankers: Mapping[str, Ranker],
     grader: Grader,
@@ -247,35 +248,35 @@ def rank_arms(
             grader,
             seed=board.seed,
             progress=progress,
-            k_left=partial(k_left, plan, entry.workload),
+            k_left=partial(k_left, plan, planned.workload),
         )
-        for plan, pool in zip(entry.plans, graded.pools, strict=True)
+        for plan, pool in zip(planned.plans, graded.pools, strict=True)
     ]
 
 
 def _arm_timings(
     board: Board,
-    entry: Entry,
+    planned: PlannedBenchmark,
     arms: Sequence[ArmInput],
     graded: GradedArms,
     ranked: Sequence[Mapping[str, Sequence[RankedTask]]],
 ) -> list[dict[str, Any]]:
     budget = budget_of(board)
     realised = realised_costs(
-        entry.plans,
+        planned.plans,
         [[pool[task.id].candidates for task in graded.tasks] for pool in graded.pools],
         board.budget.tolerance,
         match=None if budget is not None else board.budget.match,
         budget=budget,
-        workload=entry.workload,
+        workload=planned.workload,
         measured=[
             None if arm.tally is None else arm.tally.per_task(plan.k)
-            for plan, arm in zip(entry.plans, arms, strict=True)
+            for plan, arm in zip(planned.plans, arms, strict=True)
         ],
     )
     return [
         {
-            "benchmark": entry.benchmark.name,
+            "benchmark": planned.benchmark.name,
             "arm": plan.arm.spec,
             "realised": _realised(cost),
             "rankers": {
@@ -290,7 +291,7 @@ def _arm_timings(
                 for task_id, found in pool.items()
             },
         }
-        for plan, cost, pool, by_ranker in zip(entry.plans, realised, graded.pools, ranked, strict=True)
+        for plan, cost, pool, by_ranker in zip(planned.plans, realised, graded.pools, ranked, strict=True)
     ]
 
 

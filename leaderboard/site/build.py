@@ -9,7 +9,7 @@ from ...errors import UserError
 from ...estimators import PASS_AT_K
 from ...report.page import Part, check_folder, check_plots, write_folder
 from .candidates import Key, candidate_parts
-from .entries import Entry, entries_of, entry_data, read_at_k
+from .contenders import Contender, contenders_of, contender_data, read_at_k
 from .facts import facts_of, notes_of
 from .overtaking import crossings_of
 from .pairs import Pair, paired_differences
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..._util.progress import Progress
     from ...report.page import Written
     from ...report.page_data import BoardData, CrossingData, IndexData
-    from .entries import AtK
+    from .contenders import AtK
     from .pairs import Pair
     from .run_files import RunFiles
 
@@ -77,14 +77,14 @@ def _parts(runs: Sequence[RunFiles], title: str | None, progress: Progress) -> I
     }
     files: dict[str, dict[Key, str]] = {run.id: {} for run in runs}
     for number, (digest, name) in enumerate(names.items()):
-        entries = entries_of(runs, digest)
-        tasks = {task: place for place, task in enumerate(dict.fromkeys(t for e in entries for t in e.benchmark.tasks))}
-        index["benchmarks"].append({"name": name, "file": f"board-{number}", "arms": len(entries)})
-        yield Part(f"board-{number}", _board(runs, entries, name, tasks, at_k, number, progress))
-        for entry in entries:
-            for task in entry.benchmark.tasks:
-                key = (entry.benchmark.benchmark, task, entry.arm.spec)
-                files[entry.files.id][key] = f"{_folder(entry, number)}/{tasks[task]}"
+        contenders = contenders_of(runs, digest)
+        tasks = {task: place for place, task in enumerate(dict.fromkeys(t for e in contenders for t in e.benchmark.tasks))}
+        index["benchmarks"].append({"name": name, "file": f"board-{number}", "arms": len(contenders)})
+        yield Part(f"board-{number}", _board(runs, contenders, name, tasks, at_k, number, progress))
+        for contender in contenders:
+            for task in contender.benchmark.tasks:
+                key = (contender.benchmark.benchmark, task, contender.arm.spec)
+                files[contender.files.id][key] = f"{_folder(contender, number)}/{tasks[task]}"
     yield Part("index", index)
     for place, run in enumerate(runs):
         yield from candidate_parts(run, files[run.id])
@@ -93,7 +93,7 @@ def _parts(runs: Sequence[RunFiles], title: str | None, progress: Progress) -> I
 
 def _board(
     runs: Sequence[RunFiles],
-    entries: Sequence[Entry],
+    contenders: Sequence[Contender],
     name: str,
     tasks: dict[str, int],
     at_k: Sequence[AtK],
@@ -101,28 +101,28 @@ def _board(
     progress: Progress,
 ) -> BoardData:
     decisive = [run.results.decisive_ranker for run in runs]
-    rankers = dict.fromkeys(metric for entry in entries for metric in entry.arm.rankers)
+    rankers = dict.fromkeys(metric for contender in contenders for metric in contender.arm.rankers)
     # What people decide by first, the bounds last.
     metrics = sorted(rankers, key=lambda metric: (metric not in decisive, metric in (ORACLE, "random")))
     metrics.insert(0, PASS_AT_K)
     pairs: dict[str, list[Pair]] = {}
     crossings: list[CrossingData] = []
     for place, metric in enumerate(metrics):
-        pairs[metric] = pairs[PASS_AT_K] if metric == ORACLE else paired_differences(entries, metric)
+        pairs[metric] = pairs[PASS_AT_K] if metric == ORACLE else paired_differences(contenders, metric)
         if metric != ORACLE:
             across = metric == PASS_AT_K or metric in decisive
-            crossings += crossings_of(entries, metric, at_k, across=across)
+            crossings += crossings_of(contenders, metric, at_k, across=across)
         progress(f"comparing arms on {name}", place + 1, len(metrics))
     return {
         "name": name,
         "tasks": list(tasks),
         "metrics": metrics,
-        "entries": [entry_data(entry, tasks, _folder(entry, number)) for entry in entries],
+        "entries": [contender_data(contender, tasks, _folder(contender, number)) for contender in contenders],
         "pairs": pairs,
         "crossings": crossings,
-        "runs": [notes_of(run, benchmark) for run, benchmark in {e.run: e.benchmark for e in entries}.items()],
+        "runs": [notes_of(run, benchmark) for run, benchmark in {e.run: e.benchmark for e in contenders}.items()],
     }
 
 
-def _folder(entry: Entry, board: int) -> str:
-    return f"candidates/{entry.files.id}/{board}.{entry.number}"
+def _folder(contender: Contender, board: int) -> str:
+    return f"candidates/{contender.files.id}/{board}.{contender.number}"

@@ -10,14 +10,14 @@ import numpy as np
 
 from ...experiment.crossings import Steps, find_crossing
 from ...estimators import FloatArray, IntArray, resampled_means
-from .entries import COST_FIELDS, costs_of
+from .contenders import COST_FIELDS, costs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...experiment.crossings import By
     from ...report.page_data import CrossingData
-    from .entries import AtK, Entry
+    from .contenders import AtK, Contender
 
 BEST = 12
 """Across runs, so many arms are looked at pair by pair; all of them would take hours on a board of hundreds."""
@@ -25,29 +25,29 @@ BEST = 12
 _KINDS: tuple[By, ...] = ("flops", "runtime")
 
 
-def crossings_of(entries: Sequence[Entry], metric: str, at_k: Sequence[AtK], *, across: bool) -> list[CrossingData]:
+def crossings_of(contenders: Sequence[Contender], metric: str, at_k: Sequence[AtK], *, across: bool) -> list[CrossingData]:
     """Where one arm overtakes another on a metric, over FLOPs and over time.
 
     Args:
-        entries: The arms of a benchmark.
+        contenders: The arms of a benchmark.
         metric: What they are scored by.
         at_k: Rank-scores by task of each run, by its place.
         across: Whether to look at the best arms of different runs too.
     """
     scores = {
         place: found
-        for place, entry in enumerate(entries)
-        if metric in entry.metrics and len(entry.arm.ks) > 1
-        for found in [entry.at_ks(metric, at_k[entry.run])]
+        for place, contender in enumerate(contenders)
+        if metric in contender.metrics and len(contender.arm.ks) > 1
+        for found in [contender.at_ks(metric, at_k[contender.run])]
         if found is not None
     }
-    best = set(sorted(scores, key=lambda place: -float(entries[place].at_k(metric).mean()))[:BEST]) if across else set()
+    best = set(sorted(scores, key=lambda place: -float(contenders[place].at_k(metric).mean()))[:BEST]) if across else set()
     by_tasks: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for place in scores:
-        by_tasks[entries[place].benchmark.tasks].append(place)
+        by_tasks[contenders[place].benchmark.tasks].append(place)
     found = []
     for members in by_tasks.values():
-        pairs = [(a, b) for a, b in combinations(members, 2) if entries[a].run == entries[b].run or {a, b} <= best]
+        pairs = [(a, b) for a, b in combinations(members, 2) if contenders[a].run == contenders[b].run or {a, b} <= best]
         needed = sorted({place for pair in pairs for place in pair})
         if not needed:
             continue
@@ -56,14 +56,14 @@ def crossings_of(entries: Sequence[Entry], metric: str, at_k: Sequence[AtK], *, 
         resampled = dict(zip(needed, np.split(means, ends, axis=1), strict=True))
         for a, b in pairs:
             for by in _KINDS:
-                crossing = _crossing(entries, metric, by, a, b, scores, resampled)
+                crossing = _crossing(contenders, metric, by, a, b, scores, resampled)
                 if crossing is not None:
                     found.append(crossing)
     return found
 
 
 def _crossing(
-    entries: Sequence[Entry],
+    contenders: Sequence[Contender],
     metric: str,
     by: By,
     a: int,
@@ -73,7 +73,7 @@ def _crossing(
 ) -> CrossingData | None:
     costs = []
     for place in (a, b):
-        known = costs_of(entries[place].arm, COST_FIELDS[by])
+        known = costs_of(contenders[place].arm, COST_FIELDS[by])
         if known is None or not bool(np.all(np.diff(known) > 0)):
             return None
         costs.append(np.array(known))
@@ -84,7 +84,7 @@ def _crossing(
         return None
     at = [np.searchsorted(cost, budgets, side="right") - 1 for cost in costs]
     first, second = [
-        Steps(entries[place].name, np.array(entries[place].arm.ks, np.int64)[columns], scores[place][:, columns])
+        Steps(contenders[place].name, np.array(contenders[place].arm.ks, np.int64)[columns], scores[place][:, columns])
         for place, columns in zip((a, b), at, strict=True)
     ]
     found = find_crossing(
@@ -96,7 +96,7 @@ def _crossing(
         every_step=all(_is_whole(step.ks) for step in (first, second)),
         resampled=resampled[a][:, at[0]] - resampled[b][:, at[1]],
     )
-    leader = {None: None, entries[a].name: a, entries[b].name: b}[found.leader]
+    leader = {None: None, contenders[a].name: a, contenders[b].name: b}[found.leader]
     return {
         "metric": metric,
         "by": by,

@@ -13,40 +13,40 @@ from ...estimators import FloatArray, interval_tail, mean_interval, resampled_me
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .entries import Entry
+    from .contenders import Contender
 
 Pair = tuple[int, int, float, float, float]
-"""Places of two entries, and the difference of the first minus the second with its 95 % interval."""
+"""Places of two contenders, and the difference of the first minus the second with its 95 % interval."""
 
 _DIGITS = 6
 
 
-def paired_differences(entries: Sequence[Entry], metric: str) -> list[Pair]:
+def paired_differences(contenders: Sequence[Contender], metric: str) -> list[Pair]:
     """Every pair of arms that have the metric and a task in common.
 
     The intervals are those of `estimators.paired_difference`; arms with the same tasks share their resamples.
     """
-    places = [place for place, entry in enumerate(entries) if metric in entry.metrics]
+    places = [place for place, contender in enumerate(contenders) if metric in contender.metrics]
     by_tasks: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for place in places:
-        by_tasks[entries[place].benchmark.tasks].append(place)
+        by_tasks[contenders[place].benchmark.tasks].append(place)
     pairs: list[Pair] = []
     for tasks, members in by_tasks.items():
-        pairs += _differences(entries, metric, list(tasks), list(combinations(members, 2)))
+        pairs += _differences(contenders, metric, list(tasks), list(combinations(members, 2)))
     for (first, some), (second, others) in combinations(by_tasks.items(), 2):
         common = [task for task in first if task in set(second)]
-        pairs += _differences(entries, metric, common, [(a, b) for a in some for b in others])
+        pairs += _differences(contenders, metric, common, [(a, b) for a in some for b in others])
     return sorted(pairs)
 
 
 def _differences(
-    entries: Sequence[Entry], metric: str, tasks: Sequence[str], wanted: Sequence[tuple[int, int]]
+    contenders: Sequence[Contender], metric: str, tasks: Sequence[str], wanted: Sequence[tuple[int, int]]
 ) -> list[Pair]:
     if not tasks or not wanted:
         return []
     places = sorted({place for pair in wanted for place in pair})
     column = {place: at for at, place in enumerate(places)}
-    scores = np.stack([_over(entries[place], metric, tasks) for place in places], axis=1)
+    scores = np.stack([_over(contenders[place], metric, tasks) for place in places], axis=1)
     firsts = np.array([column[a] for a, _ in wanted])
     seconds = np.array([column[b] for _, b in wanted])
     lows, highs = _bounds(scores, firsts, seconds)
@@ -57,8 +57,8 @@ def _differences(
     ]
 
 
-def _over(entry: Entry, metric: str, tasks: Sequence[str]) -> FloatArray:
-    known = dict(zip(entry.benchmark.tasks, entry.at_k(metric).tolist(), strict=True))
+def _over(contender: Contender, metric: str, tasks: Sequence[str]) -> FloatArray:
+    known = dict(zip(contender.benchmark.tasks, contender.at_k(metric).tolist(), strict=True))
     return np.array([known[task] for task in tasks])
 
 

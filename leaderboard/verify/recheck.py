@@ -17,7 +17,7 @@ from ...experiment.ranking import rank_pool
 from ...sampler.files import program_in
 from .. import files
 from ..manifest import reference_check_hash
-from ..results import Section, ks_of
+from ..results import GradedBenchmark, ks_of
 from ..rows import RankingRow
 from . import regrade
 from .differences import MOST, Difference, compare, difference
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ...experiment.ranking import RankedTask
     from ...rankers import Ranker
     from ...records import Candidate, Task
-    from ..results import Entry
+    from ..results import PlannedBenchmark
     from ..rows import VerdictRow
     from .reading import Run
 
@@ -87,27 +87,27 @@ class Recheck:
     def __init__(
         self,
         run: Run,
-        entry: Entry,
+        planned: PlannedBenchmark,
         loaded: Loaded,
         grader: Grader,
         chosen: set[int] | None,
         progress: Progress,
         result: Verification,
     ) -> None:
-        self._run, self._entry, self._loaded, self._grader = run, entry, loaded, grader
+        self._run, self._planned, self._loaded, self._grader = run, planned, loaded, grader
         self._chosen, self._progress, self._result = chosen, progress, result
-        self._specs = [plan.arm.spec for plan in entry.plans]
-        self._name = entry.benchmark.name
+        self._specs = [plan.arm.spec for plan in planned.plans]
+        self._name = planned.benchmark.name
 
-    def section(self) -> Section | None:
+    def section(self) -> GradedBenchmark | None:
         """What results are computed from; None where the rows do not fit together."""
         samples = self._samples()
         if samples is None:
             return None
-        wanted = self._entry.wanted(samples)
+        wanted = self._planned.wanted(samples)
         try:
             found = scorable(
-                self._entry.benchmark, wanted, self._grader, allow_shared=self._run.board.board.sandbox.allow_shared
+                self._planned.benchmark, wanted, self._grader, allow_shared=self._run.board.board.sandbox.allow_shared
             )
         except UserError as error:
             self._add(difference(files.CANDIDATES, self._name, "", "tasks to score", str(error)))
@@ -126,7 +126,7 @@ class Recheck:
             self._add(difference(files.VERDICTS, self._name, "", "tasks to score", str(error)))
             return None
         ranked = self._ranked(graded.tasks, pools)
-        return None if ranked is None else Section(self._entry, graded, ranked)
+        return None if ranked is None else GradedBenchmark(self._planned, graded, ranked)
 
     def _add(self, one: Difference) -> None:
         self._result.add((one,))
@@ -134,7 +134,7 @@ class Recheck:
     def _samples(self) -> list[list[Candidate]] | None:
         """Each arm's candidates; their programs must be what their texts give."""
         samples: dict[str, list[Candidate]] = {spec: [] for spec in self._specs}
-        order = {task.id: place for place, task in enumerate(self._entry.benchmark.tasks)}
+        order = {task.id: place for place, task in enumerate(self._planned.benchmark.tasks)}
         last: tuple[int, int, int] | None = None
         fits = True
         for number, row in enumerate(self._run.candidates, 1):
@@ -149,7 +149,7 @@ class Recheck:
                 self._add(difference(files.CANDIDATES, f"row {number}", "", "in order", "twice, or out of order"))
                 fits = False
             last = place
-            program = program_in(row.raw, self._entry.benchmark.task(row.task_id), row.prompt)
+            program = program_in(row.raw, self._planned.benchmark.task(row.task_id), row.prompt)
             if program != row.program:
                 self._add(difference(files.CANDIDATES, f"row {number}", "program", row.program, program))
             samples[row.arm].append(row.candidate())
@@ -186,7 +186,7 @@ class Recheck:
             self._add(difference(files.VERDICTS, "", "", "in order", "out of order"))
         self._regrade(
             [
-                regrade.Graded(rows[key][1], rows[key][0], task, found.checks[task.id], candidate)
+                regrade.RecordedVerdict(rows[key][1], rows[key][0], task, found.checks[task.id], candidate)
                 for key, (_, task, candidate) in zip(keys, expected, strict=True)
                 if self._chosen is None or rows[key][0] in self._chosen
             ]
@@ -198,7 +198,7 @@ class Recheck:
             pool.verdicts.append(rows[key][1].verdict())
         return pools
 
-    def _regrade(self, chosen: Sequence[regrade.Graded]) -> None:
+    def _regrade(self, chosen: Sequence[regrade.RecordedVerdict]) -> None:
         recorded, here = self._run.manifest.sandbox.environment, self._grader.sandbox.environment()
         done = regrade.regrade(chosen, self._grader, same_environment=recorded == here)
         result = self._result
@@ -231,7 +231,7 @@ class Recheck:
         for key in rows.keys() - set(keys):
             self._add(difference(files.RANKINGS, f"row {rows[key][0]}", "", " ".join(key), "nothing to rank"))
             fits = False
-        for plan, pool in zip(self._entry.plans, pools, strict=True):
+        for plan, pool in zip(self._planned.plans, pools, strict=True):
             ks = ks_of(board, plan, pool, tasks) if tasks else []
             for task in tasks:
                 for name in board.all_rankers:
@@ -270,7 +270,7 @@ class Recheck:
         for name in board.all_rankers:
             if name not in usable:
                 self._recompute(name, tasks, pools, rows)
-        for plan, pool in zip(self._entry.plans, pools, strict=True):
+        for plan, pool in zip(self._planned.plans, pools, strict=True):
             spec = plan.arm.spec
             some = [task for task in tasks if touched is None or (spec, task.id) in touched]
             if not some:
@@ -286,7 +286,7 @@ class Recheck:
                     seed=board.seed,
                     progress=self._progress,
                     failures=failures,
-                    k_left=partial(k_left, plan, self._entry.workload),
+                    k_left=partial(k_left, plan, self._planned.workload),
                 )
             except SandboxError:
                 raise

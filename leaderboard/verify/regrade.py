@@ -36,7 +36,7 @@ ENOUGH: Final = 100
 """After so many differences no other program is run again: a run of ten thousand loops would take days."""
 
 
-class Graded(NamedTuple):
+class RecordedVerdict(NamedTuple):
     """One recorded verdict, and all that grades it anew."""
 
     row: VerdictRow
@@ -55,7 +55,7 @@ class Regraded(NamedTuple):
     other_texts: list[str]
 
 
-def regrade(chosen: Sequence[Graded], grader: Grader, *, same_environment: bool) -> Regraded:
+def regrade(chosen: Sequence[RecordedVerdict], grader: Grader, *, same_environment: bool) -> Regraded:
     """Grade some candidates again and compare with their verdicts.
 
     Args:
@@ -77,7 +77,7 @@ def regrade(chosen: Sequence[Graded], grader: Grader, *, same_environment: bool)
     return found
 
 
-def _judge(one: Graded, verdict: Verdict, sandbox: Sandbox, found: Regraded, same_environment: bool) -> None:
+def _judge(one: RecordedVerdict, verdict: Verdict, sandbox: Sandbox, found: Regraded, same_environment: bool) -> None:
     row = one.row
     where = f"row {one.place} ({row.arm} sample {row.index} of {row.task_id})"
     again = _row(one, verdict)
@@ -99,11 +99,11 @@ def _judge(one: Graded, verdict: Verdict, sandbox: Sandbox, found: Regraded, sam
     found.differences.extend(compare(files.VERDICTS, where, row.dump(), again.dump()))
 
 
-def _row(one: Graded, verdict: Verdict) -> VerdictRow:
+def _row(one: RecordedVerdict, verdict: Verdict) -> VerdictRow:
     return VerdictRow.of(one.row.benchmark, one.row.arm, one.candidate, verdict)
 
 
-def _flips(one: Graded, now: str, sandbox: Sandbox) -> bool:
+def _flips(one: RecordedVerdict, now: str, sandbox: Sandbox) -> bool:
     """Whether limits somewhat larger or smaller give the recorded status."""
     limits = sandbox.limits.resolve(one.check.cpu_s)
     grow = now in NEAR_LIMIT
@@ -123,7 +123,7 @@ def _scaled(limits: Limits, grow: bool) -> Limits:
     )
 
 
-def _run(one: Graded, sandbox: Sandbox) -> Verdict:
+def _run(one: RecordedVerdict, sandbox: Sandbox) -> Verdict:
     ((_, verdict),) = sandbox.grade([Job(one.task, one.check, one.candidate.program)])
     if verdict.status == "sandbox_error":
         raise SandboxError(f"the sandbox failed on a program ({verdict.detail}); verify again, or choose another")

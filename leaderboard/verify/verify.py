@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..._util.progress import Progress
     from ...experiment.grading import Grader
     from ...records import Plan
-    from ..results import Entry
+    from ..results import PlannedBenchmark
     from .differences import Difference
     from .reading import Run
 
@@ -34,7 +34,7 @@ CANNOT_CATCH: Final = (
 
 def verify(
     run: Run,
-    entries: Sequence[Entry],
+    benchmarks: Sequence[PlannedBenchmark],
     loaded: Loaded,
     grader: Grader,
     *,
@@ -46,7 +46,7 @@ def verify(
 
     Args:
         run: As read.
-        entries: The benchmarks of its board, planned here.
+        benchmarks: The benchmarks of its board, planned here.
         loaded: Its rankers.
         grader: Of a store that knows nothing.
         sample: How many verdicts to grade again, and by the same tasks rankings to make again; all where None.
@@ -57,17 +57,17 @@ def verify(
         SandboxError: The sandbox fails here.
     """
     result = Verification([], verdicts=len(run.verdicts), rankings=len(run.rankings))
-    result.add(_manifest(run, entries, loaded))
+    result.add(_manifest(run, benchmarks, loaded))
     result.add(loaded.differences)
     result.add(_timings(run))
     chosen = _sample(run, sample, seed)
     sections = []
-    for entry in entries:
-        recheck = Recheck(run, entry, loaded, grader, chosen, progress, result)
-        section = _computed(recheck.section, f"what the rows of {entry.benchmark.name} say", result)
+    for planned in benchmarks:
+        recheck = Recheck(run, planned, loaded, grader, chosen, progress, result)
+        section = _computed(recheck.section, f"what the rows of {planned.benchmark.name} say", result)
         if section is not None:
             sections.append(section)
-    names = {entry.benchmark.name for entry in entries}
+    names = {planned.benchmark.name for planned in benchmarks}
     for name, rows in (
         (files.CANDIDATES, run.candidates),
         (files.VERDICTS, run.verdicts),
@@ -79,7 +79,7 @@ def verify(
             if row.benchmark not in names
         )
     recomputed = None
-    if len(sections) == len(entries):
+    if len(sections) == len(benchmarks):
         recomputed = _computed(lambda: results_of(run.board.board, sections), "scores", result)
     if recomputed is not None:
         value = recomputed.value()
@@ -108,7 +108,7 @@ def _sample(run: Run, sample: int | None, seed: int) -> set[int] | None:
     return set(random.Random(seed).sample(range(1, len(run.verdicts) + 1), sample))
 
 
-def _manifest(run: Run, entries: Sequence[Entry], loaded: Loaded) -> list[Difference]:
+def _manifest(run: Run, benchmarks: Sequence[PlannedBenchmark], loaded: Loaded) -> list[Difference]:
     """What a manifest says twice, or what can be looked up."""
     manifest, board = run.manifest, run.board.board
     recorded: dict[str, Any] = {
@@ -122,23 +122,25 @@ def _manifest(run: Run, entries: Sequence[Entry], loaded: Loaded) -> list[Differ
         "rankers": list(manifest.rankers),
     }
     files_of = [
-        {plan.arm.spec for plan in entry.plans if _names(plan) & set(table.samples)}
-        for entry, table in zip(entries, board.benchmarks, strict=True)
+        {plan.arm.spec for plan in planned.plans if _names(plan) & set(table.samples)}
+        for planned, table in zip(benchmarks, board.benchmarks, strict=True)
     ]
     recomputed: dict[str, Any] = {
         "name": board.name,
         "seed": board.seed,
-        "benchmarks": [(entry.benchmark.name, entry.spec, entry.benchmark.content_hash) for entry in entries],
+        "benchmarks": [
+            (planned.benchmark.name, planned.spec, planned.benchmark.content_hash) for planned in benchmarks
+        ],
         "models": [
             (
-                entry.benchmark.name,
+                planned.benchmark.name,
                 plan.arm.spec,
                 plan.model,
                 plan.precision,
                 "files" if plan.arm.spec in recorded_files else "drawn",
             )
-            for entry, recorded_files in zip(entries, files_of, strict=True)
-            for plan in entry.plans
+            for planned, recorded_files in zip(benchmarks, files_of, strict=True)
+            for plan in planned.plans
         ],
         "sandbox.limits": board.sandbox.limits.limits().model_dump(),
         "sandbox.allow_shared": board.sandbox.allow_shared,

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from codebudget._util.progress import silent
 from codebudget.cli.leaderboard_trust import Named, RunError, rankers_of_run
-from codebudget.cli.leaderboard_verify import entries_of_run
-from codebudget.experiment.grading import Grader
+from codebudget.cli.leaderboard_verify import planned_of_run
+from codebudget.experiment.grading import Grader, silent
 from codebudget.leaderboard.files import HASHED, json_bytes, row_bytes
 from codebudget.leaderboard.manifest import sealed
 from codebudget.leaderboard.verify.differences import difference
@@ -138,7 +138,7 @@ def verified(made: Path, grader: Grader) -> Callable[..., Verification]:
             return Verification(read.differences)
         trusted = named or Named(benchmark_files=[made / "tiny.jsonl"])
         try:
-            entries = entries_of_run(read.run, trusted)
+            entries = planned_of_run(read.run, trusted)
         except RunError as error:
             return Verification([difference("board.toml", "", "", "", str(error))])
         # Looking up entry points takes longer than all the rest.

@@ -25,7 +25,7 @@ AtK = dict[tuple[str, str, str, str], dict[int, float]]
 """Rank-score@k of one task, by benchmark, arm, task id and ranker."""
 
 
-class Entry(NamedTuple):
+class Contender(NamedTuple):
     """One arm of one run on one benchmark. `place` is the run's among all runs, `number` the arm's in the run."""
 
     run: int
@@ -64,20 +64,20 @@ class Entry(NamedTuple):
         return None if np.isnan(scores).any() else scores
 
 
-def entries_of(runs: Sequence[RunFiles], content_hash: str) -> list[Entry]:
+def contenders_of(runs: Sequence[RunFiles], content_hash: str) -> list[Contender]:
     """Every arm that was run on a benchmark, in the order of the runs. A benchmark is known by what it holds."""
     names = Counter(run.results.name for run in runs)
-    entries = []
+    contenders = []
     for place, run in enumerate(runs):
         name = run.results.name
         prefix = "" if len(runs) == 1 else f"{name}: " if names[name] == 1 else f"{name} {run.id}: "
         for benchmark in run.results.benchmarks:
             if benchmark.content_hash == content_hash:
-                entries += [
-                    Entry(place, number, run, benchmark, arm, f"{prefix}{arm.spec}")
+                contenders += [
+                    Contender(place, number, run, benchmark, arm, f"{prefix}{arm.spec}")
                     for number, arm in enumerate(benchmark.arms)
                 ]
-    return entries
+    return contenders
 
 
 def read_at_k(run: RunFiles) -> AtK:
@@ -88,15 +88,15 @@ def read_at_k(run: RunFiles) -> AtK:
     }
 
 
-def entry_data(entry: Entry, tasks: Mapping[str, int], candidates: str) -> EntryData:
-    """An entry for the page.
+def contender_data(contender: Contender, tasks: Mapping[str, int], candidates: str) -> EntryData:
+    """A contender for the page.
 
     Args:
-        entry: The arm.
+        contender: The arm.
         tasks: Every task of the benchmark that some run scored, and its place.
         candidates: The folder of its candidates' parts.
     """
-    arm, benchmark = entry.arm, entry.benchmark
+    arm, benchmark = contender.arm, contender.benchmark
     scores = {PASS_AT_K: span(arm.pass_at_k[arm.k].interval())}
     for ranker, read in arm.rankers.items():
         scores[ranker] = span(read.rank_score_at_k[arm.k].interval())
@@ -105,16 +105,16 @@ def entry_data(entry: Entry, tasks: Mapping[str, int], candidates: str) -> Entry
     for row, place in enumerate(places):
         drawn[place], passed[place] = arm.per_task.n[row], arm.per_task.passed[row]
     picked = {}
-    for metric in entry.metrics:
+    for metric in contender.metrics:
         values: list[float | None] = [None] * len(tasks)
-        for place, value in zip(places, entry.at_k(metric).tolist(), strict=True):
+        for place, value in zip(places, contender.at_k(metric).tolist(), strict=True):
             values[place] = value
         picked[metric] = rounded(values)
     return {
-        "id": entry.id,
-        "run": entry.run,
+        "id": contender.id,
+        "run": contender.run,
         "spec": arm.spec,
-        "name": entry.name,
+        "name": contender.name,
         "model": arm.model,
         "precision": arm.precision,
         "k": arm.k,
