@@ -81,6 +81,20 @@ class StepTimes:
             self.steps[name] = self.steps.get(name, 0.0) + time.monotonic() - since
 
 
+class Making(NamedTuple):
+    """What a run says of how it was made, beside what made its samples.
+
+    Attributes:
+        argv: The command line.
+        conformance: What examining the sandbox showed; None where it was not examined.
+        times: Seconds by step.
+    """
+
+    argv: Sequence[str]
+    conformance: SandboxCheck | None
+    times: StepTimes
+
+
 def check_out(out: Path, *, typed: bool = True) -> None:
     """Refuse a place that a run cannot take.
 
@@ -93,7 +107,7 @@ def check_out(out: Path, *, typed: bool = True) -> None:
         MachineError: As `check_output_folder`.
     """
     if out.exists() and not files.is_run(out):
-        raise UserError(f"{out} is there and is no run; name another folder with --out DIR")
+        raise UserError(f"{out} is there and is no run; name another folder with `out`")
     check_output_folder(out, typed=typed)
 
 
@@ -104,9 +118,7 @@ def make_run(
     grader: Grader,
     out: Path,
     *,
-    argv: Sequence[str],
-    conformance: SandboxCheck | None,
-    times: StepTimes,
+    making: Making,
     progress: Progress,
     typed: bool = True,
 ) -> WrittenRun:
@@ -118,9 +130,7 @@ def make_run(
         rankers: By the name that the board has, in its order.
         grader: Runs programs, through the store.
         out: The run directory.
-        argv: The command line.
-        conformance: What examining the sandbox showed.
-        times: Seconds by step; drawing is in it already.
+        making: How it is made; drawing is in its times already.
         progress: Is told how far grading and ranking are.
         typed: The user typed `out`.
 
@@ -128,7 +138,7 @@ def make_run(
         UserError: No task of a benchmark can be scored for all arms.
         MachineError: The run cannot be written, or the sandbox failed so that nothing can be scored.
     """
-    board = file.board
+    board, times = file.board, making.times
     sections: list[GradedBenchmark] = []
     checks: list[BenchmarkPart] = []
     timings: list[dict[str, Any]] = []
@@ -173,7 +183,7 @@ def make_run(
         (folder / files.RESULTS).write_bytes(files.json_bytes(results.value()))
         (folder / files.REPORT).write_bytes(report_of(results).encode())
         (folder / files.TIMINGS).write_bytes(files.json_bytes(timing | {"arms": timings}))
-        manifest = sealed(redact.value(_manifest(board, rankers, grader, argv, conformance, checks, models, folder)))
+        manifest = sealed(redact.value(_manifest(board, rankers, grader, making, checks, models, folder)))
         (folder / files.MANIFEST).write_bytes(files.json_bytes(manifest))
     return WrittenRun(results, manifest[RUN_ID])
 
@@ -306,8 +316,7 @@ def _manifest(
     board: Board,
     rankers: Mapping[str, Ranker],
     grader: Grader,
-    argv: Sequence[str],
-    conformance: SandboxCheck | None,
+    making: Making,
     checks: Sequence[BenchmarkPart],
     models: Sequence[ModelPart],
     folder: Path,
@@ -317,7 +326,7 @@ def _manifest(
         environment=grader.sandbox.environment(),
         limits=grader.sandbox.limits,
         allow_shared=board.sandbox.allow_shared,
-        conformance=conformance,
+        conformance=making.conformance,
     )
     return {
         "schema_version": files.SCHEMA_VERSION,
@@ -327,7 +336,7 @@ def _manifest(
         "platform": platform.platform(),
         "packages": packages(),
         "hardware": hardware(),
-        "argv": list(argv),
+        "argv": list(making.argv),
         "seed": board.seed,
         "sandbox": sandbox.model_dump(mode="json"),
         "benchmarks": [part.model_dump(mode="json") for part in checks],

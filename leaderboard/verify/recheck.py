@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -65,12 +65,17 @@ class Verification:
     rankings: int = 0
     numbers: int = 0
 
+    def value(self) -> dict[str, Any]:
+        """As JSON, with `verified` for whether there are no differences."""
+        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {"verified": not self.differences, **found, "differences": [one._asdict() for one in self.differences]}
+
     def add(self, differences: Iterable[Difference]) -> None:
         """Keep differences, as long as there are not too many of them."""
         self.differences += islice(differences, MOST - len(self.differences))
 
 
-class Loaded(NamedTuple):
+class OwnRankers(NamedTuple):
     """The rankers of a run that are here, and why others are not, by name.
 
     `differences` are those of files that should be the run's and are not.
@@ -88,7 +93,7 @@ class Recheck:
         self,
         run: Run,
         planned: PlannedBenchmark,
-        loaded: Loaded,
+        loaded: OwnRankers,
         grader: Grader,
         chosen: set[int] | None,
         progress: Progress,

@@ -145,14 +145,12 @@ Sizes and counts are two to sixteen times what `records.Limits` has where a boar
 half a second of processor time, or ten times what its reference solution took.
 """
 
-OPTION: Final = "--allow-limits"
-
 
 def check_limits(table: LimitsTable) -> None:
     """Refuse a board whose programs may use more than `CEILINGS`.
 
     Raises:
-        UserError: It asks for more; the message names each limit with its ceiling, and the option.
+        UserError: It asks for more; the message names each limit with its ceiling.
     """
     asked = table.model_dump(exclude_none=True)
     if "cpu_s" not in asked and "wall_s" in asked:
@@ -166,7 +164,7 @@ def check_limits(table: LimitsTable) -> None:
     if over:
         raise UserError(
             f"the run asks for more than a stranger's programs get here: {', '.join(over)}; nothing was run. "
-            f"Give {OPTION} to let it have that"
+            "Give `allow_limits` to let it have that"
         )
 
 

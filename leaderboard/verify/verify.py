@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import random
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from ..._util.printable import printable
+from ...experiment.grading import Grader
+from ...sampler.store import open_store
 from .. import files
 from ..manifest import ranker_part
 from ..report import report_of
 from ..results import results_of
 from .differences import compare, difference
-from .recheck import Loaded, Recheck, Verification
+from .recheck import OwnRankers, Recheck, Verification
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from ..._util.progress import Progress
-    from ...experiment.grading import Grader
+    from ...experiment.grading import Progress
     from ...records import Plan
+    from ...sandbox import Sandbox
     from ..results import PlannedBenchmark
     from .differences import Difference
     from .reading import Run
+    from .trust import Verifiable
 
 Value = TypeVar("Value")
 
@@ -35,7 +41,7 @@ CANNOT_CATCH: Final = (
 def verify(
     run: Run,
     benchmarks: Sequence[PlannedBenchmark],
-    loaded: Loaded,
+    loaded: OwnRankers,
     grader: Grader,
     *,
     sample: int | None,
@@ -92,6 +98,35 @@ def verify(
     return result
 
 
+def verify_here(
+    found: Verifiable, sandbox: Sandbox, *, sample: int | None, seed: int, progress: Progress
+) -> Verification:
+    """`verify`, with a store that is gone afterwards: what the store of a working folder holds may be a stranger's."""
+    with (
+        tempfile.TemporaryDirectory(prefix="codebudget-verify-") as scratch,
+        open_store(Path(scratch) / "store.sqlite") as store,
+    ):
+        grader = Grader(sandbox, store, progress)
+        return verify(found.run, found.benchmarks, found.rankers, grader, sample=sample, seed=seed, progress=progress)
+
+
+def lines_of(result: Verification) -> Iterator[str]:
+    """What was found beside differences, and how much was looked at, as printable lines."""
+    for what, lines in (
+        ("flips at its limit", result.flips),
+        ("not the same twice", result.unstable),
+        ("note", result.notes),
+    ):
+        for line in lines:
+            yield f"{what}: {printable(line)}"
+    yield (
+        f"graded again {result.graded} of {result.verdicts} verdicts, made again {result.ranked} of {result.rankings} "
+        f"rankings, computed again {result.numbers} values of results.json"
+    )
+    if result.graded < result.verdicts and result.verdicts:
+        yield f"a run in which one verdict in a hundred was changed passes this with {0.99**result.graded:.2g}"
+
+
 def _computed(compute: Callable[[], Value], what: str, result: Verification) -> Value | None:
     """What a computation gives; None where a stranger's numbers are past it, which is a difference then."""
     try:
@@ -108,7 +143,7 @@ def _sample(run: Run, sample: int | None, seed: int) -> set[int] | None:
     return set(random.Random(seed).sample(range(1, len(run.verdicts) + 1), sample))
 
 
-def _manifest(run: Run, benchmarks: Sequence[PlannedBenchmark], loaded: Loaded) -> list[Difference]:
+def _manifest(run: Run, benchmarks: Sequence[PlannedBenchmark], loaded: OwnRankers) -> list[Difference]:
     """What a manifest says twice, or what can be looked up."""
     manifest, board = run.manifest, run.board.board
     recorded: dict[str, Any] = {

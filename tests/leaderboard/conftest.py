@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codebudget._util.progress import silent
-from codebudget.cli.leaderboard_trust import Named, RunError, rankers_of_run
-from codebudget.cli.leaderboard_verify import planned_of_run
 from codebudget.experiment.grading import Grader, silent
 from codebudget.leaderboard.files import HASHED, json_bytes, row_bytes
 from codebudget.leaderboard.manifest import sealed
 from codebudget.leaderboard.verify.differences import difference
 from codebudget.leaderboard.verify.reading import read_run
-from codebudget.leaderboard.verify.recheck import Loaded, Verification
+from codebudget.leaderboard.verify.recheck import OwnRankers, Verification
+from codebudget.leaderboard.verify.trust import Named, RunError, planned_of_run, rankers_of_run
 from codebudget.leaderboard.verify.verify import verify
 from codebudget.records import Limits
 from codebudget.sampler.store import Store, open_store
@@ -130,7 +128,7 @@ def grader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grader]:
 def verified(made: Path, grader: Grader) -> Callable[..., Verification]:
     """Verifies a run, as the command does."""
 
-    known: dict[tuple[str, ...], Loaded] = {}
+    known: dict[tuple[str, ...], OwnRankers] = {}
 
     def run(path: Path, sample: int | None = None, named: Named | None = None) -> Verification:
         read = read_run(path)
@@ -138,7 +136,7 @@ def verified(made: Path, grader: Grader) -> Callable[..., Verification]:
             return Verification(read.differences)
         trusted = named or Named(benchmark_files=[made / "tiny.jsonl"])
         try:
-            entries = planned_of_run(read.run, trusted)
+            benchmarks = planned_of_run(read.run, trusted)
         except RunError as error:
             return Verification([difference("board.toml", "", "", "", str(error))])
         # Looking up entry points takes longer than all the rest.
@@ -146,7 +144,7 @@ def verified(made: Path, grader: Grader) -> Callable[..., Verification]:
         if named is None and names not in known:
             known[names] = rankers_of_run(read.run, trusted)
         rankers = known[names] if named is None else rankers_of_run(read.run, named)
-        return verify(read.run, entries, rankers, grader, sample=sample, seed=0, progress=silent)
+        return verify(read.run, benchmarks, rankers, grader, sample=sample, seed=0, progress=silent)
 
     return run
 

@@ -161,8 +161,8 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(board: Path, co
 
 
 def test_the_example_board_can_be_planned(repository: Path) -> None:
-    from codebudget.cli.boards import load_rankers, load_tasks, plan_board
     from codebudget.leaderboard.board import load_board
+    from codebudget.leaderboard.prepare import load_rankers, load_tasks, plan_board
 
     file = load_board(repository / "examples" / "nano.toml")
     (entry,) = plan_board(file, load_tasks(file), None)

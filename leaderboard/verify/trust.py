@@ -13,20 +13,32 @@ import shlex
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..errors import UserError
-from .boards import offered_ranker, with_files
+from ..._util.printable import one_line
+from ...budgets.arms import parse_arm
+from ...budgets.calibration import load_calibration, packaged_calibrations
+from ...budgets.models import catalogue_model, find_model
+from ...errors import UserError
+from ...tasks import load_benchmark
+from ...tasks.datasets_loader import ALIASES, FIELDS, load_dataset_benchmark
+from ...tasks.rows import is_data_file
+from .. import files
+from ..manifest import ranker_part
+from ..prepare import offered_ranker, plan_board, with_files
+from .differences import Difference, difference
+from .reading import read_run
+from .recheck import OwnRankers, Verification
+from .regrade import check_limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..leaderboard.board import BenchmarkTable, Board
-    from ..leaderboard.verify.differences import Difference
-    from ..leaderboard.verify.reading import Run
-    from ..leaderboard.verify.recheck import Loaded
-    from ..rankers import Ranker
-    from ..tasks import Benchmark
+    from ...rankers import Ranker
+    from ...tasks import Benchmark
+    from ..board import BenchmarkTable, Board
+    from ..results import PlannedBenchmark
+    from .reading import Run
 
 INSTALLED: Final = ("humaneval", "nano")
 """Benchmarks that need neither a file nor the network."""
@@ -53,17 +65,18 @@ class Named:
         Raises:
             UserError: A file is missing or inside the run directory, also by a link.
         """
-        for option, paths in (
-            ("--ranker-file", self.ranker_files),
-            ("--benchmark-file", self.benchmark_files),
-            ("--calibration-file", [] if self.calibration_file is None else [self.calibration_file]),
+        for parameter, paths in (
+            ("ranker_files", self.ranker_files),
+            ("benchmark_files", self.benchmark_files),
+            ("calibration_file", [] if self.calibration_file is None else [self.calibration_file]),
         ):
             for path in paths:
                 if not path.is_file():
-                    raise UserError(f"{option} {path}: there is no such file; name one that you have")
+                    raise UserError(f"`{parameter}={path}`: there is no such file; name one that you have")
                 if _is_inside(path, run):
                     raise UserError(
-                        f"{option} {path}: it lies in the run, and so is as little to be trusted; name a file of yours"
+                        f"`{parameter}={path}`: it lies in the run, and so is as little to be trusted; "
+                        "name a file of yours"
                     )
 
 
@@ -104,13 +117,11 @@ def tasks_of_run(run: Run, named: Named) -> list[Benchmark]:
         path, benchmark = _from_file(table, named.benchmark_files, recorded)
         used.add(path)
         found.append(benchmark)
-    _check_used("--benchmark-file", named.benchmark_files, used, [table.name for table in tables])
+    _check_used("benchmark_files", named.benchmark_files, used, [table.name for table in tables])
     return found
 
 
 def _installed(table: BenchmarkTable) -> Benchmark:
-    from ..tasks import load_benchmark
-
     try:
         return _cut(load_benchmark(table.name, table.fields or None), table)
     except UserError as error:
@@ -119,8 +130,6 @@ def _installed(table: BenchmarkTable) -> Benchmark:
 
 def _from_file(table: BenchmarkTable, paths: Sequence[Path], recorded: str | None) -> tuple[Path, Benchmark]:
     """The file that is the benchmark of a table, and what it holds."""
-    from ..tasks.datasets_loader import ALIASES, FIELDS
-
     unknown = sorted(table.fields.keys() - FIELDS.keys() - ALIASES.keys())
     if unknown:
         raise RunError(f"a task has no {_shown(unknown[0])}")
@@ -140,15 +149,12 @@ def _from_file(table: BenchmarkTable, paths: Sequence[Path], recorded: str | Non
     why = "no file that you named has its tasks" if paths else "nothing is opened because a run names it"
     raise UserError(
         f"the run is of the benchmark {_shown(table.name)}, and {why}: name your own copy, a .jsonl, .json or .parquet "
-        "file, with --benchmark-file FILE"
+        "file, with `benchmark_files`"
     )
 
 
 def _loaded(table: BenchmarkTable, path: Path) -> Benchmark:
     """A file's tasks, under the names that they have where the benchmark is loaded as the board names it."""
-    from ..tasks.datasets_loader import load_dataset_benchmark
-    from ..tasks.rows import is_data_file
-
     if table.name.strip().lower() == "mbpp":
         name, prefix = "mbpp", "Mbpp"
     elif _HUB_ID.fullmatch(table.name) and not is_data_file(table.name):
@@ -168,17 +174,15 @@ def calibration_of_run(board: Board, named: Named) -> str | None:
     Raises:
         UserError: The run names one that the verifier does not, or the other way round, or their file is none.
     """
-    from ..budgets.calibration import load_calibration, packaged_calibrations
-
     calibration = board.budget.calibration
     if calibration is None or calibration in packaged_calibrations():
         if named.calibration_file is not None:
-            raise UserError("--calibration-file: the run names no file of one; leave the option out")
+            raise UserError("`calibration_file`: the run names no file of one; leave it out")
         return calibration
     if named.calibration_file is None:
         raise UserError(
             f"the run's runtimes are by the calibration {_shown(calibration)}, and nothing is opened because a run "
-            "names it: name your own copy with --calibration-file FILE"
+            "names it: name your own copy with `calibration_file`"
         )
     path = str(named.calibration_file.absolute())
     load_calibration(path)
@@ -192,9 +196,6 @@ def check_models(board: Board, named: Named) -> None:
         UserError: There is one, or the verifier names one that no arm has, or that is not found.
         RunError: An arm or the family is none.
     """
-    from ..budgets.arms import parse_arm
-    from ..budgets.models import catalogue_model, find_model
-
     try:
         known = {arm: parse_arm(arm).name for arm in board.arms}
         strange = {name: arm for arm, name in known.items() if catalogue_model(name, board.family) is None}
@@ -202,25 +203,23 @@ def check_models(board: Board, named: Named) -> None:
         raise RunError(str(error)) from None
     unused = [name for name in named.models if name not in strange]
     if unused:
-        raise UserError(f"--model {unused[0]}: the run has no such arm, or the catalogue has it; leave the option out")
+        raise UserError(f"`models={unused[0]}`: the run has no such arm, or the catalogue has it; leave it out")
     for name, arm in strange.items():
         if name not in named.models:
             raise UserError(
                 f"the run's arm {_shown(arm)} is of a model that is not in the catalogue, and nothing is looked up "
-                f"because a run names it: --model {_shown(shlex.quote(name))} lets it be, in that folder or on the "
+                f"because a run names it: `models={_shown(shlex.quote(name))}` lets it be, in that folder or on the "
                 "Hugging Face hub"
             )
         find_model(name, board.family)
 
 
-def rankers_of_run(run: Run, named: Named) -> Loaded:
+def rankers_of_run(run: Run, named: Named) -> OwnRankers:
     """The rankers of a run that are installed or in files that the verifier named, and why others are not here.
 
     Raises:
         UserError: They name a file that no ranker of the run is of.
     """
-    from ..leaderboard.verify.recheck import Loaded
-
     loaded: dict[str, Ranker] = {}
     missing: dict[str, str] = {}
     differences: list[Difference] = []
@@ -229,21 +228,21 @@ def rankers_of_run(run: Run, named: Named) -> Loaded:
     for name in names:
         part = run.manifest.rankers.get(name)
         recorded = None if part is None else part.sha256
-        files = _RankerFiles(named.ranker_files, recorded)
+        own = _RankerFiles(named.ranker_files, recorded)
         try:
-            ranker = offered_ranker(with_files(name, files.place))
+            ranker = offered_ranker(with_files(name, own.place))
         except (UserError, RunError) as error:
             missing[name] = str(error)
         else:
-            other = _other_hash(name, recorded, ranker) if files.used else None
+            other = _other_hash(name, recorded, ranker) if own.used else None
             if other is None:
                 loaded[name] = ranker
             else:
                 missing[name] = "the file that you named is another than the run's"
                 differences.append(other)
-        used |= files.used
-    _check_used("--ranker-file", named.ranker_files, used, names)
-    return Loaded(loaded, missing, differences)
+        used |= own.used
+    _check_used("ranker_files", named.ranker_files, used, names)
+    return OwnRankers(loaded, missing, differences)
 
 
 class _RankerFiles:
@@ -259,22 +258,16 @@ class _RankerFiles:
         Raises:
             RunError: They named none.
         """
-        from ..leaderboard.files import file_sha256
-
-        same = (path for path in self._paths if file_sha256(path.resolve()) == self._recorded)
+        same = (path for path in self._paths if files.file_sha256(path.resolve()) == self._recorded)
         alike = (path for path in self._paths if _is_called(path, file))
         chosen = next(chain(same, alike), None)
         if chosen is None:
-            raise RunError(f"its file {_shown(file)} is loaded only if you name your own copy with --ranker-file FILE")
+            raise RunError(f"its file {_shown(file)} is loaded only if you name your own copy with `ranker_files`")
         self.used.add(chosen)
         return str(chosen)
 
 
 def _other_hash(name: str, recorded: str | None, ranker: Ranker) -> Difference | None:
-    from ..leaderboard import files
-    from ..leaderboard.manifest import ranker_part
-    from ..leaderboard.verify.differences import difference
-
     here = ranker_part(ranker).sha256
     if here == recorded:
         return None
@@ -285,13 +278,71 @@ def _is_called(path: Path, name: str) -> bool:
     return str(path) == name or path.name == Path(name).name
 
 
-def _check_used(option: str, paths: Sequence[Path], used: set[Path], names: Sequence[str]) -> None:
+def _check_used(parameter: str, paths: Sequence[Path], used: set[Path], names: Sequence[str]) -> None:
     for path in paths:
         if path not in used:
-            raise UserError(f"{option} {path}: the run has none of that name or content; it has {_shown(*names)}")
+            raise UserError(f"`{parameter}={path}`: the run has none of that name or content; it has {_shown(*names)}")
 
 
 def _shown(*texts: str) -> str:
-    from .._util.printable import one_line
-
     return one_line(", ".join(texts))
+
+
+def planned_of_run(run: Run, named: Named) -> list[PlannedBenchmark]:
+    """The benchmarks of a run, planned here, out of nothing but what is installed and what the verifier named.
+
+    Raises:
+        UserError: The run needs something that they did not name, or what they named cannot be used.
+        RunError: The board cannot be followed.
+        MachineError: A benchmark is not installed.
+    """
+    board = run.board.board
+    check_models(board, named)
+    benchmarks, calibration = tasks_of_run(run, named), calibration_of_run(board, named)
+    try:
+        return plan_board(run.board, benchmarks, calibration)
+    except UserError as error:
+        raise RunError(str(error)) from None
+
+
+class Verifiable(NamedTuple):
+    """A run whose files are those of a run, with the verifier's own benchmarks and rankers."""
+
+    run: Run
+    benchmarks: Sequence[PlannedBenchmark]
+    rankers: OwnRankers
+
+
+class Opened(NamedTuple):
+    """A run's id where it has one, and what can be verified of it or, where nothing can, what is wrong."""
+
+    run_id: str | None
+    found: Verifiable | Verification
+
+
+def open_run(path: Path, named: Named, *, allow_limits: bool = False) -> Opened:
+    """Read a stranger's run, and find what it needs among what the verifier has and names. Nothing of it is run.
+
+    Args:
+        path: The run directory.
+        named: What they name.
+        allow_limits: Let its programs use more than `regrade.CEILINGS`.
+
+    Raises:
+        UserError: The run needs something that they did not name, or what they named cannot be used.
+        MachineError: A benchmark is not installed.
+    """
+    named.check(path)
+    read = read_run(path)
+    if read.run is None:
+        note = "nothing was graded, since the files are not those of a run"
+        return Opened(read.run_id, Verification(read.differences, notes=[note]))
+    if not allow_limits:
+        check_limits(read.run.board.board.sandbox.limits)
+    try:
+        benchmarks = planned_of_run(read.run, named)
+    except RunError as error:
+        found = [difference(files.BOARD, "", "", "a board that can be followed", str(error))]
+        note = "nothing was graded, since its board cannot be followed"
+        return Opened(read.run_id, Verification(found, notes=[note]))
+    return Opened(read.run_id, Verifiable(read.run, benchmarks, rankers_of_run(read.run, named)))

@@ -1,34 +1,43 @@
-"""From a board file to what its commands need: tasks, plans, rankers, a sandbox, and samples."""
+"""From a board file to what its run needs: tasks, plans, rankers, a sandbox, and samples."""
 
 from __future__ import annotations
 
 import hashlib
-import shlex
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._util.hashing import key_of
+from ..budgets.arms import parse_arm
+from ..budgets.models import find_model
+
+# moved to experiment/
+from ..cli.drawing import Drawing, check_engine, draw_arms, target_of_plan, with_ways
+from ..cli.planning import Convention, Match, RegimeName, plan_from_options
+from ..cli.samples import NamedArm, files_by_arm
 from ..errors import EngineError, MachineError, UserError
-from .drawing import Drawing, check_engine, draw_arms, target_of_plan, with_ways
-from .planning import Convention, Match, RegimeName, plan_from_options
-from .progress import warn
-from .samples import NamedArm, files_by_arm
+from ..rankers import load_ranker
+from ..rankers.specs import parse
+from ..sampler.files import read_samples
+from ..sandbox import Sandbox, choose_launcher
+from ..sandbox.conformance import conformance, corpus_digest
+from ..tasks import load_benchmark
+from .manifest import ModelPart, SampleFile, SandboxCheck
+from .results import PlannedBenchmark
+from .results_file import MOST_AMOUNT
+from .run import ArmInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from .._util.progress import Progress
-    from ..leaderboard.board import Board, BoardFile
-    from ..leaderboard.manifest import SandboxCheck
-    from ..leaderboard.results import PlannedBenchmark
-    from ..leaderboard.run import ArmInput
+    from ..cli.planning import Planned
+    from ..experiment.grading import Progress
     from ..rankers import Ranker
     from ..records import Limits, Plan
+    from ..sampler.drawing import Drawn
     from ..sampler.store import Store
-    from ..sandbox import Sandbox
     from ..tasks import Benchmark
-    from .planning import Planned
+    from .board import Board, BoardFile
 
 OFFERED = frozenset({"execution", "logprobs"})
 """What rankers of a board may need; see `rankers.Need`."""
@@ -52,8 +61,6 @@ def load_tasks(file: BoardFile) -> list[Benchmark]:
 
 def load_whole(file: BoardFile, place: int) -> Benchmark:
     """All tasks of a benchmark that a board names."""
-    from ..tasks import load_benchmark
-
     table = file.board.benchmarks[place]
     with file.at("benchmarks", place, "name"):
         name = _beside(file, table.name) if _is_file(table.name) else table.name
@@ -80,24 +87,22 @@ def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark], calibration: st
     Raises:
         UserError: An arm or the budget is wrong; the message names the line.
     """
-    from ..leaderboard.results import PlannedBenchmark
-
     board = file.board
     for number, arm in enumerate(board.arms):
         with file.at("arms", number):
             _check_arm(arm, board.family)
-    entries = []
+    found = []
     for table, benchmark in zip(board.benchmarks, benchmarks, strict=True):
         with file.at("budget"):
             planned = _planned(board, benchmark, calibration)
-        entries.append(PlannedBenchmark(table.name, benchmark, planned.plans, planned.workload, planned.conditions))
-    return entries
+        found.append(PlannedBenchmark(table.name, benchmark, planned.plans, planned.workload, planned.conditions))
+    return found
 
 
 def _planned(board: Board, benchmark: Benchmark, calibration: str | None) -> Planned:
     budget = board.budget
     try:
-        return plan_from_options(
+        planned = plan_from_options(
             board.arms,
             family=board.family,
             match=None if budget.match is None else Match(budget.match),
@@ -119,6 +124,10 @@ def _planned(board: Board, benchmark: Benchmark, calibration: str | None) -> Pla
     except (ArithmeticError, ValueError) as error:
         # Prices of 0 and of 1e308 dollars among others.
         raise UserError(f"costs cannot be computed of these amounts ({type(error).__name__}); change them") from None
+    amounts = [value for plan in planned.plans for _, value in plan.cost if value is not None]
+    if max(amounts, default=0.0) > MOST_AMOUNT:
+        raise UserError(f"a cost is more than {MOST_AMOUNT:g}, past what results may hold; change these amounts")
+    return planned
 
 
 def load_rankers(file: BoardFile) -> dict[str, Ranker]:
@@ -141,8 +150,6 @@ def offered_ranker(typed: str) -> Ranker:
     Raises:
         UserError: There is no such ranker, or it needs more.
     """
-    from ..rankers import load_ranker
-
     ranker = load_ranker(typed)
     lacking = sorted(ranker.needs - OFFERED)
     if lacking:
@@ -150,31 +157,29 @@ def offered_ranker(typed: str) -> Ranker:
     return ranker
 
 
-@contextmanager
-def open_sandbox(name: str, limits: Limits, workers: int | None) -> Iterator[Sandbox]:
-    """A sandbox as a board declares it.
+class ChosenSandbox(NamedTuple):
+    """A sandbox that is not started yet, and what a reader must know of the choice."""
+
+    sandbox: Sandbox
+    notes: tuple[str, ...]
+
+
+def choose_sandbox(name: str, limits: Limits, workers: int | None) -> ChosenSandbox:
+    """A sandbox as a board declares it, or as the verifier of a run says.
 
     Raises:
         UserError: There is none of that name.
         MachineError: It does not work here.
     """
-    from ..sandbox import Sandbox, choose_launcher
-
     choice = choose_launcher(name)
-    for reason in choice.passed_over:
-        warn(f"{reason}; taking the {choice.launcher.name} sandbox instead")
+    notes = [f"{reason}; taking the {choice.launcher.name} sandbox instead" for reason in choice.passed_over]
     if choice.launcher.name == "process":
-        warn(f"the process sandbox is {choice.launcher.promise}")
-    with Sandbox(choice.launcher, limits=limits, workers=workers) as sandbox:
-        yield sandbox
+        notes.append(f"the process sandbox is {choice.launcher.promise}")
+    return ChosenSandbox(Sandbox(choice.launcher, limits=limits, workers=workers), tuple(notes))
 
 
 def examined(sandbox: Sandbox, store: Store, progress: Progress) -> SandboxCheck:
     """What the corpus of attacks showed of the sandbox, out of the store where it was run here before."""
-    from .._util.hashing import key_of
-    from ..leaderboard.manifest import SandboxCheck
-    from ..sandbox.conformance import conformance, corpus_digest
-
     kind, key = "conformance", key_of(sandbox.launcher.name, sandbox.environment(), corpus_digest())
     known: Mapping[str, Any] = store.records(kind, [key])
     if key in known:
@@ -219,9 +224,14 @@ def drawing_of(file: BoardFile, fresh: bool) -> Drawing:
     return drawing
 
 
-def check_draws(file: BoardFile, entries: Sequence[PlannedBenchmark], drawing: Drawing) -> None:
-    """Find out early whether what is to be drawn can be."""
-    missing = [plan for place, entry in enumerate(entries) for plan in _to_draw(file, place, entry)]
+def check_draws(file: BoardFile, benchmarks: Sequence[PlannedBenchmark], drawing: Drawing) -> None:
+    """Find out early whether what is to be drawn can be.
+
+    Raises:
+        UserError: There is no such engine; or nothing is known of a model's weights.
+        MachineError: The engine or the weights are not here.
+    """
+    missing = [plan for place, planned in enumerate(benchmarks) for plan in _to_draw(file, place, planned)]
     if not missing:
         return
     with file.at("sampling", "engine"):
@@ -234,73 +244,136 @@ def check_draws(file: BoardFile, entries: Sequence[PlannedBenchmark], drawing: D
             target_of_plan(plan)
 
 
-def arm_inputs(
-    file: BoardFile, place: int, entry: PlannedBenchmark, drawing: Drawing, store: Store, progress: Progress
-) -> list[ArmInput]:
-    """The samples of every arm: those of its files, or those that are drawn or in the store."""
-    from ..leaderboard.manifest import ModelPart, SampleFile
-    from ..leaderboard.run import ArmInput
-    from ..sampler.files import read_samples
+class PreparedBoard(NamedTuple):
+    """A board with all that can be found out before anything is drawn or run.
 
-    inputs: dict[str, ArmInput] = {}
+    Attributes:
+        file: The board.
+        benchmarks: Its benchmarks, planned.
+        rankers: By the name that the board has, in its order.
+        drawing: How its samples are drawn.
+    """
 
-    def part(plan: Plan, **fields: Any) -> ModelPart:
-        return ModelPart(
-            arm=plan.arm.spec,
-            benchmark=entry.benchmark.name,
-            model=plan.model,
-            precision=plan.precision,
-            **fields,
-        )
+    file: BoardFile
+    benchmarks: Sequence[PlannedBenchmark]
+    rankers: Mapping[str, Ranker]
+    drawing: Drawing
 
-    plans = {plan.arm.spec: plan for plan in entry.plans}
-    for spec, patterns in _files(file, place, entry).items():
+
+def prepare_board(file: BoardFile, *, fresh: bool) -> PreparedBoard:
+    """Load and plan what a board names, and refuse what cannot be run.
+
+    Args:
+        file: The board, which is its runner's own: rankers in the files that it names are loaded.
+        fresh: Draw and grade again what the store has.
+
+    Raises:
+        UserError: The board is wrong; the message names the line.
+        MachineError: Something that it names is not here.
+    """
+    benchmarks = plan_board(file, load_tasks(file), calibration_of(file))
+    rankers = load_rankers(file)
+    drawing = drawing_of(file, fresh)
+    check_draws(file, benchmarks, drawing)
+    return PreparedBoard(file, benchmarks, rankers, drawing)
+
+
+class BoardSamples(NamedTuple):
+    """Every planned benchmark with the samples of its arms, and what a reader must know of them."""
+
+    inputs: Sequence[tuple[PlannedBenchmark, Sequence[ArmInput]]]
+    notes: tuple[str, ...]
+
+
+def samples_of(prepared: PreparedBoard, store: Store, progress: Progress) -> BoardSamples:
+    """The samples of every arm of a board: those of its files, or those that are drawn or in the store.
+
+    Raises:
+        UserError: A file of samples is wrong; the message names the line.
+        MachineError: An engine or the store failed.
+    """
+    inputs, notes = [], []
+    for place, planned in enumerate(prepared.benchmarks):
+        read = _read_inputs(prepared.file, place, planned)
+        notes += read.notes
+        drawn = _drawn_inputs(prepared, place, store, progress)
+        by_arm = {**read.inputs, **drawn}
+        inputs.append((planned, [by_arm[plan.arm.spec] for plan in planned.plans]))
+    return BoardSamples(inputs, tuple(notes))
+
+
+class _ReadInputs(NamedTuple):
+    inputs: dict[str, ArmInput]
+    notes: list[str]
+
+
+def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> _ReadInputs:
+    """The arms of a benchmark that have files of samples."""
+    found = _ReadInputs({}, [])
+    plans, tasks = {plan.arm.spec: plan for plan in planned.plans}, planned.benchmark.by_id
+    for spec, patterns in _files(file, place, planned).items():
         with file.at("benchmarks", place, "samples"):
             # Files may hold samples of tasks that the board leaves out.
             read = read_samples(patterns, load_whole(file, place).by_id, spec)
-        kept = [candidate for candidate in read.candidates if candidate.task_id in entry.benchmark.by_id]
-        missing = set(read.missing) & set(entry.benchmark.by_id)
+        missing = set(read.missing) & set(tasks)
         if missing:
-            warn(f"{spec}: no sample for {len(missing)} of {len(entry.benchmark.tasks)} tasks; they are left out")
-        named = tuple(
+            found.notes.append(f"{spec}: no sample for {len(missing)} of {len(tasks)} tasks; they are left out")
+        files = tuple(
             SampleFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in read.files
         )
-        inputs[spec] = ArmInput(kept, part(plans[spec], source="files", files=named))
-    targets = [target_of_plan(plan) for plan in _to_draw(file, place, entry)]
-    if targets:
-        try:
-            drawn = draw_arms(targets, entry.benchmark.tasks, drawing, store, entry.conditions, progress)
-        except MachineError as error:
-            raise with_ways(error, _WAYS) from None
-        for target, arm in zip(targets, drawn.arms, strict=True):
-            description, origin = arm.series.origin.description, arm.series.origin
-            made_by = part(
-                plans[target.arm.spec],
-                source="drawn",
-                engine=description.engine,
-                engine_version=description.engine_version,
-                revision=description.revision,
-                device=description.device,
-                exact=description.exact,
-                seed=origin.seed,
-                settings=origin.settings,
-            )
-            tally = arm.series.tally if arm.series.tally.samples else None
-            inputs[target.arm.spec] = ArmInput(arm.candidates, made_by, tally)
-    return [inputs[plan.arm.spec] for plan in entry.plans]
+        kept = [candidate for candidate in read.candidates if candidate.task_id in tasks]
+        found.inputs[spec] = ArmInput(kept, _made_by(planned, plans[spec], source="files", files=files))
+    return found
 
 
-def _to_draw(file: BoardFile, place: int, entry: PlannedBenchmark) -> list[Plan]:
-    found = _files(file, place, entry)
-    return [plan for plan in entry.plans if plan.arm.spec not in found]
+def _drawn_inputs(prepared: PreparedBoard, place: int, store: Store, progress: Progress) -> dict[str, ArmInput]:
+    """The arms of a benchmark that have none."""
+    planned = prepared.benchmarks[place]
+    plans = _to_draw(prepared.file, place, planned)
+    targets = [target_of_plan(plan) for plan in plans]
+    if not targets:
+        return {}
+    try:
+        drawn = draw_arms(targets, planned.benchmark.tasks, prepared.drawing, store, planned.conditions, progress)
+    except MachineError as error:
+        raise with_ways(error, _WAYS) from None
+    return {plan.arm.spec: _drawn_input(planned, plan, arm) for plan, arm in zip(plans, drawn.arms, strict=True)}
 
 
-def _files(file: BoardFile, place: int, entry: PlannedBenchmark) -> dict[str, list[str]]:
+def _drawn_input(planned: PlannedBenchmark, plan: Plan, drawn: Drawn) -> ArmInput:
+    origin, description = drawn.series.origin, drawn.series.origin.description
+    made_by = _made_by(
+        planned,
+        plan,
+        source="drawn",
+        engine=description.engine,
+        engine_version=description.engine_version,
+        revision=description.revision,
+        device=description.device,
+        exact=description.exact,
+        seed=origin.seed,
+        settings=origin.settings,
+    )
+    return ArmInput(drawn.candidates, made_by, drawn.series.tally if drawn.series.tally.samples else None)
+
+
+def _made_by(planned: PlannedBenchmark, plan: Plan, **fields: Any) -> ModelPart:
+    return ModelPart(
+        arm=plan.arm.spec, benchmark=planned.benchmark.name, model=plan.model, precision=plan.precision, **fields
+    )
+
+
+def _to_draw(file: BoardFile, place: int, planned: PlannedBenchmark) -> list[Plan]:
+    found = _files(file, place, planned)
+    return [plan for plan in planned.plans if plan.arm.spec not in found]
+
+
+def _files(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict[str, list[str]]:
     options = [
         f"{arm}={_beside(file, name)}" for arm, names in file.board.benchmarks[place].samples.items() for name in names
     ]
     with file.at("benchmarks", place, "samples"):
-        return files_by_arm(options, [NamedArm(plan.arm, plan.precision) for plan in entry.plans])
+        return files_by_arm(options, [NamedArm(plan.arm, plan.precision) for plan in planned.plans])
 
 
 def with_files(typed: str, place: Callable[[str], str]) -> str:
@@ -309,8 +382,6 @@ def with_files(typed: str, place: Callable[[str], str]) -> str:
     Raises:
         UserError: It is not of the form of a ranker, or `place` raises it.
     """
-    from ..rankers.specs import parse
-
     links = []
     for link in parse(typed):
         path, colon, name = link.name.rpartition(":")
@@ -319,21 +390,20 @@ def with_files(typed: str, place: Callable[[str], str]) -> str:
     return "+".join(links)
 
 
-def verify_command(file: BoardFile, run: Path) -> str:
-    """What to type to verify a run of a board, with the files that nobody opens who does not name them."""
-    named = [("--benchmark-file", table.name) for table in file.board.benchmarks if _is_file(table.name)]
+def files_to_name(file: BoardFile) -> list[tuple[str, str]]:
+    """The files that whoever verifies a run of a board has to name, each with the field of `verify.trust.Named`."""
+    found = [("benchmark_files", table.name) for table in file.board.benchmarks if _is_file(table.name)]
 
     def keep(path: str) -> str:
-        named.append(("--ranker-file", path))
+        found.append(("ranker_files", path))
         return path
 
     for ranker in file.board.all_rankers:
         with_files(ranker, keep)
     calibration = file.board.budget.calibration
     if calibration is not None and Path(_beside(file, calibration)).is_file():
-        named.append(("--calibration-file", calibration))
-    options = [word for option, path in dict.fromkeys(named) for word in (option, _beside(file, path))]
-    return shlex.join(["codebudget", "leaderboard", "verify", str(run), *options])
+        found.append(("calibration_file", calibration))
+    return [(field, _beside(file, path)) for field, path in dict.fromkeys(found)]
 
 
 def _is_file(benchmark: str) -> bool:
@@ -346,7 +416,4 @@ def _beside(file: BoardFile, name: str) -> str:
 
 
 def _check_arm(arm: str, family: str) -> None:
-    from ..budgets.arms import parse_arm
-    from ..budgets.models import find_model
-
     find_model(parse_arm(arm).name, family)
