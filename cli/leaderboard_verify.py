@@ -97,7 +97,7 @@ def verify(
 
 def _show(result: Verification, run: str, run_id: str | None, as_json: bool) -> None:
     from .._util.printable import printable
-    from ..leaderboard.verify.differences import MOST
+    from ..leaderboard.differences import MOST
     from ..leaderboard.verify.verify import CANNOT_CATCH, lines_of
 
     if as_json:

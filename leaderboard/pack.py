@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from .._util.outputs import check_output_folder, replacing, replacing_folder
 from ..errors import UserError
 from . import files
+from .reading import RunFolder
 
 if TYPE_CHECKING:
     import io
@@ -41,7 +42,8 @@ def pack(run: Path, archive: Path, *, typed: bool = True) -> None:
     """
     if not archive.name.endswith(ENDING):
         raise UserError(f"{archive}: an archive's name ends in {ENDING}")
-    lacking = [name for name in files.NAMES if not os.path.lexists(run / name)]
+    folder = RunFolder(run)
+    lacking = folder.lacking()
     if lacking:
         raise UserError(f"{run} is no whole run: it lacks {', '.join(lacking)}; make it again")
     with (
@@ -52,7 +54,7 @@ def pack(run: Path, archive: Path, *, typed: bool = True) -> None:
         for name in files.NAMES:
             member = tarfile.TarInfo(name)
             member.mode = 0o644
-            with files.open_file(run / name) as file:
+            with folder.open(name) as file:
                 member.size = os.fstat(file.fileno()).st_size
                 tar.addfile(member, file)
 

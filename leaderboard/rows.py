@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .._util.printable import one_line
-from ..errors import UserError
 from ..experiment.ranking import RankedTask, ranking_cost
 from ..records import Candidate, Integrity, Ranking, Realised, Status, Usage, Verdict
 from . import strict_json
-from .files import read_lines
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 MACHINE_DECIDES: Final = frozenset({"timeout", "memory", "output"})
 """Statuses of programs that were cut off: how far they had come by then, and by which limit, is the machine's doing."""
@@ -175,19 +169,6 @@ def parse_row(line: bytes, kind: type[AnyRow]) -> AnyRow:
         first = error.errors(include_url=False)[0]
         field = one_line(".".join(map(str, first["loc"]))) or "the row"
         raise ValueError(f"{field}: {first['msg']}") from None
-
-
-def read_rows(path: Path, kind: type[AnyRow]) -> Iterator[AnyRow]:
-    """The rows of a file, as they stand.
-
-    Raises:
-        UserError: One is not such a row, or the file cannot be read; the message names the row.
-    """
-    for number, line in enumerate(read_lines(path), 1):
-        try:
-            yield parse_row(line, kind)
-        except ValueError as error:
-            raise UserError(f"{path}:{number}: {error}; get the run again") from None
 
 
 Seconds = Annotated[float, Field(ge=0)]

@@ -13,7 +13,7 @@ from .contenders import Contender, contenders_of, contender_data, read_at_k
 from .facts import facts_of, notes_of
 from .overtaking import crossings_of
 from .pairs import Pair, paired_differences
-from .run_files import ORACLE, read_run
+from .scored_runs import ORACLE, read_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ...report.page_data import BoardData, CrossingData, IndexData
     from .contenders import AtK
     from .pairs import Pair
-    from .run_files import RunFiles
+    from .scored_runs import ScoredRun
 
 NOTE = (
     "Every number is as the runs state it, but for paired differences and crossings, which are worked out from their "
@@ -47,7 +47,7 @@ def build_site(folders: Sequence[Path], out: Path, *, title: str | None, progres
     """
     check_plots()
     check_folder(out)
-    runs = [read_run(folder) for folder in folders]
+    runs = [read_scores(folder) for folder in folders]
     twice = [run_id for run_id, count in Counter(run.id for run in runs).items() if count > 1]
     if twice:
         same = ", ".join(str(run.folder) for run in runs if run.id in twice)
@@ -55,7 +55,7 @@ def build_site(folders: Sequence[Path], out: Path, *, title: str | None, progres
     return write_folder(out, _parts(runs, title, progress))
 
 
-def _parts(runs: Sequence[RunFiles], title: str | None, progress: Progress) -> Iterator[Part]:
+def _parts(runs: Sequence[ScoredRun], title: str | None, progress: Progress) -> Iterator[Part]:
     benchmarks: dict[str, str] = {}
     for run in runs:
         for benchmark in run.results.benchmarks:
@@ -92,7 +92,7 @@ def _parts(runs: Sequence[RunFiles], title: str | None, progress: Progress) -> I
 
 
 def _board(
-    runs: Sequence[RunFiles],
+    runs: Sequence[ScoredRun],
     contenders: Sequence[Contender],
     name: str,
     tasks: dict[str, int],

@@ -9,32 +9,32 @@ from typing import TYPE_CHECKING
 from ...errors import UserError
 from ...report.page import Part
 from ..files import CANDIDATES, RANKINGS, VERDICTS
-from ..rows import CandidateRow, RankingRow, VerdictRow, read_rows
+from ..rows import CandidateRow, RankingRow, VerdictRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ...report.page_data import CandidatesData, SampleData
-    from .run_files import RunFiles
+    from .scored_runs import ScoredRun
 
 Key = tuple[str, str, str]
 """Benchmark, task id, arm."""
 
 
-def candidate_parts(run: RunFiles, places: Mapping[Key, str]) -> Iterator[Part]:
+def candidate_parts(run: ScoredRun, places: Mapping[Key, str]) -> Iterator[Part]:
     """The parts of a run, as its candidates are read; its verdicts and scores are held in memory meanwhile.
 
     Raises:
         UserError: A file is missing or not as it should be.
     """
     verdicts: dict[Key, dict[int, VerdictRow]] = defaultdict(dict)
-    for verdict in read_rows(run.folder / VERDICTS, VerdictRow):
+    for verdict in run.files.rows(VERDICTS, VerdictRow):
         verdicts[verdict.benchmark, verdict.task_id, verdict.arm][verdict.index] = verdict
     rankings: dict[Key, dict[str, tuple[float, ...]]] = defaultdict(dict)
-    for ranking in read_rows(run.folder / RANKINGS, RankingRow):
+    for ranking in run.files.rows(RANKINGS, RankingRow):
         rankings[ranking.benchmark, ranking.task_id, ranking.arm][ranking.ranker] = ranking.scores
     seen: set[Key] = set()
-    candidates = read_rows(run.folder / CANDIDATES, CandidateRow)
+    candidates = run.files.rows(CANDIDATES, CandidateRow)
     for key, group in groupby(candidates, key=lambda row: (row.benchmark, row.task_id, row.arm)):
         if key in seen:
             raise UserError(f"{run.folder / CANDIDATES}: {key[1]} of {key[2]} is in two places; get the run again")

@@ -10,14 +10,14 @@ import numpy as np
 from ...estimators import PASS_AT_K, FloatArray, pass_at_k
 from ...report.page_data import CurveData, EntryData, Span, cost_data, rounded, span
 from ..files import RANKINGS
-from ..rows import RankingRow, read_rows
-from .run_files import ORACLE
+from ..rows import RankingRow
+from .scored_runs import ORACLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..results_file import ArmScores, BenchmarkScores
-    from .run_files import RunFiles
+    from .scored_runs import ScoredRun
 
 COST_FIELDS = {"flops": "flops", "runtime": "runtime_s", "memory": "memory_bytes", "usd": "usd"}
 
@@ -30,7 +30,7 @@ class Contender(NamedTuple):
 
     run: int
     number: int
-    files: RunFiles
+    files: ScoredRun
     benchmark: BenchmarkScores
     arm: ArmScores
     name: str
@@ -64,7 +64,7 @@ class Contender(NamedTuple):
         return None if np.isnan(scores).any() else scores
 
 
-def contenders_of(runs: Sequence[RunFiles], content_hash: str) -> list[Contender]:
+def contenders_of(runs: Sequence[ScoredRun], content_hash: str) -> list[Contender]:
     """Every arm that was run on a benchmark, in the order of the runs. A benchmark is known by what it holds."""
     names = Counter(run.results.name for run in runs)
     contenders = []
@@ -80,11 +80,11 @@ def contenders_of(runs: Sequence[RunFiles], content_hash: str) -> list[Contender
     return contenders
 
 
-def read_at_k(run: RunFiles) -> AtK:
+def read_at_k(run: ScoredRun) -> AtK:
     """Rank-scores by task out of a run's rankings."""
     return {
         (row.benchmark, row.arm, row.task_id, row.ranker): row.at_k
-        for row in read_rows(run.folder / RANKINGS, RankingRow)
+        for row in run.files.rows(RANKINGS, RankingRow)
     }
 
 

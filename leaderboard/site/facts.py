@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ...report.page_data import Fact, RunNotes
     from ..results_file import BenchmarkScores
-    from .run_files import RunFiles
+    from .scored_runs import ScoredRun
 
 _DIGITS = 12
 
 
-def facts_of(run: RunFiles) -> list[Fact]:
+def facts_of(run: ScoredRun) -> list[Fact]:
     """Labels and values; what the manifest does not have is left out."""
     manifest = run.manifest
     code, sandbox, hardware = (_object(manifest, name) for name in ("codebudget", "sandbox", "hardware"))

@@ -16,11 +16,11 @@ from ...experiment.pools import GradedTask, gather, scorable
 from ...experiment.ranking import rank_pool
 from ...sampler.files import program_in
 from .. import files
+from ..differences import MOST, Difference, compare, difference
 from ..manifest import reference_check_hash
 from ..results import GradedBenchmark, ks_of
 from ..rows import RankingRow
 from . import regrade
-from .differences import MOST, Difference, compare, difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

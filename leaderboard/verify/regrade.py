@@ -17,8 +17,8 @@ from ...errors import SandboxError, UserError
 from ...records import Limits
 from ...sandbox import Job, Sandbox
 from .. import files
+from ..differences import Difference, compare
 from ..rows import VerdictRow
-from .differences import Difference, compare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

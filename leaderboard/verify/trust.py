@@ -24,9 +24,9 @@ from ...tasks import load_benchmark
 from ...tasks.datasets_loader import ALIASES, FIELDS, load_dataset_benchmark
 from ...tasks.rows import is_data_file
 from .. import files
+from ..differences import Difference, difference
 from ..manifest import ranker_part
 from ..prepare import offered_ranker, plan_board, with_files
-from .differences import Difference, difference
 from .reading import read_run
 from .recheck import OwnRankers, Verification
 from .regrade import check_limits

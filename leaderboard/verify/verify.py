@@ -11,10 +11,10 @@ from ..._util.printable import printable
 from ...experiment.grading import Grader
 from ...sampler.store import open_store
 from .. import files
+from ..differences import compare, difference
 from ..manifest import ranker_part
 from ..report import report_of
 from ..results import results_of
-from .differences import compare, difference
 from .recheck import OwnRankers, Recheck, Verification
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ...experiment.grading import Progress
     from ...records import Plan
     from ...sandbox import Sandbox
+    from ..differences import Difference
     from ..results import PlannedBenchmark
-    from .differences import Difference
     from .reading import Run
     from .trust import Verifiable
 

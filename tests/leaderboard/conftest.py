@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from codebudget.experiment.grading import Grader, silent
+from codebudget.leaderboard.differences import difference
 from codebudget.leaderboard.files import HASHED, json_bytes, row_bytes
 from codebudget.leaderboard.manifest import sealed
-from codebudget.leaderboard.verify.differences import difference
 from codebudget.leaderboard.verify.reading import read_run
 from codebudget.leaderboard.verify.recheck import OwnRankers, Verification
 from codebudget.leaderboard.verify.trust import Named, RunError, planned_of_run, rankers_of_run

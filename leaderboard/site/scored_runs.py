@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pydantic import ValidationError
-
-from ...errors import UserError
 from ..._util.printable import one_line
-from .. import strict_json
-from ..files import MANIFEST, RESULTS, TIMINGS, read_bytes
+from ...errors import UserError
+from ..files import MANIFEST, RESULTS, TIMINGS
+from ..reading import RunFolder
 from ..results_file import Results
 
 if TYPE_CHECKING:
@@ -23,13 +20,18 @@ ORACLE: Final = "oracle"
 """The ranker whose scores by task are those of pass@k."""
 
 
-class RunFiles(NamedTuple):
+class ScoredRun(NamedTuple):
     """A run directory: its place, and the small files read. `manifest` is for showing only, and may be any JSON."""
 
-    folder: Path
+    files: RunFolder
     results: Results
     manifest: dict[str, Any]
     timings: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self.files.path
 
     @property
     def id(self) -> str:
@@ -37,51 +39,27 @@ class RunFiles(NamedTuple):
         return str(self.manifest["run_id"])[:10]
 
 
-def read_run(folder: Path) -> RunFiles:
+def read_scores(path: Path) -> ScoredRun:
     """Read the small files of a run directory.
 
     Raises:
         UserError: It is no run directory, or one of its files is not as it should be.
     """
-    if not os.path.lexists(folder / RESULTS) or not os.path.lexists(folder / MANIFEST):
+    folder = RunFolder(path)
+    if folder.lacking((RESULTS, MANIFEST)):
         raise UserError(
-            f"{folder} is no run directory: it needs manifest.json and results.json (unpack an archive first)"
+            f"{path} is no run directory: it needs manifest.json and results.json (unpack an archive first)"
         )
-    try:
-        results = strict_json.read_as(read_bytes(folder / RESULTS), Results)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = one_line(".".join(str(part) for part in first["loc"]))
-        raise UserError(f"{folder / RESULTS}: {place}: {first['msg']}; get the run again, or verify it") from None
-    except UserError:
-        raise
-    except ValueError as error:
-        raise _no_json(folder / RESULTS, error) from None
-    timings = _json_object(folder / TIMINGS) if os.path.lexists(folder / TIMINGS) else {}
-    run = RunFiles(folder, results, _json_object(folder / MANIFEST), timings)
+    results = folder.model(RESULTS, Results)
+    timings = {} if folder.lacking((TIMINGS,)) else folder.json(TIMINGS).value
+    run = ScoredRun(folder, results, folder.json(MANIFEST).value, timings)
     if not re.fullmatch("[0-9a-f]{64}", str(run.manifest.get("run_id"))):
-        raise UserError(f"{folder / MANIFEST}: run_id must be a SHA-256; make the run again, or verify it")
+        raise UserError(f"{path / MANIFEST}: run_id must be a SHA-256; make the run again, or verify it")
     _check(run)
     return run
 
 
-def _json_object(path: Path) -> dict[str, Any]:
-    try:
-        found = strict_json.parse(read_bytes(path))
-    except UserError:
-        raise
-    except ValueError as error:
-        raise _no_json(path, error) from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} must hold a JSON object; get the run again, or verify it")
-    return found
-
-
-def _no_json(path: Path, error: ValueError) -> UserError:
-    return UserError(f"{path} is no JSON of a run: {error}; get the run again, or verify it")
-
-
-def _check(run: RunFiles) -> None:
+def _check(run: ScoredRun) -> None:
     """What one value alone does not show: whether names are there once, and scores cover tasks, k and rankers.
 
     Raises:

@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..._util.printable import MAX_CHARACTERS, one_line
+from .._util.printable import MAX_CHARACTERS, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
