@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from ...errors import UserError
 from ...estimators import PASS_AT_K
+from ...experiment.comparison import ORACLE
 from ...report.page import Part, check_folder, check_plots, write_folder
 from .candidates import Key, candidate_parts
 from .contenders import Contender, contenders_of, contender_data, read_at_k
 from .facts import facts_of, notes_of
 from .overtaking import crossings_of
 from .pairs import Pair, paired_differences
-from .scored_runs import ORACLE, read_scores
+from .scored_runs import read_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

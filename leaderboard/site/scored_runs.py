@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._util.printable import one_line
 from ...errors import UserError
+from ...experiment.comparison import ORACLE
 from ..files import MANIFEST, RESULTS, TIMINGS
 from ..reading import RunFolder
 from ..results_file import Results
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..results_file import ArmScores
-
-ORACLE: Final = "oracle"
-"""The ranker whose scores by task are those of pass@k."""
-
 
 class ScoredRun(NamedTuple):
     """A run directory: its place, and the small files read. `manifest` is for showing only, and may be any JSON."""

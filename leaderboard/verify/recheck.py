@@ -55,7 +55,7 @@ class Verification:
         numbers: Values of results.json that were computed again.
     """
 
-    differences: list[Difference]
+    differences: list[Difference] = field(default_factory=list)
     flips: list[str] = field(default_factory=list)
     unstable: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -74,6 +74,15 @@ class Verification:
         """Keep differences, as long as there are not too many of them."""
         self.differences += islice(differences, MOST - len(self.differences))
 
+    def include(self, other: Verification) -> None:
+        """Add what verifying a part of the run found."""
+        self.add(other.differences)
+        self.flips += other.flips
+        self.unstable += other.unstable
+        self.notes += other.notes
+        self.graded += other.graded
+        self.ranked += other.ranked
+
 
 class OwnRankers(NamedTuple):
     """The rankers of a run that are here, and why others are not, by name.
@@ -86,25 +95,67 @@ class OwnRankers(NamedTuple):
     differences: Sequence[Difference] = ()
 
 
-class Recheck:
-    """One benchmark of a run, graded and ranked again; what differs goes to `result`."""
+class Rechecked(NamedTuple):
+    """What results are computed from, None where rows do not fit together or are past computing, and what differs."""
+
+    graded: GradedBenchmark | None
+    found: Verification
+
+
+def recheck(
+    run: Run,
+    planned: PlannedBenchmark,
+    own: OwnRankers,
+    grader: Grader,
+    chosen: set[int] | None,
+    progress: Progress,
+) -> Rechecked:
+    """Grade and rank one benchmark of a run again.
+
+    Args:
+        run: As read.
+        planned: The benchmark, planned here.
+        own: The rankers of the run that are here.
+        grader: Of a store that knows nothing.
+        chosen: The numbers of the verdicts' rows to grade again; None for all.
+        progress: Is told how far it is.
+
+    Raises:
+        SandboxError: The sandbox fails here.
+    """
+    check = _Recheck(run, planned, own, grader, chosen, progress)
+    try:
+        graded = check.graded()
+    except (ArithmeticError, ValueError, RecursionError) as error:
+        check.found.add((past_computing(f"what the rows of {planned.benchmark.name} say", error),))
+        graded = None
+    return Rechecked(graded, check.found)
+
+
+def past_computing(what: str, error: Exception) -> Difference:
+    """A stranger's numbers may be such that nothing can be computed of them."""
+    return difference(files.RESULTS, "", "", what, f"{type(error).__name__}: {error}")
+
+
+class _Recheck:
+    """One benchmark of a run, and what was found in it so far."""
 
     def __init__(
         self,
         run: Run,
         planned: PlannedBenchmark,
-        loaded: OwnRankers,
+        own: OwnRankers,
         grader: Grader,
         chosen: set[int] | None,
         progress: Progress,
-        result: Verification,
     ) -> None:
-        self._run, self._planned, self._loaded, self._grader = run, planned, loaded, grader
-        self._chosen, self._progress, self._result = chosen, progress, result
+        self._run, self._planned, self._own, self._grader = run, planned, own, grader
+        self._chosen, self._progress = chosen, progress
+        self.found = Verification()
         self._specs = [plan.arm.spec for plan in planned.plans]
         self._name = planned.benchmark.name
 
-    def section(self) -> GradedBenchmark | None:
+    def graded(self) -> GradedBenchmark | None:
         """What results are computed from; None where the rows do not fit together."""
         samples = self._samples()
         if samples is None:
@@ -120,7 +171,7 @@ class Recheck:
         parts = (part for part in self._run.manifest.benchmarks if part.benchmark == self._name)
         recorded = next((part.reference_check for part in parts), "no check")
         name = f"benchmarks {self._name} reference_check"
-        self._result.add(compare(files.MANIFEST, "", recorded, reference_check_hash(found.checks), name))
+        self.found.add(compare(files.MANIFEST, "", recorded, reference_check_hash(found.checks), name))
         pools = self._pools(found)
         if pools is None:
             return None
@@ -134,7 +185,7 @@ class Recheck:
         return None if ranked is None else GradedBenchmark(self._planned, graded, ranked)
 
     def _add(self, one: Difference) -> None:
-        self._result.add((one,))
+        self.found.add((one,))
 
     def _samples(self) -> list[list[Candidate]] | None:
         """Each arm's candidates; their programs must be what their texts give."""
@@ -206,7 +257,7 @@ class Recheck:
     def _regrade(self, chosen: Sequence[regrade.RecordedVerdict]) -> None:
         recorded, here = self._run.manifest.sandbox.environment, self._grader.sandbox.environment()
         done = regrade.regrade(chosen, self._grader, same_environment=recorded == here)
-        result = self._result
+        result = self.found
         result.graded += len(chosen)
         result.add(done.differences)
         result.flips += done.flips
@@ -267,7 +318,7 @@ class Recheck:
         board = self._run.board.board
         usable = {
             name: ranker
-            for name, ranker in self._loaded.rankers.items()
+            for name, ranker in self._own.rankers.items()
             if name in self._run.manifest.rankers and ranker.version == self._run.manifest.rankers[name].version
         }
         failures: dict[str, str] = {}
@@ -304,8 +355,8 @@ class Recheck:
                     number, row = rows[spec, task.id, name]
                     again = RankingRow.of(self._name, spec, task.id, name, one)
                     where = f"row {number} ({name} on {spec} {task.id})"
-                    self._result.add(compare(files.RANKINGS, where, row.dump(), again.dump()))
-                    self._result.ranked += 1
+                    self.found.add(compare(files.RANKINGS, where, row.dump(), again.dump()))
+                    self.found.ranked += 1
         for name, why in failures.items():
             self._add(difference(files.RANKINGS, f"{self._name}: {name}", "", "rankings", why))
 
@@ -317,12 +368,12 @@ class Recheck:
         rows: RankingRows,
     ) -> None:
         """What can be told of a ranker that is not here: where its scores are pointwise, what they come to."""
-        why = self._loaded.missing.get(name, "another version is here than the run's")
+        why = self._own.missing.get(name, "another version is here than the run's")
         part = self._run.manifest.rankers.get(name)
         if part is None or not part.pointwise:
-            self._result.notes.append(f"{self._name}: {name}: its rankings were not checked: {why}")
+            self.found.notes.append(f"{self._name}: {name}: its rankings were not checked: {why}")
             return
-        self._result.notes.append(f"{self._name}: {name}: its scores were not made again: {why}")
+        self.found.notes.append(f"{self._name}: {name}: its scores were not made again: {why}")
         for spec, pool in zip(self._specs, pools, strict=True):
             for task in tasks:
                 number, row = rows[spec, task.id, name]
@@ -330,7 +381,7 @@ class Recheck:
                 at_k = rank_score_at_ks(np.array(row.scores, np.float64), pool[task.id].passed, ks)
                 where = f"row {number} ({name} on {spec} {task.id})"
                 again = dict(zip(map(str, ks), at_k.tolist(), strict=True))
-                self._result.add(compare(files.RANKINGS, where, row.dump()["at_k"], again, "at_k"))
+                self.found.add(compare(files.RANKINGS, where, row.dump()["at_k"], again, "at_k"))
 
     def _touched(self) -> set[tuple[str, str]] | None:
         """The arms and tasks of which a verdict is graded again; None where all are."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...errors import SandboxError, UserError
+from ...experiment.grading import Program
 from ...records import Limits
 from ...sandbox import Job, Sandbox
 from .. import files
@@ -49,10 +50,19 @@ class RecordedVerdict(NamedTuple):
 class Regraded(NamedTuple):
     """What grading anew found: what differs, what flips at a limit, what is not the same from run to run."""
 
-    differences: list[Difference]
-    flips: list[str]
-    unstable: list[str]
-    other_texts: list[str]
+    differences: tuple[Difference, ...] = ()
+    flips: tuple[str, ...] = ()
+    unstable: tuple[str, ...] = ()
+    other_texts: tuple[str, ...] = ()
+
+    def joined(self, other: Regraded) -> Regraded:
+        """What both found."""
+        return Regraded(
+            self.differences + other.differences,
+            self.flips + other.flips,
+            self.unstable + other.unstable,
+            self.other_texts + other.other_texts,
+        )
 
 
 def regrade(chosen: Sequence[RecordedVerdict], grader: Grader, *, same_environment: bool) -> Regraded:
@@ -67,36 +77,36 @@ def regrade(chosen: Sequence[RecordedVerdict], grader: Grader, *, same_environme
     Raises:
         SandboxError: The sandbox fails here.
     """
-    from ...experiment.grading import Submission
-
-    found = Regraded([], [], [], [])
+    found = Regraded()
     checks = {one.task.id: one.check for one in chosen}
     verdicts = grader.grade([Submission(one.task, one.candidate.program) for one in chosen], checks)
     for one, verdict in zip(chosen, verdicts, strict=True):
-        _judge(one, verdict, grader.sandbox, found, same_environment)
+        look_again = len(found.differences) < ENOUGH
+        judged = _judged(one, verdict, grader.sandbox, look_again=look_again, same_environment=same_environment)
+        found = found.joined(judged)
     return found
 
 
-def _judge(one: RecordedVerdict, verdict: Verdict, sandbox: Sandbox, found: Regraded, same_environment: bool) -> None:
+def _judged(
+    one: RecordedVerdict, verdict: Verdict, sandbox: Sandbox, *, look_again: bool, same_environment: bool
+) -> Regraded:
+    """What grading one program anew found; nothing where the verdicts agree."""
     row = one.row
     where = f"row {one.place} ({row.arm} sample {row.index} of {row.task_id})"
     again = _row(one, verdict)
     if again == row:
-        return
+        return Regraded()
     if again.status == row.status and not same_environment:
         worded = again.model_copy(update={"detail": row.detail})
         if worded == row:
-            found.other_texts.append(where)
-            return
-    is_near = again.status != row.status and NEAR_LIMIT & {again.status, row.status}
-    if len(found.differences) < ENOUGH and is_near:
+            return Regraded(other_texts=(where,))
+    said = f"{files.VERDICTS}: {where}: recorded {row.status}, found {again.status}"
+    if look_again and again.status != row.status and NEAR_LIMIT & {again.status, row.status}:
         if _flips(one, again.status, sandbox):
-            found.flips.append(f"{files.VERDICTS}: {where}: recorded {row.status}, found {again.status}")
-            return
-    elif len(found.differences) < ENOUGH and any(_row(one, _run(one, sandbox)) == row for _ in range(GRADINGS - 1)):
-        found.unstable.append(f"{files.VERDICTS}: {where}: recorded {row.status}, found {again.status} at first")
-        return
-    found.differences.extend(compare(files.VERDICTS, where, row.dump(), again.dump()))
+            return Regraded(flips=(said,))
+    elif look_again and any(_row(one, _run(one, sandbox)) == row for _ in range(GRADINGS - 1)):
+        return Regraded(unstable=(f"{said} at first",))
+    return Regraded(differences=tuple(compare(files.VERDICTS, where, row.dump(), again.dump())))
 
 
 def _row(one: RecordedVerdict, verdict: Verdict) -> VerdictRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from ..._util.printable import printable
 from ...experiment.grading import Grader
@@ -15,10 +15,10 @@ from ..differences import compare, difference
 from ..manifest import ranker_part
 from ..report import report_of
 from ..results import results_of
-from .recheck import OwnRankers, Recheck, Verification
+from .recheck import OwnRankers, Verification, past_computing, recheck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ...experiment.grading import Progress
     from ...records import Plan
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .reading import Run
     from .trust import Verifiable
 
-Value = TypeVar("Value")
+_NOT_COMPUTED: Final = "results.json was not computed again, since rows are missing, too many or past computing"
 
 CANNOT_CATCH: Final = (
     "a run that was forged as a whole and hashed again: compare the run id with one that was published before",
@@ -41,7 +41,7 @@ CANNOT_CATCH: Final = (
 def verify(
     run: Run,
     benchmarks: Sequence[PlannedBenchmark],
-    loaded: OwnRankers,
+    own: OwnRankers,
     grader: Grader,
     *,
     sample: int | None,
@@ -53,7 +53,7 @@ def verify(
     Args:
         run: As read.
         benchmarks: The benchmarks of its board, planned here.
-        loaded: Its rankers.
+        own: Its rankers.
         grader: Of a store that knows nothing.
         sample: How many verdicts to grade again, and by the same tasks rankings to make again; all where None.
         seed: Chooses them.
@@ -62,40 +62,45 @@ def verify(
     Raises:
         SandboxError: The sandbox fails here.
     """
-    result = Verification([], verdicts=len(run.verdicts), rankings=len(run.rankings))
-    result.add(_manifest(run, benchmarks, loaded))
-    result.add(loaded.differences)
+    result = Verification(verdicts=len(run.verdicts), rankings=len(run.rankings))
+    result.add(_manifest(run, benchmarks, own))
+    result.add(own.differences)
     result.add(_timings(run))
     chosen = _sample(run, sample, seed)
-    sections = []
+    graded = []
     for planned in benchmarks:
-        recheck = Recheck(run, planned, loaded, grader, chosen, progress, result)
-        section = _computed(recheck.section, f"what the rows of {planned.benchmark.name} say", result)
-        if section is not None:
-            sections.append(section)
-    names = {planned.benchmark.name for planned in benchmarks}
+        checked = recheck(run, planned, own, grader, chosen, progress)
+        result.include(checked.found)
+        if checked.graded is not None:
+            graded.append(checked.graded)
+    result.add(_undeclared(run, {planned.benchmark.name for planned in benchmarks}))
+    if len(graded) < len(benchmarks):
+        result.notes.append(_NOT_COMPUTED)
+        return result
+    try:
+        recomputed = results_of(run.board.board, graded)
+    except (ArithmeticError, ValueError, RecursionError) as error:
+        result.add((past_computing("scores", error),))
+        result.notes.append(_NOT_COMPUTED)
+        return result
+    value = recomputed.value()
+    result.numbers = _leaves(value)
+    # As JSON: what a stranger wrote need not be of the schema, and every value of it counts.
+    result.add(compare(files.RESULTS, "", run.results, value))
+    result.add(_report(run.report, report_of(recomputed)))
+    return result
+
+
+def _undeclared(run: Run, names: set[str]) -> Iterator[Difference]:
+    """Rows of benchmarks that the board does not have."""
     for name, rows in (
         (files.CANDIDATES, run.candidates),
         (files.VERDICTS, run.verdicts),
         (files.RANKINGS, run.rankings),
     ):
-        result.add(
-            difference(name, f"row {number}", "benchmark", row.benchmark, "not in the board")
-            for number, row in enumerate(rows, 1)
-            if row.benchmark not in names
-        )
-    recomputed = None
-    if len(sections) == len(benchmarks):
-        recomputed = _computed(lambda: results_of(run.board.board, sections), "scores", result)
-    if recomputed is not None:
-        value = recomputed.value()
-        result.numbers = _leaves(value)
-        # As JSON: what a stranger wrote need not be of the schema, and every value of it counts.
-        result.add(compare(files.RESULTS, "", run.results, value))
-        result.add(_report(run.report, report_of(recomputed)))
-    else:
-        result.notes.append("results.json was not computed again, since rows are missing, too many or past computing")
-    return result
+        for number, row in enumerate(rows, 1):
+            if row.benchmark not in names:
+                yield difference(name, f"row {number}", "benchmark", row.benchmark, "not in the board")
 
 
 def verify_here(
@@ -127,15 +132,6 @@ def lines_of(result: Verification) -> Iterator[str]:
         yield f"a run in which one verdict in a hundred was changed passes this with {0.99**result.graded:.2g}"
 
 
-def _computed(compute: Callable[[], Value], what: str, result: Verification) -> Value | None:
-    """What a computation gives; None where a stranger's numbers are past it, which is a difference then."""
-    try:
-        return compute()
-    except (ArithmeticError, ValueError, RecursionError) as error:
-        result.add([difference(files.RESULTS, "", "", what, f"{type(error).__name__}: {error}")])
-        return None
-
-
 def _sample(run: Run, sample: int | None, seed: int) -> set[int] | None:
     """The numbers of the verdicts' rows to grade again; None for all."""
     if sample is None or sample >= len(run.verdicts):
@@ -143,7 +139,7 @@ def _sample(run: Run, sample: int | None, seed: int) -> set[int] | None:
     return set(random.Random(seed).sample(range(1, len(run.verdicts) + 1), sample))
 
 
-def _manifest(run: Run, benchmarks: Sequence[PlannedBenchmark], loaded: OwnRankers) -> list[Difference]:
+def _manifest(run: Run, benchmarks: Sequence[PlannedBenchmark], own: OwnRankers) -> list[Difference]:
     """What a manifest says twice, or what can be looked up."""
     manifest, board = run.manifest, run.board.board
     recorded: dict[str, Any] = {
@@ -185,7 +181,7 @@ def _manifest(run: Run, benchmarks: Sequence[PlannedBenchmark], loaded: OwnRanke
     found = list(compare(files.MANIFEST, "", recorded, recomputed))
     if board.sandbox.launcher != "auto":
         found += compare(files.MANIFEST, "", manifest.sandbox.launcher, board.sandbox.launcher, "sandbox.launcher")
-    for name, ranker in loaded.rankers.items():
+    for name, ranker in own.rankers.items():
         part, here = manifest.rankers.get(name), ranker_part(ranker)
         if part is not None and part.version == here.version:
             kept = {"name", "version", "pointwise", "needs", "sha256"}
