@@ -11,7 +11,8 @@ from ..errors import CodebudgetError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_NAMED = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
+# A value may have backticks of its own.
+_NAMED = re.compile(r"`([a-z_]+)(?:=(.*?))?`(?=[\s:;,)]|\.?$)")
 
 
 def with_flags(message: str, flags: Mapping[str, str]) -> str:

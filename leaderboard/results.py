@@ -12,6 +12,7 @@ from ..budgets.models import find_model
 from ..estimators import mean_interval, pass_at_k
 from ..experiment.comparison import ORACLE, ArmSamples, comparison_of
 from ..experiment.pools import Wanted
+from .files import SCHEMA_VERSION
 from .results_file import (
     Amounts,
     ArmScores,
@@ -101,6 +102,7 @@ def results_of(board: Board, sections: Sequence[GradedBenchmark]) -> Results:
         ValueError: A number is larger than any that results.json may hold.
     """
     return Results(
+        schema_version=SCHEMA_VERSION,
         name=board.name,
         description=board.description,
         seed=board.seed,

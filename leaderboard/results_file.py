@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ..records import BudgetKind, Cost, Interval, Status, Workload
-from .files import SCHEMA_VERSION, rounded
+from .files import rounded
 
 MOST_SAMPLES: Final = 100_000
 """Samples of an arm and task: estimating pass@k takes time in proportion to them."""
@@ -172,10 +172,10 @@ class PairPart(_Part):
     a: str
     b: str
     metric: str
-    difference: Number
-    low: Number
-    high: Number
-    p_value: Number
+    difference: Number | None
+    low: Number | None
+    high: Number | None
+    p_value: Number | None
 
 
 class Sentences(_Part):
@@ -207,7 +207,7 @@ class BenchmarkScores(_Part):
 class Results(_Part):
     """The whole file."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1]
     name: str
     description: str
     seed: Annotated[int, Field(ge=0, lt=2**63)]

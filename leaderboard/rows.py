@@ -202,3 +202,11 @@ class Timings(_TimedPart):
     started_at: str
     steps: dict[str, Seconds]
     arms: tuple[ArmTimings, ...]
+
+    def value(self) -> dict[str, Any]:
+        """As JSON, what is not known as null."""
+        # A version is a file's, and not of a value in it.
+        parts = {name: {"schema_version": True} for name in ("cost", "budget_ratio", "usage")}
+        return self.model_dump(
+            mode="json", exclude={"arms": {"__all__": {"realised": {"schema_version": True, **parts}}}}
+        )

@@ -32,7 +32,7 @@ from .manifest import (
 from .report import report_of
 from .results import GradedBenchmark, budget_of, ks_of, results_of
 from .results_file import Results
-from .rows import CandidateRow, RankingRow, VerdictRow
+from .rows import ArmTimings, CandidateRow, RankerTimings, RankingRow, Timings, VerdictRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ..experiment.pools import GradedArms, Pool
     from ..experiment.ranking import RankedTask
     from ..rankers import Ranker
-    from ..records import Candidate, Realised
+    from ..records import Candidate
     from ..sampler.series import Tally
     from .board import Board, BoardFile
     from .results import PlannedBenchmark
@@ -141,7 +141,7 @@ def make_run(
     board, times = file.board, making.times
     sections: list[GradedBenchmark] = []
     checks: list[BenchmarkPart] = []
-    timings: list[dict[str, Any]] = []
+    timings: list[ArmTimings] = []
     candidates, verdicts, rankings = list[CandidateRow](), list[VerdictRow](), list[RankingRow]()
     for planned, arms in inputs:
         samples = [arm.candidates for arm in arms]
@@ -172,7 +172,9 @@ def make_run(
     except ValidationError as error:
         raise UserError(f"a run cannot hold these results: {_first(error)}; change the board") from None
     models = [arm.made_by for _, arms in inputs for arm in arms]
-    timing = {"schema_version": files.SCHEMA_VERSION, "started_at": times.started_at, "steps": times.steps}
+    timing = Timings(
+        schema_version=files.SCHEMA_VERSION, started_at=times.started_at, steps=times.steps, arms=tuple(timings)
+    )
     redact = redactor()
     results = Results.model_validate(redact.value(results.value()))
     with _written_whole(out, typed) as folder:
@@ -182,7 +184,7 @@ def make_run(
         files.write_rows(folder / files.RANKINGS, (row.dump() for row in rankings))
         (folder / files.RESULTS).write_bytes(files.json_bytes(results.value()))
         (folder / files.REPORT).write_bytes(report_of(results).encode())
-        (folder / files.TIMINGS).write_bytes(files.json_bytes(timing | {"arms": timings}))
+        (folder / files.TIMINGS).write_bytes(files.json_bytes(timing.value()))
         manifest = sealed(redact.value(_manifest(board, rankers, grader, making, checks, models, folder)))
         (folder / files.MANIFEST).write_bytes(files.json_bytes(manifest))
     return WrittenRun(results, manifest[RUN_ID])
@@ -270,7 +272,7 @@ def _arm_timings(
     arms: Sequence[ArmInput],
     graded: GradedArms,
     ranked: Sequence[Mapping[str, Sequence[RankedTask]]],
-) -> list[dict[str, Any]]:
+) -> list[ArmTimings]:
     budget = budget_of(board)
     realised = realised_costs(
         planned.plans,
@@ -285,31 +287,23 @@ def _arm_timings(
         ],
     )
     return [
-        {
-            "benchmark": planned.benchmark.name,
-            "arm": plan.arm.spec,
-            "realised": _realised(cost),
-            "rankers": {
-                name: {
-                    "cost_s": sum((row.ranking.usage.wall_s or 0.0) * plan.k / len(row.ranking.scores) for row in rows)
-                    / len(rows)
-                }
-                for name, rows in by_ranker.items()
-            },
-            "verdicts": {
-                task_id: [[one.cpu_s, one.wall_s, one.peak_bytes] for one in found.verdicts]
+        ArmTimings(
+            benchmark=planned.benchmark.name,
+            arm=plan.arm.spec,
+            realised=cost,
+            rankers={name: RankerTimings(cost_s=_seconds(rows, plan.k)) for name, rows in by_ranker.items()},
+            verdicts={
+                task_id: tuple((one.cpu_s, one.wall_s, one.peak_bytes) for one in found.verdicts)
                 for task_id, found in pool.items()
             },
-        }
+        )
         for plan, cost, pool, by_ranker in zip(planned.plans, realised, graded.pools, ranked, strict=True)
     ]
 
 
-def _realised(result: Realised) -> dict[str, Any]:
-    dumped = result.model_dump(mode="json", exclude={"schema_version"})
-    for part in ("cost", "budget_ratio", "usage"):
-        del dumped[part]["schema_version"]
-    return dumped
+def _seconds(rows: Sequence[RankedTask], k: int) -> float:
+    """What ranking k samples of a task takes."""
+    return sum((row.ranking.usage.wall_s or 0.0) * k / len(row.ranking.scores) for row in rows) / len(rows)
 
 
 def _manifest(

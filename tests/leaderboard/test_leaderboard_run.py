@@ -9,7 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from codebudget.leaderboard import files
+from codebudget.leaderboard import files, strict_json
+from codebudget.leaderboard.board import load_board
+from codebudget.leaderboard.files import json_bytes
+from codebudget.leaderboard.prepare import load_rankers, load_tasks, plan_board
+from codebudget.leaderboard.results_file import Results
 
 from support.command import started
 from support.rows import jsonl
@@ -142,6 +146,11 @@ def test_a_mistake_is_one_line(board: Path, command, change: tuple[str, str], sa
     assert not (board / "run").exists()
 
 
+def test_results_are_what_their_schema_says(made: Path) -> None:
+    data = (made / "run" / "results.json").read_bytes()
+    assert json_bytes(strict_json.read_as(data, Results).value()) == data
+
+
 def test_another_folder_is_not_replaced(board: Path, command) -> None:
     (board / "mine").mkdir()
     (board / "mine" / "thesis.txt").write_text("years")
@@ -161,11 +170,8 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(board: Path, co
 
 
 def test_the_example_board_can_be_planned(repository: Path) -> None:
-    from codebudget.leaderboard.board import load_board
-    from codebudget.leaderboard.prepare import load_rankers, load_tasks, plan_board
-
     file = load_board(repository / "examples" / "nano.toml")
-    (entry,) = plan_board(file, load_tasks(file), None)
-    assert [plan.arm.spec for plan in entry.plans] == ["4m:1", "1m", "250k"]
-    assert all(plan.matched for plan in entry.plans)
+    (planned,) = plan_board(file, load_tasks(file), None)
+    assert [plan.arm.spec for plan in planned.plans] == ["4m:1", "1m", "250k"]
+    assert all(plan.matched for plan in planned.plans)
     assert list(load_rankers(file)) == ["codebudget", "examples", "majority", "shortest", "first", "random"]

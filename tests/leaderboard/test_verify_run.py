@@ -199,6 +199,15 @@ def test_what_a_manifest_says_can_be_looked_up_also_when_it_is_sealed_again(
     assert any(one.file == "manifest.json" for one in verified(tampered.path).differences)
 
 
+def test_a_key_that_only_reads_as_another_is_a_difference(tampered, verified: Verify) -> None:
+    def change(value: dict[str, Any]) -> None:
+        costs = value["benchmarks"][0]["arms"][0]["costs"]
+        costs["01"] = costs.pop("1")
+
+    found = verified(tampered.json("results.json", change).hashed().path).differences
+    assert {one.field for one in found} == {"benchmarks[0].arms[0].costs.1", "benchmarks[0].arms[0].costs.01"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_missing_file_is_named(name: str, tampered, verified: Verify) -> None:
     (tampered.path / name).unlink()

@@ -246,6 +246,7 @@ def _results(
         found = paired_difference(tables[a]["pass_at_k"][:, ks.index(k_a)], tables[b]["pass_at_k"][:, ks.index(k_b)])
         paired = [PairPart(a=a, b=b, metric="pass_at_k", **found._asdict())]
     return Results(
+        schema_version=1,
         name=f"submission {number:02}",
         description="Made by a generator: no model wrote it, and nothing of it was run.",
         seed=0,
