@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from .flags import named_by_flags
 from .leaderboard_build import build
 from .leaderboard_run import run
 from .leaderboard_verify import verify
+from .options import options
 
 app = typer.Typer(no_args_is_help=True, help="Leaderboard runs: what a file declares, for anyone to verify.")
 app.command()(build)
-app.command()(verify)
-app.command()(run)
+app.command()(options(verify))
+app.command()(options(run))
 
 
 @app.command()
@@ -48,6 +48,5 @@ def unpack(
 
     file = Path(archive)
     folder = Path(out) if out is not None else Path(file.name.removesuffix(ENDING))
-    with named_by_flags({"out": "--out DIR"}):
-        unpack_run(file, folder, typed=out is not None)
+    unpack_run(file, folder, typed=out is not None)
     typer.echo(str(folder))

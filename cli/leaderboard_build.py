@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from .progress import shown_progress
+from .options import Json
+from .progress import print_json, shown_progress
 
 
 def build(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run directories.")],
     out: Annotated[str, typer.Option("--out", metavar="FOLDER", help="The site; one that is there is replaced.")],
     title: Annotated[str | None, typer.Option(help="Of the page.", show_default="the run's name")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Make a static site of runs: ranking, curves, costs, tasks and candidates. It opens from a file."""
     from pathlib import Path
@@ -25,6 +25,6 @@ def build(
         written = build_site([Path(run) for run in runs], Path(out), title=title, progress=progress)
     page = Path(out) / "index.html"
     if as_json:
-        typer.echo(json.dumps({"page": str(page), "files": written.files, "size_bytes": written.size_bytes}))
+        print_json({"page": str(page), "files": written.files, "size_bytes": written.size_bytes})
     else:
         typer.echo(f"{page}: {written.files} files, {written.size_bytes / 2**20:.1f} MiB")

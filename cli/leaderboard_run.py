@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -10,12 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import MachineError
-from .flags import named_by_flags
-from .grading import FreshOption  # noqa: TC001 (typer reads it)
-from .leaderboard_verify import FLAGS as VERIFY_FLAGS
-from .progress import shown_progress, warn, warn_all
-from .stores import StoreOption, open_workspace
+from ..settings import Running
+from .options import Json, as_flags, only
+from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +21,12 @@ if TYPE_CHECKING:
 
 def run(
     board: Annotated[str, typer.Argument(metavar="BOARD", help="A board file, such as examples/nano.toml.")],
+    running: Annotated[Running, only("store", "fresh")],
     out: Annotated[
         str | None,
         typer.Option("--out", metavar="DIR", help="The run directory.", show_default="the board's name and -run"),
     ] = None,
-    store: StoreOption = None,
-    fresh: FreshOption = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Draw, grade, rank and score what a board declares, and write the run.
 
@@ -39,45 +34,43 @@ def run(
     of it anew. The directory appears when it is complete, and replaces an earlier run.
     """
     from ..experiment.grading import Grader
+    from ..experiment.workspace import open_workspace
     from ..leaderboard.board import load_board
-    from ..leaderboard.prepare import choose_sandbox, examined, files_to_name, prepare_board, samples_of
+    from ..leaderboard.prepare import examined, files_to_name, prepare_board, samples_of, sandbox_of
     from ..leaderboard.run import Making, StepTimes, check_out, make_run
 
     file = load_board(Path(board))
     folder = Path(out) if out is not None else Path(f"{file.path.stem}-run")
-    with named_by_flags({"out": "--out DIR"}):
-        check_out(folder, typed=out is not None)
+    check_out(folder, typed=out is not None)
     times = StepTimes()
-    prepared = prepare_board(file, fresh=fresh)
+    prepared = prepare_board(file)
     table = file.board.sandbox
-    with shown_progress() as progress, open_workspace(store) as opened:
+    with (
+        shown_progress() as progress,
+        open_workspace(running.store) as store,
         # Before anything is drawn, which may take hours.
-        chosen = choose_sandbox(table.launcher, table.limits.limits(), table.workers)
-        warn_all(chosen.notes)
-        with chosen.sandbox as sandbox:
-            conformance = examined(sandbox, opened, progress) if table.check else None
-            with times.step("drawing"):
-                samples = samples_of(prepared, opened, progress)
-            warn_all(samples.notes)
-            made = make_run(
-                file,
-                samples.inputs,
-                prepared.rankers,
-                Grader(sandbox, opened, progress, fresh=fresh),
-                folder,
-                making=Making(sys.argv[1:], conformance, times),
-                progress=progress,
-                typed=out is not None,
-            )
+        sandbox_of(table.launcher, table.limits.limits(), table.workers) as sandbox,
+    ):
+        conformance = examined(sandbox, store, progress) if table.check else None
+        with times.step("drawing"):
+            inputs = samples_of(prepared, store, progress, fresh=running.fresh)
+        made = make_run(
+            file,
+            inputs,
+            prepared.rankers,
+            Grader(sandbox, store, progress, fresh=running.fresh),
+            folder,
+            making=Making(sys.argv[1:], conformance, times),
+            progress=progress,
+            typed=out is not None,
+        )
     _show(made.results, made.run_id, folder, _verify_command(files_to_name(file), folder), as_json)
-    failed = made.results.sandbox_errors
-    if failed:
-        raise MachineError(f"the sandbox failed on {failed} programs, whose tasks are left out; run the command again")
+    check_sandbox_errors(made.results.sandbox_errors)
 
 
 def _verify_command(named: Sequence[tuple[str, str]], run: Path) -> str:
     """What to type to verify a run."""
-    options = [word for parameter, path in named for word in (VERIFY_FLAGS[parameter].split()[0], path)]
+    options = [word for parameter, path in named for word in (as_flags(f"`{parameter}`"), path)]
     return shlex.join(["codebudget", "leaderboard", "verify", str(run), *options])
 
 
@@ -98,7 +91,7 @@ def _show(results: Results, run_id: str, folder: Path, next_step: str, as_json: 
             }
             for scores in results.benchmarks
         ]
-        typer.echo(json.dumps({"run": str(folder), "run_id": run_id, "benchmarks": shown}))
+        print_json({"run": str(folder), "run_id": run_id, "benchmarks": shown})
         return
     for scores in results.benchmarks:
         typer.echo(f"{scores.benchmark}, {len(scores.tasks)} of {scores.total_tasks} tasks")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .flags import named_by_flags, with_flags
-from .grading import SandboxOption, WorkersOption  # noqa: TC001 (typer reads them)
-from .progress import shown_progress, warn_all
+from ..settings import Grading
+from .options import Json, as_flags, only
+from .progress import print_json, shown_progress
 
 if TYPE_CHECKING:
     from ..leaderboard.verify.recheck import Verification
@@ -28,17 +27,11 @@ BenchmarkFileOption = Annotated[
     list[str] | None,
     typer.Option("--benchmark-file", metavar="FILE", help="A benchmark of the run, your copy. Repeatable."),
 ]
-FLAGS = {
-    "ranker_files": "--ranker-file FILE",
-    "benchmark_files": "--benchmark-file FILE",
-    "calibration_file": "--calibration-file FILE",
-    "models": "--model MODEL",
-    "allow_limits": "--allow-limits",
-}
 
 
 def verify(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory.")],
+    grading: Annotated[Grading, only("launcher", "workers")],
     sample: Annotated[
         int | None,
         typer.Option("--sample", min=1, metavar="N", help="Grade only N verdicts again.", show_default="all"),
@@ -57,16 +50,14 @@ def verify(
     allow_limits: Annotated[
         bool, typer.Option("--allow-limits", help="Let programs use what the run asks for, beyond the ceilings.")
     ] = False,
-    sandbox: SandboxOption = "auto",
-    workers: WorkersOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Check a run that anybody made: hashes, verdicts, rankings and every number; exit 1 where something differs.
 
     Candidates are graded again in a sandbox of yours, whatever the run was graded in. No weights and no GPU are needed.
     Nothing is opened, loaded or looked up because the run names it.
     """
-    from ..leaderboard.prepare import choose_sandbox
+    from ..leaderboard.prepare import sandbox_of
     from ..leaderboard.verify.recheck import Verification
     from ..leaderboard.verify.trust import Named, open_run
     from ..leaderboard.verify.verify import verify_here
@@ -77,19 +68,15 @@ def verify(
         calibration_file=None if calibration_file is None else Path(calibration_file),
         models=model or (),
     )
-    with named_by_flags(FLAGS):
-        opened = open_run(Path(run), named, allow_limits=allow_limits)
+    opened = open_run(Path(run), named, allow_limits=allow_limits)
     if isinstance(opened.found, Verification):
         result = opened.found
     else:
         # The board's launcher and workers are a stranger's word.
         limits = opened.found.run.board.board.sandbox.limits.limits()
-        with shown_progress() as progress:
-            chosen = choose_sandbox(sandbox, limits, workers)
-            warn_all(chosen.notes)
-            with chosen.sandbox as ours:
-                result = verify_here(opened.found, ours, sample=sample, seed=seed, progress=progress)
-    result.notes = [with_flags(note, FLAGS) for note in result.notes]
+        with shown_progress() as progress, sandbox_of(grading.launcher, limits, grading.workers) as sandbox:
+            result = verify_here(opened.found, sandbox, sample=sample, seed=seed, progress=progress)
+    result.notes = [as_flags(note) for note in result.notes]
     _show(result, run, opened.run_id, as_json)
     if result.differences:
         raise typer.Exit(1)
@@ -102,7 +89,7 @@ def _show(result: Verification, run: str, run_id: str | None, as_json: bool) -> 
 
     if as_json:
         answer = {"run": run, "run_id": run_id, **result.value(), "cannot_catch": list(CANNOT_CATCH)}
-        typer.echo(json.dumps(answer))
+        print_json(answer)
         return
     for one in result.differences[:MOST_SHOWN]:
         typer.echo(f"differs: {one}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from .._util.progress import Progress
 
@@ -64,10 +64,22 @@ def warn(message: str) -> None:
     from .._util.printable import message as one_message
     from .options import as_flags
 
-    print(f"codebudget: {one_message(message)}", file=sys.stderr)
+    print(f"codebudget: {one_message(as_flags(message))}", file=sys.stderr)
 
 
-def warn_all(notes: Iterable[str]) -> None:
-    """Each note as `warn` says it."""
-    for note in notes:
-        warn(note)
+def check_sandbox_errors(programs: int, consequence: str = "whose tasks are left out") -> None:
+    """Fail where the machine failed to grade programs.
+
+    Raises:
+        MachineError: It did.
+    """
+    if programs:
+        raise MachineError(f"the sandbox failed on {programs} programs, {consequence}; run the command again")
+
+
+class Notices(logging.Handler):
+    """Prints what the library tells while it runs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line."""
+        warn(record.getMessage())

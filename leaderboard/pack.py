@@ -76,7 +76,7 @@ def unpack(archive: Path, out: Path, *, typed: bool = True) -> None:
     """
     check_output_folder(out, typed=typed)
     if os.path.lexists(out):
-        raise UserError(f"{out} is there already; name another folder with `out`")
+        raise UserError(f"{out} is there already; name another folder with `out` DIR")
     with replacing_folder(out, typed=typed) as folder:
         _extract(archive, folder)
 

@@ -8,19 +8,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._util.hashing import key_of
+from .._util.notices import notice
 from ..budgets.arms import parse_arm
 from ..budgets.models import find_model
-
-# moved to experiment/
-from ..cli.drawing import Drawing, check_engine, draw_arms, target_of_plan, with_ways
-from ..cli.planning import Convention, Match, RegimeName, plan_from_options
-from ..cli.samples import NamedArm, files_by_arm
 from ..errors import EngineError, MachineError, UserError
+from ..experiment import planning
+from ..experiment.grading import chosen_launcher
+from ..experiment.samples import (
+    NamedArm,
+    Session,
+    check_engine,
+    draw_arms,
+    files_by_arm,
+    sampling_settings,
+    target_of_plan,
+    with_ways,
+)
 from ..rankers import load_ranker
 from ..rankers.specs import parse
 from ..sampler.files import read_samples
-from ..sandbox import Sandbox, choose_launcher
+from ..sandbox import Sandbox
 from ..sandbox.conformance import conformance, corpus_digest
+from ..settings import Drawing, Planning
 from ..tasks import load_benchmark
 from .manifest import ModelPart, SampleFile, SandboxCheck
 from .results import PlannedBenchmark
@@ -30,8 +39,8 @@ from .run import ArmInput
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..cli.planning import Planned
-    from ..experiment.grading import Progress
+    from .._util.progress import Progress
+    from ..experiment.planning import Planned
     from ..rankers import Ranker
     from ..records import Limits, Plan
     from ..sampler.drawing import Drawn
@@ -100,25 +109,9 @@ def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark], calibration: st
 
 
 def _planned(board: Board, benchmark: Benchmark, calibration: str | None) -> Planned:
-    budget = board.budget
+    settings = Planning(**board.budget.model_dump() | {"calibration": calibration})
     try:
-        planned = plan_from_options(
-            board.arms,
-            family=board.family,
-            match=None if budget.match is None else Match(budget.match),
-            budget=budget.limit,
-            benchmark=benchmark,
-            prompt_tokens=budget.prompt_tokens,
-            output_tokens=budget.output_tokens,
-            convention=None if budget.convention is None else Convention(budget.convention),
-            tolerance=budget.tolerance,
-            hardware=budget.hardware,
-            regime=RegimeName(budget.regime),
-            calibration=calibration,
-            usd_per_hour=budget.usd_per_hour,
-            usd_per_mtok=budget.usd_per_mtok,
-            concurrency=budget.concurrency,
-        )
+        planned = planning.plan(board.arms, settings, family=board.family, benchmark=benchmark)
     except UserError:
         raise
     except (ArithmeticError, ValueError) as error:
@@ -157,25 +150,14 @@ def offered_ranker(typed: str) -> Ranker:
     return ranker
 
 
-class ChosenSandbox(NamedTuple):
-    """A sandbox that is not started yet, and what a reader must know of the choice."""
-
-    sandbox: Sandbox
-    notes: tuple[str, ...]
-
-
-def choose_sandbox(name: str, limits: Limits, workers: int | None) -> ChosenSandbox:
-    """A sandbox as a board declares it, or as the verifier of a run says.
+def sandbox_of(launcher: str, limits: Limits, workers: int | None) -> Sandbox:
+    """A sandbox as a board declares it, or as the verifier of a run says; what is weak about it is told as a notice.
 
     Raises:
         UserError: There is none of that name.
         MachineError: It does not work here.
     """
-    choice = choose_launcher(name)
-    notes = [f"{reason}; taking the {choice.launcher.name} sandbox instead" for reason in choice.passed_over]
-    if choice.launcher.name == "process":
-        notes.append(f"the process sandbox is {choice.launcher.promise}")
-    return ChosenSandbox(Sandbox(choice.launcher, limits=limits, workers=workers), tuple(notes))
+    return Sandbox(chosen_launcher(launcher), limits=limits, workers=workers)
 
 
 def examined(sandbox: Sandbox, store: Store, progress: Progress) -> SandboxCheck:
@@ -201,26 +183,16 @@ def examined(sandbox: Sandbox, store: Store, progress: Progress) -> SandboxCheck
     return found
 
 
-def drawing_of(file: BoardFile, fresh: bool) -> Drawing:
-    """How a board's samples are drawn, as the options of `sample` say it.
+def drawing_of(file: BoardFile) -> Drawing:
+    """How a board's samples are drawn.
 
     Raises:
         UserError: There is no such preset.
     """
-    sampling = file.board.sampling
-    drawing = Drawing(
-        engine=sampling.engine,
-        preset=sampling.preset,
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        max_tokens=sampling.max_tokens,
-        stop_after=None,
-        seed=file.board.seed,
-        fresh=fresh,
-    )
+    drawing = Drawing(**file.board.sampling.model_dump())
     for table in file.board.benchmarks:
         with file.at("sampling"):
-            drawing.settings(table.name)
+            sampling_settings(drawing, table.name)
     return drawing
 
 
@@ -236,7 +208,7 @@ def check_draws(file: BoardFile, benchmarks: Sequence[PlannedBenchmark], drawing
         return
     with file.at("sampling", "engine"):
         try:
-            check_engine(drawing)
+            check_engine(drawing.engine)
         except EngineError as error:
             raise with_ways(error, _WAYS) from None
     for plan in missing:
@@ -260,12 +232,11 @@ class PreparedBoard(NamedTuple):
     drawing: Drawing
 
 
-def prepare_board(file: BoardFile, *, fresh: bool) -> PreparedBoard:
+def prepare_board(file: BoardFile) -> PreparedBoard:
     """Load and plan what a board names, and refuse what cannot be run.
 
     Args:
         file: The board, which is its runner's own: rankers in the files that it names are loaded.
-        fresh: Draw and grade again what the store has.
 
     Raises:
         UserError: The board is wrong; the message names the line.
@@ -273,43 +244,39 @@ def prepare_board(file: BoardFile, *, fresh: bool) -> PreparedBoard:
     """
     benchmarks = plan_board(file, load_tasks(file), calibration_of(file))
     rankers = load_rankers(file)
-    drawing = drawing_of(file, fresh)
+    drawing = drawing_of(file)
     check_draws(file, benchmarks, drawing)
     return PreparedBoard(file, benchmarks, rankers, drawing)
 
 
-class BoardSamples(NamedTuple):
-    """Every planned benchmark with the samples of its arms, and what a reader must know of them."""
+def samples_of(
+    prepared: PreparedBoard, store: Store, progress: Progress, *, fresh: bool = False
+) -> list[tuple[PlannedBenchmark, list[ArmInput]]]:
+    """Every benchmark of a board with the samples of its arms: those of their files, in the store, or drawn.
 
-    inputs: Sequence[tuple[PlannedBenchmark, Sequence[ArmInput]]]
-    notes: tuple[str, ...]
-
-
-def samples_of(prepared: PreparedBoard, store: Store, progress: Progress) -> BoardSamples:
-    """The samples of every arm of a board: those of its files, or those that are drawn or in the store.
+    Args:
+        prepared: The board.
+        store: Where drawn samples are kept.
+        progress: Is told how far drawing is.
+        fresh: Draw again what the store has.
 
     Raises:
         UserError: A file of samples is wrong; the message names the line.
         MachineError: An engine or the store failed.
     """
-    inputs, notes = [], []
+    session = Session(prepared.drawing, store, prepared.file.board.seed, fresh)
+    found = []
     for place, planned in enumerate(prepared.benchmarks):
-        read = _read_inputs(prepared.file, place, planned)
-        notes += read.notes
-        drawn = _drawn_inputs(prepared, place, store, progress)
-        by_arm = {**read.inputs, **drawn}
-        inputs.append((planned, [by_arm[plan.arm.spec] for plan in planned.plans]))
-    return BoardSamples(inputs, tuple(notes))
+        inputs = _read_inputs(prepared.file, place, planned)
+        missing = [plan for plan in planned.plans if plan.arm.spec not in inputs]
+        inputs |= _drawn_inputs(planned, missing, session, progress)
+        found.append((planned, [inputs[plan.arm.spec] for plan in planned.plans]))
+    return found
 
 
-class _ReadInputs(NamedTuple):
-    inputs: dict[str, ArmInput]
-    notes: list[str]
-
-
-def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> _ReadInputs:
-    """The arms of a benchmark that have files of samples."""
-    found = _ReadInputs({}, [])
+def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict[str, ArmInput]:
+    """The arms of a benchmark that have files of samples; tasks without any are told as a notice."""
+    inputs = {}
     plans, tasks = {plan.arm.spec: plan for plan in planned.plans}, planned.benchmark.by_id
     for spec, patterns in _files(file, place, planned).items():
         with file.at("benchmarks", place, "samples"):
@@ -317,24 +284,24 @@ def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> _Rea
             read = read_samples(patterns, load_whole(file, place).by_id, spec)
         missing = set(read.missing) & set(tasks)
         if missing:
-            found.notes.append(f"{spec}: no sample for {len(missing)} of {len(tasks)} tasks; they are left out")
+            notice(f"{spec}: no sample for {len(missing)} of {len(tasks)} tasks; they are left out")
         files = tuple(
             SampleFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in read.files
         )
         kept = [candidate for candidate in read.candidates if candidate.task_id in tasks]
-        found.inputs[spec] = ArmInput(kept, _made_by(planned, plans[spec], source="files", files=files))
-    return found
+        inputs[spec] = ArmInput(kept, _made_by(planned, plans[spec], source="files", files=files))
+    return inputs
 
 
-def _drawn_inputs(prepared: PreparedBoard, place: int, store: Store, progress: Progress) -> dict[str, ArmInput]:
+def _drawn_inputs(
+    planned: PlannedBenchmark, plans: Sequence[Plan], session: Session, progress: Progress
+) -> dict[str, ArmInput]:
     """The arms of a benchmark that have none."""
-    planned = prepared.benchmarks[place]
-    plans = _to_draw(prepared.file, place, planned)
-    targets = [target_of_plan(plan) for plan in plans]
-    if not targets:
+    if not plans:
         return {}
+    targets = [target_of_plan(plan) for plan in plans]
     try:
-        drawn = draw_arms(targets, planned.benchmark.tasks, prepared.drawing, store, planned.conditions, progress)
+        drawn = draw_arms(targets, planned.benchmark.tasks, session, planned.conditions, progress)
     except MachineError as error:
         raise with_ways(error, _WAYS) from None
     return {plan.arm.spec: _drawn_input(planned, plan, arm) for plan, arm in zip(plans, drawn.arms, strict=True)}
@@ -369,11 +336,10 @@ def _to_draw(file: BoardFile, place: int, planned: PlannedBenchmark) -> list[Pla
 
 
 def _files(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict[str, list[str]]:
-    options = [
-        f"{arm}={_beside(file, name)}" for arm, names in file.board.benchmarks[place].samples.items() for name in names
-    ]
+    table = file.board.benchmarks[place]
+    samples = {arm: [_beside(file, name) for name in names] for arm, names in table.samples.items()}
     with file.at("benchmarks", place, "samples"):
-        return files_by_arm(options, [NamedArm(plan.arm, plan.precision) for plan in planned.plans])
+        return files_by_arm(samples, [NamedArm(plan.arm, plan.precision) for plan in planned.plans])
 
 
 def with_files(typed: str, place: Callable[[str], str]) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._util.figures import fraction, interval
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 

@@ -10,8 +10,10 @@ from ..budgets.arms import parse_budget
 from ..budgets.costs import Conditions, cost_of_samples
 from ..budgets.models import find_model
 from ..estimators import mean_interval, pass_at_k
-from ..experiment.comparison import ORACLE, ArmSamples, comparison_of
+from ..experiment.comparison import Terms, comparison_of
 from ..experiment.pools import Wanted
+from ..experiment.samples import ArmSamples
+from ..settings import ORACLE
 from .files import SCHEMA_VERSION
 from .results_file import (
     Amounts,
@@ -121,12 +123,9 @@ def _benchmark(board: Board, section: GradedBenchmark) -> BenchmarkScores:
         [ArmSamples(plan, ()) for plan in planned.plans],
         graded,
         ranked,
-        workload=planned.workload,
+        Terms(planned.workload, board.budget.tolerance, match, budget),
         sandbox="",
         decisive_ranker=board.decisive_ranker,
-        tolerance=board.budget.tolerance,
-        match=match,
-        budget=budget,
         seed=board.seed,
     )
     return BenchmarkScores(

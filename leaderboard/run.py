@@ -16,7 +16,7 @@ from .._util.redaction import redactor
 from ..budgets.realised import k_left, realised_costs
 from ..errors import MachineError, UserError
 from ..experiment.pools import GradedTask, gather, grade_pools, scorable
-from ..experiment.ranking import rank_pool
+from ..experiment.ranking import Judging, rank_pool
 from . import files
 from .environment import code_version, hardware, packages
 from .manifest import (
@@ -107,7 +107,7 @@ def check_out(out: Path, *, typed: bool = True) -> None:
         MachineError: As `check_output_folder`.
     """
     if out.exists() and not files.is_run(out):
-        raise UserError(f"{out} is there and is no run; name another folder with `out`")
+        raise UserError(f"{out} is there and is no run; name another folder with `out` DIR")
     check_output_folder(out, typed=typed)
 
 
@@ -139,6 +139,7 @@ def make_run(
         MachineError: The run cannot be written, or the sandbox failed so that nothing can be scored.
     """
     board, times = file.board, making.times
+    judging = Judging(grader, rankers, strict=True, seed=board.seed, progress=progress)
     sections: list[GradedBenchmark] = []
     checks: list[BenchmarkPart] = []
     timings: list[ArmTimings] = []
@@ -153,7 +154,7 @@ def make_run(
         rows = verdict_rows(planned, measured)
         graded = gather(wanted, found, pools_of_rows(planned, measured, rows))
         with times.step("ranking"):
-            ranked = rank_arms(board, planned, graded, rankers, grader, progress)
+            ranked = rank_arms(board, planned, graded, judging)
         sections.append(GradedBenchmark(planned, graded, ranked))
         checks.append(
             BenchmarkPart(
@@ -242,12 +243,7 @@ def ranking_rows(section: GradedBenchmark) -> list[RankingRow]:
 
 
 def rank_arms(
-    board: Board,
-    planned: PlannedBenchmark,
-    graded: GradedArms,
-    rankers: Mapping[str, Ranker],
-    grader: Grader,
-    progress: Progress,
+    board: Board, planned: PlannedBenchmark, graded: GradedArms, judging: Judging
 ) -> list[dict[str, list[RankedTask]]]:
     """Rank all arms at the k that each is scored at."""
     return [
@@ -256,12 +252,9 @@ def rank_arms(
             pool,
             graded.tasks,
             ks_of(board, plan, pool, graded.tasks),
-            rankers,
-            grader,
-            seed=board.seed,
-            progress=progress,
+            judging,
             k_left=partial(k_left, plan, planned.workload),
-        )
+        ).rows
         for plan, pool in zip(planned.plans, graded.pools, strict=True)
     ]
 

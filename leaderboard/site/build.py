@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import UserError
 from ...estimators import PASS_AT_K
-from ...experiment.comparison import ORACLE
+from ...settings import ORACLE
 from ...report.page import Part, check_folder, check_plots, write_folder
 from .candidates import Key, candidate_parts
 from .contenders import Contender, contenders_of, contender_data, read_at_k

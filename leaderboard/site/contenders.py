@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...estimators import PASS_AT_K, FloatArray, pass_at_k
-from ...experiment.comparison import ORACLE
+from ...settings import ORACLE
 from ...report.page_data import CurveData, EntryData, Span, cost_data, rounded, span
 from ..files import RANKINGS
 from ..rows import RankingRow

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._util.printable import one_line
 from ...errors import UserError
-from ...experiment.comparison import ORACLE
+from ...settings import ORACLE
 from ..files import MANIFEST, RESULTS, TIMINGS
 from ..reading import RunFolder
 from ..results_file import Results

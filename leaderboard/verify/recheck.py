@@ -13,7 +13,7 @@ from ...budgets.realised import k_left
 from ...errors import CodebudgetError, MachineError, SandboxError, UserError
 from ...estimators import rank_score_at_ks
 from ...experiment.pools import GradedTask, gather, scorable
-from ...experiment.ranking import rank_pool
+from ...experiment.ranking import Judging, rank_pool
 from ...sampler.files import program_in
 from .. import files
 from ..differences import MOST, Difference, compare, difference
@@ -331,18 +331,13 @@ class _Recheck:
             some = [task for task in tasks if touched is None or (spec, task.id) in touched]
             if not some:
                 continue
+            # A ranker that failed on an arm is not run on the next.
+            left = {name: ranker for name, ranker in usable.items() if name not in failures}
+            judging = Judging(self._grader, left, seed=board.seed, progress=self._progress)
+            ks = ks_of(board, plan, pool, tasks)
             try:
-                ranked = rank_pool(
-                    spec,
-                    pool,
-                    some,
-                    ks_of(board, plan, pool, tasks),
-                    usable,
-                    self._grader,
-                    seed=board.seed,
-                    progress=self._progress,
-                    failures=failures,
-                    k_left=partial(k_left, plan, self._planned.workload),
+                ranked, failed = rank_pool(
+                    spec, pool, some, ks, judging, k_left=partial(k_left, plan, self._planned.workload)
                 )
             except SandboxError:
                 raise
@@ -350,6 +345,7 @@ class _Recheck:
                 # A ranker needs what the candidates do not have.
                 self._add(difference(files.RANKINGS, f"{self._name}: {spec}", "", "rankings", str(error)))
                 continue
+            failures |= failed
             for name, made in ranked.items():
                 for task, one in zip(some, made, strict=True):
                     number, row = rows[spec, task.id, name]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...errors import SandboxError, UserError
-from ...experiment.grading import Program
+from ...experiment.grading import Submission
 from ...records import Limits
 from ...sandbox import Job, Sandbox
 from .. import files

@@ -72,10 +72,10 @@ class Named:
         ):
             for path in paths:
                 if not path.is_file():
-                    raise UserError(f"`{parameter}={path}`: there is no such file; name one that you have")
+                    raise UserError(f"`{parameter}` {path}: there is no such file; name one that you have")
                 if _is_inside(path, run):
                     raise UserError(
-                        f"`{parameter}={path}`: it lies in the run, and so is as little to be trusted; "
+                        f"`{parameter}` {path}: it lies in the run, and so is as little to be trusted; "
                         "name a file of yours"
                     )
 
@@ -149,7 +149,7 @@ def _from_file(table: BenchmarkTable, paths: Sequence[Path], recorded: str | Non
     why = "no file that you named has its tasks" if paths else "nothing is opened because a run names it"
     raise UserError(
         f"the run is of the benchmark {_shown(table.name)}, and {why}: name your own copy, a .jsonl, .json or .parquet "
-        "file, with `benchmark_files`"
+        "file, with `benchmark_files` FILE"
     )
 
 
@@ -182,7 +182,7 @@ def calibration_of_run(board: Board, named: Named) -> str | None:
     if named.calibration_file is None:
         raise UserError(
             f"the run's runtimes are by the calibration {_shown(calibration)}, and nothing is opened because a run "
-            "names it: name your own copy with `calibration_file`"
+            "names it: name your own copy with `calibration_file` FILE"
         )
     path = str(named.calibration_file.absolute())
     load_calibration(path)
@@ -203,12 +203,12 @@ def check_models(board: Board, named: Named) -> None:
         raise RunError(str(error)) from None
     unused = [name for name in named.models if name not in strange]
     if unused:
-        raise UserError(f"`models={unused[0]}`: the run has no such arm, or the catalogue has it; leave it out")
+        raise UserError(f"`models` {unused[0]}: the run has no such arm, or the catalogue has it; leave it out")
     for name, arm in strange.items():
         if name not in named.models:
             raise UserError(
                 f"the run's arm {_shown(arm)} is of a model that is not in the catalogue, and nothing is looked up "
-                f"because a run names it: `models={_shown(shlex.quote(name))}` lets it be, in that folder or on the "
+                f"because a run names it: `models` {_shown(shlex.quote(name))} lets it be, in that folder or on the "
                 "Hugging Face hub"
             )
         find_model(name, board.family)
@@ -262,7 +262,7 @@ class _RankerFiles:
         alike = (path for path in self._paths if _is_called(path, file))
         chosen = next(chain(same, alike), None)
         if chosen is None:
-            raise RunError(f"its file {_shown(file)} is loaded only if you name your own copy with `ranker_files`")
+            raise RunError(f"its file {_shown(file)} is loaded only if you name your own copy with `ranker_files` FILE")
         self.used.add(chosen)
         return str(chosen)
 
@@ -281,7 +281,7 @@ def _is_called(path: Path, name: str) -> bool:
 def _check_used(parameter: str, paths: Sequence[Path], used: set[Path], names: Sequence[str]) -> None:
     for path in paths:
         if path not in used:
-            raise UserError(f"`{parameter}={path}`: the run has none of that name or content; it has {_shown(*names)}")
+            raise UserError(f"`{parameter}` {path}: the run has none of that name or content; it has {_shown(*names)}")
 
 
 def _shown(*texts: str) -> str:

@@ -20,7 +20,7 @@ from .recheck import OwnRankers, Verification, past_computing, recheck
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ...experiment.grading import Progress
+    from ..._util.progress import Progress
     from ...records import Plan
     from ...sandbox import Sandbox
     from ..differences import Difference

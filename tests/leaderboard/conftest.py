@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codebudget.experiment.grading import Grader, silent
+from codebudget._util.progress import silent
+from codebudget.experiment.grading import Grader
 from codebudget.leaderboard.differences import difference
 from codebudget.leaderboard.files import HASHED, json_bytes, row_bytes
 from codebudget.leaderboard.manifest import sealed
