@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .._util.figures import interval
 from ..settings import Running
 from .options import Json, as_flags, only
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
@@ -97,8 +98,7 @@ def _show(results: Results, run_id: str, folder: Path, next_step: str, as_json: 
         typer.echo(f"{scores.benchmark}, {len(scores.tasks)} of {scores.total_tasks} tasks")
         for arm in scores.arms:
             score = arm.pass_at_k[arm.k]
-            interval = f"[{score.low:.3f}, {score.high:.3f}]"
-            typer.echo(f"  {arm.spec}: pass@{arm.k} {score.value:.3f} {interval}")
+            typer.echo(f"  {arm.spec}: pass@{arm.k} {interval(score.value, score.low, score.high)}")
         typer.echo(f"  with tests: {scores.verdict.with_tests}")
         typer.echo(f"  without tests: {scores.verdict.without_tests}")
     typer.echo(f"{folder} is written; run id {run_id}")

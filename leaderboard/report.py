@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._util.figures import fraction, interval
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -38,11 +40,11 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
             str(arm.precision),
             str(arm.k),
             _number(arm.plan.cost.flops, ".3g"),
-            _number(arm.plan.budget_ratio.flops, ".3f"),
+            fraction(arm.plan.budget_ratio.flops),
             "equal" if arm.plan.equal else "yes" if arm.plan.matched else "no",
             str(arm.n),
-            _interval(arm.pass_at_k[arm.k]),
-            *(_interval(arm.rankers[name].rank_score_at_k[arm.k]) for name in rankers),
+            _score(arm.pass_at_k[arm.k]),
+            *(_score(arm.rankers[name].rank_score_at_k[arm.k]) for name in rankers),
         )
         for arm in arms
     ]
@@ -64,7 +66,7 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
                 (
                     f"{_text(pair.a)} - {_text(pair.b)}",
                     _text(pair.metric),
-                    _figures(pair.difference, pair.low, pair.high),
+                    interval(pair.difference, pair.low, pair.high),
                     _number(pair.p_value, ".3g"),
                 )
                 for pair in section.paired
@@ -84,12 +86,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
 
 
-def _interval(found: Spread) -> str:
-    return _figures(found.value, found.low, found.high)
-
-
-def _figures(value: float | None, low: float | None, high: float | None) -> str:
-    return "-" if value is None else f"{value:.3f} [{_number(low, '.3f')}, {_number(high, '.3f')}]"
+def _score(found: Spread) -> str:
+    return interval(found.value, found.low, found.high)
 
 
 def _number(value: float | None, form: str) -> str:

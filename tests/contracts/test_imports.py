@@ -91,11 +91,6 @@ def test_arrows_point_one_way(repository: Path) -> None:
     assert wrong == []
 
 
-# Of the tests, those of the command line and of contracts know it; these will not once boards are prepared below it.
-STILL_THROUGH_THE_COMMAND_LINE = {
-    Path("tests/leaderboard/conftest.py"),
-    Path("tests/leaderboard/test_leaderboard_run.py"),
-}
 CLI = re.compile(r"codebudget\.cli\b|from codebudget import [^\n]*\bcli\b")
 
 
@@ -105,8 +100,7 @@ def test_only_tests_of_the_command_line_import_it(repository: Path) -> None:
         for path in (repository / "tests").rglob("*.py")
         if CLI.search(path.read_text(encoding="utf-8"))
     }
-    elsewhere = {path for path in knowing if path.parts[1] not in ("cli", "contracts")}
-    assert elsewhere - STILL_THROUGH_THE_COMMAND_LINE == set()
+    assert {path for path in knowing if path.parts[1] not in ("cli", "contracts")} == set()
 
 
 @pytest.mark.parametrize(
