@@ -6,7 +6,7 @@ options: names, bounds, defaults and help are read from its fields.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -41,18 +41,30 @@ Whole = Annotated[int, Field(ge=1, le=2**53)]
 Seconds = Annotated[float, Field(ge=0.1, le=86_400)]
 
 
-class Settings(BaseModel):
-    """A group of choices. An unknown name or a value out of bounds raises UserError."""
+class _Checked(type(BaseModel)):  # type: ignore[misc]
+    """Makes a group of settings with our own error; groups inside of a board are validated with the board."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    def __init__(self, **values: Any) -> None:
+    def __call__(cls, *args: Any, **values: Any) -> Any:
         try:
-            super().__init__(**values)
+            return super().__call__(*args, **values)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             name = ".".join(str(part) for part in first["loc"])
             raise UserError(f"`{name}` {explained(first)}" if name else explained(first)) from None
+
+
+if TYPE_CHECKING:
+    _Base = BaseModel
+else:
+
+    class _Base(BaseModel, metaclass=_Checked):
+        """A model whose own call raises UserError."""
+
+
+class Settings(_Base):
+    """A group of choices. An unknown name or a value out of bounds raises UserError."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def option(
@@ -197,14 +209,19 @@ class Selecting(Settings):
         return self
 
     @property
-    def runnable(self) -> list[Any]:
-        """All rankers to run, each once: those named, and the one that picks blindly. `oracle` follows from pass@k."""
-        return [ranker for ranker in dict.fromkeys((*self.rankers, BLIND_RANKER)) if ranker != ORACLE]
+    def named(self) -> list[Any]:
+        """The rankers, each once. `oracle` follows from pass@k and is not among them."""
+        return [ranker for ranker in dict.fromkeys(self.rankers) if ranker != ORACLE]
+
+    @property
+    def bounded(self) -> list[Any]:
+        """The rankers, and the bound that picks blindly."""
+        return list(dict.fromkeys((*self.named, BLIND_RANKER)))
 
     @property
     def decisive(self) -> str:
         """The name of the ranker that decides for those without tests."""
-        first = self.runnable[0]
+        first = self.named[0]
         return first if isinstance(first, str) else str(first.name)
 
 

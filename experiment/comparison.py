@@ -96,7 +96,7 @@ def compare(
     terms = Terms(planned.workload, planned.settings.tolerance, planned.settings.match, planned.budget)
     with open_scorers(selecting.scorer, specs, drawing, running) as scorers:
         offers = {spec: Offers(tests, scorers.get(spec)) for spec in specs}
-        with open_judging(grading, selecting, running, progress, offers=offers) as judging:
+        with open_judging(selecting.bounded, grading, running, progress, offers=offers) as judging:
             return compare_arms(benchmark, arms, terms, judging, decisive_ranker=selecting.decisive)
 
 

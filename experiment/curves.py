@@ -6,7 +6,6 @@ whose cost fits f. As there, a ranker's own cost is not charged to the budget: i
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -20,7 +19,7 @@ from ..budgets.quantities import parse_amount
 from ..errors import UserError
 from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
 from ..records import Arm, Cost, Interval, Record, Workload
-from ..settings import BLIND_RANKER, RECORDED
+from ..settings import RECORDED
 from .crossings import By, Crossing, Steps, find_crossing, format_budget
 from .planning import conditions_of, workload_of
 from .pools import Pool, Wanted, grade_arms
@@ -184,19 +183,13 @@ def curve(
         MachineError: No sandbox works here, or the store failed.
     """
     within = None if charting.budget is None else parse_range(charting.by, charting.budget)
-    if "rankers" not in selecting.model_fields_set:
-        selecting = selecting.model_copy(update={"rankers": [selecting.decisive]})
-    with open_judging(grading, selecting, running, progress, offers={}) as judging:
-        rankers = {
-            name: ranker
-            for name, ranker in judging.rankers.items()
-            if name != BLIND_RANKER or name in selecting.rankers
-        }
+    rankers = selecting.named if "rankers" in selecting.model_fields_set else selecting.named[:1]
+    with open_judging(rankers, grading, running, progress, offers={}) as judging:
         return curve_of(
             benchmark,
             priced.arms,
             candidates,
-            replace(judging, rankers=rankers),
+            judging,
             workload=priced.workload,
             by=charting.by,
             within=within,

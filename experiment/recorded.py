@@ -48,7 +48,9 @@ def rank(
     tests = generated_tests(selecting.tests, benchmark.by_id)
     with open_scorer(selecting.scorer, drawing, running) as scorer:
         offers = {SPEC: Offers(tests, scorer)}
-        with open_judging(grading, selecting, running, progress, offers=offers) as judging:
+        is_chosen = "rankers" in selecting.model_fields_set
+        rankers = selecting.named if is_chosen else selecting.bounded
+        with open_judging(rankers, grading, running, progress, offers=offers) as judging:
             if benchmark.is_tested:
                 return score_rankers(benchmark, candidates, ks, judging)
             return rank_untested(benchmark, candidates, judging)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..rankers import Offers, Ranker
     from ..records import GeneratedTests, Task
-    from ..settings import Grading, Running, Selecting
+    from ..settings import Grading, Running
 
 
 def load_rankers(rankers: Sequence[str | Ranker | type[Ranker]]) -> dict[str, Ranker]:
@@ -53,8 +53,8 @@ def generated_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[
 
 @contextmanager
 def open_judging(
+    rankers: Sequence[str | Ranker | type[Ranker]],
     grading: Grading,
-    selecting: Selecting,
     running: Running,
     progress: Progress = silent,
     *,
@@ -63,8 +63,8 @@ def open_judging(
     """Everything that judges candidates, by the settings; boxes and the store are closed at the end.
 
     Args:
+        rankers: Names, objects or classes.
         grading: Where programs run.
-        selecting: The rankers.
         running: The seed and the store.
         progress: Is told how far grading and ranking are.
         offers: What rankers may use besides the sandbox, by the arm as typed, or `ranking.SPEC`.
@@ -73,11 +73,11 @@ def open_judging(
         UserError: A setting is wrong.
         MachineError: No sandbox of that kind works here, or the store cannot be used.
     """
-    rankers = load_rankers(selecting.runnable)
+    loaded = load_rankers(rankers)
     with open_grader(grading, running, progress) as grader:
         yield Judging(
             grader=grader,
-            rankers=rankers,
+            rankers=loaded,
             offers=offers,
             allow_shared=grading.allow_shared,
             strict=running.strict,

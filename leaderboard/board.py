@@ -9,32 +9,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .._util.bounded import read_whole
 from .._util.printable import one_line
 from ..errors import MachineError, UserError
-from ..records import BudgetKind, Limits
+from ..settings import (
+    DEFAULT_FAMILY,
+    DEFAULT_RANKERS,
+    ORACLE,
+    Drawing,
+    Grading,
+    Planning,
+    Selecting,
+    Text,
+    Whole,
+)
 from .files import BOARD, MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-DEFAULT_RANKERS = ("codebudget", "examples", "majority", "shortest", "first")
-"""The first one advises those without tests, as everywhere; it is named before anything is known."""
-
-ALWAYS_RANKED = "random"
-REFERENCE = "oracle"
-
 MOST_LINE: Final = 8192
 """Characters of a line of a board: what a dotted key takes to be read grows with the square of its length."""
-
-Text = Annotated[str, Field(min_length=1)]
-# What a double holds exactly: larger ones overflow where they are computed with.
-Whole = Annotated[int, Field(ge=1, le=2**53)]
-# Below a tenth of a second not even the sandbox's own controls come to their end.
-Seconds = Annotated[float, Field(ge=0.1, le=86_400)]
 
 
 class _Table(BaseModel):
@@ -54,90 +52,26 @@ class BenchmarkTable(_Table):
     samples: dict[str, list[Text]] = {}
 
 
-class BudgetTable(_Table):
-    """`[budget]`: what gives arms without a k theirs, and what costs are counted for; as the options of `plan`."""
-
-    match: BudgetKind | None = None
-    limit: Text | None = None
-    tolerance: Annotated[float, Field(ge=0)] = 0.05
-    convention: Literal["paper", "tokens"] | None = None
-    prompt_tokens: Whole | None = None
-    output_tokens: Whole | None = None
-    hardware: Text | None = None
-    regime: Literal["latency", "throughput"] = "throughput"
-    calibration: Text | None = None
-    usd_per_hour: Annotated[float, Field(gt=0)] | None = None
-    usd_per_mtok: list[Text] = []
-    concurrency: Whole | None = None
-
-    @model_validator(mode="after")
-    def _one_limit(self) -> BudgetTable:
-        if self.match is not None and self.limit is not None:
-            raise ValueError("give match or limit, not both: a limit takes the first arm's place")
-        return self
-
-
-class SamplingTable(_Table):
-    """`[sampling]`: how samples are drawn; as the options of `sample`."""
-
-    engine: Text = "auto"
-    preset: Text = "completion"
-    temperature: Annotated[float, Field(ge=0)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    max_tokens: Whole | None = None
-
-
-class LimitsTable(_Table):
-    """`[sandbox.limits]`: what one program may use; see `records.Limits`, whose values hold where none is given."""
-
-    cpu_s: Seconds | None = None
-    wall_s: Seconds | None = None
-    memory_bytes: Whole | None = None
-    output_bytes: Whole | None = None
-    processes: Whole | None = None
-    open_files: Whole | None = None
-    file_bytes: Whole | None = None
-
-    def limits(self) -> Limits:
-        """As the sandbox takes them."""
-        return Limits.model_validate(self.model_dump(exclude_none=True))
-
-
-class SandboxTable(_Table):
-    """`[sandbox]`: where programs run. With `check` the corpus of attacks is run first, once per machine and store."""
-
-    launcher: Text = "auto"
-    workers: Whole | None = None
-    allow_shared: bool = False
-    check: bool = True
-    limits: LimitsTable = LimitsTable()
-
-
 class Board(_Table):
     """A whole board file."""
 
     schema_version: Literal[1]
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: str = ""
-    family: Text = "codellama"
+    family: Text = DEFAULT_FAMILY
     arms: Annotated[list[Text], Field(min_length=1, max_length=100)]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     rankers: Annotated[list[Text], Field(min_length=1, max_length=50)] = list(DEFAULT_RANKERS)
     ks: Annotated[list[Whole], Field(max_length=100)] | None = None
     benchmarks: Annotated[list[BenchmarkTable], Field(min_length=1, max_length=50)]
-    budget: BudgetTable = BudgetTable()
-    sampling: SamplingTable = SamplingTable()
-    sandbox: SandboxTable = SandboxTable()
+    budget: Planning = Planning()
+    sampling: Drawing = Drawing()
+    sandbox: Grading = Grading()
 
     @property
-    def decisive_ranker(self) -> str:
-        """The ranker by which those without tests are advised."""
-        return next(name for name in self.rankers if name != REFERENCE)
-
-    @property
-    def all_rankers(self) -> tuple[str, ...]:
-        """All that are run: those of the file, and the bound that picks blindly. `oracle` follows from pass@k."""
-        return tuple(name for name in dict.fromkeys((*self.rankers, ALWAYS_RANKED)) if name != REFERENCE)
+    def selecting(self) -> Selecting:
+        """The rankers; the first one decides for those without tests."""
+        return Selecting(rankers=self.rankers)
 
 
 @dataclass(frozen=True)
@@ -154,12 +88,17 @@ class BoardFile:
         try:
             yield
         except UserError as error:
-            raise UserError(f"{self._where(place)}: {error}") from error
+            raise UserError(f"{self._where(place)}: {_as_keys(str(error))}") from error
         except MachineError as error:
-            raise type(error)(f"{self._where(place)}: {error}") from error
+            raise type(error)(f"{self._where(place)}: {_as_keys(str(error))}") from error
 
     def _where(self, place: Place) -> str:
         return f"{self.path}:{line_of(self.text, place)}: {_named(place)}"
+
+
+def _as_keys(message: str) -> str:
+    """A message of the library with a board's keys in place of parameters in backticks: they are called the same."""
+    return re.sub(r"`(\w+)`", r"\1", message)
 
 
 def load_board(path: Path) -> BoardFile:
@@ -213,15 +152,15 @@ def _check(file: BoardFile) -> None:
     for place, arm in enumerate(board.arms):
         if arm in board.arms[:place]:
             with file.at("arms", place):
-                raise UserError(f"the arm {arm} is there twice; leave one out")
-    if not set(board.rankers) - {REFERENCE}:
+                raise UserError(f"the arm {arm} is listed twice; remove one")
+    if not set(board.rankers) - {ORACLE}:
         with file.at("rankers"):
             raise UserError("oracle picks by the hidden tests and is always shown; name one that works without")
     names = [(table.name, table.tasks) for table in board.benchmarks]
     for place, name in enumerate(names):
         if name[0] in [earlier for earlier, _ in names[:place]]:
             with file.at("benchmarks", place, "name"):
-                raise UserError(f"the benchmark {name[0]} is there twice; leave one out")
+                raise UserError(f"the benchmark {name[0]} is listed twice; remove one")
 
 
 def _in_file(data: Any, loc: tuple[int | str, ...]) -> Place:
@@ -241,7 +180,7 @@ def _explained(error: Any) -> str:
         return "this key is missing; write it"
     if kind == "extra_forbidden":
         return "there is no such key; docs/leaderboard.md lists all of them"
-    message = str(error["msg"]).removeprefix("Value error, ")
+    message = _as_keys(str(error["msg"]).removeprefix("Value error, "))
     return f"{message[0].lower()}{message[1:]}" + ("" if kind == "value_error" else f", not {_shown(error['input'])}")
 
 

@@ -29,7 +29,6 @@ from ..rankers.specs import parse
 from ..sampler.files import read_samples
 from ..sandbox import Sandbox
 from ..sandbox.conformance import conformance, corpus_digest
-from ..settings import Drawing, Planning
 from ..tasks import load_benchmark
 from .manifest import ModelPart, SampleFile, SandboxCheck
 from .results import PlannedBenchmark
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from ..records import Limits, Plan
     from ..sampler.drawing import Drawn
     from ..sampler.store import Store
+    from ..settings import Drawing
     from ..tasks import Benchmark
     from .board import Board, BoardFile
 
@@ -109,7 +109,7 @@ def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark], calibration: st
 
 
 def _planned(board: Board, benchmark: Benchmark, calibration: str | None) -> Planned:
-    settings = Planning(**board.budget.model_dump() | {"calibration": calibration})
+    settings = board.budget.model_copy(update={"calibration": calibration})
     try:
         planned = planning.plan(board.arms, settings, family=board.family, benchmark=benchmark)
     except UserError:
@@ -130,7 +130,7 @@ def load_rankers(file: BoardFile) -> dict[str, Ranker]:
         UserError: There is none of a name; the message names the line.
     """
     loaded = {}
-    for name in file.board.all_rankers:
+    for name in file.board.selecting.bounded:
         place = file.board.rankers.index(name) if name in file.board.rankers else 0
         with file.at("rankers", place):
             loaded[name] = offered_ranker(with_files(name, lambda path: _beside(file, path)))
@@ -189,7 +189,7 @@ def drawing_of(file: BoardFile) -> Drawing:
     Raises:
         UserError: There is no such preset.
     """
-    drawing = Drawing(**file.board.sampling.model_dump())
+    drawing = file.board.sampling
     for table in file.board.benchmarks:
         with file.at("sampling"):
             sampling_settings(drawing, table.name)
@@ -364,7 +364,7 @@ def files_to_name(file: BoardFile) -> list[tuple[str, str]]:
         found.append(("ranker_files", path))
         return path
 
-    for ranker in file.board.all_rankers:
+    for ranker in file.board.selecting.bounded:
         with_files(ranker, keep)
     calibration = file.board.budget.calibration
     if calibration is not None and Path(_beside(file, calibration)).is_file():

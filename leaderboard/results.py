@@ -108,8 +108,8 @@ def results_of(board: Board, sections: Sequence[GradedBenchmark]) -> Results:
         name=board.name,
         description=board.description,
         seed=board.seed,
-        rankers=board.all_rankers,
-        decisive_ranker=board.decisive_ranker,
+        rankers=tuple(board.selecting.bounded),
+        decisive_ranker=board.selecting.decisive,
         benchmarks=tuple(_benchmark(board, section) for section in sections),
     )
 
@@ -125,7 +125,7 @@ def _benchmark(board: Board, section: GradedBenchmark) -> BenchmarkScores:
         ranked,
         Terms(planned.workload, board.budget.tolerance, match, budget),
         sandbox="",
-        decisive_ranker=board.decisive_ranker,
+        decisive_ranker=board.selecting.decisive,
         seed=board.seed,
     )
     return BenchmarkScores(

@@ -279,7 +279,7 @@ class _Recheck:
                     self._add(difference(files.RANKINGS, f"row {number}", "", "one ranking", "the second of its kind"))
                     fits = False
                 rows[row.arm, row.task_id, row.ranker] = number, row
-        keys = [(spec, task.id, name) for task in tasks for spec in self._specs for name in board.all_rankers]
+        keys = [(spec, task.id, name) for task in tasks for spec in self._specs for name in board.selecting.bounded]
         for key in keys:
             if key not in rows:
                 self._add(difference(files.RANKINGS, " ".join(key), "", "no row", "a ranking"))
@@ -290,7 +290,7 @@ class _Recheck:
         for plan, pool in zip(self._planned.plans, pools, strict=True):
             ks = ks_of(board, plan, pool, tasks) if tasks else []
             for task in tasks:
-                for name in board.all_rankers:
+                for name in board.selecting.bounded:
                     key = plan.arm.spec, task.id, name
                     if key not in rows:
                         continue
@@ -305,7 +305,7 @@ class _Recheck:
             self._add(difference(files.RANKINGS, "", "", "in order", "out of order"))
         self._rerank(tasks, pools, rows)
         return [
-            {name: [rows[spec, task.id, name][1].ranked() for task in tasks] for name in board.all_rankers}
+            {name: [rows[spec, task.id, name][1].ranked() for task in tasks] for name in board.selecting.bounded}
             for spec in self._specs
         ]
 
@@ -323,7 +323,7 @@ class _Recheck:
         }
         failures: dict[str, str] = {}
         touched = self._touched()
-        for name in board.all_rankers:
+        for name in board.selecting.bounded:
             if name not in usable:
                 self._recompute(name, tasks, pools, rows)
         for plan, pool in zip(self._planned.plans, pools, strict=True):

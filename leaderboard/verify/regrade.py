@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ...experiment.grading import Grader
     from ...records import Candidate, ReferenceCheck, Task, Verdict
-    from ..board import LimitsTable
+    from ...settings import ProgramLimits
 
 NEAR_LIMIT: Final = frozenset({"timeout", "memory"})
 TIME_FACTOR: Final = 4.0
@@ -156,7 +156,7 @@ half a second of processor time, or ten times what its reference solution took.
 """
 
 
-def check_limits(table: LimitsTable) -> None:
+def check_limits(table: ProgramLimits) -> None:
     """Refuse a board whose programs may use more than `CEILINGS`.
 
     Raises:

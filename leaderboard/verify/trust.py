@@ -224,7 +224,7 @@ def rankers_of_run(run: Run, named: Named) -> OwnRankers:
     missing: dict[str, str] = {}
     differences: list[Difference] = []
     used: set[Path] = set()
-    names = run.board.board.all_rankers
+    names = run.board.board.selecting.bounded
     for name in names:
         part = run.manifest.rankers.get(name)
         recorded = None if part is None else part.sha256

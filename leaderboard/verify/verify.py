@@ -176,7 +176,7 @@ def _manifest(run: Run, benchmarks: Sequence[PlannedBenchmark], own: OwnRankers)
         "sandbox.limits": board.sandbox.limits.limits().model_dump(),
         "sandbox.allow_shared": board.sandbox.allow_shared,
         "sandbox.conformance": board.sandbox.check,
-        "rankers": sorted(board.all_rankers),
+        "rankers": sorted(board.selecting.bounded),
     }
     found = list(compare(files.MANIFEST, "", recorded, recomputed))
     if board.sandbox.launcher != "auto":

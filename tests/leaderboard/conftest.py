@@ -141,7 +141,7 @@ def verified(made: Path, grader: Grader) -> Callable[..., Verification]:
         except RunError as error:
             return Verification([difference("board.toml", "", "", "", str(error))])
         # Looking up entry points takes longer than all the rest.
-        names = read.run.board.board.all_rankers
+        names = read.run.board.board.selecting.bounded
         if named is None and names not in known:
             known[names] = rankers_of_run(read.run, trusted)
         rankers = known[names] if named is None else rankers_of_run(read.run, named)

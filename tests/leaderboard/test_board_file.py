@@ -34,8 +34,8 @@ def test_a_board_holds_what_the_file_says() -> None:
     assert (board.arms, [table.name for table in board.benchmarks]) == (["13b:1", "7b"], ["humaneval", "mbpp"])
     assert board.benchmarks[1].tasks == 10
     assert board.sandbox.limits.limits().cpu_s == 2
-    assert board.decisive_ranker == "codebudget"
-    assert board.all_rankers[-1] == "random"
+    assert board.selecting.decisive == "codebudget"
+    assert board.selecting.bounded[-1] == "random"
 
 
 @pytest.mark.parametrize(
