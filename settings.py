@@ -49,8 +49,8 @@ class _Checked(type(BaseModel)):  # type: ignore[misc]
             return super().__call__(*args, **values)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise UserError(f"`{name}` {explained(first)}" if name else explained(first)) from None
+            names = [part for part in first["loc"] if isinstance(part, str)]
+            raise UserError(f"`{names[-1]}` {explained(first)}" if names else explained(first)) from None
 
 
 if TYPE_CHECKING:

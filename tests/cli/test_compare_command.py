@@ -31,7 +31,7 @@ def test_json_is_the_last_line_and_has_the_designs_shape(compare) -> None:
         assert [arm["cost"][kind] for kind in ("runtime_s", "usd")] == [None, None]
         assert {arm["realised"][kind] for kind in COST} == {None}
         assert list(arm["rankers"]) == [
-            *("codebudget", "random", "first", "shortest", "examples", "majority", "oracle")
+            *("codebudget", "examples", "majority", "shortest", "first", "random", "oracle")
         ]
         for score in (arm["pass_at_k"], *arm["rankers"].values()):
             assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
@@ -240,7 +240,7 @@ def test_two_precisions_of_one_model_have_samples_of_their_own(compare) -> None:
 def test_one_arm_twice_is_a_mistake(compare) -> None:
     result = compare("13b:1", "13b:1", "--samples", "13b=big.jsonl")
     assert result.returncode == 2
-    assert "the arm 13b:1 is there twice" in result.stderr
+    assert "the arm 13b:1 is listed twice" in result.stderr
 
 
 def test_a_greedy_arm_is_one_sample(compare) -> None:

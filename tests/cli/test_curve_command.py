@@ -90,7 +90,7 @@ def test_a_range_is_kept_to(curve) -> None:
         (["13b", "7b", *BOTH, "--budget", "2e12..1e12"], 2, "smaller one"),
         (["13b", "7b", *BOTH, "--budget", "1..2"], 2, "has no budget in the range"),
         (["13b", "7b", *BOTH[:2]], 3, "--samples 7b=FILES"),
-        (["13b", "13b", *BOTH[:2]], 2, "is there twice"),
+        (["13b", "13b", *BOTH[:2]], 2, "is listed twice"),
     ],
 )
 def test_a_mistake_is_one_line(curve, arguments: list[str], code: int, message: str) -> None:

@@ -293,7 +293,7 @@ def test_a_wrong_row_is_one_line_with_file_and_line(execute, tiny: Path, text: s
         (["small.jsonl", "--out", "none/results.jsonl"], 2, "no folder"),
         (["small.jsonl", "--out", "."], 2, "no plain file"),
         (["small.jsonl", "--out", "/dev/null"], 2, "no plain file"),
-        (["small.jsonl", "--store", "/proc/nowhere/store.sqlite"], 3, "--store FILE"),
+        (["small.jsonl", "--store", "/proc/nowhere/store.sqlite"], 3, "--store"),
     ],
 )
 def test_a_mistake_is_one_line(execute, tiny: Path, arguments: list[str], code: int, message: str) -> None:

@@ -111,14 +111,14 @@ def test_a_benchmark_names_the_workload_and_typed_counts_take_its_place() -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["70b:1", "--prompt-tokens", "150"], "needs --benchmark, or both"),
-        (["70b:1", "--convention", "tokens"], "needs --benchmark, or both"),
+        (["70b:1", "--prompt-tokens", "150"], "needs `benchmark`, or both"),
+        (["70b:1", "--convention", "tokens"], "needs `benchmark`, or both"),
         (["70b:1", "--convention", "paper", "--output-tokens", "9"], "128 tokens"),
-        (["70b:1", "--match", "runtime"], "not known without a machine.*--hardware.*--calibration"),
+        (["70b:1", "--match", "runtime"], "not known without a machine.*`hardware`.*`calibration`"),
         (["70b:1", "--match", "usd"], "not known without a price"),
         (["70b:1", "--hardware", "h100", "--match", "flops"], "name h100x2"),
         (["70b:1", "--hardware", "h10"], "did you mean h100"),
-        (["70b:1", "--hardware", "h100x8", "--usd-per-hour", "0"], "more than 0"),
+        (["70b:1", "--hardware", "h100x8", "--usd-per-hour", "0"], "greater than 0"),
         (["70b:1", "--usd-per-mtok", "1"], "IN,OUT"),
         (["70b:1", "13b", "--match", "memory", "--concurrency", "4"], "does not bound"),
         (["70b:1", "--match", "flops", "--budget", "flops=1e15"], "not both"),

@@ -85,7 +85,7 @@ def test_without_hidden_tests_candidates_are_ranked_and_written(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--ranker", "codet"], "--tests FILE"),
+        (["--ranker", "codet"], "--tests"),
         (["--ranker", "codet,test=5"], "has no parameter 'test'; it has: tests=0, asserts=5"),
         (["--ranker", "codet,tests=many"], "must be a whole number"),
         (["--ranker", "coder-reviewer"], "--scorer ARM"),

@@ -124,11 +124,11 @@ def test_dollars_need_a_price(sample) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["7b:1", "--top-p", "0"], 2, "--top-p must be more than 0"),
+        (["7b:1", "--top-p", "0"], 2, "--top-p must be greater than 0"),
         (["7b:1", "--preset", "best"], 2, "no preset 'best'"),
         (["7b:1", "--stop-after", "soon"], 2, "write it like 60s"),
         (["7b:1", "--out", "x.csv"], 2, "ends in .jsonl"),
-        (["7b:1", "7b:1"], 2, "is there twice"),
+        (["7b:1", "7b:1"], 2, "is listed twice"),
         (["34b:1"], 2, "serves no model"),
     ],
 )

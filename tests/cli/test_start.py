@@ -36,7 +36,7 @@ def test_help_imports_nothing_heavy() -> None:
     )
     imported = {line.rpartition("|")[2].strip() for line in listed.stderr.splitlines()}
     assert "typer" in imported
-    assert not imported & {"numpy", "torch", "datasets", "docker", "rich", "pydantic"}
+    assert not imported & {"numpy", "torch", "datasets", "docker", "rich"}
 
 
 def test_plan_gives_the_papers_numbers(codebudget) -> None:
