@@ -209,14 +209,14 @@ class Selecting(Settings):
         return self
 
     @property
-    def named(self) -> list[Any]:
+    def named(self) -> tuple[Any, ...]:
         """The rankers, each once. `oracle` follows from pass@k and is not among them."""
-        return [ranker for ranker in dict.fromkeys(self.rankers) if ranker != ORACLE]
+        return tuple(ranker for ranker in dict.fromkeys(self.rankers) if ranker != ORACLE)
 
     @property
-    def bounded(self) -> list[Any]:
+    def bounded(self) -> tuple[Any, ...]:
         """The rankers, and the bound that picks blindly."""
-        return list(dict.fromkeys((*self.named, BLIND_RANKER)))
+        return tuple(dict.fromkeys((*self.named, BLIND_RANKER)))
 
     @property
     def decisive(self) -> str:

@@ -108,7 +108,7 @@ def results_of(board: Board, sections: Sequence[GradedBenchmark]) -> Results:
         name=board.name,
         description=board.description,
         seed=board.seed,
-        rankers=tuple(board.selecting.bounded),
+        rankers=board.selecting.bounded,
         decisive_ranker=board.selecting.decisive,
         benchmarks=tuple(_benchmark(board, section) for section in sections),
     )
