@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..settings import Grading
-from .options import Json, as_flags, only
+from ..settings import Grading, Settings, option
+from .options import Json, as_flags, only, options
 from .progress import print_json, shown_progress
 
 if TYPE_CHECKING:
@@ -17,39 +17,36 @@ if TYPE_CHECKING:
 MOST_SHOWN = 20
 """Differences that are printed; `--json` has more."""
 
-RankerFileOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--ranker-file", metavar="FILE", help="A ranker of the run, your copy: it is loaded, and so run. Repeatable."
-    ),
-]
-BenchmarkFileOption = Annotated[
-    list[str] | None,
-    typer.Option("--benchmark-file", metavar="FILE", help="A benchmark of the run, your copy. Repeatable."),
-]
+
+class Own(Settings):
+    """Your own copies of what a run names, and what you let it have."""
+
+    ranker_files: list[str] = option(
+        [],
+        "Your copy of a ranker of the run; it is loaded, and so run. Repeatable.",
+        flag="--ranker-file",
+        metavar="FILE",
+    )
+    benchmark_files: list[str] = option(
+        [], "Your copy of a benchmark of the run. Repeatable.", flag="--benchmark-file", metavar="FILE"
+    )
+    calibration_file: str | None = option(None, "Your copy of the calibration of the run's runtimes.", metavar="FILE")
+    models: list[str] = option(
+        [], "Model of the run that may be looked up. Repeatable.", flag="--model", metavar="MODEL"
+    )
+    allow_limits: bool = option(False, "Let programs use what the run asks for, beyond the ceilings.")
 
 
+@options
 def verify(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory.")],
     grading: Annotated[Grading, only("launcher", "workers")],
+    own: Own,
     sample: Annotated[
         int | None,
         typer.Option("--sample", min=1, metavar="N", help="Grade only N verdicts again.", show_default="all"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Chooses the sample.")] = 0,
-    ranker_file: RankerFileOption = None,
-    benchmark_file: BenchmarkFileOption = None,
-    calibration_file: Annotated[
-        str | None,
-        typer.Option("--calibration-file", metavar="FILE", help="The calibration of the run's runtimes, your copy."),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", metavar="MODEL", help="A model of the run that may be looked up. Repeatable."),
-    ] = None,
-    allow_limits: Annotated[
-        bool, typer.Option("--allow-limits", help="Let programs use what the run asks for, beyond the ceilings.")
-    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check a run that anybody made: hashes, verdicts, rankings and every number; exit 1 where something differs.
@@ -63,12 +60,12 @@ def verify(
     from ..leaderboard.verify.verify import verify_here
 
     named = Named(
-        ranker_files=[Path(path) for path in ranker_file or ()],
-        benchmark_files=[Path(path) for path in benchmark_file or ()],
-        calibration_file=None if calibration_file is None else Path(calibration_file),
-        models=model or (),
+        ranker_files=[Path(path) for path in own.ranker_files],
+        benchmark_files=[Path(path) for path in own.benchmark_files],
+        calibration_file=None if own.calibration_file is None else Path(own.calibration_file),
+        models=own.models,
     )
-    opened = open_run(Path(run), named, allow_limits=allow_limits)
+    opened = open_run(Path(run), named, allow_limits=own.allow_limits)
     if isinstance(opened.found, Verification):
         result = opened.found
     else:

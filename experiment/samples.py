@@ -264,20 +264,10 @@ def draw_arms(
         engine = session.drawing.engine
         key = circumstances(engine, target.weights, target.precision)
         with closing(LateEngine(starter(engine, target, announced), session.store, key)) as late:
-            request = _request(target, conditions)
+            request = _request(target, conditions)._replace(seed=session.seed, fresh=session.fresh)
             while True:
                 try:
-                    return draw_samples(
-                        tasks,
-                        request,
-                        late,
-                        settings,
-                        session.store,
-                        seed=session.seed,
-                        fresh=session.fresh,
-                        meter=meter,
-                        progress=progress,
-                    )
+                    return draw_samples(tasks, request, late, settings, session.store, meter=meter, progress=progress)
                 except StaleDescriptionError:
                     # The engine has started since, and says what it is by itself.
                     continue

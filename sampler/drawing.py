@@ -39,6 +39,8 @@ class DrawRequest(NamedTuple):
         greedy: Draw one sample per task at temperature 0.
         architecture: What FLOPs are counted by; None leaves them uncounted.
         usd: Dollars of (prompt tokens, output tokens, seconds); None where there is no price.
+        seed: Of the run; another one draws other samples, save for a greedy arm.
+        fresh: Draw all of them again, and replace what is there.
     """
 
     spec: str
@@ -48,6 +50,8 @@ class DrawRequest(NamedTuple):
     greedy: bool = False
     architecture: Architecture | None = None
     usd: Callable[[int, int, float], float] | None = None
+    seed: int = 0
+    fresh: bool = False
 
 
 class Drawn(NamedTuple):
@@ -73,8 +77,6 @@ def draw_samples(
     settings: Settings,
     store: Store,
     *,
-    seed: int = 0,
-    fresh: bool = False,
     meter: Meter | None = None,
     progress: Progress = silent,
 ) -> Drawn:
@@ -89,8 +91,6 @@ def draw_samples(
         engine: Draws what is missing; it is only described where nothing is.
         settings: How prompts are made and texts are drawn.
         store: Where samples are looked up and kept.
-        seed: Of the run; another one draws other samples, save for a greedy arm.
-        fresh: Draw all of them again, and replace what is there.
         meter: Ends the run when its limit is reached, within what the engine has in flight.
         progress: Is told how many samples there are.
 
@@ -101,12 +101,12 @@ def draw_samples(
         MachineError: the store cannot be written.
     """
     meter = meter or Meter()
-    series = _series(tasks, request, engine, settings, seed)
+    series = _series(tasks, request, engine, settings)
     listed = [keys_of_task(task, series.origin) for task in tasks]
     wanted = [(keys, index) for keys in listed for index in range(request.k)]
-    there = set() if fresh else store.has_candidates(keys.key(index) for keys, index in wanted)
+    there = set() if request.fresh else store.has_candidates(keys.key(index) for keys, index in wanted)
     missing = [(keys, index) for keys, index in wanted if keys.key(index) not in there]
-    if not fresh:
+    if not request.fresh:
         series = series.model_copy(update={"tally": stored_tally(store, series)})
     counter = UsageCounter(series, request.architecture, request.usd, meter)
     done = len(wanted) - len(missing)
@@ -126,7 +126,7 @@ def draw_samples(
     return Drawn(candidates, series, counter.counts().samples, len(wanted) - len(candidates))
 
 
-def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, settings: Settings, seed: int) -> Series:
+def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, settings: Settings) -> Series:
     greedy = request.greedy or settings.temperature == 0
     if greedy and request.k > 1:
         raise UserError(
@@ -135,7 +135,7 @@ def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, setting
         )
     if greedy:
         settings = settings.model_copy(update={"temperature": 0.0, "top_p": 1.0})
-    origin = Origin(description=engine.describe(), settings=settings, seed=None if greedy else seed)
+    origin = Origin(description=engine.describe(), settings=settings, seed=None if greedy else request.seed)
     return Series(model=request.model, precision=request.precision, benchmark=tasks[0].benchmark, origin=origin)
 
 

@@ -16,7 +16,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from tokenizers import Tokenizer
@@ -52,7 +52,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     size = SIZES[arguments.size]
-    trainer = Trainer(
+    recipe = Recipe(
         size=arguments.size,
         tokens=arguments.tokens or size.tokens,
         out=arguments.out or HERE / arguments.size,
@@ -64,26 +64,30 @@ def main() -> None:
         compiled=arguments.compile,
         checkpoint_s=arguments.checkpoint_s,
     )
+    trainer = Trainer(recipe)
     trainer.train(resume=arguments.resume)
+
+
+class Recipe(NamedTuple):
+    """What a training run is made with."""
+
+    size: str
+    tokens: int
+    out: Path
+    seed: int
+    device: str
+    batch_tokens: int
+    learning_rate: float
+    bf16: bool
+    compiled: bool
+    checkpoint_s: float
 
 
 class Trainer:
     """One training run."""
 
-    def __init__(
-        self,
-        *,
-        size: str,
-        tokens: int,
-        out: Path,
-        seed: int,
-        device: str,
-        batch_tokens: int,
-        learning_rate: float,
-        bf16: bool,
-        compiled: bool,
-        checkpoint_s: float,
-    ) -> None:
+    def __init__(self, recipe: Recipe) -> None:
+        size, tokens, out, seed, device, batch_tokens, learning_rate, bf16, compiled, checkpoint_s = recipe
         torch.manual_seed(seed)
         self.tokens, self.out, self.seed, self.device = tokens, out, seed, device
         self.batch_tokens, self.learning_rate, self.checkpoint_s = batch_tokens, learning_rate, checkpoint_s

@@ -32,7 +32,7 @@ def asked(k: int, **fields: Any) -> DrawRequest:
 
 
 def draw(tasks: Tasks, engine: Any, store: Store, k: int, **options: Any) -> Drawn:
-    fields = {name: options.pop(name) for name in ("greedy", "architecture", "usd") if name in options}
+    fields = {name: options.pop(name) for name in ("greedy", "architecture", "usd", "seed", "fresh") if name in options}
     return draw_samples(tasks, asked(k, **fields), engine, options.pop("settings", SETTINGS), store, **options)
 
 

@@ -24,8 +24,8 @@ SETTINGS = Settings(max_tokens=40)
 
 
 def draw(tasks: Tasks, engine: Any, store: Store, k: int, settings: Settings = SETTINGS, **options: Any) -> Drawn:
-    request = DrawRequest(spec=f"m:{k}", model="m", precision="fp32", k=k)
-    return draw_samples(tasks, request, engine, settings, store, **options)
+    request = DrawRequest(spec=f"m:{k}", model="m", precision="fp32", k=k, **options)
+    return draw_samples(tasks, request, engine, settings, store)
 
 
 @pytest.mark.parametrize("name", ["s.jsonl", "s.jsonl.gz", "s.parquet"])
