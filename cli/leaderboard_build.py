@@ -12,8 +12,10 @@ from .progress import print_json, shown_progress
 
 def build(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run directories.")],
-    out: Annotated[str, typer.Option("--out", metavar="FOLDER", help="The site; one that is there is replaced.")],
-    title: Annotated[str | None, typer.Option(help="Of the page.", show_default="the run's name")] = None,
+    out: Annotated[
+        str, typer.Option("--out", metavar="FOLDER", help="Folder for the site; an earlier site is replaced.")
+    ],
+    title: Annotated[str | None, typer.Option(help="Page title.", show_default="the run's name")] = None,
     as_json: Json = False,
 ) -> None:
     """Make a static site of runs: ranking, curves, costs, tasks and candidates. It opens from a file."""

@@ -25,7 +25,7 @@ def run(
     running: Annotated[Running, only("store", "fresh")],
     out: Annotated[
         str | None,
-        typer.Option("--out", metavar="DIR", help="The run directory.", show_default="the board's name and -run"),
+        typer.Option("--out", metavar="DIR", help="Folder for the run.", show_default="the board's name and -run"),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -46,7 +46,7 @@ def verify(
         int | None,
         typer.Option("--sample", min=1, metavar="N", help="Grade only N verdicts again.", show_default="all"),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Chooses the sample.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed that chooses the sample.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Check a run that anybody made: hashes, verdicts, rankings and every number; exit 1 where something differs.

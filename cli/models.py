@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="Models: those whose cost is known 
 
 @app.command("list")
 def list_models(
-    family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
+    family: Annotated[str | None, typer.Option(help="List only this family.")] = None,
     as_json: Json = False,
 ) -> None:
     """List the packaged models by family."""
@@ -52,7 +52,7 @@ def list_models(
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A name, an alias of the family, a Hugging Face id or a local path.")],
-    family: Annotated[str, typer.Option(help="Where names like 7b are looked up.")] = "codellama",
+    family: Annotated[str, typer.Option(help="Model family where short names such as 7b are looked up.")] = "codellama",
     as_json: Json = False,
 ) -> None:
     """Show one model: its shape, its parameters, and what they come from."""
