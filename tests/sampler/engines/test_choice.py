@@ -82,7 +82,6 @@ def test_the_modules_need_no_engine() -> None:
         "checkpoint",
         "libraries",
         "selfcheck",
-        "machine",
         "picking",
         "tokens",
         "transformers_engine",
