@@ -1,4 +1,4 @@
-"""Task x Candidate -> Verdict: programs that nobody trusts, graded where they cannot reach the tests.
+"""Task x Candidate -> Verdict: untrusted programs, graded where they cannot reach the tests.
 
 from codebudget.sandbox import Job, Sandbox, choose_launcher
 

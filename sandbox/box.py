@@ -12,9 +12,9 @@ from .guest.candidate import Request
 from .stream import BoxLostError, Stream
 
 START_S = 30.0
-"""How long a worker may take to say hello."""
+"""Seconds that a worker may take to greet."""
 GRACE_S = 10.0
-"""How long past a run's own limits the host waits for the worker before it gives the box up."""
+"""Seconds past a run's own limits that the host waits for the worker before giving the box up."""
 
 
 class RequestTooLongError(SandboxError):
@@ -22,7 +22,7 @@ class RequestTooLongError(SandboxError):
 
 
 class Done(NamedTuple):
-    """How a run ended: a status (empty where the host ended it), why, and what it cost."""
+    """The end of a run: its status (empty if the host ended it), the reason, and its cost."""
 
     status: str
     detail: str
@@ -36,11 +36,11 @@ class Launcher(Protocol):
 
     @property
     def name(self) -> str:
-        """What users type."""
+        """The name users type."""
 
     @property
     def promise(self) -> str:
-        """What it holds, in one line."""
+        """Its isolation, in one line."""
 
     def prepare(self) -> None:
         """Make sure that boxes can be started; raises SandboxError that says why not and what to do."""
@@ -49,7 +49,7 @@ class Launcher(Protocol):
         """Start a box; raises SandboxError where it does not come up."""
 
     def environment(self) -> str:
-        """What decides verdicts besides program, tests and limits: the image or interpreter, as one line."""
+        """One line naming what else verdicts depend on besides program, tests and limits: image or interpreter."""
 
 
 class Box:
@@ -99,9 +99,9 @@ class Box:
         self._write(frames)
 
     def send(self, messages: Sequence[bytes], *, last: bool = False, fresh: bool = False) -> None:
-        """Hand the run's process messages, each when it has answered the one before.
+        """Hand the run's process messages, each once it has answered the one before.
 
-        After the `last` ones are answered the run ends by itself. With `fresh` its use of time and output is counted
+        Once the `last` ones are answered, the run ends by itself. With `fresh`, its use of time and output is counted
         from here.
         """
         self._write(self._batch(messages, last, fresh))
@@ -131,7 +131,7 @@ class Box:
         raise BoxLostError("the sandbox's worker broke the protocol")
 
     def stop(self) -> Done:
-        """End the run, where it has not ended by itself, and wait until all of it is gone."""
+        """End the run, if it has not ended by itself, and wait until all of it is gone."""
         if self._done is None:
             self._write(wire.frame(wire.STOP, b""))
         while self._done is None:
@@ -144,7 +144,7 @@ class Box:
         self._stream.close()
 
     def try_out(self) -> None:
-        """Confine a run and end it; where that does not work, end the box.
+        """Confine a run and end it; if that does not work, end the box.
 
         Raises:
             SandboxError: it does not work here.

@@ -11,7 +11,7 @@ MODULES = (
     "wire", "codec", "canonical", "leftovers", "syscalls", "separation", "candidate", "suite", "tester", "run",
     "worker",
 )  # fmt: skip
-"""Modules of `guest`, each after those that it imports."""
+"""Modules of `guest`, each after those it imports."""
 
 BOOTSTRAP = """
 import json, os, struct, sys, types
@@ -35,7 +35,7 @@ for name, source in start["modules"]:
     exec(compile(source, "<guest " + name + ">", "exec"), module.__dict__)
 sys.modules["guest.worker"].main(start["configuration"])
 """
-"""What a box's Python is started with (`python -c`): it reads the modules from standard input and runs the worker."""
+"""Start code of a box's Python (`python -c`): it reads the modules from standard input and runs the worker."""
 
 
 @cache
@@ -45,11 +45,11 @@ def _sources() -> tuple[tuple[str, str], ...]:
 
 
 def start_message(configuration: dict[str, Any]) -> bytes:
-    """The bytes that a box expects first: the guest's modules and the worker's configuration."""
+    """Build the bytes a box expects first: the guest's modules and the worker's configuration."""
     payload = json.dumps({"modules": _sources(), "configuration": configuration}).encode()
     return struct.pack("!I", len(payload)) + payload
 
 
 def digest() -> str:
-    """SHA-256 of the guest: two boxes with the same image and digest grade alike."""
+    """Hash the guest (SHA-256): boxes with the same image and digest grade alike."""
     return hashlib.sha256(json.dumps(_sources()).encode()).hexdigest()

@@ -1,11 +1,11 @@
-"""Whether tests make the same calls whatever they are answered.
+"""A check whether tests make the same calls whatever the answers.
 
 Only such calls may be handed to a program before its answers are known: it then sees nothing that follows from another
 program's answers, and its own never lead to other calls than it was handed, after which it would have to run again.
 
-The answer is read from the test code and errs on the safe side: a call counts as fixed where its arguments are made of
-nothing that an answer reached, and where it is made whatever was answered before, up to the first failing assertion,
-with which the tests end.
+The answer is read from the test code and errs on the safe side: a call counts as fixed if its arguments are made of
+nothing that an answer reached, and if it is made whatever the answers before it, up to the first failing assertion,
+which ends the tests.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _CONSUMERS: Final = frozenset({"dict", "frozenset", "list", "max", "min", "set", "sorted", "sum", "tuple"})
-"""Builtins that take all of an iterable, whatever its items are."""
+"""Builtins that consume a whole iterable, whatever its items."""
 
 _DYNAMIC: Final = frozenset({"eval", "exec", "globals", "locals", "vars", "setattr", "getattr", "__import__"})
-"""Builtins through which names can be reached that the test code does not show."""
+"""Builtins that can reach names which the test code does not show."""
 
 _BUILTINS: Final = frozenset(dir(builtins)) - _DYNAMIC
 """Functions that keep nothing of what they are given."""
@@ -36,20 +36,20 @@ _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.Generator
 
 
 def has_fixed_calls(style: str, code: str | Sequence[str], names: Iterable[str], *, changes_arguments: bool) -> bool:
-    """Whether tests make the same calls whatever they are answered.
+    """Whether tests make the same calls whatever the answers.
 
     Args:
         style: `asserts`, `check`, `pairs` or `expressions`.
-        code: The test code; the expressions where that is the style.
+        code: The test code; the expressions if that is the style.
         names: The functions of the program that the tests may call.
         changes_arguments: A call's arguments may come back changed.
     """
     if style == "pairs":
-        # Each call has a copy of its own of arguments that are written down.
+        # Each call has its own copy of arguments that are written down.
         return True
     try:
         if style == "expressions":
-            # One that fails does not keep the next from being evaluated, so none may leave a call out on the way.
+            # If one fails, the next is evaluated all the same, so none may leave a call out on the way.
             return all(_is_fixed_expression(expression, names) for expression in code)
         return _are_fixed_tests(style, parse("".join(code)), names, changes_arguments)
     except UNPARSABLE:
@@ -79,7 +79,7 @@ def _are_fixed_tests(style: str, tree: ast.Module, names: Iterable[str], changes
 
 
 class _Reading:
-    """Test code as read for what an answer may reach: `reached` are the names of it."""
+    """Test code, read for what an answer may reach: the names in `reached`."""
 
     def __init__(self, functions: frozenset[str], *, changes_arguments: bool) -> None:
         self._functions = functions
@@ -93,7 +93,7 @@ class _Reading:
         return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in self._functions
 
     def follow(self, statements: Sequence[ast.stmt]) -> None:
-        """Find all names that answers may reach, taking no account of the order of statements."""
+        """Find all names that answers may reach, regardless of the order of statements."""
         nodes = [node for statement in statements for node in ast.walk(statement)]
         for node in nodes:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -118,7 +118,7 @@ class _Reading:
         elif isinstance(node, ast.withitem) and node.optional_vars is not None and self._depends(node.context_expr):
             self._reach([node.optional_vars])
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            # What it makes use of when it is called, and whatever else it does then.
+            # What it uses when called, and whatever else it does then.
             if any(self._depends(statement) for statement in node.body):
                 self.reached.add(node.name)
         elif self.is_call(node):
@@ -128,7 +128,7 @@ class _Reading:
             self._follow_function(node)
 
     def _follow_function(self, node: ast.Call) -> None:
-        """A method may keep what it is given, a function put it into another argument or where its kin find it."""
+        """Follow a call: a method may keep its arguments, a function share them by another one or with its kin."""
         root = node.func.value if isinstance(node.func, ast.Attribute) else node.func
         if isinstance(root, ast.Name) and self._modules.get(root.id) in _PURE_MODULES:
             return
@@ -174,17 +174,17 @@ class _Reading:
         if isinstance(statement, (ast.If, ast.While)):
             steady = not self._depends(statement.test) and not self._calls(statement.test)
             return steady and self.hold(statement.body) and self.hold(statement.orelse)
-        # All else may skip what follows, or call where it is not seen: it must have nothing to do with the program.
+        # All else may skip what follows or make unseen calls: it must have nothing to do with the program.
         return not self._depends(statement) and not self._calls(statement)
 
     def holds_expression(self, node: ast.AST, *, asserted: bool) -> bool:
-        """Whether an expression makes fixed calls only; an `asserted` one ends the tests where it is false."""
+        """Whether an expression makes fixed calls only; an `asserted` one ends the tests if it is false."""
         if not self._calls(node):
             return True
         if self.is_call(node):
             return not any(self._depends(part) or self._calls(part) for part in _parts(node))
         if isinstance(node, ast.Name):
-            # A function of the program that is handed on, and called who knows where.
+            # A function of the program, handed on and called who knows where.
             return False
         if isinstance(node, ast.BoolOp):
             return self._holds_in_turn(node.values, asserted=asserted and isinstance(node.op, ast.And))
@@ -204,7 +204,7 @@ class _Reading:
         return all(self.holds_expression(part, asserted=False) for part in ast.iter_child_nodes(node))
 
     def _holds_in_turn(self, parts: Sequence[ast.expr], *, asserted: bool, sure: int = 1) -> bool:
-        """Whether parts hold, each evaluated only if those before were true; the first ones are `sure` to be."""
+        """Whether parts hold, each evaluated only if those before were true; the first `sure` ones always are."""
         skipped = not asserted and any(map(self._depends, parts)) and self._calls(*parts[sure:])
         return not skipped and all(self.holds_expression(part, asserted=asserted and sure == 1) for part in parts)
 
@@ -233,7 +233,7 @@ class _Reading:
 
 
 def _parts(call: ast.AST) -> Iterator[ast.expr]:
-    """The arguments of a call."""
+    """Yield a call's arguments."""
     if isinstance(call, ast.Call):
         yield from call.args
         yield from (keyword.value for keyword in call.keywords)

@@ -1,4 +1,4 @@
-"""Which calls a task's tests will make, learned from those that they made before; of tests with fixed calls alone."""
+"""Prediction of a task's test calls from those made before, for tests whose calls are fixed only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TASKS_KEPT = 256
 
 
 class Forecast(NamedTuple):
-    """Encoded calls in their order, and whether the tests end after them where a program passes."""
+    """Encoded calls in order, and whether the tests end after them when a program passes."""
 
     calls: tuple[bytes, ...]
     digests: bytes
@@ -21,7 +21,7 @@ class Forecast(NamedTuple):
 
 
 class Foreseen:
-    """What is known of the calls of one task's tests. Lanes share it."""
+    """The known calls of one task's tests, shared between lanes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -30,11 +30,11 @@ class Foreseen:
         self._fixed = False
 
     def forecast(self) -> Forecast:
-        """What is known by now."""
+        """The calls known so far."""
         return self._forecast
 
     def learn(self, place: int, call: bytes) -> None:
-        """The tests made a call that was not foreseen."""
+        """Record a call of the tests that was not foreseen."""
         with self._lock:
             calls, digests, _ = self._forecast
             if self._fixed or place != len(calls):
@@ -45,14 +45,14 @@ class Foreseen:
                 self._forecast = Forecast((*calls, call), digests + wire.digest(call), complete=False)
 
     def end(self, count: int) -> None:
-        """The tests came to their end after some calls."""
+        """Record that the tests ended after `count` calls."""
         with self._lock:
             calls, digests, _ = self._forecast
             if not self._fixed and count == len(calls):
                 self._forecast = Forecast(calls, digests, complete=True)
 
     def stray(self, place: int) -> None:
-        """The tests made another call than was foreseen, or one more: from here on their calls are not foreseen."""
+        """Stop foreseeing calls from here on: the tests made a different call than foreseen, or one more."""
         with self._lock:
             calls, digests, _ = self._forecast
             self._fixed = True
@@ -60,14 +60,14 @@ class Foreseen:
 
 
 class Foresight:
-    """What is known of the tests of the tasks in hand."""
+    """The known calls of the tests of the tasks at hand."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._of: dict[str, Foreseen] = {}
 
     def of(self, key: str) -> Foreseen:
-        """What is known of the tests with this key."""
+        """Return the known calls of the tests with this key."""
         with self._lock:
             foreseen = self._of.pop(key, None) or Foreseen()
             self._of[key] = foreseen

@@ -32,25 +32,25 @@ _CONTROL = Task(
 _CONTROL_CHECK = ReferenceCheck(task_id="control", ok=True, sites=(0, 1), calls=2)
 _NEVER_CALLED = "the tests never called the candidate"
 _REFERENCE_CPU_S = 20.0
-"""Processor time of a reference solution where limits are to follow from it."""
+"""Processor time of a reference solution when limits are to follow from it."""
 _SPARE_CALLS, _CALLS_FACTOR = 1000, 10
-"""How many more calls than the reference's a program's tests may make. Answers that keep tests asking use hardly any
-time of anyone's own, and a clock for the relay would depend on load.
+"""Calls that a program's tests may make beyond the reference's. Answers that keep tests asking use hardly any time of
+anyone's own, and a clock for the relay would depend on load.
 """
 _NEAR_SHARE, _STRETCH, _MOST_STRETCH_S = 0.8, 0.2, 1.0
-"""Of a limit of time: from there on a program is near it; how far over it a program may run, to show that it is near;
-seconds that this is at most.
+"""Shares of a time limit: from where a program counts as near it, and how far a program may run over it to show that
+it is near; and the most seconds of the latter.
 """
 _PROGRAMS_PER_TESTER = 256
 _BYTES_PER_TESTER = 4 << 20
-"""After so many programs, or such long outcomes, another process takes over the tests, so that none grows."""
+"""After this many programs, or bytes of outcomes, a new process takes over the tests, so that none grows."""
 _NOTHING_USED = Done("", "", 0.0, 0.0, 0)
 _GOOD_PROGRAM = "def control(values):\n    return sorted(values)\n"
 _BAD_PROGRAM = "def control(values):\n    return values\n"
 
 
 class _Run(NamedTuple):
-    """How one program fared against tests."""
+    """The outcome of a program's tests."""
 
     status: str
     detail: str
@@ -62,14 +62,14 @@ class _Run(NamedTuple):
 
 
 class Evaluated(NamedTuple):
-    """What expressions gave for one program, and the processor time that it used."""
+    """Outcomes of expressions for one program, and its processor time."""
 
     outcomes: list[Outcome]
     cpu_s: float
 
     @property
     def timed_out(self) -> bool:
-        """Whether the program came to its limit of time."""
+        """Whether the program reached its time limit."""
         return any(outcome.error == "timeout" for outcome in self.outcomes)
 
 
@@ -82,7 +82,7 @@ class _Session(NamedTuple):
 
 
 class Lane:
-    """Grades one program at a time. Starts its boxes when first used, and anew when one is lost."""
+    """Grades one program at a time. Starts its boxes on first use, and again if one is lost."""
 
     def __init__(self, launcher: Launcher, limits: Limits, foresight: Foresight) -> None:
         self._launcher = launcher
@@ -93,17 +93,17 @@ class Lane:
         self._starter: ThreadPoolExecutor | None = None
 
     def look_again(self, task: Task, check: ReferenceCheck, program: str) -> Verdict:
-        """The verdict on a program that came near its limit of time, while nothing else runs; it says what it took."""
+        """Grade a program that came near its time limit again while nothing else runs, and say what it took."""
         verdict = self.grade(task, check, program)
         limit_s = _known(self._limits.resolve(check.cpu_s).cpu_s)
         took = f"near its limit, run again alone: {verdict.cpu_s:.2f} of {limit_s:g} s of processor time"
         return verdict.model_copy(update={"second_look": took})
 
     def is_near_limit(self, check: ReferenceCheck, verdict: Verdict) -> bool:
-        """Whether how busy the machine was may have decided a program's verdict.
+        """Whether the machine's load may have decided a program's verdict.
 
-        It ended within a fifth of its limit of processor time; or it came near its limit by the clock, and not by
-        waiting of its own.
+        It ended within a fifth of its processor time limit, or it came near its wall-clock limit, and not by its
+        own waiting.
         """
         if verdict.status == "sandbox_error":
             return False
@@ -114,7 +114,7 @@ class Lane:
         return is_slowed or verdict.cpu_s >= _NEAR_SHARE * _known(limits.cpu_s)
 
     def grade(self, task: Task, check: ReferenceCheck, program: str) -> Verdict:
-        """The verdict on `program`.
+        """Grade `program`.
 
         A worker that dies is the candidate's fault only if a good control passes and the candidate alone kills a fresh
         worker again; otherwise the verdict is `sandbox_error`.
@@ -196,12 +196,12 @@ class Lane:
         )
 
     def evaluate(self, task: PublicTask, program: str, expressions: Sequence[str], cpu_s: float) -> Evaluated:
-        """What each expression gives with the entry point bound to `program`, which gets `cpu_s` of processor time.
+        """Evaluate each expression with the entry point bound to `program`, which gets `cpu_s` of processor time.
 
-        Once the program is dead the rest of the expressions share its error.
+        Once the program is dead, the remaining expressions share its error.
 
         Raises:
-            SandboxError: a box failed, and not for the program's sake.
+            SandboxError: a box failed, and not because of the program.
         """
         try:
             return self._evaluate(task, program, expressions, cpu_s)
@@ -222,12 +222,12 @@ class Lane:
         run = self._converse("expressions", suite, program, limits, most_calls=_most_calls(len(expressions)))
         outcomes = [Outcome(value=value, error=error) for value, error in run.outcomes]
         outcomes += [Outcome(error=run.status)] * (len(expressions) - len(outcomes))
-        # What the program took as a whole is counted to the first.
+        # The program's whole time is counted to the first.
         outcomes[0] = outcomes[0].model_copy(update={"wall_s": run.cost.wall_s})
         return Evaluated(outcomes, run.cost.cpu_s)
 
     def _limits_of(self, cpu_s: float) -> Limits:
-        """The limits where there is no reference that times could follow from."""
+        """Return the limits when there is no reference to derive times from."""
         limits = self._limits
         if limits.cpu_s is None and limits.wall_s is None:
             limits = limits.model_copy(update={"cpu_s": cpu_s})
@@ -248,7 +248,7 @@ class Lane:
         return self._boxes
 
     def _start(self) -> tuple[Box, Box]:
-        # A box may be bound to the thread that started it, so that thread stays as long as the box.
+        # A box may be bound to the thread that started it, so that thread lives as long as the box.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="codebudget-starter")
         starting = self._starter.submit(self._launcher.launch)
         try:
@@ -313,9 +313,9 @@ class Lane:
         return _Run(claim.status, claim.detail, cost, claim.reached)
 
     def _converse(self, role: str, suite: SuiteSource, program: str, limits: Limits, *, most_calls: int | None) -> _Run:
-        """Run a program and its tests, again where these make other calls than before, by a clock for instance.
+        """Run a program and its tests, again if these make other calls than before, because of a clock, say.
 
-        Calls that an answer may change are not foreseen, so that no program leads its tests astray for a second try.
+        Calls that an answer may change are not foreseen, so no program can lead its tests astray for a second try.
         """
         foreseen = self._foresight.of(suite.key) if suite.fixed else Foreseen()
         while True:
@@ -369,13 +369,13 @@ class Lane:
         return self._outcome(report, candidate, foreseen)
 
     def _outcome(self, report: dict[str, Any], candidate: Program, foreseen: Foreseen) -> _Run:
-        """What a report means, together with how the candidate's run ended."""
+        """Interpret a report together with how the candidate's run ended."""
         cost = candidate.stop()
         status, detail, calls = report["status"], report["detail"], report["calls"]
         if status == testing.ENDED:
             status, detail = cost.status, cost.detail
             if not status:
-                # Its run was ended after the last call that was foreseen, and there was one more.
+                # Its run was ended after the last foreseen call, and there was one more.
                 status = testing.STRAYED
         if status == testing.STRAYED:
             foreseen.stray(calls)
@@ -411,7 +411,7 @@ class Lane:
 
 
 def _stretched(limits: Limits) -> Limits:
-    """Limits a little over, so that a program near to them comes to its end and its time is known."""
+    """Stretch limits a little, so that a program near them finishes and its time is known."""
     cpu_s, wall_s = _known(limits.cpu_s), _known(limits.wall_s)
     return limits.model_copy(
         update={
@@ -422,7 +422,7 @@ def _stretched(limits: Limits) -> Limits:
 
 
 def _known(limit_s: float | None) -> float:
-    """A time of limits that were resolved."""
+    """Return a time of resolved limits."""
     return limit_s or 0.0
 
 

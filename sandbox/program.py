@@ -33,7 +33,7 @@ class Program:
         *,
         ends: bool,
     ) -> None:
-        """Start it and hand it the calls that are foreseen; with `ends` its run is over when they are answered.
+        """Start it and hand it the foreseen calls; with `ends`, its run is over once they are answered.
 
         Raises:
             RequestTooLongError: the program fits no frame.
@@ -47,27 +47,27 @@ class Program:
         box.run("candidate", limits, messages, last=ends)
 
     def load(self) -> list[bytes]:
-        """Wait until the program is loaded, or has ended; the outcomes that came with it."""
+        """Wait until the program has loaded or ended; returns the outcomes that came along."""
         outcomes: list[bytes] = []
         while not self.loaded and self.ended is None:
             outcomes = self._receive()
         return outcomes
 
     def outcomes(self) -> list[bytes]:
-        """The outcomes of further calls that it was handed; none where it has ended and will give no more."""
+        """Return outcomes of further calls handed to it; none if it has ended and will give no more."""
         outcomes: list[bytes] = []
         while not outcomes and self.ended is None:
             outcomes = self._receive()
         return outcomes
 
     def call(self, call: bytes) -> list[bytes]:
-        """The outcome of one more call; none where it has ended."""
+        """Return the outcome of one more call; none if it ended."""
         if self.ended is None:
             self._box.send([self._numbered(call)])
         return self.outcomes()
 
     def stop(self) -> Done:
-        """End it, and say how it ended and what it cost."""
+        """End it; returns how it ended and what it cost."""
         if self.ended is None:
             self.ended = self._box.stop()
         return self.ended
@@ -104,7 +104,7 @@ class Program:
 
 
 class Claim(NamedTuple):
-    """What a process with untrusted code in it says of itself."""
+    """Statement of a process with untrusted code about itself."""
 
     status: str
     detail: str
@@ -112,7 +112,7 @@ class Claim(NamedTuple):
 
 
 def read_claim(payload: bytes, statuses: tuple[str, ...]) -> Claim:
-    """Read a claim, which may be any bytes: `tampered` where it is not one with one of `statuses`."""
+    """Read a claim, which may be any bytes: `tampered` unless it is one with one of `statuses`."""
     malformed = Claim("tampered", "a report that is none")
     if len(payload) > _MAX_CLAIM_BYTES:
         return malformed

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from .box import Launcher
 
 _LARGEST_PORTION = 64
-"""Most programs of one task that a lane takes at a time: it keeps the task's tests in a process of their own."""
+"""Most programs of one task that a lane takes at once: it keeps the task's tests in their own process."""
 _PORTIONS_PER_LANE = 4
-"""At least so many, where there are enough programs, so that lanes end at about the same time."""
+"""At least this many if there are enough programs, so that lanes end at about the same time."""
 _SPARE_WORKERS = 2
 _WINDOW, _WINDOW_S = 100, 2.0
-"""After so many programs or seconds a lane grades its controls."""
+"""Programs or seconds after which a lane grades its controls."""
 
 _MOST_EXPRESSIONS_CPU_S = 3.0
 
@@ -46,14 +46,14 @@ class Job(NamedTuple):
 
 
 class Sandbox:
-    """Runs programs that nobody trusts, `workers` at a time.
+    """Runs untrusted programs, `workers` at a time.
 
     Use it as a context manager: leaving it ends every box.
 
     Args:
         launcher: starts the boxes; see `choose_launcher`.
         limits: what one program may use.
-        workers: programs at once; where not given two more than there are cores, because some always wait.
+        workers: programs at once; by default two more than there are cores, because some always wait.
     """
 
     def __init__(self, launcher: Launcher, *, limits: Limits | None = None, workers: int | None = None) -> None:
@@ -79,7 +79,7 @@ class Sandbox:
         self._public.close()
 
     def environment(self) -> str:
-        """What decides verdicts besides program, tests and limits: the launcher's image or Python, and the guest."""
+        """Name what else verdicts depend on beyond program, tests and limits: image or Python, and the guest."""
         return f"{self.launcher.environment()} guest {bundle.digest()}"
 
     def check(self, tasks: Iterable[Task]) -> Iterator[ReferenceCheck]:
@@ -92,11 +92,11 @@ class Sandbox:
             yield result
 
     def grade(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Verdict]]:
-        """Grade programs; yields the place of each in `jobs` with its verdict.
+        """Grade programs; yields each one's place in `jobs` and its verdict.
 
         Programs of a task with the same text are run once. A known good and a known bad program are graded between
-        them: a verdict is yielded when the controls after it were judged rightly. Where they are not, everything since
-        the last good ones is graded again in fresh boxes; if that fails too its verdicts are `sandbox_error`.
+        them: a verdict is yielded when the controls after it were judged rightly. If they are not, everything since
+        the last good ones is graded again in fresh boxes; if that fails too, its verdicts are `sandbox_error`.
 
         Raises:
             UserError: a job's task failed its reference check.
@@ -115,9 +115,9 @@ class Sandbox:
     def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
         """Evaluate expressions against each program, in boxes that never saw a hidden test.
 
-        No reference solution is known here. Where no limit of time was given, the programs stand in for it: each gets
-        half a second of processor time, doubled until it is ten times the median of those that come to their end, and
-        at most three seconds.
+        No reference solution is known here. If no time limit was given, the programs stand in for it: each gets half a
+        second of processor time, doubled until it is ten times the median of those that finish, and at most three
+        seconds.
 
         Returns:
             One row per program, one outcome per expression. Programs with the same text are run once.
@@ -176,7 +176,7 @@ class _Lanes:
     def grade(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Verdict]]:
         """Grade every job in lanes that keep to a task for a while; yields its place and verdict.
 
-        Programs near their limit of time come last: they are run a second time, when nothing runs beside them.
+        Programs near their time limit come last: they are run a second time, with nothing else running.
         """
         portions = _Portions(jobs, len(self._lanes))
         verdicts: queue.SimpleQueue[tuple[int, Verdict] | None] = queue.SimpleQueue()
@@ -217,7 +217,7 @@ class _Lanes:
 
 
 class _Portions:
-    """Hands out the places of jobs, some of one task at a time; any thread may take them."""
+    """Hands out places of jobs, some of one task at a time; any thread may take them."""
 
     def __init__(self, jobs: Sequence[Job], lanes: int) -> None:
         self._jobs = jobs
@@ -226,7 +226,7 @@ class _Portions:
         self._lock = threading.Lock()
 
     def take(self) -> range:
-        """The next places; empty when there are no more."""
+        """Take the next places; empty if there are none."""
         with self._lock:
             start = end = self._next
             while (
@@ -239,13 +239,13 @@ class _Portions:
             return range(start, end)
 
     def stop(self) -> None:
-        """Hand out no more."""
+        """Stop handing out."""
         with self._lock:
             self._next = len(self._jobs)
 
 
 def _confirmed(lane: Lane, jobs: Sequence[Job], portions: _Portions) -> Iterator[tuple[int, Verdict]]:
-    """Grade portions of jobs until there are no more; yields verdicts when the controls after them held."""
+    """Grade portions of jobs until none are left; yields verdicts once the controls after them held."""
     window: dict[int, Verdict] = {}
     since = time.monotonic()
     while portion := portions.take():

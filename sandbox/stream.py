@@ -67,7 +67,7 @@ class PipeStream:
 class DockerStream:
     """A stream over the socket of `docker attach`, whose output is cut into frames of one stream each.
 
-    Standard error is kept apart (its last kilobytes), to explain a worker that does not start.
+    The last kilobytes of standard error are kept apart, to explain a worker that does not start.
     """
 
     _HEADER = struct.Struct("!BxxxI")

@@ -1,4 +1,4 @@
-"""A task's hidden tests as the tester's process gets them."""
+"""A task's hidden tests, as sent to the tester's process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SuiteSource(NamedTuple):
     """Tests as they cross to the tester's box.
 
     `names` are the functions that they may call, the entry point first. `key` stands for the calls that they make,
-    which are `fixed` where no answer changes them.
+    which are `fixed` if no answer changes them.
     """
 
     names: tuple[str, ...]
@@ -37,9 +37,9 @@ class SuiteSource(NamedTuple):
 
 
 def hidden_tests(task: Task, *, return_arguments: bool) -> SuiteSource:
-    """The tests of a task.
+    """Build a task's tests.
 
-    Beside the entry point they may call functions that they name and that only the reference solution defines, and use
+    Besides the entry point they may call functions that they name and only the reference solution defines, and use
     what its top-level statements import.
 
     Raises:
@@ -77,7 +77,7 @@ def _expressions(prompt: str, entry_point: str, expressions: tuple[str, ...]) ->
 
 
 def expression_tests(task: PublicTask, expressions: Sequence[str]) -> SuiteSource:
-    """Expressions to evaluate with the entry point bound to a program."""
+    """Build tests that evaluate expressions with a program's entry point."""
     return _expressions(task.prompt, task.entry_point, tuple(expressions))
 
 
@@ -105,7 +105,7 @@ def _suite(
 
 
 def _borrowed(prompt: str, entry_point: str, tests: str, reference: str) -> tuple[list[str], str]:
-    """Functions and import statements of the reference that tests need and have from nowhere else."""
+    """Find functions and imports of the reference that tests need and get from nowhere else."""
     try:
         # The guest's own, which parses beside `parsing`.
         with TURN:

@@ -1,4 +1,4 @@
-"""What a launcher holds, found out by attacking it: the corpus of attacks and benign controls, run for real."""
+"""Test of a launcher's isolation by attacking it: the corpus of attacks and benign controls, run for real."""
 
 from ..._util.progress import Progress
 from .corpus import Attack, corpus, corpus_digest

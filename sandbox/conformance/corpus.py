@@ -2,7 +2,7 @@
 
 `attack.py` is the program; in it `@CANARY@` and the other placeholders of `examiner` stand for things of the host that
 it goes after. `expect.toml` is an `Expectation`. A program that gets out of its box says so by raising
-RuntimeError("ESCAPED ..."); where the launcher holds it, it answers wrongly.
+RuntimeError("ESCAPED ..."); if the launcher holds it, it answers wrongly.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def check(candidate):
 
 
 class Expectation(Record):
-    """What `expect.toml` says.
+    """Data of `expect.toml`.
 
     `statuses` are those that the program may get. `needs` names the promises (see `PROMISES`) that hold it; a launcher
     that lacks one may let it escape, but never pass. `harmful`: it is then not run at all, for the host's sake.
@@ -69,7 +69,7 @@ class Attack(NamedTuple):
         return self.name.startswith(f"{BENIGN}/")
 
     def task(self) -> Task:
-        """The task that it is graded on."""
+        """Build the task it is graded on."""
         return Task(
             id=self.name,
             benchmark="attacks",
@@ -82,7 +82,7 @@ class Attack(NamedTuple):
 
 @cache
 def corpus() -> tuple[Attack, ...]:
-    """All of them, by name.
+    """Load all, by name.
 
     Raises:
         MachineError: the installation lacks them, or one is malformed.
@@ -96,7 +96,7 @@ def corpus() -> tuple[Attack, ...]:
 
 @cache
 def corpus_digest() -> str:
-    """SHA-256 of all programs and expectations."""
+    """Hash all programs and expectations (SHA-256)."""
     parts = (part for attack in corpus() for part in (attack.name, attack.program, _expectation_key(attack.expects)))
     return key_of(*parts)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WALL_S = 1.0
 LIMITS = Limits(wall_s=WALL_S, memory_bytes=512 << 20)
 OVERTIME_S = 2.0
-"""How long past a program's limit its verdict may take."""
+"""Seconds past a program's limit for its verdict."""
 
 _BAD_PROGRAM = "def solve(numbers):  # bad\n    return ['not this']\n"
 
@@ -54,7 +54,7 @@ _NOTHING_LEFT = "KeyError: ([], [])"
 
 
 class _Trial(NamedTuple):
-    """One graded program: what is wrong whatever the launcher promises, and what only where it promises to hold it."""
+    """One graded program: what is wrong whatever the launcher promises, and what only if it promises to hold it."""
 
     status: str
     problem: str
@@ -65,7 +65,7 @@ class Examiner:
     """Attacks one launcher. A context manager; its sandbox has one slot, so that each program follows the one before.
 
     Args:
-        launcher: one that is prepared.
+        launcher: a prepared one.
     """
 
     def __init__(self, launcher: Launcher) -> None:
@@ -130,7 +130,7 @@ class Examiner:
         return _Trial(verdict.status, problem and problem + said, breach and breach + said)
 
     def _aftermath(self, task: Task, check: ReferenceCheck) -> str:
-        """What is wrong in the slot that an attack was graded in; empty where nothing is."""
+        """Describe what is wrong in the slot that graded an attack; empty if nothing is."""
         honest = self._grade(task, check, f"{task.reference}\n# honest\n")
         if honest.status != "passed":
             return f"the next honest program does not pass ({honest.status}: {honest.detail})"

@@ -1,4 +1,4 @@
-"""What of the host an attack goes after, laid out for it: a secret file, secrets in the environment, open sockets."""
+"""Targets on the host, laid out for attacks: a secret file, secrets in the environment, open sockets."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Host:
         remove_tree(str(self._folder))
 
     def aim(self, program: str) -> str:
-        """The program with its placeholders replaced by what it goes after."""
+        """Replace the program's placeholders by what it goes after."""
         places = {
             "@CANARY@": str(self._file),
             "@PREFIX@": sys.base_prefix,
@@ -73,11 +73,11 @@ class Host:
         return program
 
     def contacted(self) -> list[str]:
-        """The kinds of sockets that something has spoken to since the last look."""
+        """List the kinds of sockets that were contacted since the last look."""
         return [kind for kind, listener in self._sockets.items() if _contacted(listener)]
 
     def damage(self) -> str:
-        """How the host is no longer as it was; empty where it is."""
+        """Describe how the host has changed; empty if it has not."""
         mode = stat.S_IMODE(self._file.stat().st_mode) if self._file.exists() else 0
         if mode != 0o600 or os.listdir(self._folder) != ["secret"] or self._file.read_text() != self.secret:
             return "the canary file was changed"

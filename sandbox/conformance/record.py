@@ -1,4 +1,4 @@
-"""What an examination of a launcher found."""
+"""Findings of a launcher's examination."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Outcome = Literal["ok", "not promised", "FAILED"]
 
 
 class AttackResult(Record):
-    """How one program of the corpus, or one check of the launcher itself (group `launcher`), came out.
+    """Result of one program of the corpus, or of one check of the launcher itself (group `launcher`).
 
     `expected` and `got` are statuses, or for a check of the launcher words. `detail` says what failed, or which promise
     the launcher does not make.
@@ -41,7 +41,7 @@ class Conformance(Record):
     wall_s: NonNegative
 
     def count(self, outcome: Outcome) -> int:
-        """How many results came out so."""
+        """Count results of this kind."""
         return sum(result.outcome == outcome for result in self.results)
 
     @property
@@ -51,9 +51,9 @@ class Conformance(Record):
 
     @property
     def result_hash(self) -> str:
-        """SHA-256 over what is the same in every run that finds the same: outcomes, corpus and environment.
+        """SHA-256 over what is the same in all runs with the same findings: outcomes, corpus and environment.
 
-        Timings stay out, and so does which of several allowed statuses a program got.
+        Timings stay out, as does which of several allowed statuses a program got.
         """
         rows = sorted((result.name, *sorted(result.expected), result.outcome) for result in self.results)
         return key_of(self.launcher, self.environment, self.corpus, *(key_of(*row) for row in rows))

@@ -25,12 +25,12 @@ _HELD = "holds"
 
 
 def conformance(launcher: Launcher, progress: Progress, attacks: Sequence[Attack] | None = None) -> Conformance:
-    """Examine a launcher: first what every launcher must do, and where that holds, every attack of the corpus.
+    """Examine a launcher: first what every launcher must do, and if that holds, every attack of the corpus.
 
     Args:
-        launcher: one that is prepared.
+        launcher: a prepared one.
         progress: is told after each attack.
-        attacks: those to run, all of them where not given.
+        attacks: those to run; by default, all of them.
 
     Raises:
         SandboxError: its boxes fail before an attack is run.
@@ -71,13 +71,13 @@ def _contract(name: str, does: str, launcher: Launcher, test: Callable[[Launcher
 
 
 class _Traces:
-    """What a grader shows to its host: processes below it, and folders."""
+    """Traces of a grader on its host: processes below it, and folders."""
 
     def __init__(self) -> None:
         self._processes, self._folders = _descendants(os.getpid()), _folders()
 
     def compare(self, _: Launcher) -> str:
-        """What is there that was not; empty where nothing is. Gives the dying a moment."""
+        """Describe what is new; empty if nothing is. Gives dying processes a moment."""
         deadline = time.monotonic() + _END_S
         while (found := self._left()) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -122,7 +122,7 @@ def _starts_boxes_side_by_side(launcher: Launcher) -> str:
         second = launcher.launch()
         second.close()
     finally:
-        # It must still work when its neighbour is gone.
+        # It must still work once its neighbour is gone.
         first.try_out()
         first.close()
     return ""

@@ -1,4 +1,4 @@
-"""The ways to start a box, and the choice among them."""
+"""Ways to start a box, and the choice among them."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -21,20 +21,20 @@ CLEANERS: dict[str, Callable[[], list[str]]] = {
     "docker": lambda: DockerLauncher().clean(),
     "process": lambda: ProcessLauncher().clean(),
 }
-"""Remove what dead owners left, as each `prepare` does, and say what; SandboxError where no engine answers."""
+"""Remove and list what dead owners left, as each `prepare` does; SandboxError if no engine answers."""
 
 _AUTOMATIC = ("docker", "bubblewrap")
 
 
 class Choice(NamedTuple):
-    """A launcher that works here, and why stronger ones were passed over."""
+    """A launcher that works here, and why stronger ones were skipped."""
 
     launcher: Launcher
     passed_over: Sequence[str]
 
 
 def choose_launcher(name: str = "auto") -> Choice:
-    """The launcher called `name`, or for `auto` the strongest that works here and is not weak.
+    """Find the launcher `name`, or for `auto` the strongest that works here and is not weak.
 
     Args:
         name: `auto`, one of `LAUNCHERS`, one that a distribution registers in the entry-point group

@@ -41,7 +41,7 @@ class BubblewrapLauncher:
         return f"bubblewrap {interpreter()}"
 
     def clean(self) -> list[str]:
-        """Remove the folders of owners that are gone; says which. Boxes themselves die with their owner."""
+        """Remove and list the folders of dead owners. Boxes themselves die with their owner."""
         return [f"folder {path}" for path in remove_dead_folders()]
 
     def launch(self) -> Box:
@@ -50,7 +50,7 @@ class BubblewrapLauncher:
         if program is None:
             raise SandboxError("bwrap is not installed (Debian: apt-get install bubblewrap)")
         command = [program, *_options(), str(interpreter()), *PYTHON_OPTIONS]
-        # Started by root, bubblewrap would leave the number of processes unbounded: root has no such limit.
+        # If root started bubblewrap, the number of processes would be unbounded: root has no such limit.
         user = _FIRST_SPARE_UID + os.getpid() % _SPARE_UIDS if os.geteuid() == 0 else None
         return start_worker(command, {"separation": "namespaces", "work_root": "/tmp"}, user=user)
 
@@ -78,7 +78,7 @@ def _options() -> list[str]:
 
 
 def _private_folders() -> list[Path]:
-    """What programs must not read, as far as it is there."""
+    """List existing folders that programs must not read."""
     folders = []
     for find in (Path.cwd, Path.home):
         # The working folder may have been deleted, and a user may have no home.

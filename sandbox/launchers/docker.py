@@ -50,7 +50,7 @@ class DockerLauncher:
     def prepare(self) -> None:
         """Reach the engine, remove what dead owners left, find or build the image, and start a box.
 
-        The box is kept for the first `launch`; where none comes it ends with this process.
+        The box is kept for the first `launch`; if none comes, it ends with this process.
 
         Raises:
             SandboxError: one of these fails.
@@ -63,14 +63,14 @@ class DockerLauncher:
             self._tried.append(box)
 
     def environment(self) -> str:
-        """The image, by its digest."""
+        """The image's digest."""
         return f"docker {self._image_id}"
 
     def clean(self) -> list[str]:
-        """Remove the containers whose owner was a process of this machine that is gone; says which.
+        """Remove and list the containers whose owner was a process of this machine and is gone.
 
         Raises:
-            SandboxError: the engine does not answer, or does not remove one.
+            SandboxError: the engine does not answer or fails to remove one.
         """
         import docker
 
@@ -100,7 +100,7 @@ class DockerLauncher:
         return self._client
 
     def launch(self) -> Box:
-        """Start a container and greet its worker; the first is the one that was tried out."""
+        """Start a container and greet its worker; the first is the one tried out before."""
         try:
             return self._tried.pop()
         except IndexError:
@@ -172,7 +172,7 @@ def _host_limits() -> dict[str, Any]:
         "network_mode": "none",
         "read_only": True,
         "cap_drop": ["ALL"],
-        # For the worker alone: runs have another user id, and with it no capability.
+        # For the worker only: runs have another user id, and so no capabilities.
         "cap_add": ["SETUID", "SETGID", "KILL"],
         "security_opt": ["no-new-privileges"],
         "pids_limit": 256,
@@ -201,7 +201,7 @@ def _raw_socket(attached: Any) -> socket.socket:
 
 
 def connect() -> DockerClient:
-    """A client of the engine that the environment names.
+    """Return a client of the engine set in the environment.
 
     Raises:
         SandboxError: it does not answer.
@@ -218,7 +218,7 @@ def connect() -> DockerClient:
 
 
 def build_image(base: str | None = None) -> str:
-    """Build the sandbox image, on `base` where given; returns its id.
+    """Build the sandbox image, on `base` if given; returns its id.
 
     Raises:
         SandboxError: the build fails; the message ends with the engine's reason.

@@ -1,4 +1,4 @@
-"""What the launchers without an engine share: the interpreter, its environment, and starting a worker as a child."""
+"""Common parts of launchers without an engine: interpreter, environment, and starting a worker as a child."""
 
 import os
 import resource
@@ -25,19 +25,19 @@ ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "TZ": "UTC",
 }
-"""All that a box's processes see of an environment: fixed, so that verdicts do not depend on the caller's."""
+"""The whole environment of a box's processes: fixed, so that verdicts do not depend on the caller's."""
 
 PYTHON_OPTIONS = ("-s", "-S", "-c", BOOTSTRAP)
 """`-S`: no site-packages of the host; what happens to be installed there must not change a verdict."""
 
 _END_S = 2.0
-"""How long a worker may take to end by itself."""
+"""Seconds a worker may take to end by itself."""
 
 
 def interpreter() -> Path:
-    """The Python that boxes on this host run: the one under this environment, or the system's.
+    """Find the Python that boxes on this host run: this environment's own, or the system's.
 
-    As root, boxes run as another user, who must be able to read the interpreter.
+    Under root, boxes run as another user, who must be able to read the interpreter.
 
     Raises:
         SandboxError: there is none that such a user can read.
@@ -63,10 +63,10 @@ def start_worker(
     message_queues: bool = True,
     cleanup: Callable[[], None] | None = None,
 ) -> Box:
-    """Start `command`, which must run a Python with `PYTHON_OPTIONS`, as `user` where given, and greet its worker.
+    """Start `command`, which must run a Python with `PYTHON_OPTIONS`, as `user` if given, and greet its worker.
 
-    Without `message_queues` nothing in the box can make POSIX ones, which outlive their makers, and which nothing lists
-    where no /dev/mqueue is mounted. `cleanup` is called once the box is gone.
+    Without `message_queues`, nothing in the box can make POSIX queues, which outlive their makers and cannot be listed
+    if no /dev/mqueue is mounted. `cleanup` is called once the box is gone.
 
     Raises:
         SandboxError: the worker does not come up; the message ends with what it said.
@@ -93,7 +93,7 @@ def start_worker(
         stream = PipeStream(our_read, our_write)
 
         def kill() -> None:
-            # At the end of its input a worker ends its run, which its sudden death would leave behind.
+            # At the end of its input, a worker ends its run; its sudden death would leave it behind.
             stream.close()
             try:
                 process.wait(_END_S)

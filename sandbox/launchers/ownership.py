@@ -1,7 +1,7 @@
 """Marks of the process that owns containers and folders, so that a later one can remove what a dead one left.
 
-A mark names the machine, the process and when it started: ids are given out again, and engines and folders may be
-shared with machines and containers whose processes cannot be seen from here. Only a mark of this machine whose process
+A mark names the machine, the process and when it started: ids are reused, and engines and folders may be
+shared with machines and containers whose processes are invisible from here. Only a mark of this machine whose process
 is gone counts as dead.
 """
 
@@ -19,7 +19,7 @@ _MARK = re.compile(r"([0-9a-f]{16})-(\d+)-(\d+)")
 
 
 def owner_mark() -> str:
-    """The mark of this process."""
+    """Return this process's mark."""
     return f"{_machine()}-{os.getpid()}-{_start_time(os.getpid())}"
 
 
@@ -35,14 +35,14 @@ def make_folder(top: str | None = None) -> str:
 
 
 def dead_folders() -> list[Path]:
-    """The folders of this user that dead owners left."""
+    """List this user's folders left by dead owners."""
     tops = {Path(tempfile.gettempdir()), Path("/tmp")}
     entries = [entry for top in tops for entry in os.scandir(top) if entry.name.startswith(_FOLDER_PREFIX)]
     return sorted(Path(entry.path) for entry in entries if _is_dead_folder(entry))
 
 
 def remove_dead_folders() -> list[str]:
-    """Remove them; returns the paths of those that are gone."""
+    """Remove them; returns the paths of those removed."""
     found = dead_folders()
     for folder in found:
         remove_tree(str(folder))
@@ -67,7 +67,7 @@ def _machine() -> str:
 
 
 def _start_time(pid: int) -> int:
-    """When a process started, in clock ticks since boot; -1 where there is none that lives."""
+    """Return a process's start time in clock ticks since boot; -1 if no such process lives."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""Launchers that others wrote: by entry point, or as `FILE.py:Class`."""
+"""Third-party launchers, by entry point or as `FILE.py:Class`."""
 
 from importlib import metadata
 
@@ -14,15 +14,15 @@ _MEMBERS = ("name", "promise", "prepare", "launch", "environment")
 
 
 def registered() -> list[str]:
-    """The names of the launchers that installed distributions register."""
+    """List the names of launchers that installed distributions register."""
     return sorted({point.name for point in metadata.entry_points(group=GROUP)})
 
 
 def load_launcher(spec: str) -> Launcher | None:
-    """Make the launcher that `spec` names: a registered name, or `FILE.py:Class`; None where there is none.
+    """Make the launcher that `spec` names: a registered name or `FILE.py:Class`; None if there is none.
 
     Raises:
-        UserError: it cannot be imported, or is no launcher.
+        UserError: it cannot be imported or is no launcher.
     """
     found = plugins.class_in_file(spec, _KIND)
     if found is None:

@@ -1,4 +1,4 @@
-"""Boxes that are ordinary processes: rlimits, and a user id for each run where codebudget is root. Weak."""
+"""Boxes that are ordinary processes: rlimits, and a user id for each run if codebudget is root. Weak."""
 
 import contextlib
 import itertools
@@ -29,7 +29,7 @@ class ProcessLauncher:
 
     @property
     def not_promised(self) -> frozenset[str]:
-        """Most; without root also that programs run as another user."""
+        """Most promises; without root, also a separate user for programs."""
         weak = {"network", "host files", "user namespaces", "total memory", "total disk"}
         return frozenset(weak if os.geteuid() == 0 else weak | {"own user", "leftovers"})
 
@@ -49,7 +49,7 @@ class ProcessLauncher:
         return f"process {interpreter()}"
 
     def clean(self) -> list[str]:
-        """Remove the folders of owners that are gone, and what still runs as their users; says which folders."""
+        """Remove the folders of dead owners and kill what still runs as their users; returns the folders."""
         for folder in dead_folders():
             with contextlib.suppress(FileNotFoundError):
                 _kill_users(_uids_of(folder))
@@ -58,7 +58,7 @@ class ProcessLauncher:
     def launch(self) -> Box:
         """Start a box."""
         uids = _spare_uids() if os.geteuid() == 0 else range(0)
-        # Other users must be able to reach it, which a TMPDIR of root's own need not allow.
+        # Other users must be able to reach it, which root's own TMPDIR may not allow.
         work_root = make_folder("/tmp" if uids else None)
         configuration: dict[str, object] = {
             "separation": "none",
@@ -66,7 +66,7 @@ class ProcessLauncher:
             "remove_work_root": True,
         }
         if uids:
-            # The group says, to whoever cleans up later, which user ids go with the folder.
+            # The group tells whoever cleans up later which user ids go with the folder.
             os.chown(work_root, -1, uids.start)
             os.chmod(work_root, 0o1777)
             # The last one is for the process that cleans up after the others.
@@ -85,7 +85,7 @@ class ProcessLauncher:
 
 
 def _spare_uids() -> range:
-    """User ids that nobody has, above people's and those of other boxes; none where the user namespace has too few."""
+    """Find unused user ids, above people's and other boxes'; none if the user namespace has too few."""
     rows = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
     end = max(int(start) + int(count) for start, _, count in map(str.split, rows))
     first, ranges = _FIRST_HIGH_UID, _HIGH_RANGES
@@ -103,7 +103,7 @@ def _uids_of(folder: Path) -> range:
 
 
 def _kill_users(uids: range) -> None:
-    """Kill what a worker that was itself killed has left running."""
+    """Kill what a killed worker has left running."""
     deadline = time.monotonic() + _KILL_S
     while uids and time.monotonic() < deadline:
         found = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit() and _owner(entry) in uids]

@@ -1,4 +1,4 @@
-"""What launchers promise, by name, so that the attack corpus can say which promise it tries to break."""
+"""Promises of launchers, by name, so that the attack corpus can say which one it tries to break."""
 
 from collections.abc import Set
 
@@ -15,11 +15,11 @@ PROMISES = {
     "total memory": "the memory of all of a program's processes together is bounded",
     "total disk": "the size of all of a program's files together is bounded",
 }
-"""What a launcher may leave out. That no pass can be forged, and the limits of one process, it may not."""
+"""Promises a launcher may omit; that no pass can be forged and the limits of one process it may not."""
 
 
 def not_promised(launcher: Launcher) -> frozenset[str]:
-    """The names in `PROMISES` that the launcher's attribute `not_promised` holds; one without it promises all.
+    """Names in `PROMISES` held by the launcher's attribute `not_promised`; without it, all are promised.
 
     Raises:
         UserError: it holds something else.

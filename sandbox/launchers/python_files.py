@@ -1,4 +1,4 @@
-"""The files of this host that a Python needs to run, with the shell that `subprocess` calls, and nothing else."""
+"""Files of this host that a Python needs to run, with the shell that `subprocess` calls, and nothing else."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ print(json.dumps({
     "libraries": sorted(path for path in mapped if ".so" in os.path.basename(path)),
 }))
 """
-"""Run by the Python in question: which libraries are mapped once all modules of the standard library are imported."""
+"""Script for the Python in question: lists libraries mapped after importing the whole standard library."""
 
 _FIND_S: Final = 60.0
 _SYSTEM_LIBRARY_FOLDERS: Final = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _DATA_FOLDERS: Final = ("/usr/share/zoneinfo", "/usr/lib/locale/C.utf8")
-"""Of the modules zoneinfo and locale."""
+"""Data of modules zoneinfo and locale."""
 
 _SHELL: Final = Path("/bin").resolve() / "sh"
 _PACKAGES: Final = ("site-packages", "dist-packages")
 
 
 class PythonFiles(NamedTuple):
-    """What a Python needs of this host.
+    """Files a Python needs of this host.
 
     Attributes:
         executables: Its own file, and the shell's.
@@ -62,7 +62,7 @@ class PythonFiles(NamedTuple):
 
 @cache
 def python_files(executable: Path) -> PythonFiles:
-    """The files that a Python needs.
+    """Find the files a Python needs.
 
     Raises:
         SandboxError: It does not run.
@@ -105,7 +105,7 @@ def check_apart(files: PythonFiles, *private: Path) -> None:
 
 
 def _links_to(libraries: list[Path]) -> list[tuple[Path, str]]:
-    """The links by which the dynamic loader finds libraries: they have the name that programs were linked with."""
+    """List links by which the dynamic loader finds libraries, named as programs were linked with them."""
     wanted = {str(path) for path in libraries}
     folders = {str(path.parent) for path in libraries} | {
         os.path.realpath(folder) for folder in _SYSTEM_LIBRARY_FOLDERS if os.path.isdir(folder)
