@@ -1,4 +1,4 @@
-"""The board file: what a leaderboard run is to do."""
+"""The board file: the tasks of a leaderboard run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_LINE: Final = 8192
-"""Characters of a line of a board: what a dotted key takes to be read grows with the square of its length."""
+"""Characters of a line of a board: the time to read a dotted key grows with the square of its length."""
 
 
 class _Table(BaseModel):
@@ -40,10 +40,10 @@ class _Table(BaseModel):
 
 
 class BenchmarkTable(_Table):
-    """`[[benchmarks]]`: tasks, and recorded samples of arms that nothing is to be drawn of.
+    """`[[benchmarks]]`: tasks, and recorded samples of arms that are not to be drawn.
 
     `samples` are files, folders and globs by arm, relative to the board's folder, as is a benchmark's file. `tasks`
-    takes only the first so many.
+    takes only the first that many.
     """
 
     name: Text
@@ -84,7 +84,7 @@ class BoardFile:
 
     @contextmanager
     def at(self, *place: str | int) -> Iterator[None]:
-        """An error inside is said to be that of the value at `place`, with its line."""
+        """Attribute an error inside to the value at `place`, with its line."""
         try:
             yield
         except UserError as error:
@@ -97,7 +97,7 @@ class BoardFile:
 
 
 def _as_keys(message: str) -> str:
-    """A message of the library with a board's keys in place of parameters in backticks: they are called the same."""
+    """Replace parameters in backticks in a library's message by a board's keys, which have the same names."""
     return re.sub(r"`(\w+)`", r"\1", message)
 
 
@@ -105,7 +105,7 @@ def load_board(path: Path) -> BoardFile:
     """Read a board file.
 
     Raises:
-        UserError: It cannot be read, is not TOML, or says something that a board cannot; the message names the line.
+        UserError: It cannot be read, is not TOML, or says something a board cannot; the message names the line.
     """
     try:
         text = read_whole(path)
@@ -115,7 +115,7 @@ def load_board(path: Path) -> BoardFile:
 
 
 def parse_board(path: Path, text: str) -> BoardFile:
-    """`load_board` of a text that was read from `path`, which may be a stranger's.
+    """Parse as `load_board` a text read from `path`, which may be a stranger's.
 
     Raises:
         UserError: See there.
@@ -132,13 +132,13 @@ def parse_board(path: Path, text: str) -> BoardFile:
         line = found[1] if found else len(lines) or 1
         raise UserError(f"{path}:{line}: this is not TOML: {error}") from None
     except (ValueError, RecursionError):
-        # Integers of thousands of digits, and tables of as many levels.
+        # Integers of thousands of digits, and tables nested as deep.
         raise UserError(f"{path}: a number or a table in it is no part of any board; leave it out") from None
     try:
         board = Board.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        # A union's branch is no part of the file.
+        # A union's branch is not in the file.
         place = _in_file(data, first["loc"])
         raise UserError(f"{path}:{line_of(text, place)}: {_named(place)}: {_explained(first)}") from None
     file = BoardFile(path, text, board)
@@ -147,7 +147,7 @@ def parse_board(path: Path, text: str) -> BoardFile:
 
 
 def _check(file: BoardFile) -> None:
-    """What one value alone does not show."""
+    """Check what no value alone shows."""
     board = file.board
     for place, arm in enumerate(board.arms):
         if arm in board.arms[:place]:
@@ -164,7 +164,7 @@ def _check(file: BoardFile) -> None:
 
 
 def _in_file(data: Any, loc: tuple[int | str, ...]) -> Place:
-    """The part of pydantic's location that the file has, with the key that is missing or wrong."""
+    """Cut pydantic's location to what the file has, with the missing or wrong key."""
     place: list[str | int] = []
     for key in loc:
         place.append(key)
@@ -188,7 +188,7 @@ def _shown(value: object) -> str:
     try:
         return one_line(repr(value))
     except (ValueError, RecursionError):
-        # An integer of thousands of digits, written in hexadecimal, or as many tables in each other.
+        # An integer of thousands of digits, written in hexadecimal, or as many nested tables.
         return type(value).__name__
 
 
@@ -203,16 +203,16 @@ Place = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
 
 MOST_WORK: Final = 1 << 22
-"""Characters times lines of a document in which a line is looked for: it is parsed once for each of them."""
+"""Characters times lines of a document that is searched for a line: it is parsed once per line."""
 
 
 def line_of(text: str, place: Place) -> int:
-    """The line, from 1, on which the value at `place` is written; that of what holds it where it is not there.
+    """Find the line, from 1, of the value at `place`; if it is missing, the line of what would hold it.
 
-    It is 1 in a document that is too long to look through.
+    It is 1 in a document too long to search.
 
-    A document's first lines are a document too wherever a statement has just ended, so that the parser itself says
-    which statement brings a value: the first one after which the value is there.
+    A document's first lines are a document too wherever a statement has just ended, so the parser itself tells which
+    statement brings a value: the first one after which the value is there.
 
     Args:
         text: A whole document that can be parsed.
@@ -257,7 +257,7 @@ def _has(data: Any, place: Place) -> bool:
 
 
 def _within(statement: Sequence[str], data: Any, place: Place) -> int:
-    """The line of a statement on which a value stands: an array's text may have a line of its own."""
+    """Find a value's line within a statement: an array's text may have a line of its own."""
     value = functools.reduce(lambda held, key: held[key], place, data)
     if len(statement) > 1 and isinstance(place[-1], int) and isinstance(value, str):
         for number, line in enumerate(statement, 1):

@@ -1,4 +1,4 @@
-"""What a run says against what follows from it."""
+"""A run's claims against what follows from it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TOLERANCE: Final = 1e-9
 """Relative: machines that add in another order differ in the last digits."""
 
 MOST: Final = 10_000
-"""Differences that are kept: more say no more, and a stranger's file could hold a hundred million."""
+"""Most differences kept: more would tell no more, and a stranger's file could hold a hundred million."""
 
 _ABSENT: Final = "nothing"
 
 
 class Difference(NamedTuple):
-    """One thing that is not what it should be: in which file, which row or value of it, recorded and found here."""
+    """One deviation: its file, the row or value in it, and both values, as recorded and as found here."""
 
     file: str
     row: str
@@ -35,12 +35,12 @@ class Difference(NamedTuple):
 
 
 def difference(file: str, row: object, field: str, recorded: object, recomputed: object) -> Difference:
-    """A difference with its values as one printable line each: what a run says may be hostile."""
+    """Make a difference, each value as one printable line: a run's content may be hostile."""
     return Difference(one_line(file), one_line(str(row)), one_line(field), _shown(recorded), _shown(recomputed))
 
 
 def compare(file: str, row: object, recorded: Any, recomputed: Any, field: str = "") -> Iterator[Difference]:
-    """Every value in which two JSON values differ, named by its path."""
+    """Yield each part in which two JSON values differ, by its path."""
     if isinstance(recorded, dict) and isinstance(recomputed, dict):
         for key in sorted(recorded.keys() | recomputed.keys()):
             one = f"{field}.{key}" if field else str(key)
@@ -58,7 +58,7 @@ def compare(file: str, row: object, recorded: Any, recomputed: Any, field: str =
 
 
 class _Absent:
-    """Stands for a value that is not there, where None is one."""
+    """Stands for a missing value, where None is a value."""
 
 
 def _same(a: object, b: object) -> bool:
@@ -73,6 +73,6 @@ def _shown(value: object) -> str:
     if value is _Absent:
         return _ABSENT
     if isinstance(value, str):
-        # Cut before it is quoted, which would take a copy of all of it.
+        # Cut before quoting, which would copy all of it.
         return one_line(repr(value[: MAX_CHARACTERS + 1]))
     return one_line(json.dumps(value, default=str))

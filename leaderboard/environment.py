@@ -1,4 +1,4 @@
-"""What a run was made by: code, packages and hardware, as far as this process can see."""
+"""Code, packages and hardware that make a run, as far as this process can see."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TOOL_S = 20.0
 
 
 def code_version() -> dict[str, Any]:
-    """Version, commit and whether files differ from it; commit and difference are None where nothing tells them.
+    """Find version, commit and whether files differ from it; the latter two are None if nothing tells them.
 
     A checkout tells both, an installation from a repository the commit (PEP 610).
     """
@@ -33,13 +33,13 @@ def code_version() -> dict[str, Any]:
 
 
 def packages() -> dict[str, str]:
-    """Every installed distribution with its version."""
+    """List installed distributions and versions."""
     found = {dist.metadata["Name"]: dist.version for dist in metadata.distributions()}
     return {name: found[name] for name in sorted(found, key=str.lower) if name}
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores that may be used, memory, and accelerators as their driver names them."""
+    """Describe processor, usable cores, memory, and accelerators as their driver names them."""
     return {
         "machine": platform.machine(),
         "cpu": cpu_field("model name"),
@@ -50,7 +50,7 @@ def hardware() -> dict[str, Any]:
 
 
 def _accelerators() -> list[str]:
-    """Name and memory of each GPU; none where NVIDIA's tool is not there or fails."""
+    """List GPUs by name and memory; none if NVIDIA's tool is missing or fails."""
     try:
         rows = nvidia_smi("name", "memory.total", units=True, timeout_s=_TOOL_S)
     except (OSError, subprocess.SubprocessError):
@@ -59,7 +59,7 @@ def _accelerators() -> list[str]:
 
 
 def _said(command: list[str]) -> str | None:
-    """What a tool prints; None where it is not there or fails."""
+    """Return a tool's output; None if it is missing or fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TOOL_S, check=False)
     except (OSError, subprocess.TimeoutExpired):

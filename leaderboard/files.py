@@ -1,4 +1,4 @@
-"""The files of a run directory, and the one way in which each is written."""
+"""The files of a run directory, and the one way each is written."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NAMES: Final = (*HASHED, MANIFEST)
 """Every file of a run, the manifest last."""
 
 DIGITS: Final = 12
-"""Significant digits of numbers in results.json: past them, machines that add in another order differ."""
+"""Significant digits of numbers in results.json: beyond them, machines that add in another order differ."""
 
 MOST_BYTES: Final[Mapping[str, int]] = {
     BOARD: 64 << 10,
@@ -49,10 +49,10 @@ MOST_BYTES: Final[Mapping[str, int]] = {
     VERDICTS: 1 << 30,
     RANKINGS: 1 << 30,
 }
-"""What each file of a run may come to as it lies there: several times what a million samples make."""
+"""Most bytes of each file of a run as stored: several times the size for a million samples."""
 
 MOST_FILE_BYTES: Final = 8 << 30
-"""The same of any other file, such as an archive."""
+"""The same for any other file, such as an archive."""
 
 MAX_ROWS: Final = 2_000_000
 MAX_VALUES: Final = 64_000_000
@@ -60,14 +60,14 @@ MAX_ROWS_BYTES: Final = 2 << 30
 MAX_ROW_BYTES: Final = 16 << 20
 MAX_RATIO: Final = 200
 FREE_BYTES: Final = 64 << 20
-"""What a stranger's file of rows, and one row of it, may come to; past `FREE_BYTES` also in relation to its size.
+"""Bounds on a stranger's file of rows and on one row of it; past `FREE_BYTES`, also relative to its size.
 
-A row takes a kilobyte once it is read, and a number 32 bytes, however short they are in the file.
+Once read, a row takes a kilobyte and a number 32 bytes, however short they are in the file.
 """
 
 
 def rounded(value: Any) -> Any:
-    """A JSON value whose fractions have `DIGITS` significant digits; what is not finite is None."""
+    """Round fractions in a JSON value to `DIGITS` significant digits; non-finite ones become None."""
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -81,12 +81,12 @@ _JSON: Final = json.JSONEncoder(indent=1, sort_keys=True, allow_nan=False)
 
 
 def json_bytes(value: object) -> bytes:
-    """A JSON file: keys sorted, ASCII, a line break at the end."""
+    """Encode a JSON file: sorted keys, ASCII, final line break."""
     return _JSON.encode(value).encode() + b"\n"
 
 
 def is_json_bytes(data: bytes, value: object) -> bool:
-    """Whether a file is as `json_bytes` writes the value; what it would write is not held in memory as a whole."""
+    """Whether a file is as `json_bytes` writes the value, without holding its whole output in memory."""
     place = 0
     for part in _JSON.iterencode(value):
         if not data.startswith(written := part.encode(), place):
@@ -96,7 +96,7 @@ def is_json_bytes(data: bytes, value: object) -> bool:
 
 
 def row_bytes(value: object) -> bytes:
-    """A row of a JSON Lines file."""
+    """Encode a JSON Lines row."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
@@ -111,11 +111,11 @@ def write_rows(path: Path, rows: Iterable[object]) -> None:
 def open_file(path: Path) -> io.BufferedReader:
     """Open a file that somebody else put there, for reading.
 
-    Nothing but a plain file is opened: to open a pipe may take for ever, to open a device may do something, and a link
-    leads elsewhere. Whatever takes the file's place meanwhile is refused too.
+    Only a plain file is opened: opening a pipe may take forever, opening a device may have effects, and a link leads
+    elsewhere. Whatever takes the file's place meanwhile is refused too.
 
     Raises:
-        UserError: It is no plain file, cannot be read, or is larger than `MOST_BYTES` says of its name.
+        UserError: It is no plain file, cannot be read, or exceeds `MOST_BYTES` for its name.
     """
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
@@ -133,7 +133,7 @@ def open_file(path: Path) -> io.BufferedReader:
 
 
 def read_bytes(path: Path) -> bytes:
-    """All of a file of a run.
+    """Read a whole file of a run.
 
     Raises:
         UserError: As `open_file`.
@@ -144,7 +144,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a gzip file of a run, each with its end.
+    """Yield lines of a run's gzip file, with their ends.
 
     Raises:
         UserError: As `open_file`; it is damaged, or unpacks to more than any run.
@@ -164,7 +164,7 @@ def read_lines(path: Path) -> Iterator[bytes]:
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of the bytes of a file of a run, in hexadecimal.
+    """Hash the bytes of a run's file: SHA-256 in hexadecimal.
 
     Raises:
         UserError: As `open_file`.
@@ -178,5 +178,5 @@ def _most_bytes(path: Path) -> int:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder holds a manifest, and nothing that a run does not."""
+    """Whether a folder holds a manifest and nothing foreign to a run."""
     return path.is_dir() and (path / MANIFEST).is_file() and {entry.name for entry in path.iterdir()} <= set(NAMES)

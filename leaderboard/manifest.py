@@ -1,4 +1,4 @@
-"""manifest.json: what made a run, and the hash of every other file of it."""
+"""manifest.json: what made a run, and the hash of every other file in it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Hardware(_Part):
 
 
 class SandboxCheck(_Part):
-    """What `codebudget sandbox check` found on this sandbox; see `sandbox.conformance`."""
+    """Findings of `codebudget sandbox check` here; see `sandbox.conformance`."""
 
     result_hash: Sha256
     corpus: Sha256
@@ -57,7 +57,7 @@ class SandboxCheck(_Part):
 
 
 class SandboxPart(_Part):
-    """What graded: `environment` names the image's digest or the interpreter, and the guest's."""
+    """The grading sandbox: `environment` names the image's digest or interpreter, and the guest's."""
 
     launcher: str
     environment: str
@@ -83,7 +83,7 @@ class SampleFile(_Part):
 
 
 class ModelPart(_Part):
-    """What made an arm's samples of one benchmark. `exact`: the engine promises the same text for the same seed."""
+    """The maker of an arm's samples of one benchmark. `exact`: the engine promises equal text for equal seeds."""
 
     arm: str
     benchmark: str
@@ -101,7 +101,7 @@ class ModelPart(_Part):
 
 
 class RankerPart(_Part):
-    """A ranker, and the hash of the file that defines it; of a chain, the hash over those of all its links."""
+    """A ranker, and the hash of the file that defines it; for a chain, the hash over those of all its links."""
 
     name: str
     version: str
@@ -135,24 +135,24 @@ RUN_ID: Final = "run_id"
 
 
 def run_id_of(manifest: Mapping[str, Any]) -> str:
-    """The SHA-256 over a manifest without its `run_id`, as compact JSON with sorted keys."""
+    """Hash (SHA-256) a manifest without its `run_id`, as compact JSON with sorted keys."""
     rest = {key: value for key, value in manifest.items() if key != RUN_ID}
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest with its `run_id`."""
+    """Add its `run_id` to a manifest."""
     return {**manifest, RUN_ID: run_id_of(manifest)}
 
 
 def reference_check_hash(checks: Mapping[str, ReferenceCheck]) -> str:
-    """The SHA-256 over what the reference solutions showed, times and details left out."""
+    """Hash (SHA-256) the reference solutions' checks without times and details."""
     fields = {"task_id", "ok", "integrity", "mutates_arguments", "sites", "calls"}
     return key_of(*(checks[task_id].model_dump_json(include=fields) for task_id in sorted(checks)))
 
 
 def ranker_part(ranker: Ranker) -> RankerPart:
-    """What a manifest says of a ranker: plug-ins are code that a reader may want to see."""
+    """Describe a ranker for a manifest: plug-ins are code that a reader may want to see."""
     file = inspect.getsourcefile(type(ranker))
     package = type(ranker).__module__.partition(".")[0]
     return RankerPart(
@@ -171,5 +171,5 @@ def _source_sha256(ranker: Ranker) -> str | None:
     own = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None
     if not isinstance(ranker, Chain | Distinct):
         return own
-    # What these two do is what their links do.
+    # These two do what their links do.
     return key_of(own, *map(_source_sha256, ranker.links))

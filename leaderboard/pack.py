@@ -36,8 +36,8 @@ def pack(run: Path, archive: Path, *, typed: bool = True) -> None:
         typed: The user typed its name; else it is the default.
 
     Raises:
-        UserError: It is no whole run, a file of it is no plain file, the archive's name has another ending, or
-            `check_output` refuses it.
+        UserError: It is not a whole run, a file of it is not a plain file, the archive's name has another ending,
+            or `check_output` refuses it.
         MachineError: The archive cannot be written.
     """
     if not archive.name.endswith(ENDING):
@@ -62,8 +62,8 @@ def pack(run: Path, archive: Path, *, typed: bool = True) -> None:
 def unpack(archive: Path, out: Path, *, typed: bool = True) -> None:
     """Take a run out of an archive that a stranger made.
 
-    Nothing but plain files with the names of a run's is accepted, each once: no folder, link, device or path. Sizes are
-    checked while they are read. The folder appears when all of it is there.
+    Only plain files named as in a run are accepted, each once: no folder, link, device or path. Sizes are checked while
+    reading. The folder appears once it is complete.
 
     Args:
         archive: The file.
@@ -71,7 +71,7 @@ def unpack(archive: Path, out: Path, *, typed: bool = True) -> None:
         typed: The user typed its name; else it is the default.
 
     Raises:
-        UserError: It is no such archive, or `out` is there already.
+        UserError: It is no such archive, or `out` already exists.
         MachineError: The files cannot be written.
     """
     check_output_folder(out, typed=typed)
@@ -82,7 +82,7 @@ def unpack(archive: Path, out: Path, *, typed: bool = True) -> None:
 
 
 class _Stream:
-    """An archive's bytes, decompressed, within what an archive may come to."""
+    """An archive's decompressed bytes, within the bounds of an archive."""
 
     def __init__(self, archive: Path, raw: io.BufferedReader) -> None:
         self._archive, self._raw = archive, raw
@@ -90,7 +90,7 @@ class _Stream:
         self._total = 0
 
     def read(self, size: int) -> bytes:
-        """Exactly so many bytes, at most a portion."""
+        """Read exactly `size` bytes, at most a portion."""
         try:
             data = self._unzipped.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -103,13 +103,13 @@ class _Stream:
         return data
 
     def refused(self, why: str) -> UserError:
-        """The error that nothing was taken out."""
+        """Make the error that nothing came out."""
         return UserError(f"{self._archive} is no archive of a run: {why}; nothing was unpacked")
 
 
 def _extract(archive: Path, folder: Path) -> None:
     try:
-        # Whoever names a link means what it leads to.
+        # Whoever names a link means its target.
         whole = archive.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "its links lead nowhere"
@@ -135,7 +135,7 @@ def _extract(archive: Path, folder: Path) -> None:
 
 
 def _member(header: bytes, stream: _Stream) -> tarfile.TarInfo:
-    """One header, refused for whatever is not a plain file of a run: long names and other extensions among it."""
+    """Parse one header; refuse all but plain files of a run: long names and other extensions too."""
     try:
         member = tarfile.TarInfo.frombuf(header, "ascii", "backslashreplace")
     except tarfile.HeaderError as error:

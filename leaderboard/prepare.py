@@ -1,4 +1,4 @@
-"""From a board file to what its run needs: tasks, plans, rankers, a sandbox, and samples."""
+"""A board file -> the needs of its run: tasks, plans, rankers, a sandbox, and samples."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ if TYPE_CHECKING:
     from .board import Board, BoardFile
 
 OFFERED = frozenset({"execution", "logprobs"})
-"""What rankers of a board may need; see `rankers.Need`."""
+"""Needs that a board's rankers may have; see `rankers.Need`."""
 
 _WAYS = "Or give recorded generations, as samples of the benchmark (see docs/leaderboard.md)"
 
 
 def load_tasks(file: BoardFile) -> list[Benchmark]:
-    """The benchmarks of a board, each cut to its first tasks where the board says so.
+    """Load a board's benchmarks, each cut to its first tasks if the board says so.
 
     Raises:
         UserError: There is none of that name; the message names the line.
@@ -69,7 +69,7 @@ def load_tasks(file: BoardFile) -> list[Benchmark]:
 
 
 def load_whole(file: BoardFile, place: int) -> Benchmark:
-    """All tasks of a benchmark that a board names."""
+    """Load all tasks of a board's benchmark."""
     table = file.board.benchmarks[place]
     with file.at("benchmarks", place, "name"):
         name = _beside(file, table.name) if _is_file(table.name) else table.name
@@ -77,7 +77,7 @@ def load_whole(file: BoardFile, place: int) -> Benchmark:
 
 
 def calibration_of(file: BoardFile) -> str | None:
-    """The calibration that a board names: a file of its folder, or one that comes with codebudget."""
+    """Find a board's calibration: a file in its folder, or one that comes with codebudget."""
     named = file.board.budget.calibration
     if named is None:
         return None
@@ -86,12 +86,12 @@ def calibration_of(file: BoardFile) -> str | None:
 
 
 def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark], calibration: str | None) -> list[PlannedBenchmark]:
-    """Every benchmark of a board with its arms planned.
+    """Plan the arms of a board's benchmarks.
 
     Args:
         file: The board.
         benchmarks: Its benchmarks, in its order.
-        calibration: Of runtimes: a file, or one that comes with codebudget; whatever the board says of it.
+        calibration: Of runtimes: a file, or one that comes with codebudget; overrides the board's.
 
     Raises:
         UserError: An arm or the budget is wrong; the message names the line.
@@ -124,10 +124,10 @@ def _planned(board: Board, benchmark: Benchmark, calibration: str | None) -> Pla
 
 
 def load_rankers(file: BoardFile) -> dict[str, Ranker]:
-    """The rankers of a board, by name and in its order.
+    """Load a board's rankers, by name, in its order.
 
     Raises:
-        UserError: There is none of a name; the message names the line.
+        UserError: A name has no ranker; the message names the line.
     """
     loaded = {}
     for name in file.board.selecting.bounded:
@@ -138,7 +138,7 @@ def load_rankers(file: BoardFile) -> dict[str, Ranker]:
 
 
 def offered_ranker(typed: str) -> Ranker:
-    """A ranker that needs nothing but what a board offers. Where a file is named it is loaded, and so run.
+    """Load a ranker that needs only what a board offers. If a file is named, it is loaded, and so run.
 
     Raises:
         UserError: There is no such ranker, or it needs more.
@@ -151,7 +151,7 @@ def offered_ranker(typed: str) -> Ranker:
 
 
 def sandbox_of(launcher: str, limits: Limits, workers: int | None) -> Sandbox:
-    """A sandbox as a board declares it, or as the verifier of a run says; what is weak about it is told as a notice.
+    """Make a sandbox as a board or a run's verifier declares it; its weaknesses are told as a notice.
 
     Raises:
         UserError: There is none of that name.
@@ -161,7 +161,7 @@ def sandbox_of(launcher: str, limits: Limits, workers: int | None) -> Sandbox:
 
 
 def examined(sandbox: Sandbox, store: Store, progress: Progress) -> SandboxCheck:
-    """What the corpus of attacks showed of the sandbox, out of the store where it was run here before."""
+    """Run the corpus of attacks on the sandbox, or take its result from the store if it ran here before."""
     kind, key = "conformance", key_of(sandbox.launcher.name, sandbox.environment(), corpus_digest())
     known: Mapping[str, Any] = store.records(kind, [key])
     if key in known:
@@ -184,7 +184,7 @@ def examined(sandbox: Sandbox, store: Store, progress: Progress) -> SandboxCheck
 
 
 def drawing_of(file: BoardFile) -> Drawing:
-    """How a board's samples are drawn.
+    """Get a board's drawing settings.
 
     Raises:
         UserError: There is no such preset.
@@ -197,10 +197,10 @@ def drawing_of(file: BoardFile) -> Drawing:
 
 
 def check_draws(file: BoardFile, benchmarks: Sequence[PlannedBenchmark], drawing: Drawing) -> None:
-    """Find out early whether what is to be drawn can be.
+    """Check early that what is to be drawn can be.
 
     Raises:
-        UserError: There is no such engine; or nothing is known of a model's weights.
+        UserError: There is no such engine, or nothing is known of a model's weights.
         MachineError: The engine or the weights are not here.
     """
     missing = [plan for place, planned in enumerate(benchmarks) for plan in _to_draw(file, place, planned)]
@@ -217,12 +217,12 @@ def check_draws(file: BoardFile, benchmarks: Sequence[PlannedBenchmark], drawing
 
 
 class PreparedBoard(NamedTuple):
-    """A board with all that can be found out before anything is drawn or run.
+    """A board with all that can be known before anything is drawn or run.
 
     Attributes:
         file: The board.
         benchmarks: Its benchmarks, planned.
-        rankers: By the name that the board has, in its order.
+        rankers: By their names in the board, in its order.
         drawing: How its samples are drawn.
     """
 
@@ -233,10 +233,10 @@ class PreparedBoard(NamedTuple):
 
 
 def prepare_board(file: BoardFile) -> PreparedBoard:
-    """Load and plan what a board names, and refuse what cannot be run.
+    """Load and plan what a board names, and refuse what cannot run.
 
     Args:
-        file: The board, which is its runner's own: rankers in the files that it names are loaded.
+        file: The board, which is its runner's own: rankers in files it names are loaded.
 
     Raises:
         UserError: The board is wrong; the message names the line.
@@ -252,12 +252,12 @@ def prepare_board(file: BoardFile) -> PreparedBoard:
 def samples_of(
     prepared: PreparedBoard, store: Store, progress: Progress, *, fresh: bool = False
 ) -> list[tuple[PlannedBenchmark, list[ArmInput]]]:
-    """Every benchmark of a board with the samples of its arms: those of their files, in the store, or drawn.
+    """Get samples for the arms of every benchmark of a board: from their files, the store, or drawn.
 
     Args:
         prepared: The board.
         store: Where drawn samples are kept.
-        progress: Is told how far drawing is.
+        progress: Told how far drawing is.
         fresh: Draw again what the store has.
 
     Raises:
@@ -275,7 +275,7 @@ def samples_of(
 
 
 def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict[str, ArmInput]:
-    """The arms of a benchmark that have files of samples; tasks without any are told as a notice."""
+    """Read a benchmark's arms that have files of samples; tasks without any are told as a notice."""
     inputs = {}
     plans, tasks = {plan.arm.spec: plan for plan in planned.plans}, planned.benchmark.by_id
     for spec, patterns in _files(file, place, planned).items():
@@ -296,7 +296,7 @@ def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict
 def _drawn_inputs(
     planned: PlannedBenchmark, plans: Sequence[Plan], session: Session, progress: Progress
 ) -> dict[str, ArmInput]:
-    """The arms of a benchmark that have none."""
+    """Draw a benchmark's arms without files."""
     if not plans:
         return {}
     targets = [target_of_plan(plan) for plan in plans]
@@ -343,10 +343,10 @@ def _files(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict[str, 
 
 
 def with_files(typed: str, place: Callable[[str], str]) -> str:
-    """A ranker as typed, with the file of every link that has one put where `place` says.
+    """Rewrite a ranker as typed, with each link's file replaced as `place` says.
 
     Raises:
-        UserError: It is not of the form of a ranker, or `place` raises it.
+        UserError: It does not have a ranker's form, or `place` raises it.
     """
     links = []
     for link in parse(typed):
@@ -357,7 +357,7 @@ def with_files(typed: str, place: Callable[[str], str]) -> str:
 
 
 def files_to_name(file: BoardFile) -> list[tuple[str, str]]:
-    """The files that whoever verifies a run of a board has to name, each with the field of `verify.trust.Named`."""
+    """List files that verifiers of a board's run must name, each with its field of `verify.trust.Named`."""
     found = [("benchmark_files", table.name) for table in file.board.benchmarks if _is_file(table.name)]
 
     def keep(path: str) -> str:
@@ -377,7 +377,7 @@ def _is_file(benchmark: str) -> bool:
 
 
 def _beside(file: BoardFile, name: str) -> str:
-    """A path that a board names, which is relative to the board's folder."""
+    """Resolve a path of a board, relative to the board's folder."""
     return str(file.path.parent / Path(name).expanduser())
 
 

@@ -1,4 +1,4 @@
-"""How a run directory is read, which may be a stranger's: each file within its bounds, and checked for what it is."""
+"""Reading of a run directory, possibly a stranger's: each file within its bounds, and checked for its kind."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from .strict_json import Model
 
 MOST_NAMED = 100
-"""Strange files or fields that are told one by one."""
+"""Strange files or fields to report one by one."""
 
 
 class RunFileError(UserError):
     """A file of a run is not what it should be.
 
     Attributes:
-        differences: The same as a verifier reports it.
+        differences: The same, as a verifier reports it.
     """
 
     def __init__(self, message: str, differences: Sequence[Difference]) -> None:
@@ -40,14 +40,14 @@ class RunFileError(UserError):
 
 
 class JsonFile(NamedTuple):
-    """A file that holds an object: where it is, its bytes and the object."""
+    """A file that holds an object: its place, its bytes and the object."""
 
     path: Path
     data: bytes
     value: dict[str, Any]
 
     def model(self, kind: type[Model]) -> Model:
-        """The object as a model.
+        """Get it as a model.
 
         Raises:
             RunFileError: It is not of that kind.
@@ -67,7 +67,7 @@ class JsonFile(NamedTuple):
 
 
 class RunFolder:
-    """A run directory, of which nothing is read before it is asked for.
+    """A run directory; nothing is read before it is asked for.
 
     Args:
         path: The directory.
@@ -79,11 +79,11 @@ class RunFolder:
         self._exact = exact
 
     def lacking(self, names: Sequence[str] = files.NAMES) -> list[str]:
-        """Those of some names that nothing has here."""
+        """List those of `names` missing here."""
         return [name for name in names if not os.path.lexists(self.path / name)]
 
     def strangers(self) -> list[str]:
-        """Names of what is no part of a run; some of them where there are very many.
+        """List names foreign to a run; only some if there are very many.
 
         Raises:
             UserError: The directory cannot be read.
@@ -97,15 +97,15 @@ class RunFolder:
         return sorted(there - set(files.NAMES))
 
     def open(self, name: str) -> io.BufferedReader:
-        """A file, opened for reading.
+        """Open a file for reading.
 
         Raises:
-            UserError: It is no plain file, cannot be read, or is larger than such a file of a run.
+            UserError: It is no plain file, cannot be read, or is too large for such a file of a run.
         """
         return files.open_file(self.path / name)
 
     def sha256(self, name: str) -> str:
-        """The hash of a file.
+        """Hash a file.
 
         Raises:
             UserError: As `open`.
@@ -113,10 +113,10 @@ class RunFolder:
         return files.file_sha256(self.path / name)
 
     def text(self, name: str) -> str:
-        """A file of text.
+        """Read text.
 
         Raises:
-            RunFileError: It is no text in UTF-8, or as `open`.
+            RunFileError: It is not text in UTF-8, or as `open`.
         """
         try:
             return files.read_bytes(self.path / name).decode("utf-8")
@@ -124,10 +124,10 @@ class RunFolder:
             raise self._wrong(name, f"is no text of a run: {error}", "UTF-8 text", str(error)) from None
 
     def json(self, name: str) -> JsonFile:
-        """A file of JSON.
+        """Read JSON.
 
         Raises:
-            RunFileError: It is no object, no JSON that can be computed with, or as `open`.
+            RunFileError: It is no object, or no JSON fit for computing, or as `open`.
         """
         try:
             data = files.read_bytes(self.path / name)
@@ -143,7 +143,7 @@ class RunFolder:
         return JsonFile(self.path / name, data, value)
 
     def model(self, name: str, kind: type[Model]) -> Model:
-        """A file of JSON as a model.
+        """Read JSON as a model.
 
         Raises:
             RunFileError: It is not of that kind, or as `json`.
@@ -151,7 +151,7 @@ class RunFolder:
         return self.json(name).model(kind)
 
     def rows(self, name: str, kind: type[AnyRow]) -> Iterator[AnyRow]:
-        """The rows of a file, as they stand, each read when it is asked for.
+        """Yield the rows of a file in order, each read when asked for.
 
         Raises:
             RunFileError: One is no such row, or the file is damaged or holds more than a run; or as `open`.

@@ -15,7 +15,7 @@ _ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>|#"} | {"\n": 
 
 
 def report_of(results: Results) -> str:
-    """A Markdown page: for each benchmark the two sentences, the arms, and what a reader must see."""
+    """Render a Markdown page: per benchmark, the two sentences, the arms, and what readers must see."""
     lines = [f"# {_text(results.name)}", ""]
     if results.description:
         lines += [_text(results.description), ""]
@@ -31,7 +31,7 @@ def report_of(results: Results) -> str:
 
 def _section(section: BenchmarkScores, results: Results) -> list[str]:
     arms = section.arms
-    # The one that decides stands first.
+    # The deciding one comes first.
     rankers = sorted(results.rankers, key=lambda name: name != results.decisive_ranker)
     head = ("arm", "precision", "k", "FLOPs", "ratio", "matched", "n", "pass@k", *map(_text, rankers))
     rows = [
@@ -95,5 +95,5 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _text(text: object) -> str:
-    """Text that somebody else wrote, without a meaning in Markdown."""
+    """Escape someone else's text, so that nothing in it is Markdown."""
     return str(text).translate(_ESCAPED)

@@ -1,4 +1,4 @@
-"""Every score of a run, from its candidates, verdicts and rankings alone: what results.json says."""
+"""All scores of a run, from its candidates, verdicts and rankings alone: the content of results.json."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .board import Board
 
 DEFAULT_KS: Final = (1, 2, 5)
-"""And these times ten, a hundred, ... as far as there are samples."""
+"""These, and times ten, a hundred, ... as far as samples go."""
 
 Ranked = dict[str, list["RankedTask"]]
 """An arm's rankings by ranker, in the order of the scored tasks."""
@@ -56,8 +56,8 @@ class PlannedBenchmark(NamedTuple):
         spec: The benchmark as the board names it.
         benchmark: Its tasks.
         plans: One per arm.
-        workload: What the plans were made for.
-        conditions: What costs were computed under.
+        workload: That of the plans.
+        conditions: Those of the costs.
     """
 
     spec: str
@@ -67,18 +67,18 @@ class PlannedBenchmark(NamedTuple):
     conditions: Conditions
 
     def cost(self, plan: Plan) -> Callable[[int], Cost]:
-        """What k samples of an arm cost per task."""
+        """Price k samples of an arm, per task."""
         price = self.conditions.prices.of_arm(plan.arm)
         model, precision = find_model(plan.model), plan.precision
         return cost_of_samples(model, self.workload, precision=precision, conditions=self.conditions, token_price=price)
 
     def wanted(self, samples: Sequence[Sequence[Any]]) -> list[Wanted]:
-        """The arms with their candidates, as pools take them."""
+        """Pair arms with their candidates, as pools take them."""
         return [Wanted(plan.arm.spec, plan.k, rows) for plan, rows in zip(self.plans, samples, strict=True)]
 
 
 class GradedBenchmark(NamedTuple):
-    """What is known of one benchmark: its tasks, candidates and verdicts, and each arm's rankings."""
+    """One graded benchmark: its tasks, candidates and verdicts, and each arm's rankings."""
 
     planned: PlannedBenchmark
     graded: GradedArms
@@ -86,22 +86,22 @@ class GradedBenchmark(NamedTuple):
 
 
 def ks_of(board: Board, plan: Plan, pool: Pool, tasks: Sequence[Task]) -> list[int]:
-    """The k that an arm is scored at, ascending: its own, and those of the board or of `DEFAULT_KS` up to its n."""
+    """List the k to score an arm at, ascending: its own, and the board's or `DEFAULT_KS` up to its n."""
     n = min(len(pool[task.id].verdicts) for task in tasks)
     usual = (first * 10**power for power in range(len(str(n))) for first in DEFAULT_KS)
     return sorted({plan.k} | {k for k in (usual if board.ks is None else board.ks) if k <= n})
 
 
 def budget_of(board: Board) -> Budget | None:
-    """The board's limits per task; None where arms are matched to the first."""
+    """Get the board's limits per task; None if arms are matched to the first."""
     return None if board.budget.limit is None else parse_budget(board.budget.limit)
 
 
 def results_of(board: Board, sections: Sequence[GradedBenchmark]) -> Results:
-    """Every score of a run: see docs/leaderboard.md. Nothing in it was measured by a clock.
+    """Compute a run's scores: see docs/leaderboard.md. None was measured by a clock.
 
     Raises:
-        ValueError: A number is larger than any that results.json may hold.
+        ValueError: A number is larger than results.json may hold.
     """
     return Results(
         schema_version=SCHEMA_VERSION,

@@ -1,7 +1,7 @@
-"""The schema of results.json: what a run writes, and what a site and a report read.
+"""The schema of results.json, which a run writes, and a site and a report read.
 
-A field that files of version 1 did not always have has a default, and a field that is not known is skipped, so that
-older and newer files are read. Numbers have `files.DIGITS` significant digits, however they are made.
+A field that files of version 1 did not always have has a default, and an unknown field is skipped, so that older and
+newer files can be read. Numbers have `files.DIGITS` significant digits, however they are made.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from ..records import BudgetKind, Cost, Interval, Status, Workload
 from .files import rounded
 
 MOST_SAMPLES: Final = 100_000
-"""Samples of an arm and task: estimating pass@k takes time in proportion to them."""
+"""Most samples of an arm and task: the time to estimate pass@k grows with them."""
 
 MOST_AMOUNT: Final = 1e300
-"""FLOPs, seconds, bytes or dollars: what is computed of larger ones may not be finite."""
+"""Most FLOPs, seconds, bytes or dollars: results of larger ones may not be finite."""
 
 _rounded = BeforeValidator(rounded)
 
@@ -34,7 +34,7 @@ class _Part(BaseModel):
 
 
 class Spread(_Part):
-    """A score with its 95 % interval; all None where it is undefined."""
+    """A score with its 95 % interval; all None if it is undefined."""
 
     value: Share | None
     low: Share | None
@@ -42,22 +42,22 @@ class Spread(_Part):
 
     @classmethod
     def of(cls, found: Interval) -> Spread:
-        """A record's."""
+        """Take a record."""
         return cls(value=found.value, low=found.low, high=found.high)
 
     def interval(self) -> Interval:
-        """As a record."""
+        """Get a record."""
         return Interval(value=self.value, low=self.low, high=self.high)
 
 
 class LeftSpread(Spread):
-    """A score at the k that is left of a budget where ranking is paid for out of it."""
+    """A score at the k left of a budget if ranking is paid for out of it."""
 
     k: Number
 
 
 class Amounts(_Part):
-    """A cost per task, a limit, or the ratio of two; None where it cannot be known."""
+    """A cost per task, a limit, or the ratio of two; None if it cannot be known."""
 
     flops: Amount | None = None
     runtime_s: Amount | None = None
@@ -66,11 +66,11 @@ class Amounts(_Part):
 
     @classmethod
     def of(cls, cost: Cost) -> Amounts:
-        """A record's."""
+        """Take a record."""
         return cls(flops=cost.flops, runtime_s=cost.runtime_s, memory_bytes=cost.memory_bytes, usd=cost.usd)
 
     def cost(self) -> Cost:
-        """As a record."""
+        """Get a record."""
         return Cost(flops=self.flops, runtime_s=self.runtime_s, memory_bytes=self.memory_bytes, usd=self.usd)
 
 
@@ -84,7 +84,7 @@ class WorkloadPart(_Part):
 
     @classmethod
     def of(cls, workload: Workload) -> WorkloadPart:
-        """A record's."""
+        """Take a record."""
         return cls(
             convention=workload.convention,
             prompt_tokens=workload.prompt_tokens,
@@ -94,7 +94,7 @@ class WorkloadPart(_Part):
 
 
 class PlannedCost(_Part):
-    """What an arm was planned to cost per task, how that compares with the limit, and what is left over."""
+    """An arm's planned cost per task, its comparison with the limit, and what is left over."""
 
     cost: Amounts
     budget_ratio: Amounts
@@ -105,7 +105,7 @@ class PlannedCost(_Part):
 
 
 class RealisedCost(_Part):
-    """What an arm's samples cost per task by their token counts; None where they have none."""
+    """The cost of an arm's samples per task by their token counts; None if they have none."""
 
     flops: Amount | None = None
     budget_ratio: Amount | None = None
@@ -118,7 +118,7 @@ class RealisedCost(_Part):
 
 
 class StratumPart(_Part):
-    """pass@1 of an arm's samples that were made with one setting."""
+    """pass@1 of an arm's samples made with one setting."""
 
     name: str
     n: Count
@@ -179,7 +179,7 @@ class PairPart(_Part):
 
 
 class Sentences(_Part):
-    """What to do: for those whose tests can select, and for those who have none."""
+    """Advice for those whose tests can select, and for those who have none."""
 
     with_tests: str
     without_tests: str
@@ -221,5 +221,5 @@ class Results(_Part):
         return sum(benchmark.sandbox_errors for benchmark in self.benchmarks)
 
     def value(self) -> dict[str, Any]:
-        """As JSON, what is not known as null: what `files.json_bytes` writes, and a verifier compares."""
+        """Convert to JSON, unknowns as null: `files.json_bytes` writes it, and a verifier compares it."""
         return self.model_dump(mode="json")

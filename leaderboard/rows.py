@@ -14,10 +14,10 @@ from ..records import Candidate, Integrity, Ranking, Realised, Status, Usage, Ve
 from . import strict_json
 
 MACHINE_DECIDES: Final = frozenset({"timeout", "memory", "output"})
-"""Statuses of programs that were cut off: how far they had come by then, and by which limit, is the machine's doing."""
+"""Statuses of programs that were cut off: how far they got, and which limit cut them, depends on the machine."""
 
 _ADDRESS: Final = re.compile(r"0x[0-9a-f]{6,}")
-# What a double holds exactly, and numpy's integers: larger ones overflow where they are computed with.
+# What a double holds exactly, and numpy's integers: larger ones overflow in computations.
 _COUNT = Annotated[int, Field(ge=0, le=2**53)]
 _PLACE = Annotated[int, Field(ge=0, lt=2**31)]
 _COST = Annotated[float, Field(ge=0, le=1e300)]
@@ -28,14 +28,14 @@ class _Part(BaseModel):
 
 
 class RunRow(_Part):
-    """What all rows have: where they belong."""
+    """The common part of rows: their place."""
 
     benchmark: str
     arm: str
     task_id: str
 
     def dump(self) -> dict[str, Any]:
-        """As JSON, what is not known left out."""
+        """Convert to JSON without unknown values."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
@@ -55,7 +55,7 @@ class CandidateRow(RunRow):
 
     @classmethod
     def of(cls, benchmark: str, arm: str, candidate: Candidate) -> CandidateRow:
-        """The row of a candidate."""
+        """Make a candidate's row."""
         fields = candidate.model_dump(exclude={"schema_version", "arm", "logprobs"})
         logprobs = candidate.logprobs
         if logprobs is not None:
@@ -64,14 +64,14 @@ class CandidateRow(RunRow):
         return cls(benchmark=benchmark, arm=arm, **fields)
 
     def candidate(self) -> Candidate:
-        """The candidate of a row."""
+        """Get a row's candidate."""
         fields = self.model_dump(exclude={"benchmark", "logprobs"})
         logprobs = None if self.logprobs is None else tuple(map(float, self.logprobs))
         return Candidate(**fields, logprobs=logprobs)
 
 
 class VerdictRow(RunRow):
-    """The verdict on one candidate; `tests_run` and `detail` are left out where the machine's speed decides them."""
+    """The verdict on one candidate; `tests_run` and `detail` are left out if the machine's speed decides them."""
 
     index: _PLACE
     status: Status
@@ -82,7 +82,7 @@ class VerdictRow(RunRow):
 
     @classmethod
     def of(cls, benchmark: str, arm: str, candidate: Candidate, verdict: Verdict) -> VerdictRow:
-        """The row of a verdict."""
+        """Make a verdict's row."""
         is_cut_off = verdict.status in MACHINE_DECIDES
         return cls(
             benchmark=benchmark,
@@ -93,28 +93,28 @@ class VerdictRow(RunRow):
             integrity=verdict.integrity,
             tests_run=None if is_cut_off else verdict.tests_run,
             tests_expected=verdict.tests_expected,
-            # Where things lie in memory differs from run to run.
+            # Memory addresses differ from run to run.
             detail=None if is_cut_off else _ADDRESS.sub("0x...", verdict.detail) or None,
         )
 
     def verdict(self) -> Verdict:
-        """The verdict of a row, without what was measured."""
+        """Get a row's verdict, without measurements."""
         fields = self.model_dump(exclude={"benchmark", "arm", "task_id", "index"}, exclude_none=True)
         return Verdict(**fields)
 
 
 class LeftPart(_Part):
-    """The k that is left where ranking is paid for out of the arm's FLOPs, and rank-score@k at it."""
+    """The k left if ranking is paid for out of the arm's FLOPs, and rank-score@k at it."""
 
     k: _PLACE
     score: Annotated[float, Field(ge=0, le=1)]
 
 
 class RankingRow(RunRow):
-    """How one ranker scored a task's candidates, in the order of their verdicts; `at_k` is rank-score@k by k.
+    """One ranker's scores of a task's candidates, in the order of their verdicts; `at_k` is rank-score@k by k.
 
-    `flops` is what ranking all of them cost and `tests_flops` what drawing tests for the task did, both None where a
-    part of it is not known.
+    `flops` is the cost of ranking all of them and `tests_flops` that of drawing tests for the task, both None if a
+    part of it is unknown.
     """
 
     ranker: str
@@ -127,7 +127,7 @@ class RankingRow(RunRow):
 
     @classmethod
     def of(cls, benchmark: str, arm: str, task_id: str, ranker: str, ranked: RankedTask) -> RankingRow:
-        """The row of a ranking."""
+        """Make a ranking's row."""
         ranking, cost = ranked.ranking, ranking_cost(ranked.ranking)
         return cls(
             benchmark=benchmark,
@@ -143,7 +143,7 @@ class RankingRow(RunRow):
         )
 
     def ranked(self) -> RankedTask:
-        """The ranking of a row, without what was measured."""
+        """Get a row's ranking, without measurements."""
         ranking = Ranking(
             scores=self.scores, usage=_used(self.flops), tests_usage=_used(self.tests_flops), executions=self.executions
         )
@@ -158,10 +158,10 @@ AnyRow = TypeVar("AnyRow", CandidateRow, VerdictRow, RankingRow)
 
 
 def parse_row(line: bytes, kind: type[AnyRow]) -> AnyRow:
-    """A row out of its line.
+    """Parse a row's line.
 
     Raises:
-        ValueError: It is not such a row; the message says which field, or that it is no JSON.
+        ValueError: It is not such a row; the message says which field, or that it is not JSON.
     """
     try:
         return strict_json.read_as(line, kind)
@@ -204,8 +204,8 @@ class Timings(_TimedPart):
     arms: tuple[ArmTimings, ...]
 
     def value(self) -> dict[str, Any]:
-        """As JSON, what is not known as null."""
-        # A version is a file's, and not of a value in it.
+        """Convert to JSON, unknowns as null."""
+        # A version belongs to a file, not to a value in it.
         parts = {name: {"schema_version": True} for name in ("cost", "budget_ratio", "usage")}
         return self.model_dump(
             mode="json", exclude={"arms": {"__all__": {"realised": {"schema_version": True, **parts}}}}

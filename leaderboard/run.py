@@ -1,4 +1,4 @@
-"""A board's candidates -> a run directory: graded, ranked, scored and written as a whole."""
+"""A board's candidates -> a run directory: graded, ranked, scored and written in one piece."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 
 class ArmInput(NamedTuple):
-    """An arm's candidates of one benchmark, what made them, and what drawing them took where that was done here."""
+    """An arm's candidates of one benchmark, what made them, and the cost of drawing them if done here."""
 
     candidates: Sequence[Candidate]
     made_by: ModelPart
@@ -73,7 +73,7 @@ class StepTimes:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Count what is done inside to a step."""
+        """Time the block as part of a step."""
         since = time.monotonic()
         try:
             yield
@@ -82,11 +82,11 @@ class StepTimes:
 
 
 class Making(NamedTuple):
-    """What a run says of how it was made, beside what made its samples.
+    """A run's record of its making, besides what made its samples.
 
     Attributes:
         argv: The command line.
-        conformance: What examining the sandbox showed; None where it was not examined.
+        conformance: The sandbox's examination; None if it was not examined.
         times: Seconds by step.
     """
 
@@ -96,14 +96,14 @@ class Making(NamedTuple):
 
 
 def check_out(out: Path, *, typed: bool = True) -> None:
-    """Refuse a place that a run cannot take.
+    """Refuse a place a run cannot take.
 
     Args:
         out: The run directory.
         typed: The user typed it; else it is the default.
 
     Raises:
-        UserError: Something else is there; or as `check_output_folder`.
+        UserError: Something else is there, or as `check_output_folder`.
         MachineError: As `check_output_folder`.
     """
     if out.exists() and not files.is_run(out):
@@ -122,21 +122,21 @@ def make_run(
     progress: Progress,
     typed: bool = True,
 ) -> WrittenRun:
-    """Grade, rank and score the candidates of a board, and write the run; `out` is replaced when it is complete.
+    """Grade, rank and score the candidates of a board, and write the run; `out` is replaced once it is complete.
 
     Args:
         file: The board.
         inputs: Its benchmarks, each with the input of every arm.
-        rankers: By the name that the board has, in its order.
+        rankers: By their names in the board, in its order.
         grader: Runs programs, through the store.
         out: The run directory.
-        making: How it is made; drawing is in its times already.
-        progress: Is told how far grading and ranking are.
+        making: Its making; drawing is in its times already.
+        progress: Told how far grading and ranking are.
         typed: The user typed `out`.
 
     Raises:
         UserError: No task of a benchmark can be scored for all arms.
-        MachineError: The run cannot be written, or the sandbox failed so that nothing can be scored.
+        MachineError: The run cannot be written, or nothing can be scored because the sandbox failed.
     """
     board, times = file.board, making.times
     judging = Judging(grader, rankers, strict=True, seed=board.seed, progress=progress)
@@ -150,7 +150,7 @@ def make_run(
         with times.step("grading"):
             found = scorable(planned.benchmark, wanted, grader, allow_shared=board.sandbox.allow_shared)
             measured = grade_pools(found, grader)
-        # From here on verdicts are what the rows say, as they are for whoever verifies them.
+        # From here on, verdicts are those of the rows, as for whoever verifies them.
         rows = verdict_rows(planned, measured)
         graded = gather(wanted, found, pools_of_rows(planned, measured, rows))
         with times.step("ranking"):
@@ -192,7 +192,7 @@ def make_run(
 
 
 def candidate_rows(planned: PlannedBenchmark, samples: Sequence[Sequence[Candidate]]) -> list[CandidateRow]:
-    """The rows of all candidates: tasks in the benchmark's order, then arms, then indices."""
+    """Build all candidates' rows: tasks in the benchmark's order, then arms, then indices."""
     order = {task.id: place for place, task in enumerate(planned.benchmark.tasks)}
     listed = [
         (order[candidate.task_id], arm, candidate.index, candidate)
@@ -207,7 +207,7 @@ def candidate_rows(planned: PlannedBenchmark, samples: Sequence[Sequence[Candida
 
 
 def verdict_rows(planned: PlannedBenchmark, pools: Sequence[Pool]) -> list[VerdictRow]:
-    """The rows of all verdicts, in the order of the candidates' rows."""
+    """Build all verdicts' rows, in the order of the candidates'."""
     return [
         VerdictRow.of(planned.benchmark.name, plan.arm.spec, candidate, verdict)
         for task in planned.benchmark.tasks
@@ -218,7 +218,7 @@ def verdict_rows(planned: PlannedBenchmark, pools: Sequence[Pool]) -> list[Verdi
 
 
 def pools_of_rows(planned: PlannedBenchmark, pools: Sequence[Pool], rows: Sequence[VerdictRow]) -> list[Pool]:
-    """The same candidates with the verdicts of their rows."""
+    """Give the candidates the verdicts of their rows."""
     verdicts = {(row.arm, row.task_id, row.index): row.verdict() for row in rows}
     return [
         {
@@ -232,7 +232,7 @@ def pools_of_rows(planned: PlannedBenchmark, pools: Sequence[Pool], rows: Sequen
 
 
 def ranking_rows(section: GradedBenchmark) -> list[RankingRow]:
-    """The rows of all rankings: tasks in the benchmark's order, then arms, then rankers."""
+    """Build all rankings' rows: tasks in the benchmark's order, then arms, then rankers."""
     planned, graded, ranked = section
     return [
         RankingRow.of(planned.benchmark.name, plan.arm.spec, task.id, ranker, rows[place])
@@ -245,7 +245,7 @@ def ranking_rows(section: GradedBenchmark) -> list[RankingRow]:
 def rank_arms(
     board: Board, planned: PlannedBenchmark, graded: GradedArms, judging: Judging
 ) -> list[dict[str, list[RankedTask]]]:
-    """Rank all arms at the k that each is scored at."""
+    """Rank all arms at the k each is scored at."""
     return [
         rank_pool(
             plan.arm.spec,
@@ -295,7 +295,7 @@ def _arm_timings(
 
 
 def _seconds(rows: Sequence[RankedTask], k: int) -> float:
-    """What ranking k samples of a task takes."""
+    """Time the ranking of k samples of a task."""
     return sum((row.ranking.usage.wall_s or 0.0) * k / len(row.ranking.scores) for row in rows) / len(rows)
 
 
@@ -340,7 +340,7 @@ def _first(error: ValidationError) -> str:
 
 @contextmanager
 def _written_whole(out: Path, typed: bool) -> Iterator[Path]:
-    """A folder that takes the place of `out` at the end, or is gone where that is not reached."""
+    """Yield a folder that replaces `out` at the end, or is removed if that is not reached."""
     try:
         with replacing_folder(out, typed=typed) as folder:
             yield folder

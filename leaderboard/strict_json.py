@@ -1,4 +1,4 @@
-"""JSON that somebody else wrote, read so that what comes out can be computed with, compared, printed and written."""
+"""Someone else's JSON, read into values that are safe to compute with, compare, print and write."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 
 MOST_DEPTH: Final = 32
-"""How deep lists and objects may lie in each other; those of a run are less than ten deep."""
+"""Most levels of nested lists and objects; those of a run are less than ten deep."""
 
 MOST_PARTS: Final = 16_000_000
-"""Values of one text, about: each takes up to a hundred bytes once it is read."""
+"""Approximate values of one text: each takes up to a hundred bytes once read."""
 
 _LARGEST: Final = 2**63 - 1
 # Half a surrogate pair, a number that may be infinite, and one that may not go into 64 bits.
@@ -26,11 +26,11 @@ _DOUBTFUL: Final = re.compile(rb"\\u[dD][89a-fA-F]|[eE]\+?[0-9]{3}|[0-9]{19}")
 
 
 def parse(data: bytes) -> Any:
-    """The value of a JSON text.
+    """Parse a JSON text.
 
     Raises:
-        ValueError: It is no JSON in UTF-8; it is larger or deeper than any of a run; a key stands twice in an object; a
-            number is not finite, or an integer of more than 64 bits; a text has half a surrogate pair.
+        ValueError: It is not JSON in UTF-8; it is larger or deeper than any of a run; an object repeats a key; a number
+            is not finite, or an integer of more than 64 bits; a text has half a surrogate pair.
     """
     if sum(map(data.count, (b",", b":", b"[", b"{"))) > MOST_PARTS:
         raise ValueError(f"it holds more than {MOST_PARTS} values")
@@ -43,10 +43,10 @@ def parse(data: bytes) -> Any:
 
 
 def read_as(data: bytes, kind: type[Model]) -> Model:
-    """The value of a JSON text as a model; a number that is written as text is none.
+    """Parse a JSON text as a model; a number written as text does not count.
 
     Raises:
-        ValidationError: It is JSON, and not of that kind.
+        ValidationError: It is JSON, but not of that kind.
         ValueError: As `parse`.
     """
     parse(data)
@@ -65,7 +65,7 @@ def _refuse(name: str) -> NoReturn:
 
 
 def _check(value: Any, all_values: bool) -> None:
-    """Look at every list and object, without recursion, and where there is doubt at every value."""
+    """Check every list and object without recursion, and every value if there is doubt."""
     level: list[Any] = [value]
     depth = 0
     while level:

@@ -38,8 +38,8 @@ _SPARE_CALLS, _CALLS_FACTOR = 1000, 10
 anyone's own, and a clock for the relay would depend on load.
 """
 _NEAR_SHARE, _STRETCH, _MOST_STRETCH_S = 0.8, 0.2, 1.0
-"""Shares of a time limit: from where a program counts as near it, and how far a program may run over it to show that
-it is near; and the most seconds of the latter.
+"""Shares of a time limit: where a program counts as near it, and how far over it one may run to show that; and the
+most seconds of the latter.
 """
 _PROGRAMS_PER_TESTER = 256
 _BYTES_PER_TESTER = 4 << 20

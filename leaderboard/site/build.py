@@ -39,8 +39,8 @@ def build_site(folders: Sequence[Path], out: Path, *, title: str | None, progres
     Args:
         folders: Run directories.
         out: The site's folder; a site that is there is replaced.
-        title: Of the page; the run's name, or how many there are, where None.
-        progress: Is told how many runs are read.
+        title: Of the page; if None, the run's name, or how many there are.
+        progress: Told how many runs are read.
 
     Raises:
         UserError: A folder is no run directory or is given twice, a file is not as it should be, or `out` is in use.
@@ -103,7 +103,7 @@ def _board(
 ) -> BoardData:
     decisive = [run.results.decisive_ranker for run in runs]
     rankers = dict.fromkeys(metric for contender in contenders for metric in contender.arm.rankers)
-    # What people decide by first, the bounds last.
+    # The decisive ones first, the bounds last.
     metrics = sorted(rankers, key=lambda metric: (metric not in decisive, metric in (ORACLE, "random")))
     metrics.insert(0, PASS_AT_K)
     pairs: dict[str, list[Pair]] = {}

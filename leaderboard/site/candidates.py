@@ -1,4 +1,4 @@
-"""Candidates, verdicts and ranks of a run as parts of the page: one per arm and task, loaded when it is looked at."""
+"""Candidates, verdicts and ranks of a run as parts of the page: one per arm and task, loaded when viewed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Key = tuple[str, str, str]
 
 
 def candidate_parts(run: ScoredRun, places: Mapping[Key, str]) -> Iterator[Part]:
-    """The parts of a run, as its candidates are read; its verdicts and scores are held in memory meanwhile.
+    """Yield the parts of a run as its candidates are read; its verdicts and scores stay in memory meanwhile.
 
     Raises:
         UserError: A file is missing or not as it should be.

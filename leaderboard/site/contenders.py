@@ -1,4 +1,4 @@
-"""The arms of all runs on one benchmark, side by side, and what is known of each task."""
+"""The arms of all runs on one benchmark, side by side, and the known data of each task."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ class Contender(NamedTuple):
 
     @property
     def id(self) -> str:
-        """Tells it from all others, and stays the same when runs are added."""
+        """An id unlike all others that stays the same when runs are added."""
         return f"{self.files.id}.{self.number}"
 
     @property
     def metrics(self) -> list[str]:
-        """What it is scored by."""
+        """Metrics of its scores."""
         return [PASS_AT_K, *self.arm.rankers]
 
     def at_k(self, metric: str) -> FloatArray:
-        """Scores at the arm's k, an array [tasks]."""
+        """Get scores at the arm's k, an array [tasks]."""
         if metric in (PASS_AT_K, ORACLE):
             return np.array(self.arm.per_task.pass_at_k)
         return np.array(self.arm.per_task.rankers[metric])
 
     def at_ks(self, metric: str, at_k: AtK) -> FloatArray | None:
-        """Scores at every k of the arm's `ks`, an array [tasks, ks]; None where rankings do not have them all."""
+        """Get scores at every k of the arm's `ks`, an array [tasks, ks]; None if rankings lack some."""
         arm = self.arm
         if metric in (PASS_AT_K, ORACLE):
             n, passed = (np.array(counts, np.int64) for counts in (arm.per_task.n, arm.per_task.passed))
@@ -65,7 +65,7 @@ class Contender(NamedTuple):
 
 
 def contenders_of(runs: Sequence[ScoredRun], content_hash: str) -> list[Contender]:
-    """Every arm that was run on a benchmark, in the order of the runs. A benchmark is known by what it holds."""
+    """List the arms run on a benchmark, in the order of the runs. A benchmark is identified by its content."""
     names = Counter(run.results.name for run in runs)
     contenders = []
     for place, run in enumerate(runs):
@@ -81,7 +81,7 @@ def contenders_of(runs: Sequence[ScoredRun], content_hash: str) -> list[Contende
 
 
 def read_at_k(run: ScoredRun) -> AtK:
-    """Rank-scores by task out of a run's rankings."""
+    """Read a run's rank-scores by task from its rankings."""
     return {
         (row.benchmark, row.arm, row.task_id, row.ranker): row.at_k
         for row in run.files.rows(RANKINGS, RankingRow)
@@ -89,11 +89,11 @@ def read_at_k(run: ScoredRun) -> AtK:
 
 
 def contender_data(contender: Contender, tasks: Mapping[str, int], candidates: str) -> EntryData:
-    """A contender for the page.
+    """Convert one for the page.
 
     Args:
         contender: The arm.
-        tasks: Every task of the benchmark that some run scored, and its place.
+        tasks: Every task of the benchmark scored by some run, and its place.
         candidates: The folder of its candidates' parts.
     """
     arm, benchmark = contender.arm, contender.benchmark
@@ -136,7 +136,7 @@ def contender_data(contender: Contender, tasks: Mapping[str, int], candidates: s
 
 
 def costs_of(arm: ArmScores, field: str) -> list[float] | None:
-    """What every k of an arm costs, by a field of a cost; None where one cannot be known."""
+    """List the cost of every k of an arm, by a field of a cost; None if one is unknown."""
     known = [getattr(arm.costs[k], field) for k in arm.ks]
     return None if any(value is None for value in known) else known
 
@@ -150,7 +150,7 @@ def _curve(arm: ArmScores) -> CurveData:
 
 
 def _kinds(benchmark: BenchmarkScores) -> list[str]:
-    """What limited the arms of a board: what they were matched by, or every kind of its budget."""
+    """List a board's limits on its arms: what they were matched by, or every kind of its budget."""
     if benchmark.budget is not None:
         return [kind for kind, field in COST_FIELDS.items() if getattr(benchmark.budget, field) is not None]
     return [] if benchmark.match is None else [benchmark.match]

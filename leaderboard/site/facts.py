@@ -1,4 +1,4 @@
-"""What a run's manifest says of how it was made, as lines for people. It is shown, never computed with."""
+"""A manifest's account of how its run was made, as lines for people. It is shown, never computed with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DIGITS = 12
 
 
 def facts_of(run: ScoredRun) -> list[Fact]:
-    """Labels and values; what the manifest does not have is left out."""
+    """List labels and values; what the manifest lacks is left out."""
     manifest = run.manifest
     code, sandbox, hardware = (_object(manifest, name) for name in ("codebudget", "sandbox", "hardware"))
     conformance = _object(sandbox, "conformance")
@@ -47,7 +47,7 @@ def facts_of(run: ScoredRun) -> list[Fact]:
 
 
 def notes_of(place: int, benchmark: BenchmarkScores) -> RunNotes:
-    """What a run says of a benchmark."""
+    """Collect a run's benchmark notes."""
     return {
         "run": place,
         "advice": [benchmark.verdict.with_tests, benchmark.verdict.without_tests],

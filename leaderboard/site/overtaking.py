@@ -1,4 +1,4 @@
-"""Where the curves of arms cross: all pairs of one run, and across runs those of the best arms."""
+"""Crossings of arms' curves: all pairs of one run, and across runs those of the best arms."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from .contenders import AtK, Contender
 
 BEST = 12
-"""Across runs, so many arms are looked at pair by pair; all of them would take hours on a board of hundreds."""
+"""Arms compared pair by pair across runs; all of them would take hours on a board of hundreds."""
 
 _KINDS: tuple[By, ...] = ("flops", "runtime")
 
 
 def crossings_of(contenders: Sequence[Contender], metric: str, at_k: Sequence[AtK], *, across: bool) -> list[CrossingData]:
-    """Where one arm overtakes another on a metric, over FLOPs and over time.
+    """Find where arms overtake each other on a metric, over FLOPs and time.
 
     Args:
         contenders: The arms of a benchmark.
-        metric: What they are scored by.
+        metric: That of their scores.
         at_k: Rank-scores by task of each run, by its place.
         across: Whether to look at the best arms of different runs too.
     """
@@ -109,5 +109,5 @@ def _crossing(
 
 
 def _is_whole(ks: IntArray) -> bool:
-    """Whether no k between the smallest and the largest is left out."""
+    """Whether no k between the smallest and the largest is missing."""
     return int(ks[-1]) - int(ks[0]) + 1 == len(np.unique(ks))

@@ -22,7 +22,7 @@ _DIGITS = 6
 
 
 def paired_differences(contenders: Sequence[Contender], metric: str) -> list[Pair]:
-    """Every pair of arms that have the metric and a task in common.
+    """Compare every pair of arms sharing the metric and a task.
 
     The intervals are those of `estimators.paired_difference`; arms with the same tasks share their resamples.
     """
@@ -67,9 +67,9 @@ def _bounds(
     firsts: np.ndarray[tuple[int], np.dtype[np.int64]],
     seconds: np.ndarray[tuple[int], np.dtype[np.int64]],
 ) -> tuple[FloatArray, FloatArray]:
-    """95 % intervals of differences of columns, arrays [pairs].
+    """Compute 95 % intervals of column differences, arrays [pairs].
 
-    Where all tasks differ by the same there is nothing to resample, and the interval is that of
+    If all tasks differ by the same amount, there is nothing to resample, and the interval is that of
     `estimators.mean_interval`, stretched from [0, 1] to [-1, 1].
     """
     lows, highs = np.empty(len(firsts)), np.empty(len(firsts))

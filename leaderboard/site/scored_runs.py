@@ -1,4 +1,4 @@
-"""What the site reads of a run's small files. A run may be a stranger's: each is checked for its shape."""
+"""A run's small files, as the site reads them. A run may be a stranger's: each file's shape is checked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..results_file import ArmScores
 
 class ScoredRun(NamedTuple):
-    """A run directory: its place, and the small files read. `manifest` is for showing only, and may be any JSON."""
+    """A run directory: its place, and its small files. `manifest` is for showing only, and may be any JSON."""
 
     files: RunFolder
     results: Results
@@ -27,7 +27,7 @@ class ScoredRun(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """Where it is."""
+        """Its folder."""
         return self.files.path
 
     @property
@@ -57,7 +57,7 @@ def read_scores(path: Path) -> ScoredRun:
 
 
 def _check(run: ScoredRun) -> None:
-    """What one value alone does not show: whether names are there once, and scores cover tasks, k and rankers.
+    """Check what no value alone shows: that names are unique, and scores cover tasks, k and rankers.
 
     Raises:
         UserError: They do not.

@@ -1,1 +1,1 @@
-"""Verification of a run that somebody else made."""
+"""Verification of a run that someone else made."""

@@ -1,6 +1,6 @@
-"""Reading a run that somebody else made: its shape, its hashes and its schemas, before anything else is done with it.
+"""Reading of someone else's run: its shape, its hashes and its schemas, before anything else is done with it.
 
-What fails here ends the reading: no board is parsed whose hash is wrong, and nothing is graded, ranked or computed of a
+A failure here ends the reading: no board with a wrong hash is parsed, and nothing is graded, ranked or computed of a
 run that is not one.
 """
 
@@ -26,7 +26,7 @@ Value = TypeVar("Value")
 
 
 class Run(NamedTuple):
-    """A run as its files say. `results` is the JSON, of which every value is compared, whatever it is."""
+    """A run, as its files say. `results` is the JSON, whose every value is compared, whatever it is."""
 
     path: Path
     manifest: Manifest
@@ -40,7 +40,7 @@ class Run(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A run, None where something is wrong with its files, its id where its manifest has one, and what is wrong."""
+    """A run, None if something is wrong with its files, its id if its manifest has one, and what is wrong."""
 
     run: Run | None
     run_id: str | None
@@ -51,7 +51,7 @@ def read_run(path: Path) -> Read:
     """Read a run directory, and check what can be checked without running anything.
 
     Raises:
-        UserError: It is no folder that can be read.
+        UserError: It is no readable folder.
     """
     if not path.is_dir():
         raise UserError(f"{path} is no folder; name a run directory (unpack an archive first)")
@@ -74,7 +74,7 @@ def read_run(path: Path) -> Read:
 
 
 def _shape(folder: RunFolder) -> Iterator[Difference]:
-    """Which files are missing, too many, or no files."""
+    """Find missing or extra files, and non-files."""
     lacking = folder.lacking()
     for name in files.NAMES:
         if name in lacking:
@@ -89,7 +89,7 @@ def _shape(folder: RunFolder) -> Iterator[Difference]:
 
 
 def _manifest(file: JsonFile) -> Manifest:
-    """Raises RunFileError where it is none of this version."""
+    """Parse it; RunFileError if it is none of this version."""
     version = file.value.get("schema_version")
     if version != files.SCHEMA_VERSION:
         wrong = difference(files.MANIFEST, "", "schema_version", version, files.SCHEMA_VERSION)
@@ -111,13 +111,13 @@ def _hashes(folder: RunFolder, manifest: Manifest) -> Iterator[Difference]:
 
 
 class _Reading:
-    """Reads on past what is wrong, and keeps what it was."""
+    """Reads on past whatever is wrong, and records it."""
 
     def __init__(self) -> None:
         self.differences: list[Difference] = []
 
     def of(self, read: Callable[[], Value]) -> Value | None:
-        """What `read` gives; None where it finds something wrong."""
+        """Return `read()`; None if it finds something wrong."""
         try:
             return read()
         except RunFileError as error:
@@ -126,7 +126,7 @@ class _Reading:
 
 
 def _contents(folder: RunFolder, manifest: Manifest) -> Read:
-    """A run whose files are what its manifest says; None where one is not what such a file of a run is."""
+    """Read a run whose files match its manifest; None if one is not as such a file of a run must be."""
     reading = _Reading()
     board = reading.of(lambda: _board(folder))
     candidates = reading.of(lambda: list(folder.rows(files.CANDIDATES, CandidateRow)))
@@ -144,7 +144,7 @@ def _contents(folder: RunFolder, manifest: Manifest) -> Read:
 
 
 def _board(folder: RunFolder) -> BoardFile:
-    """Raises RunFileError where it is none."""
+    """Parse it; RunFileError if it is none."""
     text = folder.text(files.BOARD)
     try:
         return parse_board(folder.path / files.BOARD, text)

@@ -41,18 +41,18 @@ RankingRows = dict[tuple[str, str, str], tuple[int, RankingRow]]
 
 @dataclass
 class Verification:
-    """What verifying found.
+    """Findings of verifying.
 
     Attributes:
-        differences: What is not as it should be, at most `MOST` of it; none where the run is verified.
+        differences: Whatever is not as it should be, at most `MOST`; none if the run is verified.
         flips: Verdicts that other limits would turn: the machine decides them.
-        unstable: Verdicts of programs that do not give the same twice.
+        unstable: Verdicts of programs whose results vary.
         notes: What could not be checked here, and why.
         graded: Verdicts that were graded again, of `verdicts` in all.
         verdicts: See there.
         ranked: Rankings that were made again, of `rankings` in all.
         rankings: See there.
-        numbers: Values of results.json that were computed again.
+        numbers: Values of results.json computed again.
     """
 
     differences: list[Difference] = field(default_factory=list)
@@ -66,16 +66,16 @@ class Verification:
     numbers: int = 0
 
     def value(self) -> dict[str, Any]:
-        """As JSON, with `verified` for whether there are no differences."""
+        """Convert to JSON; `verified` means there are no differences."""
         found = {one.name: getattr(self, one.name) for one in fields(self)}
         return {"verified": not self.differences, **found, "differences": [one._asdict() for one in self.differences]}
 
     def add(self, differences: Iterable[Difference]) -> None:
-        """Keep differences, as long as there are not too many of them."""
+        """Keep differences unless there are too many already."""
         self.differences += islice(differences, MOST - len(self.differences))
 
     def include(self, other: Verification) -> None:
-        """Add what verifying a part of the run found."""
+        """Add findings of verifying a part of the run."""
         self.add(other.differences)
         self.flips += other.flips
         self.unstable += other.unstable
@@ -87,7 +87,7 @@ class Verification:
 class OwnRankers(NamedTuple):
     """The rankers of a run that are here, and why others are not, by name.
 
-    `differences` are those of files that should be the run's and are not.
+    `differences` concern files that should be the run's and are not.
     """
 
     rankers: Mapping[str, Ranker]
@@ -96,7 +96,7 @@ class OwnRankers(NamedTuple):
 
 
 class Rechecked(NamedTuple):
-    """What results are computed from, None where rows do not fit together or are past computing, and what differs."""
+    """The basis of results, None if rows do not fit together or cannot be computed with, and all differences."""
 
     graded: GradedBenchmark | None
     found: Verification
@@ -116,9 +116,9 @@ def recheck(
         run: As read.
         planned: The benchmark, planned here.
         own: The rankers of the run that are here.
-        grader: Of a store that knows nothing.
+        grader: On an empty store.
         chosen: The numbers of the verdicts' rows to grade again; None for all.
-        progress: Is told how far it is.
+        progress: Told how far it is.
 
     Raises:
         SandboxError: The sandbox fails here.
@@ -133,12 +133,12 @@ def recheck(
 
 
 def past_computing(what: str, error: Exception) -> Difference:
-    """A stranger's numbers may be such that nothing can be computed of them."""
+    """Report a stranger's numbers that nothing can be computed from."""
     return difference(files.RESULTS, "", "", what, f"{type(error).__name__}: {error}")
 
 
 class _Recheck:
-    """One benchmark of a run, and what was found in it so far."""
+    """One benchmark of a run, and the findings in it so far."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class _Recheck:
         self._name = planned.benchmark.name
 
     def graded(self) -> GradedBenchmark | None:
-        """What results are computed from; None where the rows do not fit together."""
+        """Get the basis of results; None if the rows do not fit together."""
         samples = self._samples()
         if samples is None:
             return None
@@ -188,7 +188,7 @@ class _Recheck:
         self.found.add((one,))
 
     def _samples(self) -> list[list[Candidate]] | None:
-        """Each arm's candidates; their programs must be what their texts give."""
+        """Get each arm's candidates; their programs must match their texts."""
         samples: dict[str, list[Candidate]] = {spec: [] for spec in self._specs}
         order = {task.id: place for place, task in enumerate(self._planned.benchmark.tasks)}
         last: tuple[int, int, int] | None = None
@@ -212,7 +212,7 @@ class _Recheck:
         return list(samples.values()) if fits else None
 
     def _pools(self, found: Scorable) -> list[Pool] | None:
-        """The recorded verdicts beside their candidates, after some or all were graded again."""
+        """Join recorded verdicts to their candidates, after grading some or all again."""
         rows: dict[tuple[str, str, int], tuple[int, VerdictRow]] = {}
         fits = True
         for number, row in enumerate(self._run.verdicts, 1):
@@ -269,7 +269,7 @@ class _Recheck:
             )
 
     def _ranked(self, tasks: Sequence[Task], pools: Sequence[Pool]) -> list[dict[str, list[RankedTask]]] | None:
-        """The recorded rankings, after some or all were made again."""
+        """Get the recorded rankings, after redoing some or all."""
         board = self._run.board.board
         rows: RankingRows = {}
         fits = True
@@ -342,7 +342,7 @@ class _Recheck:
             except SandboxError:
                 raise
             except MachineError as error:
-                # A ranker needs what the candidates do not have.
+                # A ranker needs what the candidates lack.
                 self._add(difference(files.RANKINGS, f"{self._name}: {spec}", "", "rankings", str(error)))
                 continue
             failures |= failed
@@ -363,7 +363,7 @@ class _Recheck:
         pools: Sequence[Pool],
         rows: RankingRows,
     ) -> None:
-        """What can be told of a ranker that is not here: where its scores are pointwise, what they come to."""
+        """Check what can be checked of a missing ranker: if its scores are pointwise, their results."""
         why = self._own.missing.get(name, "another version is here than the run's")
         part = self._run.manifest.rankers.get(name)
         if part is None or not part.pointwise:
@@ -380,7 +380,7 @@ class _Recheck:
                 self.found.add(compare(files.RANKINGS, where, row.dump()["at_k"], again, "at_k"))
 
     def _touched(self) -> set[tuple[str, str]] | None:
-        """The arms and tasks of which a verdict is graded again; None where all are."""
+        """List arms and tasks with a verdict to grade again; None if all are."""
         if self._chosen is None:
             return None
         rows = (self._run.verdicts[number - 1] for number in self._chosen)

@@ -1,11 +1,11 @@
-"""Grading recorded candidates again, and telling a changed verdict from one that the machine decides.
+"""Grading of recorded candidates again, telling changed verdicts from those that the machine decides.
 
 Two verdicts may honestly differ:
 
-- where one of them is `timeout` or `memory`, and the program is near its limit: the recorded status must then come out
+- if one of them is `timeout` or `memory`, and the program is near its limit: the recorded status must then come out
   with limits four times (memory: twice) as large, as far as `ceilings` go, or as small, or the verdict was changed. It
   is reported as a flip.
-- where the program is not deterministic: the recorded verdict must then come out in one of three gradings. It is
+- if the program is not deterministic: the recorded verdict must then come out in one of three gradings. It is
   reported as unstable.
 """
 
@@ -32,13 +32,13 @@ NEAR_LIMIT: Final = frozenset({"timeout", "memory"})
 TIME_FACTOR: Final = 4.0
 MEMORY_FACTOR: Final = 2
 GRADINGS: Final = 3
-"""How often a program is run before its verdict counts as changed."""
+"""Runs of a program before its verdict counts as changed."""
 ENOUGH: Final = 100
-"""After so many differences no other program is run again: a run of ten thousand loops would take days."""
+"""Differences after which no other program is rerun: a run of ten thousand loops would take days."""
 
 
 class RecordedVerdict(NamedTuple):
-    """One recorded verdict, and all that grades it anew."""
+    """One recorded verdict, and all it takes to regrade it."""
 
     row: VerdictRow
     place: int
@@ -48,7 +48,7 @@ class RecordedVerdict(NamedTuple):
 
 
 class Regraded(NamedTuple):
-    """What grading anew found: what differs, what flips at a limit, what is not the same from run to run."""
+    """Findings of regrading: what differs, what flips at a limit, what varies from run to run."""
 
     differences: tuple[Difference, ...] = ()
     flips: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class Regraded(NamedTuple):
     other_texts: tuple[str, ...] = ()
 
     def joined(self, other: Regraded) -> Regraded:
-        """What both found."""
+        """Join the findings."""
         return Regraded(
             self.differences + other.differences,
             self.flips + other.flips,
@@ -70,9 +70,9 @@ def regrade(chosen: Sequence[RecordedVerdict], grader: Grader, *, same_environme
 
     Args:
         chosen: What to grade.
-        grader: Of a store that knows nothing.
-        same_environment: Whether the sandbox is what the run was graded in; the wording of details is another one's own
-            elsewhere (another Python), and then no difference.
+        grader: On an empty store.
+        same_environment: Whether the sandbox is the one the run was graded in; elsewhere (another Python) details may
+            be worded differently, which is then no difference.
 
     Raises:
         SandboxError: The sandbox fails here.
@@ -90,7 +90,7 @@ def regrade(chosen: Sequence[RecordedVerdict], grader: Grader, *, same_environme
 def _judged(
     one: RecordedVerdict, verdict: Verdict, sandbox: Sandbox, *, look_again: bool, same_environment: bool
 ) -> Regraded:
-    """What grading one program anew found; nothing where the verdicts agree."""
+    """Judge the regrading of one program; nothing if the verdicts agree."""
     row = one.row
     where = f"row {one.place} ({row.arm} sample {row.index} of {row.task_id})"
     again = _row(one, verdict)
@@ -151,7 +151,7 @@ CEILINGS: Final = Limits(
 )
 """The most that a program of a run may use unless its verifier allows more.
 
-Sizes and counts are two to sixteen times what `records.Limits` has where a board says nothing. There a program gets
+Sizes and counts are two to sixteen times those of `records.Limits`, used if a board says nothing. There a program gets
 half a second of processor time, or ten times what its reference solution took.
 """
 
@@ -179,7 +179,7 @@ def check_limits(table: ProgramLimits) -> None:
 
 
 def grown(limits: Limits, time: float, memory: int) -> Limits:
-    """Limits that are so many times as large in time and memory, as far as `CEILINGS` go."""
+    """Multiply limits of time and memory by factors, as far as `CEILINGS` go."""
     return limits.model_copy(
         update={
             name: min(value * factor, max(value, getattr(CEILINGS, name)))

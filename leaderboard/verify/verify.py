@@ -35,7 +35,7 @@ CANNOT_CATCH: Final = (
     "candidates that another model drew, or that were chosen among more: nothing here draws them again",
     "timings, memory, hardware, packages and command line: they are claims of whoever ran it",
 )
-"""What no verification of the files alone can find out."""
+"""Flaws no verification of the files alone can find."""
 
 
 def verify(
@@ -48,16 +48,16 @@ def verify(
     seed: int,
     progress: Progress,
 ) -> Verification:
-    """Grade, rank and compute again, and compare with what the run says.
+    """Grade, rank and compute again, and compare with the run's claims.
 
     Args:
         run: As read.
         benchmarks: The benchmarks of its board, planned here.
         own: Its rankers.
-        grader: Of a store that knows nothing.
-        sample: How many verdicts to grade again, and by the same tasks rankings to make again; all where None.
+        grader: On an empty store.
+        sample: How many verdicts to grade again, with the rankings of the same tasks; all if None.
         seed: Chooses them.
-        progress: Is told how far it is.
+        progress: Told how far it is.
 
     Raises:
         SandboxError: The sandbox fails here.
@@ -92,7 +92,7 @@ def verify(
 
 
 def _undeclared(run: Run, names: set[str]) -> Iterator[Difference]:
-    """Rows of benchmarks that the board does not have."""
+    """Find rows of benchmarks missing in the board."""
     for name, rows in (
         (files.CANDIDATES, run.candidates),
         (files.VERDICTS, run.verdicts),
@@ -106,7 +106,7 @@ def _undeclared(run: Run, names: set[str]) -> Iterator[Difference]:
 def verify_here(
     found: Verifiable, sandbox: Sandbox, *, sample: int | None, seed: int, progress: Progress
 ) -> Verification:
-    """`verify`, with a store that is gone afterwards: what the store of a working folder holds may be a stranger's."""
+    """Run `verify` with a temporary store: the content of a working folder's store may be a stranger's."""
     with (
         tempfile.TemporaryDirectory(prefix="codebudget-verify-") as scratch,
         open_store(Path(scratch) / "store.sqlite") as store,
@@ -116,7 +116,7 @@ def verify_here(
 
 
 def lines_of(result: Verification) -> Iterator[str]:
-    """What was found beside differences, and how much was looked at, as printable lines."""
+    """Render findings besides differences, and how much was checked, as printable lines."""
     for what, lines in (
         ("flips at its limit", result.flips),
         ("not the same twice", result.unstable),
@@ -133,14 +133,14 @@ def lines_of(result: Verification) -> Iterator[str]:
 
 
 def _sample(run: Run, sample: int | None, seed: int) -> set[int] | None:
-    """The numbers of the verdicts' rows to grade again; None for all."""
+    """Choose numbers of verdicts' rows to grade again; None for all."""
     if sample is None or sample >= len(run.verdicts):
         return None
     return set(random.Random(seed).sample(range(1, len(run.verdicts) + 1), sample))
 
 
 def _manifest(run: Run, benchmarks: Sequence[PlannedBenchmark], own: OwnRankers) -> list[Difference]:
-    """What a manifest says twice, or what can be looked up."""
+    """Check what a manifest repeats, or what can be looked up."""
     manifest, board = run.manifest, run.board.board
     recorded: dict[str, Any] = {
         "name": manifest.name,
@@ -191,13 +191,13 @@ def _manifest(run: Run, benchmarks: Sequence[PlannedBenchmark], own: OwnRankers)
 
 
 def _names(plan: Plan) -> set[str]:
-    """What an arm may be called where its files are named."""
+    """List names by which an arm's files may be given."""
     spec, name = plan.arm.spec, plan.arm.name
     return {spec, spec.rpartition(":")[0] or spec, name, f"{name}@{plan.precision}"}
 
 
 def _timings(run: Run) -> list[Difference]:
-    """Whether timings are of these verdicts; what they say nobody can know later."""
+    """Check that timings are of these verdicts; nobody can check their values later."""
     counts: dict[str, dict[str, int]] = {}
     for row in run.verdicts:
         by_task = counts.setdefault(f"{row.benchmark} {row.arm}", {})
