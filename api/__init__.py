@@ -1,4 +1,4 @@
-"""codebudget in Python: what the commands do, as functions; see docs/python.md."""
+"""codebudget in Python: the commands as functions; see docs/python.md."""
 
 from .calls import compare, curve, execute, plan, rank
 from .results import ComparisonResult, CurveResult, ExecutionResult, Plans, RankingResult

@@ -1,4 +1,4 @@
-"""plan, compare, execute, rank and curve by settings; each returns what the command of that name prints."""
+"""Functions plan, compare, execute, rank and curve; each returns what the command of that name prints."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def compare(
 
     Args:
         arms: `MODEL[@PRECISION][:K]`; the first is what others are matched to.
-        benchmark: A name, a file, a hub id, or a loaded benchmark; HumanEval, or the family's own, where None.
+        benchmark: A name, a file, a hub id, or a loaded benchmark; if None, HumanEval or the family's own.
         samples: Recorded generations by arm: files, folders or globs. Other arms are drawn, or found in the store.
         planning: The budget, and which costs are counted.
         drawing: How samples are drawn.
@@ -94,7 +94,7 @@ def execute(
         files: JSON Lines, plain or gzip; folders and globs stand for them.
         benchmark: As for `compare`.
         ks: The k of pass@k.
-        out: Where the rows go with their results; beside the first file where None.
+        out: Where the rows go with their results; if None, beside the first file.
         grading: Where programs run.
         running: The family and the store.
 
@@ -116,7 +116,7 @@ def rank(
     selecting: Selecting = Selecting(),  # noqa: B008 (frozen)
     running: Running = Running(),  # noqa: B008 (frozen)
 ) -> RankingResult:
-    """Rank recorded candidates without hidden tests, and score the picks by them where the benchmark has any.
+    """Rank recorded candidates without hidden tests, and score the picks by them if the benchmark has any.
 
     Args:
         files: JSON Lines, plain or gzip; folders and globs stand for them.
@@ -151,11 +151,11 @@ def curve(
     Args:
         arms: `MODEL[@PRECISION]`, without a k.
         benchmark: As for `compare`.
-        samples: Recorded generations by arm; of other arms, all that the store has.
+        samples: Recorded generations by arm; for other arms, all that the store has.
         planning: Which costs are counted.
         charting: The budgets.
         grading: Where programs run.
-        selecting: The rankers; the one that decides alone where none is named.
+        selecting: The rankers; only the deciding one if none is named.
         running: The family, the seed and the store.
 
     Raises:

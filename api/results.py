@@ -1,4 +1,4 @@
-"""What the functions return: records that show themselves as text, in Rich and in notebooks, and write files."""
+"""Results of the functions: records that show themselves as text, in Rich and in notebooks, and write files."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _PAGE = '<!doctype html>\n<meta charset="utf-8">\n<title>codebudget</title>\n<pr
 
 
 class Shown(ABC):
-    """A result that can be looked at and kept."""
+    """A result that can be viewed and saved."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """What the command prints with --json."""
+        """Return the command's --json output."""
 
     @abstractmethod
     def _print(self) -> None:
-        """Print what the command prints."""
+        """Print the command's output."""
 
     def write(self, path: str | Path) -> None:
         """Write a file by its ending: .html, .md, .json or .txt.
@@ -76,7 +76,7 @@ class Shown(ABC):
 
 
 class Plans(Shown, Sequence["Plan"]):
-    """Plans, one per arm in the order named; `terms` has the workload and conditions that they were made on."""
+    """Plans, one per arm in the order named; `terms` has their workload and conditions."""
 
     def __init__(self, planned: Planned) -> None:
         self.terms = planned
@@ -95,7 +95,7 @@ class Plans(Shown, Sequence["Plan"]):
         return f"Plans({', '.join(f'{plan.arm.spec} x{plan.k}' for plan in self)})"
 
     def to_dict(self) -> dict[str, Any]:
-        """What `codebudget plan --json` prints."""
+        """Return `codebudget plan --json`."""
         return plans_as_json(self.terms)
 
     def _print(self) -> None:
@@ -109,7 +109,7 @@ class ComparisonResult(Shown):
         self.record = record
 
     def to_dict(self) -> dict[str, Any]:
-        """What `codebudget compare --json` prints."""
+        """Return `codebudget compare --json`."""
         return comparison_as_json(self.record)
 
     def write(self, path: str | Path) -> None:
@@ -129,13 +129,13 @@ class ComparisonResult(Shown):
 
 
 class ExecutionResult(Shown):
-    """Graded files: `record.pass_at_k` by k, `record.statuses`, and `record.path` where the rows are."""
+    """Graded files: `record.pass_at_k` by k, `record.statuses`, and the rows' `record.path`."""
 
     def __init__(self, record: ExecutedFiles) -> None:
         self.record = record
 
     def to_dict(self) -> dict[str, Any]:
-        """What `codebudget execute --json` prints, but for the time that it took."""
+        """Return `codebudget execute --json`, without the time it took."""
         return {
             "tasks": self.record.tasks,
             "programs": sum(self.record.statuses.values()),
@@ -158,7 +158,7 @@ class RankingResult(Shown):
         self._tasks = tasks
 
     def to_dict(self) -> dict[str, Any]:
-        """What `codebudget rank --json` prints, but for the time that it took and the file."""
+        """Return `codebudget rank --json`, without the time it took and the file."""
         whole = ranked_as_json(self.record, None, 0.0)
         return {name: value for name, value in whole.items() if name not in ("out", "wall_s")}
 
@@ -174,7 +174,7 @@ class CurveResult(Shown):
         self._priced = priced
 
     def to_dict(self) -> dict[str, Any]:
-        """What `codebudget curve --json` prints."""
+        """Return `codebudget curve --json`."""
         return cast("dict[str, Any]", without_versions(self.record.model_dump(mode="json")))
 
     def _print(self) -> None:

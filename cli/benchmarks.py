@@ -1,4 +1,4 @@
-"""`codebudget benchmarks`: what there is to compare on, and whether it can be graded here."""
+"""`codebudget benchmarks`: benchmarks to compare on, and whether they can be graded here."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def compare(
     reports = _reports(files.report)
     recorded = samples_by_arm(files.samples)
     benchmark = asked.load(running.family)
-    # The default benchmark was not named, so the plan is by the paper's convention.
+    # The default benchmark was not named, so the plan follows the paper's convention.
     planned = plan(arms, planning, family=running.family, benchmark=None if asked.benchmark is None else benchmark)
     if to_draw(planned, recorded) and not files.as_json:
         print_plans(planned)
@@ -78,7 +78,7 @@ def compare(
 
 
 def _reports(names: list[str]) -> list[Path]:
-    """The files of --report, which can be written."""
+    """Return the files of --report, checked."""
     if not names:
         return []
     from ..report.comparison_files import check_reports

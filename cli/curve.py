@@ -1,4 +1,4 @@
-"""`codebudget curve`: what each arm scores at every budget, from one pool of samples, and where one overtakes."""
+"""`codebudget curve`: each arm's score at every budget, from one pool of samples, and where one overtakes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COUNTED = ("convention", "prompt_tokens", "output_tokens", "hardware", "regime"
 
 
 class Output(Charting):
-    """Which budgets, and where the curves go."""
+    """Options of budgets and output."""
 
     samples: list[str] = option([], "Recorded generations: a file, folder or glob. Repeatable.", metavar="ARM=FILES")
     out: list[str] = option([], "Write the curves to a file, .json or .csv. Repeatable.", metavar="FILE")
@@ -33,7 +33,7 @@ class Output(Charting):
     as_json: bool = JSON
 
     def charting(self) -> Charting:
-        """The budgets alone."""
+        """Get the budgets."""
         return Charting(by=self.by, budget=self.budget, points=self.points)
 
 
@@ -73,7 +73,7 @@ def curve(
 
 
 def _paths(names: list[str]) -> list[Path]:
-    """The files of --out, which can be written."""
+    """Return the files of --out, checked."""
     from ..report.curve_files import FORMATS
 
     paths = [Path(name) for name in names]

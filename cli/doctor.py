@@ -100,7 +100,7 @@ def _examine(store: Path) -> dict[str, Any]:
 
 
 def _gpus() -> tuple[list[dict[str, Any]], str | None]:
-    """The GPUs that NVIDIA's tool lists, and why there are none."""
+    """List GPUs by NVIDIA's tool, and why there are none."""
     if shutil.which("nvidia-smi") is None:
         return [], "a driver, but no nvidia-smi" if has_gpu_driver() else "none found"
     try:
@@ -115,7 +115,7 @@ def _gpus() -> tuple[list[dict[str, Any]], str | None]:
 
 
 def _engines() -> list[dict[str, Any]]:
-    """Every engine; an installed one is imported, in a process of its own."""
+    """Describe every engine; each installed one is imported in its own process."""
     from ..sampler.engines.libraries import ENGINES, INSTALL, missing, version
 
     installed = [name for name in ENGINES if missing(name) is None]
@@ -133,7 +133,7 @@ def _engines() -> list[dict[str, Any]]:
 
 
 def _import_problem(engine: str) -> str | None:
-    """Why an installed engine cannot be imported, and what to do; None where it can."""
+    """Say why an installed engine cannot be imported, and what to do; None if it can."""
     command = [sys.executable, "-m", "codebudget.sampler.engines.libraries", engine]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_S, check=False)
@@ -146,7 +146,7 @@ def _import_problem(engine: str) -> str | None:
 
 
 def _engine(problems: Mapping[str, str | None]) -> dict[str, str | None]:
-    """What `--engine auto` takes, or why it cannot draw."""
+    """Find `--engine auto`'s pick, or why it cannot draw."""
     from ..errors import EngineError
     from ..sampler.engines import pick_engine
 
@@ -159,7 +159,7 @@ def _engine(problems: Mapping[str, str | None]) -> dict[str, str | None]:
 
 
 def _docker() -> dict[str, str | None]:
-    """The engine's version and the sandbox image, or what keeps them from use. Builds nothing."""
+    """Find Docker's version and the sandbox image, or what prevents their use. Builds nothing."""
     import docker
     from requests import RequestException
 
@@ -184,7 +184,7 @@ def _sandboxes(docker: dict[str, str | None]) -> list[dict[str, str | None]]:
 
     rows = []
     for name, launcher in LAUNCHERS.items():
-        # Trying docker without its image would build that.
+        # Trying docker without its image would build it.
         problem = docker["problem"] if name == "docker" else None
         if problem is None:
             try:
@@ -204,7 +204,7 @@ def _hub_cache() -> dict[str, Any]:
     total = 0
     for where, _, names in os.walk(folder):
         for name in names:
-            # A snapshot's files are links to the blobs; a download that ends now takes its own away.
+            # A snapshot's files are links to the blobs; a download ending now removes its own.
             with contextlib.suppress(FileNotFoundError):
                 total += os.lstat(os.path.join(where, name)).st_size
     return {"folder": str(folder), "bytes": total}

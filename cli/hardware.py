@@ -1,4 +1,4 @@
-"""`codebudget hardware`: the machines that runtime can be planned for."""
+"""`codebudget hardware`: machines that runtime can be planned for."""
 
 from __future__ import annotations
 

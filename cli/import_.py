@@ -51,7 +51,7 @@ def import_(
 
 
 def _model(text: str, family: str) -> tuple[str, str]:
-    """The name and precision that plans have for a model; a model that nothing is known of keeps its own name."""
+    """Get a model's name and precision as in plans; an unknown model keeps its own name."""
     from ..budgets.arms import parse_arm
     from ..budgets.models import find_model
 

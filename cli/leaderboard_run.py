@@ -70,7 +70,7 @@ def run(
 
 
 def _verify_command(named: Sequence[tuple[str, str]], run: Path) -> str:
-    """What to type to verify a run."""
+    """Build the command to verify."""
     options = [word for parameter, path in named for word in (as_flags(f"`{parameter}`"), path)]
     return shlex.join(["codebudget", "leaderboard", "verify", str(run), *options])
 

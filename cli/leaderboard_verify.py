@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..leaderboard.verify.recheck import Verification
 
 MOST_SHOWN = 20
-"""Differences that are printed; `--json` has more."""
+"""Most differences printed; `--json` has more."""
 
 
 class Own(Settings):
@@ -69,7 +69,7 @@ def verify(
     if isinstance(opened.found, Verification):
         result = opened.found
     else:
-        # The board's launcher and workers are a stranger's word.
+        # The board's launcher and workers are a stranger's claim.
         limits = opened.found.run.board.board.sandbox.limits.limits()
         with shown_progress() as progress, sandbox_of(grading.launcher, limits, grading.workers) as sandbox:
             result = verify_here(opened.found, sandbox, sample=sample, seed=seed, progress=progress)

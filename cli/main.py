@@ -31,7 +31,7 @@ from .streams import Streams
 
 INTERRUPTED = 130
 _PATIENCE_S = 2.0
-"""How long what plug-ins left running may keep the process from ending."""
+"""Seconds that leftovers of plug-ins may keep the process from ending."""
 
 # typer carries its own copy of click and exports only the leaves of click's errors.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
@@ -84,11 +84,11 @@ def main() -> None:
     try:
         code = run(sys.argv[1:])
         if code == INTERRUPTED:
-            # A second one need not wait for what still winds down.
+            # A second one need not wait for what is still winding down.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         sys.stdout.flush()
     except OSError as error:
-        # What could not be written would be tried, and complained of, once more at exit.
+        # Failed writes would be retried, and complained about, once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         gone = isinstance(error, BrokenPipeError)
         code = 1 if gone else _fail(f"{error}; make room or mend the permissions, then run the command again", 3)
@@ -121,7 +121,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _end_at_last(code: int, streams: Streams) -> None:
-    """End the process where what plug-ins left behind, threads and handlers of its exit, does not let it end."""
+    """End the process if leftovers of plug-ins, threads and exit handlers, keep it from ending."""
     time.sleep(_PATIENCE_S)
     others = [one.name for one in threading.enumerate() if not one.daemon and one is not threading.main_thread()]
     left = f"threads {', '.join(others)}" if others else "something at exit"
@@ -130,7 +130,7 @@ def _end_at_last(code: int, streams: Streams) -> None:
 
 
 def _place_of(error: BaseException) -> str:
-    """The file whose code raised an error."""
+    """Find the file that raised an error."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -147,7 +147,7 @@ def _explain(error: Exception) -> int:
 
 
 def _open_missing_streams() -> None:
-    """Where a caller closed an output stream, what goes there is dropped; what its encoding lacks becomes `?`."""
+    """Drop output to streams that a caller closed; characters missing in an encoding become `?`."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))

@@ -87,7 +87,7 @@ def _as_json(model: Model) -> dict[str, object]:
 
 
 def _shape(model: Model) -> dict[str, Any]:
-    """What the architecture has, without what it has not."""
+    """Describe the architecture without what it lacks."""
     fields = model.architecture.model_dump(exclude_defaults=True)
     for value in fields.values():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A command's options, built from settings: names, bounds, defaults and help are those of the fields.
+"""A command's options, built from settings: names, bounds, defaults and help come from the fields.
 
 `@options` on a command gives each of its parameters that is a group of settings one option per field:
 
@@ -46,7 +46,7 @@ Ks = Annotated[
 
 
 class Asked(Settings):
-    """The tasks to ask; for the command line alone, since Python code loads a benchmark itself."""
+    """The tasks to ask; for the command line only, since Python code loads a benchmark itself."""
 
     benchmark: str | None = option(
         None, "Benchmark to use.", metavar="NAME|FILE|ID", shown="humaneval, or the family's own: nano"
@@ -57,7 +57,7 @@ class Asked(Settings):
     tasks: int | None = option(None, "Use only the benchmark's first N tasks.", metavar="N")
 
     def load(self, family: str) -> Benchmark:
-        """The benchmark.
+        """Load the benchmark.
 
         Raises:
             UserError: There is no such benchmark or family, or `field` cannot be read.
@@ -69,13 +69,13 @@ class Asked(Settings):
 
 
 class Only(NamedTuple):
-    """The fields of a group that a command has options for."""
+    """Fields of a group that a command has options for."""
 
     names: tuple[str, ...]
 
 
 def only(*names: str) -> Only:
-    """Give a command options for these fields of a group alone."""
+    """Give a command options for only these fields of a group."""
     return Only(names)
 
 
@@ -103,7 +103,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def pairs(name: str, options: list[str]) -> dict[str, str] | None:
-    """`LEFT=RIGHT` options as a mapping; None where there are none.
+    """Map `LEFT=RIGHT` options; None if there are none.
 
     Raises:
         UserError: One is not of that form.
@@ -118,7 +118,7 @@ def pairs(name: str, options: list[str]) -> dict[str, str] | None:
 
 
 def samples_by_arm(options: list[str] | None) -> dict[str, list[str]]:
-    """`--samples ARM=FILES` by arm.
+    """Map `--samples ARM=FILES` by arm.
 
     Raises:
         UserError: One is not of that form.
@@ -135,7 +135,7 @@ def samples_by_arm(options: list[str] | None) -> dict[str, list[str]]:
 
 
 def parse_ks(text: str | None, default: tuple[int, ...]) -> list[int]:
-    """`--k 1,10,100` as numbers, ascending and each once.
+    """Parse `--k 1,10,100`: ascending numbers, each once.
 
     Raises:
         UserError: It is not of that form.
@@ -154,7 +154,7 @@ def parse_ks(text: str | None, default: tuple[int, ...]) -> list[int]:
 
 
 def as_flags(message: str) -> str:
-    """A message of the library with the options' names in place of parameters in backticks."""
+    """Replace parameters in backticks in a library's message by the options' names."""
     return re.sub(r"`(\w+)`", lambda found: _flags().get(found[1], found[0]), message)
 
 
@@ -207,7 +207,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
 
 
 def _kind(annotation: Any, metadata: list[Any]) -> tuple[Any, int | float | None]:
-    """The plain type of a field, and its least value where that can be reached."""
+    """Get a field's plain type, and its least value if that can be reached."""
     if get_origin(annotation) in (Union, types.UnionType):
         (annotation,) = (one for one in get_args(annotation) if one is not type(None))
     if get_origin(annotation) is Annotated:
@@ -224,7 +224,7 @@ def _flag(name: str, field: FieldInfo) -> str:
 
 
 def _made(group: type[Settings], names: tuple[str, ...] | None, values: dict[str, Any]) -> Settings:
-    """A group out of the options' values, which are taken out."""
+    """Make a group of options' values, removing these."""
     chosen: dict[str, Any] = {}
     for one in _options(group):
         if names is not None and one.path[0] not in names:
@@ -241,7 +241,7 @@ def _made(group: type[Settings], names: tuple[str, ...] | None, values: dict[str
 
 @functools.cache
 def _flags() -> dict[str, str]:
-    """Flags by parameter, over all groups."""
+    """Map all groups' parameters to flags."""
     groups = (Planning, Drawing, ProgramLimits, Grading, Selecting, Charting, Running, Asked)
     known = {
         name: _flag(name, field)

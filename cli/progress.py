@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
-    """A Progress for the duration of a command."""
+    """Show progress while a command runs."""
     if not sys.stderr.isatty():
         from .._util.progress import silent
 
@@ -55,12 +55,12 @@ def shown_progress() -> Iterator[Progress]:
 
 
 def print_json(answer: object) -> None:
-    """One JSON object, on one line of standard output."""
+    """Print one JSON object on one line."""
     print(json.dumps(answer))
 
 
 def warn(message: str) -> None:
-    """One line on standard error, of bounded length; a name in it cannot command the terminal."""
+    """Print one bounded line on standard error; a name in it cannot control the terminal."""
     from .._util.printable import message as one_message
     from .options import as_flags
 
@@ -68,7 +68,7 @@ def warn(message: str) -> None:
 
 
 def check_sandbox_errors(programs: int, consequence: str = "whose tasks are left out") -> None:
-    """Fail where the machine failed to grade programs.
+    """Fail if the machine failed to grade programs.
 
     Raises:
         MachineError: It did.
@@ -78,7 +78,7 @@ def check_sandbox_errors(programs: int, consequence: str = "whose tasks are left
 
 
 class Notices(logging.Handler):
-    """Prints what the library tells while it runs."""
+    """Prints the library's notices as it runs."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one line."""

@@ -1,4 +1,4 @@
-"""`codebudget rank`: how well rankers pick among recorded candidates, and what they pick."""
+"""`codebudget rank`: rankers' picks among recorded candidates, and how good they are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 
 class Output(Settings):
-    """Where the answer goes."""
+    """Options of the output."""
 
     out: str | None = option(None, "Write ranked candidates, best first, as JSON Lines.", metavar="FILE")
     as_json: bool = JSON

@@ -1,4 +1,4 @@
-"""`codebudget rankers`: the rankers that are installed, what each is, and whether one keeps the contract."""
+"""`codebudget rankers`: the installed rankers, what each is, and whether one keeps the contract."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def check_rankers(
 
 @contextmanager
 def _runner(runs: bool, grading: Grading) -> Iterator[Runner | None]:
-    """A sandbox where a ranker runs programs."""
+    """Open a sandbox if rankers run programs."""
     if not runs:
         yield None
         return
@@ -127,5 +127,5 @@ def _show_findings(found: Mapping[str, Sequence[Finding]], as_json: bool) -> Non
 
 
 def _typed(value: bool | int | float | str) -> str:
-    """A parameter's value as one types it."""
+    """Format a parameter's value as typed."""
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

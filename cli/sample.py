@@ -1,4 +1,4 @@
-"""`codebudget sample`: draw candidates into the store, and out of it into files."""
+"""`codebudget sample`: draw candidates into the store, and from it into files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Output(Settings):
-    """What is drawn, and where it goes."""
+    """Options of drawing and its output."""
 
     tests: bool = option(False, "Draw asserts instead of solutions, for rankers that use them.")
     out: str | None = option(

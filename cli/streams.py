@@ -1,7 +1,7 @@
 """The command's own output, apart from whatever else runs in its process.
 
 Plug-ins and libraries print, from Python, from C and from processes that they start. What the command itself prints
-goes where standard output went when it began; all else goes to standard error, so that `--json` stays what it is.
+goes where standard output went when it began; all else goes to standard error, so that `--json` stays clean.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ class _Standing(io.TextIOBase):
         self._behind = behind
 
     def write(self, text: str) -> int:
-        """Write to what it stands for now."""
+        """Write to the current stream."""
         self._behind().write(redacted(text))
         return len(text)
 
     def writelines(self, lines: Iterable[Any]) -> None:
-        """As `write`."""
+        """Like `write`."""
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        """Flush what it stands for now."""
+        """Flush the current stream."""
         self._behind().flush()
 
     def close(self) -> None:
@@ -45,19 +45,19 @@ class _Standing(io.TextIOBase):
         self.flush()
 
     def reconfigure(self, **settings: Any) -> None:
-        """Reconfigure what it stands for now."""
+        """Reconfigure the current stream."""
         cast("io.TextIOWrapper", self._behind()).reconfigure(**settings)
 
     def fileno(self) -> int:
-        """The descriptor of what it stands for now."""
+        """Return the current stream's descriptor."""
         return self._behind().fileno()
 
     def isatty(self) -> bool:
-        """Whether that is a terminal."""
+        """Whether it is a terminal."""
         return self._behind().isatty()
 
     def writable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     @property
@@ -67,17 +67,17 @@ class _Standing(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """Of what it stands for now."""
+        """The current encoding."""
         return self._behind().encoding
 
     @property
     def errors(self) -> str | None:  # type: ignore[override]
-        """As `encoding`."""
+        """Like `encoding`."""
         return self._behind().errors
 
     @property
     def line_buffering(self) -> bool:
-        """As `encoding`."""
+        """Like `encoding`."""
         return bool(self._behind().line_buffering)
 
 
@@ -88,13 +88,13 @@ class Streams:
         self._before = sys.stdout, sys.stderr
         self._process = os.getpid()
         self._is_open = False
-        # What others print goes through a stream of its own, which they may close.
+        # Others' output goes through a stream of its own, which they may close.
         self._out, self._error, self._others = map(_private, (sys.stdout, sys.stderr, sys.stderr))
         are_files = self._out is not sys.stdout and self._error is not sys.stderr
         self._has_first = are_files and sys.stdout.fileno() == 1
 
     def take(self) -> None:
-        """From now on only what the command prints goes to standard output."""
+        """Let only the command print to standard output from now on."""
         for stream in self._before:
             stream.flush()
         if self._has_first:
@@ -104,7 +104,7 @@ class Streams:
         sys.stderr = cast("TextIO", _Standing(lambda: self._error if self._is_ours() else self._apart()))
 
     def end(self) -> None:
-        """Flush what the command printed; what comes now is somebody else's."""
+        """Flush what the command printed; the rest is someone else's."""
         for stream in (self._out, self._error):
             stream.flush()
         self._is_open = False
@@ -120,7 +120,7 @@ class Streams:
                 stream.close()
 
     def say(self, line: str) -> None:
-        """A line on standard error, also while the interpreter ends."""
+        """Print to standard error, even while the interpreter ends."""
         with contextlib.suppress(OSError, ValueError):
             os.write(self._error.fileno(), f"{line}\n".encode())
 
@@ -130,7 +130,7 @@ class Streams:
         return self._others
 
     def _is_ours(self) -> bool:
-        """Whether the command prints what is printed now: it does from its main thread, and not within a plug-in."""
+        """Whether the command itself is printing: it does from its main thread, and not within a plug-in."""
         return (
             self._is_open
             and threading.current_thread() is threading.main_thread()
@@ -140,7 +140,7 @@ class Streams:
 
 
 def _private(stream: TextIO) -> TextIO:
-    """The same stream on a descriptor of its own; as it is where it is no file's."""
+    """Give a stream its own descriptor; return it as is if it is no file's."""
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     try:

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from ..records import Candidate
 
 SIGNIFICANCE = 0.05
-"""Adjusted p-value below which a difference is called one."""
+"""Adjusted p-value below which a difference counts as one."""
 
 
 def advise(
     arms: Sequence[ArmResult], paired: Sequence[PairedResult], ranker: str, doubts: Sequence[str] = ()
 ) -> VerdictSentences:
-    """What to run: for those whose tests can select, and for those who have none and rank by `ranker`.
+    """Advise what to run: if one's tests can select, and if one has none and ranks by `ranker`.
 
-    Where there are `doubts` about the scores, they are all that is said.
+    If there are `doubts` about the scores, nothing else is said.
     """
     if doubts:
         why = f"no advice, because {'; '.join(doubts)}."
@@ -70,7 +70,7 @@ def _beats(best: ArmResult, other: ArmResult, paired: Sequence[PairedResult], me
 
 
 def _price(arm: ArmResult, arms: Sequence[ArmResult]) -> str:
-    """The arm's planned FLOPs against the first arm's, where it is another one."""
+    """Compare the arm's planned FLOPs to the first arm's, if it is another."""
     flops, first = arm.plan.cost.flops, arms[0].plan.cost.flops
     if arm is arms[0] or flops is None or not first:
         return ""
@@ -78,7 +78,7 @@ def _price(arm: ArmResult, arms: Sequence[ArmResult]) -> str:
 
 
 def _caveat(arms: Sequence[ArmResult]) -> str:
-    """What keeps a win from being one at equal cost."""
+    """Say what keeps a win from being at equal cost."""
     unmatched = [arm for arm in arms if not arm.plan.matched]
     if not unmatched:
         return ""
@@ -91,7 +91,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _name(arm: ArmResult) -> str:
-    """The arm as typed, with the k that it got."""
+    """Name the arm as typed, with its k."""
     typed = arm.plan.arm
     model = typed.spec if typed.k is None else typed.spec.rpartition(":")[0]
     return f"{model} greedy" if typed.greedy else f"{model} x{arm.plan.k}"
@@ -110,14 +110,14 @@ def _flops(arm: ArmResult) -> float:
 
 
 CUT_SHARE: Final = 0.2
-"""More samples than this share, cut by the token limit, and the scores are those of the limit."""
+"""Share of samples cut by the token limit above which the scores are those of the limit."""
 
 INVALID_SHARE: Final = 0.5
-"""More programs than this share that do not even parse, and something reads the answers wrongly."""
+"""Share of programs that do not even parse above which something reads the answers wrongly."""
 
 
 def doubts_of_statuses(name: str, statuses: Mapping[str, int]) -> list[str]:
-    """What is doubtful about how the programs of `name` ended, one line each; none where nothing was graded."""
+    """List doubts about how the programs of `name` ended, a line each; none if nothing was graded."""
     graded = sum(count for status, count in statuses.items() if status != "sandbox_error")
     if not graded:
         return []
@@ -131,7 +131,7 @@ def doubts_of_statuses(name: str, statuses: Mapping[str, int]) -> list[str]:
 
 
 def doubts_of_lengths(name: str, candidates: Sequence[Candidate]) -> list[str]:
-    """Whether the token limit cut too many of an arm's samples, of those that say how they ended."""
+    """Add a doubt if the token limit cut too many of an arm's samples that say how they ended."""
     reasons = [candidate.finish_reason for candidate in candidates if candidate.finish_reason is not None]
     cut = reasons.count("length")
     if cut <= CUT_SHARE * len(reasons):

@@ -50,13 +50,13 @@ if TYPE_CHECKING:
 
 
 class Terms(NamedTuple):
-    """What plans were made for, and how costs are held against it.
+    """The basis of plans, and how costs are compared with it.
 
     Attributes:
         workload: Tokens per sample.
         tolerance: How far over the first arm's realised cost, or the budget, still counts as matched.
-        match: What the plans were matched by; FLOPs where neither this nor `budget` is given.
-        budget: What the plans were made for, in the first arm's place.
+        match: What the plans were matched by; FLOPs if neither this nor `budget` is given.
+        budget: What the plans were made for, instead of the first arm.
     """
 
     workload: Workload
@@ -78,14 +78,14 @@ def compare(
     """Grade, rank and compare arms by the settings.
 
     Args:
-        planned: The arms' plans and the terms that they were made on.
+        planned: The arms' plans and their terms.
         benchmark: Where the tasks come from.
         arms: The plans with their candidates, as `samples.arm_samples` finds them.
         drawing: What scores texts for rankers.
         grading: Where programs run.
         selecting: The rankers, and what they are offered.
         running: The seed and the store.
-        progress: Is told how far grading and ranking are.
+        progress: Told how far grading and ranking are.
 
     Raises:
         UserError: A setting is wrong, or no task can be scored for all arms.
@@ -103,19 +103,19 @@ def compare(
 def compare_arms(
     benchmark: Benchmark, arms: Sequence[ArmSamples], terms: Terms, judging: Judging, *, decisive_ranker: str
 ) -> Comparison:
-    """Compare arms on the tasks that all of them have.
+    """Compare arms on the tasks they all have.
 
     Args:
         benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
         arms: Their plans and candidates.
         terms: What the plans were made for.
         judging: How candidates are graded and ranked. `oracle` is added to its rankers.
-        decisive_ranker: The ranker by which those without tests are advised; where it fails the comparison ends.
+        decisive_ranker: The ranker by which those without tests are advised; if it fails, the comparison ends.
 
     Raises:
         UserError: no task can be scored for all arms, or a ranker lacks what it needs.
         RankerError: a ranker failed.
-        SandboxError: the sandbox failed so that nothing can be scored or ranked.
+        SandboxError: nothing can be scored or ranked because the sandbox failed.
     """
     judging.check([arm.plan.arm.spec for arm in arms])
     wanted = [Wanted(arm.plan.arm.spec, arm.plan.k, arm.candidates) for arm in arms]
@@ -157,7 +157,7 @@ def comparison_of(
     decisive_ranker: str,
     seed: int = 0,
 ) -> Comparison:
-    """The comparison that follows from verdicts and rankings; it runs nothing.
+    """Derive the comparison from verdicts and rankings; it runs nothing.
 
     Args:
         benchmark: Its name.
@@ -205,7 +205,7 @@ def comparison_of(
 
 
 def _of_realised(plans: Sequence[Plan], realised: Sequence[Realised]) -> list[str]:
-    """What a reader must know of costs that were counted."""
+    """List what readers must know of counted costs."""
     without = [plan.arm.spec for plan, result in zip(plans, realised, strict=True) if result.cost.flops is None]
     if len(without) == len(plans):
         return ["the samples carry no token counts, so there is no realised cost to set beside the plan"]
@@ -218,14 +218,14 @@ def _of_realised(plans: Sequence[Plan], realised: Sequence[Realised]) -> list[st
 
 
 def _ratios(result: Realised) -> str:
-    """What is known of a realised cost against its limit, FLOPs first."""
+    """Compare a realised cost with its limit, FLOPs first."""
     ratio = result.budget_ratio
     named = {"": ratio.flops, " (seconds)": ratio.runtime_s, " (dollars)": ratio.usd}
     return ", ".join(f"{value:.3f}{name}" for name, value in named.items() if value is not None)
 
 
 class _Scores(NamedTuple):
-    """Per-task scores of one arm by metric; what each ranker costs per task at the arm's k; what is left with it."""
+    """Per-task scores of one arm by metric; each ranker's cost per task at the arm's k; what is left with it."""
 
     values: dict[str, FloatArray]
     single: FloatArray
@@ -252,7 +252,7 @@ def _scores(k: int, pool: Pool, tasks: Sequence[Task], ranked: Mapping[str, Sequ
 
 
 def _ranking_cost(k: int, rows: Sequence[RankedTask]) -> Cost:
-    """What ranking k candidates of a task costs; seconds of drawing tests are among it where they are known."""
+    """Price the ranking of k candidates of a task, including the seconds of drawing tests if known."""
     flops: list[float | None] = []
     seconds: list[float] = []
     for row in rows:
@@ -280,7 +280,7 @@ def _arm_result(
     first_arm: FloatArray | None,
     seed: int,
 ) -> ArmResult:
-    """One arm's row; `first_arm` is pass@1 of the first arm, [tasks], for others than that."""
+    """Make an arm's row; `first_arm` is pass@1 of the first arm, [tasks], for all others."""
     statuses: Counter[Status] = Counter(verdict.status for task in tasks for verdict in pool[task.id].verdicts)
     way = None if first_arm is None else paired_difference(first_arm, scores.single, seed=seed)
     rankers = {}
@@ -338,7 +338,7 @@ def _strata(pool: Pool, tasks: Sequence[Task], seed: int) -> tuple[StratumScore,
 def _paired(
     specs: Sequence[str], scores: Sequence[Mapping[str, FloatArray]], metrics: Sequence[str], seed: int
 ) -> tuple[PairedResult, ...]:
-    """Every pair of arms on every metric."""
+    """Pair all arms on every metric."""
     rows = [
         (metric, a, b, paired_difference(scores[a][metric], scores[b][metric], seed=seed))
         for metric in metrics

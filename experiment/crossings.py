@@ -1,4 +1,4 @@
-"""Where one arm overtakes another as the budget grows, and how sure that is."""
+"""Points where one arm overtakes another as the budget grows, and how sure that is."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..estimators import PASS_AT_K, BoolArray, FloatArray, IntArray, interval_ta
 from ..records import Record
 
 By = Literal["flops", "runtime"]
-"""What a budget limits: FLOPs or seconds, per task."""
+"""The limited quantity: FLOPs or seconds, per task."""
 
 _LEVEL = 1e-12
-"""Means that differ by less are equal: what adding in another order can do."""
+"""Means that differ by less are equal: adding in another order can do that."""
 
 
 class Crossing(Record):
-    """Which of two arms is ahead on one metric over the budgets where both have samples.
+    """The lead between two arms on one metric over the budgets where both have samples.
 
-    An arm *overtakes* from the smallest budget from which it is strictly ahead at every larger one, where the other was
+    An arm *overtakes* from the smallest budget from which it is strictly ahead at every larger one, if the other was
     strictly ahead at a smaller one. Budgets are FLOPs or seconds per task, as the curve says.
 
     Attributes:
@@ -30,17 +30,17 @@ class Crossing(Record):
             `level`: the two are equal at the largest common budget. `apart`: there is no common budget.
         leader: The arm that is ahead in the end.
         budget: From which it stays ahead; None unless it overtakes.
-        low: Lower end of the 95 % interval of `budget`; None where it lies below the common budgets.
-        high: Upper end; None where it lies above them.
-        previous: The largest budget looked at that is smaller than `budget`; there it is not ahead.
+        low: Lower end of the 95 % interval of `budget`; None if it lies below the common budgets.
+        high: Upper end; None if it lies above them.
+        previous: The largest budget looked at below `budget`; there it is not ahead.
         leader_k: Samples of the leader at `budget`.
         other_k: Samples of the other at `budget`.
         common_low: The smallest common budget looked at.
         common_high: The largest.
-        lead_changes: How often the lead goes from one to the other: more than 1 where steps make it waver.
-        share: Of resamples of the tasks, those in which `leader` overtakes; in which any of the two does where none
-            does in the data. None with a single task or, then, a single budget.
-        sentence: All that in words.
+        lead_changes: How often the lead goes from one to the other: more than 1 if steps make it waver.
+        share: Of resamples of the tasks, those in which `leader` overtakes; if none does in the data, those in which
+            either of the two does. None with a single task or, then, a single budget.
+        sentence: All this in words.
     """
 
     metric: str
@@ -82,20 +82,20 @@ def find_crossing(
 ) -> Crossing:
     """Find where one of two arms overtakes the other.
 
-    The interval is a bootstrap over tasks, the same tasks for both: each resample has a budget of its own from which
-    the leader stays ahead, which lies below all common ones where it is never behind, and above them where it is not
-    ahead in the end. Its quantiles are at the levels of `estimators.mean_interval`.
+    The interval is a bootstrap over tasks, the same tasks for both: each resample has its own budget from which the
+    leader stays ahead, which lies below all common ones if it is never behind, and above them if it is not ahead in the
+    end. Its quantiles are at the levels of `estimators.mean_interval`.
 
     Args:
-        metric: What the scores are.
+        metric: That of the scores.
         a: An arm.
         b: Another, on the same tasks.
         budgets: The common budgets, ascending, [budgets].
-        by: What they are.
+        by: Their unit.
         every_step: Whether they hold every budget at which either arm's k changes.
         seed: Of the resamples.
-        resampled: Means of a - b over resamples of the tasks, [resamples, budgets], for those who look at many pairs
-            and draw the tasks once.
+        resampled: Means of a - b over resamples of the tasks, [resamples, budgets], for callers that look at many
+            pairs and draw the tasks once.
     """
     if not budgets.size:
         outcome = Crossing(metric=metric, a=a.spec, b=b.spec, outcome="apart")
@@ -134,7 +134,7 @@ def find_crossing(
 
 
 def format_budget(by: By, value: float) -> str:
-    """A budget with its unit, such as `3.1e13 FLOPs` or `12.5 s`."""
+    """Format a budget with its unit: `3.1e13 FLOPs` or `12.5 s`."""
     if by == "runtime":
         return f"{value:.3g} s" if value < 1000 else f"{value:.0f} s"
     mantissa, _, exponent = f"{value:.2e}".partition("e")
@@ -142,13 +142,13 @@ def format_budget(by: By, value: float) -> str:
 
 
 def metric_name(by: By, metric: str) -> str:
-    """What Hassid et al. 2024 call it: `pass_flops@f` (equations 2, 3), or `rank-score_flops@f` (5, 6) and a ranker."""
+    """Name it as Hassid et al. 2024: `pass_flops@f` (equations 2, 3), or `rank-score_flops@f` (5, 6) and a ranker."""
     suffix = "flops@f" if by == "flops" else "time@t"
     return f"pass_{suffix}" if metric == PASS_AT_K else f"rank-score_{suffix} by {metric}"
 
 
 class _Leads(NamedTuple):
-    """Who leads in each row of differences, arrays [rows].
+    """The leader in each row of differences, arrays [rows].
 
     `end` is the sign at the last budget; `start` the first place from which that sign holds to the end; `overtakes`
     whether the opposite sign comes before; `changes` how often the sign turns, zeros passed over.
@@ -180,7 +180,7 @@ def _resampled(apart: FloatArray, seed: int) -> _Leads:
 
 
 def _interval(leads: _Leads, end: int, budgets: FloatArray, tasks: int) -> tuple[float | None, float | None]:
-    """The 95 % interval of the budget from which the arm with sign `end` stays ahead; None beyond the budgets."""
+    """Get the 95 % interval of the budget from which arm `end` (a sign) stays ahead; None beyond the budgets."""
     places = np.where(leads.overtakes, leads.start, -1)
     places = np.sort(np.where(leads.end == end, places, budgets.size))
     tail = interval_tail(tasks)

@@ -1,7 +1,7 @@
-"""Arms with candidates -> a Curve: what each scores at every budget, from one pool of samples, and where arms cross.
+"""Arms with candidates -> a Curve: scores of each at every budget, from one pool of samples, and arms' crossings.
 
-Equations 2, 3, 5 and 6 of Hassid et al. 2024 (sections 2 and 5.1): at a budget f an arm scores what its largest k does
-whose cost fits f. As there, a ranker's own cost is not charged to the budget: it is that of drawing the samples.
+Equations 2, 3, 5 and 6 of Hassid et al. 2024 (sections 2 and 5.1): at a budget f an arm's score is that of its largest
+k whose cost fits f. As there, a ranker's own cost is not charged to the budget: it is that of drawing the samples.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ DEFAULT_POINTS = 100
 
 
 class CurvePoint(Interval):
-    """What an arm scores on one metric at one budget.
+    """An arm's score on one metric at one budget.
 
-    `k` is the largest number of samples whose cost fits. Where `undefined` says why, all scores are None: `below` one
-    sample (k is None), or `above` the samples that there are (k is None too: it is not known how many would fit).
+    `k` is the largest number of samples whose cost fits. If `undefined` says why, all scores are None: `below` one
+    sample (k is None), or `above` the samples available (k is None too: it is not known how many would fit).
     """
 
     budget: float
@@ -52,7 +52,7 @@ class CurvePoint(Interval):
 
 
 class CurveArm(Record):
-    """One arm: `n` samples of each task, what one and all n of them cost per task, and points by metric.
+    """One arm: `n` samples of each task, the cost of one and of all n per task, and points by metric.
 
     Metrics are `pass_at_k` and the rankers as typed; each has a point for every budget of the curve.
     """
@@ -67,14 +67,14 @@ class CurveArm(Record):
 
 
 class Curve(Record):
-    """Scores over budgets; written to disk as JSON it is this record.
+    """Scores over budgets; as JSON on disk, it is this record.
 
     `{"benchmark", "workload": {...}, "sandbox", "by": "flops"|"runtime", "tasks", "left_out": {TASK: WHY},
     "budgets": [...], "every_step", "arms": [{"spec", "model", "precision", "n", "cost_of_one", "cost_of_all",
     "metrics": {METRIC: [{"budget", "k", "value", "low", "high", "undefined"}]}}], "crossings": [...], "warnings",
     "sandbox_errors"}`, each object with its `schema_version`; crossings are `crossings.Crossing`. Budgets and costs are
     FLOPs or seconds per task, as `by` says. `every_step`: the budgets are all those in the range at which some arm's k
-    changes; else they are some of those, evenly on a logarithmic scale.
+    changes; else some of them, evenly on a logarithmic scale.
     """
 
     benchmark: str
@@ -92,7 +92,7 @@ class Curve(Record):
 
 
 class PricedArm(NamedTuple):
-    """An arm with an open k, and what k samples of it cost per task."""
+    """An arm with an open k, and the cost of k samples per task."""
 
     arm: Arm
     model: str
@@ -108,7 +108,7 @@ class Range(NamedTuple):
 
 
 class Priced(NamedTuple):
-    """Arms with what their samples cost, and the terms of that."""
+    """Arms with their samples' costs, and the terms of these."""
 
     arms: tuple[PricedArm, ...]
     workload: Workload
@@ -118,10 +118,10 @@ class Priced(NamedTuple):
 def price(
     arms: Sequence[str], planning: Planning, charting: Charting, *, family: str, benchmark: Benchmark | None = None
 ) -> Priced:
-    """Look up what the samples of each arm cost, by the settings.
+    """Look up the cost of each arm's samples, by the settings.
 
     Raises:
-        UserError: An arm or a setting cannot be read; an arm has a k; or what samples cost cannot be known.
+        UserError: An arm or a setting cannot be read; an arm has a k; or the cost of samples cannot be known.
     """
     workload, conditions = workload_of(planning, benchmark), conditions_of(planning)
     parsed = [parse_arm(arm) for arm in arms]
@@ -137,7 +137,7 @@ def curve_samples(
     running: Running,
     progress: Progress = silent,
 ) -> list[tuple[Candidate, ...]]:
-    """The candidates of every arm: those of its files, else all that the store has.
+    """Get each arm's candidates: those of its files, else all that the store has.
 
     Raises:
         UserError: A file or a row is wrong, or the store has several sets of an arm's samples and nothing says which.
@@ -174,9 +174,9 @@ def curve(
         candidates: Their samples, as `curve_samples` finds them.
         charting: The budgets.
         grading: Where programs run.
-        selecting: The rankers; the one that decides alone where none is named.
+        selecting: The rankers; only the deciding one if none is named.
         running: The seed and the store.
-        progress: Is told how far grading and ranking are.
+        progress: Told how far grading and ranking are.
 
     Raises:
         UserError: A setting is wrong, or no task can be scored for all arms.
@@ -198,10 +198,10 @@ def curve(
 
 
 def parse_range(by: By, text: str) -> Range:
-    """A range of budgets, `LOW..HIGH`.
+    """Parse budgets, `LOW..HIGH`.
 
     Raises:
-        UserError: It is none.
+        UserError: It is no range.
     """
     low, dots, high = text.partition("..")
     if not dots:
@@ -215,10 +215,10 @@ def parse_range(by: By, text: str) -> Range:
 def price_arms(
     arms: Sequence[Arm], *, family: str, workload: Workload, conditions: Conditions, by: By
 ) -> tuple[PricedArm, ...]:
-    """Look up what the samples of each arm cost.
+    """Look up the cost of each arm's samples.
 
     Raises:
-        UserError: An arm has a k; a model is unknown or does not fit; or what samples cost cannot be known.
+        UserError: An arm has a k; a model is unknown or does not fit; or the cost of samples cannot be known.
     """
     check_conditions(conditions)
     return tuple(_price(arm, family, workload, conditions, by) for arm in arms)
@@ -235,21 +235,21 @@ def curve_of(
     within: Range | None = None,
     points: int = DEFAULT_POINTS,
 ) -> Curve:
-    """Score arms over a range of budgets, on the tasks that all of them have.
+    """Score arms over a range of budgets, on the tasks they all have.
 
     Args:
         benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
         arms: Their costs.
         candidates: Their samples. An arm's n is the number that each task has at least.
         judging: How candidates are graded and ranked.
-        workload: What the costs are for.
+        workload: That of the costs.
         by: What a budget limits.
-        within: The budgets; from one sample of the cheapest arm to all n of the dearest where None.
-        points: About how many budgets to look at where more of them change some k.
+        within: The budgets; if None, from one sample of the cheapest arm to all n of the dearest.
+        points: About how many budgets to look at if more of them change some k.
 
     Raises:
         UserError: No task can be scored for all arms, or no arm has samples for a budget in the range.
-        SandboxError: The sandbox failed so that nothing can be scored or ranked.
+        SandboxError: Nothing can be scored or ranked because the sandbox failed.
     """
     wanted = [Wanted(priced.arm.spec, 1, listed) for priced, listed in zip(arms, candidates, strict=True)]
     graded = grade_arms(benchmark, wanted, judging.grader, allow_shared=judging.allow_shared)
@@ -360,12 +360,12 @@ def _samples_per_task(spec: str, pool: Pool, tasks: Sequence[Task]) -> tuple[int
 
 
 def _grid(costs: Sequence[FloatArray], within: Range | None, points: int) -> tuple[FloatArray, bool]:
-    """The budgets to look at, ascending, and whether they are all at which some k changes.
+    """List budgets to look at, ascending, and whether they are all at which some k changes.
 
     Args:
         costs: Per arm, of 1 to n + 1 samples.
         within: The range, or None.
-        points: About how many where there are more.
+        points: About how many if there are more.
     """
     low, high = within or (min(float(cost[0]) for cost in costs), max(float(cost[-2]) for cost in costs))
     ends = np.array([low, high])
@@ -374,7 +374,7 @@ def _grid(costs: Sequence[FloatArray], within: Range | None, points: int) -> tup
     if len(steps) <= points:
         return steps, True
     places = np.searchsorted(steps, np.geomspace(low, high, points), side="right") - 1
-    # Where arms begin and end stays exact.
+    # Both ends of each arm stay exact.
     marks = np.concatenate([*(cost[[0, -2, -1]] for cost in costs), ends])
     marks = marks[(marks >= low) & (marks <= high)]
     return np.unique(np.concatenate([steps[np.maximum(places, 0)], marks])), False

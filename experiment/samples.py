@@ -1,4 +1,4 @@
-"""Where an arm's candidates come from: recorded files, the store, or an engine that draws what is missing."""
+"""Sources of an arm's candidates: recorded files, the store, or an engine that draws what is missing."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Session:
         store: Where they are kept.
         seed: Of the run; another one draws other samples.
         fresh: Draw again what the store has.
-        stop_after: End after so much: `60s`, `1e15flops`, `1e6tokens` or `2usd`, over all arms.
-        tests: Draw texts of asserts in place of solutions.
+        stop_after: End after this much: `60s`, `1e15flops`, `1e6tokens` or `2usd`, over all arms.
+        tests: Draw texts of asserts instead of solutions.
     """
 
     drawing: Drawing
@@ -60,7 +60,7 @@ class Session:
     tests: bool = False
 
     def settings(self, benchmark: str) -> Settings:
-        """The preset, with what was chosen in its place.
+        """Get the preset, with chosen overrides.
 
         Raises:
             UserError: There is no such preset.
@@ -69,7 +69,7 @@ class Session:
 
 
 class Target(NamedTuple):
-    """An arm and where its weights are: a folder, an id of the hub, or what a server calls the model."""
+    """An arm and the place of its weights: a folder, a hub id, or a server's name for the model."""
 
     arm: Arm
     model: str
@@ -80,7 +80,7 @@ class Target(NamedTuple):
 
 
 class ArmSamples(NamedTuple):
-    """An arm's plan and the candidates that it has; `tally` is what drawing them took, where they were drawn here."""
+    """An arm's plan and its candidates; `tally` is what drawing them took, if they were drawn here."""
 
     plan: Plan
     candidates: Sequence[Candidate]
@@ -88,14 +88,14 @@ class ArmSamples(NamedTuple):
 
 
 class DrawnArms(NamedTuple):
-    """What came of some targets, in their order; `stopped` is None without `stop_after`."""
+    """The results for targets, in their order; `stopped` is None without `stop_after`."""
 
     arms: tuple[Drawn, ...]
     stopped: Stopped | None
 
     @property
     def note(self) -> str | None:
-        """How a run that was stopped ended; None where it was not."""
+        """The end of a stopped run; None if it was not stopped."""
         if self.stopped is None or not self.stopped.reached:
             return None
         limit = self.stopped.limit
@@ -106,14 +106,14 @@ class DrawnArms(NamedTuple):
 
 
 class NamedArm(NamedTuple):
-    """An arm with the precision that it comes to."""
+    """An arm with its resulting precision."""
 
     arm: Arm
     precision: str
 
 
 def to_draw(planned: Planned, samples: Mapping[str, Sequence[str]]) -> list[Plan]:
-    """The plans of arms that no recorded file is for.
+    """List plans of arms without recorded files.
 
     Raises:
         UserError: As `files_by_arm`.
@@ -130,7 +130,7 @@ def arm_samples(
     running: Running,
     progress: Progress = silent,
 ) -> list[ArmSamples]:
-    """The candidates of every arm: those of its files, else those in the store, with what is missing drawn.
+    """Get each arm's candidates: those of its files, else those in the store, drawing what is missing.
 
     Args:
         planned: The arms' plans.
@@ -138,11 +138,11 @@ def arm_samples(
         samples: Recorded files by arm; see `files_by_arm`.
         drawing: How samples are drawn.
         running: The seed and the store.
-        progress: Is told how far drawing is.
+        progress: Told how far drawing is.
 
     Raises:
         UserError: A setting, a file or a row is wrong.
-        MachineError: Nothing can draw here; the message names what else can be done.
+        MachineError: Nothing can draw here; the message names alternatives.
     """
     files = files_by_arm(samples, _named(planned))
     recorded = {spec: read_arm(spec, patterns, benchmark.by_id) for spec, patterns in files.items()}
@@ -166,7 +166,7 @@ def arm_samples(
 
 
 def sampling_settings(drawing: Drawing, benchmark: str, *, tests: bool = False) -> Settings:
-    """A preset, with what was chosen in its place.
+    """Get a preset, with chosen overrides.
 
     Raises:
         UserError: There is no such preset.
@@ -178,34 +178,34 @@ def sampling_settings(drawing: Drawing, benchmark: str, *, tests: bool = False) 
 
 
 def target_of_plan(plan: Plan) -> Target:
-    """A planned arm with its weights.
+    """Find a planned arm's weights.
 
     Raises:
         UserError: Nothing is known of them.
-        MachineError: They should be here and are not.
+        MachineError: They should be here but are not.
     """
     model = find_model(plan.model)
     return Target(plan.arm, plan.model, weights_of(model), plan.precision, plan.k, model.architecture)
 
 
 def target_of_arm(arm: Arm, family: str, *, served: bool) -> Target:
-    """An arm with its weights; one without k is of one sample.
+    """Find an arm's weights; without k, it has one sample.
 
     Args:
         arm: As parsed.
         family: Where short names are looked up.
-        served: A server has the model, which nothing need be known of here.
+        served: A server has the model; nothing about it need be known here.
 
     Raises:
-        UserError: The model is unknown, or its precision.
-        MachineError: Its weights should be here and are not.
+        UserError: The model or its precision is unknown.
+        MachineError: Its weights should be here but are not.
     """
     try:
         model = find_model(arm.name, family)
     except UserError:
         if not served:
             raise
-        # Nothing is counted by the shape of a model that nothing is known of.
+        # Nothing is counted by the shape of an unknown model.
         return Target(arm, arm.name, arm.name, arm.precision or "unknown", arm.k or 1)
     precision = arm.precision or model.default_precision
     if precision is None:
@@ -214,16 +214,16 @@ def target_of_arm(arm: Arm, family: str, *, served: bool) -> Target:
 
 
 def targets_of(arms: Sequence[str], family: str, benchmark: Benchmark, *, served: bool) -> list[Target]:
-    """Arms with their k and their weights; an open k is what the cost of the first arm buys.
+    """Find arms' k and weights; an open k is what the first arm's cost buys.
 
     Args:
         arms: As typed.
         family: Where short names are looked up.
         benchmark: Whose token counts an open k is planned for.
-        served: A server has the models, which nothing need be known of here.
+        served: A server has the models; nothing about them need be known here.
 
     Raises:
-        UserError: An arm cannot be read or is there twice, its model is unknown, or its k is open and nothing gives it.
+        UserError: An arm cannot be read or is given twice, its model is unknown, or its k is open and nothing sets it.
     """
     parsed = [parse_arm(arm) for arm in arms]
     twice = next((arm for arm in arms if list(arms).count(arm) > 1), None)
@@ -235,7 +235,7 @@ def targets_of(arms: Sequence[str], family: str, benchmark: Benchmark, *, served
 
 
 def check_engine(engine: str) -> None:
-    """Find out early whether an engine is there.
+    """Check early that an engine is there.
 
     Raises:
         UserError: There is none of that name.
@@ -250,11 +250,11 @@ def check_engine(engine: str) -> None:
 def draw_arms(
     targets: Sequence[Target], tasks: Sequence[Task], session: Session, conditions: Conditions, progress: Progress
 ) -> DrawnArms:
-    """Draw what is missing of every arm, one arm after another.
+    """Draw what each arm lacks, one arm after another.
 
     Raises:
         UserError: A setting is wrong.
-        MachineError: An engine or the store failed; or samples are to be replayed that the store does not have.
+        MachineError: An engine or the store failed, or the store lacks samples that are to be replayed.
     """
     settings = session.settings(tasks[0].benchmark)
     meter = Meter(None if session.stop_after is None else parse_stop_after(session.stop_after))
@@ -269,7 +269,7 @@ def draw_arms(
                 try:
                     return draw_samples(tasks, request, late, settings, session.store, meter=meter, progress=progress)
                 except StaleDescriptionError:
-                    # The engine has started since, and says what it is by itself.
+                    # The engine has started since, and identifies itself.
                     continue
 
     if session.drawing.engine == RECORDED:
@@ -281,7 +281,7 @@ def draw_arms(
 
 
 def starter(name: str, target: Target, announced: set[str], doing: str = "drawing") -> Callable[[], Engine]:
-    """A function that starts a target's engine, and says which it is where that was not `announced` yet."""
+    """Make a function that starts a target's engine, and names it unless it was `announced` already."""
 
     def start() -> Engine:
         from ..sampler.engines import choose_engine
@@ -296,14 +296,14 @@ def starter(name: str, target: Target, announced: set[str], doing: str = "drawin
 
 
 def files_by_arm(samples: Mapping[str, Sequence[str]], arms: Sequence[NamedArm]) -> dict[str, list[str]]:
-    """Recorded files by the spec of the arm that each is for.
+    """Map recorded files by the spec of each one's arm.
 
     Args:
-        samples: Files by what the user calls an arm: as typed, without its k, with its precision, or by its model.
+        samples: Files by the user's name for an arm: as typed, without its k, with its precision, or by its model.
         arms: All of them.
 
     Raises:
-        UserError: An arm is there twice, or a name means none of them or several.
+        UserError: An arm is given twice, or a name means none of them or several.
     """
     specs = [named.arm.spec for named in arms]
     twice = next((spec for spec in specs if specs.count(spec) > 1), None)
@@ -323,7 +323,7 @@ def files_by_arm(samples: Mapping[str, Sequence[str]], arms: Sequence[NamedArm])
 
 
 def read_arm(spec: str, patterns: Sequence[str], tasks: Mapping[str, Task]) -> tuple[Candidate, ...]:
-    """The recorded candidates of one arm; tasks without any are told as a notice.
+    """Read an arm's recorded candidates; tasks without any are told as a notice.
 
     Raises:
         UserError: A file or a row is wrong.
@@ -336,12 +336,12 @@ def read_arm(spec: str, patterns: Sequence[str], tasks: Mapping[str, Task]) -> t
 
 
 def without_k(arm: Arm) -> str:
-    """An arm as typed, without its number of samples."""
+    """Strip the number of samples off an arm as typed."""
     return arm.spec if arm.k is None else arm.spec.rpartition(":")[0]
 
 
 def with_ways(error: MachineError, ways: str) -> MachineError:
-    """The same error with what else can be done."""
+    """Add alternatives to an error."""
     return type(error)(f"{str(error).rstrip('.')}. {ways}")
 
 
@@ -350,7 +350,7 @@ def _named(planned: Planned) -> list[NamedArm]:
 
 
 def _ways(arms: Sequence[Arm]) -> str:
-    """What else can be done for arms that nothing draws."""
+    """Describe alternatives for arms that nothing draws."""
     ways = " ".join(f"`samples` {without_k(arm)}=FILES" for arm in arms)
     return f"Or give recorded generations ({ways}), take what the store has (`engine` {RECORDED}), or keep to the plan"
 
@@ -361,7 +361,7 @@ _NAMINGS: tuple[Callable[[NamedArm], str], ...] = (
     lambda named: f"{named.arm.name}@{named.precision}",
     lambda named: named.arm.name,
 )
-"""What an arm may be called: as typed, without its k, with its precision, by its model; the first that fits counts."""
+"""Names for an arm: as typed, without its k, with its precision, by its model; the first that fits counts."""
 
 
 def _request(target: Target, conditions: Conditions) -> DrawRequest:
@@ -385,7 +385,7 @@ def _request(target: Target, conditions: Conditions) -> DrawRequest:
 
 
 def _replayed(target: Target, tasks: Sequence[Task], session: Session) -> Drawn:
-    """All that the store has of an arm."""
+    """Get the store's samples of an arm."""
     store, benchmark = session.store, tasks[0].benchmark
     spec, wanted = target.arm.spec, (target.model, target.precision, benchmark)
     found = [

@@ -1,4 +1,4 @@
-"""Sampling engines as what rankers score texts with: for all threads, and never the same text twice."""
+"""Sampling engines as scorers of rankers' texts: for all threads, and never the same text twice."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..settings import Drawing, Running
 
 KIND = "likelihood"
-"""The kind of the store's records that hold what a model makes of one text."""
+"""The kind of store records that hold a model's likelihood of one text."""
 
 _BATCH = 512
 
@@ -36,7 +36,7 @@ Text = tuple[str, str]
 
 
 class _Work(NamedTuple):
-    """What scoring one text took; tokens are None where the engine does not tell."""
+    """The cost of scoring one text; tokens are None if the engine does not tell."""
 
     prompt_tokens: int | None
     tokens: int
@@ -46,12 +46,12 @@ class _Work(NamedTuple):
 class EngineScorer:
     """Implements `rankers.Scorer` by an engine, which threads may share through it.
 
-    What was scored is kept in the store, under what the engine is and the text, so that ranking again scores nothing.
+    Scores are kept in the store, under the engine's identity and the text, so that ranking again scores nothing.
 
     Args:
         engine: Scores; it is not closed here.
         store: Where likelihoods are kept.
-        architecture: What FLOPs are counted by; None leaves them unknown.
+        architecture: Basis for counting FLOPs; None leaves them unknown.
         lock: Shared by the scorers of engines that cannot work at the same time.
     """
 
@@ -76,12 +76,12 @@ class EngineScorer:
             try:
                 found = self._found(distinct)
             except StaleDescriptionError:
-                # The engine has started since, and says what it is by itself.
+                # The engine has started since, and identifies itself.
                 found = self._found(distinct)
         return [found[text] for text in texts]
 
     def flops(self, texts: Sequence[Text]) -> float | None:
-        """The FLOPs of one forward pass over each prompt with its completion; None where they cannot be known.
+        """Count FLOPs of one forward pass over each prompt with its completion; None if they cannot be known.
 
         The output head is applied at the completion's tokens alone.
         """
@@ -99,7 +99,7 @@ class EngineScorer:
         return float(total)
 
     def seconds(self, text: Text) -> float | None:
-        """What scoring a text took, whenever that was; None where it was not asked for."""
+        """Get the time to score a text, whenever that was; None if not asked for."""
         work = self._work.get(text)
         return None if work is None else work.wall_s
 
@@ -126,7 +126,7 @@ class EngineScorer:
 
 
 def _records(scored: Sequence[Likelihood], took: float) -> list[dict[str, Any]]:
-    """What is kept of each text; its seconds are its share of the tokens."""
+    """Make each text's record; its seconds are its share of the tokens."""
     tokens = [(one.prompt_tokens or 0) + len(one.logprobs) for one in scored]
     total = max(1, sum(tokens))
     return [
@@ -144,9 +144,9 @@ def _records(scored: Sequence[Likelihood], took: float) -> list[dict[str, Any]]:
 def open_scorers(
     scorer: str | None, specs: Sequence[str], drawing: Drawing, running: Running
 ) -> Iterator[dict[str, Scorer]]:
-    """Open a scorer for each of some arms; none where no scorer is named.
+    """Open a scorer for each of some arms; none if no scorer is named.
 
-    No model is loaded before a text must be scored, and of several models one at a time.
+    No model is loaded before a text must be scored, and only one at a time.
 
     Args:
         scorer: An arm, or `self` for each arm's own model.
@@ -155,8 +155,8 @@ def open_scorers(
         running: Where short names are looked up, and where likelihoods are kept.
 
     Raises:
-        UserError: The arm cannot be read, its model is unknown, or no engine is named that scores.
-        MachineError: Its weights should be here and are not, or the store cannot be used.
+        UserError: The arm cannot be read, its model is unknown, or no engine that scores is named.
+        MachineError: Its weights should be here but are not, or the store cannot be used.
     """
     if scorer is None or not specs:
         yield {}
@@ -181,10 +181,10 @@ def open_scorers(
 
 @contextmanager
 def open_scorer(scorer: str | None, drawing: Drawing, running: Running) -> Iterator[Scorer | None]:
-    """Open the scorer of candidates whose model nobody named; None where no scorer is named.
+    """Open the scorer of candidates whose model nobody named; None if no scorer is named.
 
     Raises:
-        UserError: As `open_scorers`, or it is to be the candidates' own model.
+        UserError: As `open_scorers`, or it should be the candidates' own model.
         MachineError: As `open_scorers`.
     """
     if scorer == OWN_MODEL:

@@ -1,4 +1,4 @@
-"""Settings -> how candidates are judged: rankers, generated tests and scorers, with a grader behind them."""
+"""Settings -> the judging of candidates: rankers, generated tests and scorers, backed by a grader."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def load_rankers(rankers: Sequence[str | Ranker | type[Ranker]]) -> dict[str, Ranker]:
-    """Rankers by name, each once: names are looked up, objects and classes are taken as they are.
+    """Map rankers by name, each once: names are looked up, objects and classes are taken as is.
 
     Raises:
         UserError: There is no such ranker, or its parameters are wrong.
@@ -36,7 +36,7 @@ def load_rankers(rankers: Sequence[str | Ranker | type[Ranker]]) -> dict[str, Ra
 
 
 def generated_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, GeneratedTests] | None:
-    """Tests that a model wrote, by task id; None where no file is named. Tasks without any are told as a notice.
+    """Read a model's tests, by task id; None if no file is named. Tasks without any are told as a notice.
 
     Raises:
         UserError: A file or a row is wrong.
@@ -60,13 +60,13 @@ def open_judging(
     *,
     offers: Mapping[str, Offers],
 ) -> Iterator[Judging]:
-    """Everything that judges candidates, by the settings; boxes and the store are closed at the end.
+    """Open all that judges candidates, by the settings; boxes and the store are closed at the end.
 
     Args:
         rankers: Names, objects or classes.
         grading: Where programs run.
         running: The seed and the store.
-        progress: Is told how far grading and ranking are.
+        progress: Told how far grading and ranking are.
         offers: What rankers may use besides the sandbox, by the arm as typed, or `ranking.SPEC`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The store of an experiment: the one that was named, or that of the working folder, which may be anybody's."""
+"""The store of an experiment: the one named, or that of the working folder, which may be anybody's."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_workspace(store: str | None) -> Iterator[Store]:
-    """Open the store that was named, or that of the working folder, for as long as the block lasts.
+    """Open the store named, or that of the working folder, for as long as the block lasts.
 
-    What in it is not this user's is told as a notice, each kind once.
+    Anything in it that is not this user's is told as a notice, each kind once.
 
     Raises:
-        UserError: The working folder's store is a link or no plain file, or it is none of codebudget's.
+        UserError: The working folder's store is a link or no plain file, or not one of codebudget's.
         MachineError: It cannot be made, read or written.
     """
     if store is None:

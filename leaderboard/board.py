@@ -1,4 +1,4 @@
-"""The board file: the tasks of a leaderboard run."""
+"""The board file, which declares a run."""
 
 from __future__ import annotations
 

@@ -42,11 +42,11 @@ class Spread(_Part):
 
     @classmethod
     def of(cls, found: Interval) -> Spread:
-        """Take a record."""
+        """Convert a record."""
         return cls(value=found.value, low=found.low, high=found.high)
 
     def interval(self) -> Interval:
-        """Get a record."""
+        """Convert to a record."""
         return Interval(value=self.value, low=self.low, high=self.high)
 
 
@@ -66,11 +66,11 @@ class Amounts(_Part):
 
     @classmethod
     def of(cls, cost: Cost) -> Amounts:
-        """Take a record."""
+        """Convert a record."""
         return cls(flops=cost.flops, runtime_s=cost.runtime_s, memory_bytes=cost.memory_bytes, usd=cost.usd)
 
     def cost(self) -> Cost:
-        """Get a record."""
+        """Convert to a record."""
         return Cost(flops=self.flops, runtime_s=self.runtime_s, memory_bytes=self.memory_bytes, usd=self.usd)
 
 
@@ -84,7 +84,7 @@ class WorkloadPart(_Part):
 
     @classmethod
     def of(cls, workload: Workload) -> WorkloadPart:
-        """Take a record."""
+        """Convert a record."""
         return cls(
             convention=workload.convention,
             prompt_tokens=workload.prompt_tokens,

@@ -24,7 +24,7 @@ def write_json(comparison: Comparison, path: Path) -> None:
 
 
 def plan_as_json(plan: Plan) -> dict[str, object]:
-    """One arm of `plan --json`, as DESIGN.md has it."""
+    """Build one arm of `plan --json`, as in DESIGN.md."""
     fields = {"cost": plan.cost, "budget_ratio": plan.budget_ratio, "leftover": plan.leftover}
     costs = {name: cost.model_dump(exclude={"schema_version"}) for name, cost in fields.items()}
     return {
@@ -42,7 +42,7 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
 
 
 def comparison_as_json(result: Comparison) -> dict[str, object]:
-    """`compare --json`, as DESIGN.md has it."""
+    """Build `compare --json`, as in DESIGN.md."""
     bare = result.model_dump(mode="json")
     arms = []
     for arm, dumped in zip(result.arms, bare["arms"], strict=True):
@@ -80,7 +80,7 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
 
 
 def without_versions(value: object) -> object:
-    """Records' own version fields taken out: this object is the command line's, with its own shape."""
+    """Strip records' own version fields: this object is the command line's, with its own shape."""
     if isinstance(value, dict):
         return {key: without_versions(item) for key, item in value.items() if key != "schema_version"}
     if isinstance(value, list | tuple):

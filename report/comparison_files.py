@@ -25,7 +25,7 @@ def check_reports(paths: Sequence[Path]) -> None:
 
     Raises:
         UserError: A file's name does not end in one of `FORMATS`, its folder is missing, or `check_output` refuses it.
-        MachineError: A page is wanted and plotly is not installed.
+        MachineError: A page is wanted but plotly is not installed.
     """
     for path in paths:
         if path.suffix.lower() not in FORMATS:
@@ -38,7 +38,7 @@ def check_reports(paths: Sequence[Path]) -> None:
 
 
 def write_reports(comparison: Comparison, paths: Sequence[Path]) -> None:
-    """Write a comparison into every file, by its ending.
+    """Write a comparison to every file, by its ending.
 
     Raises:
         UserError: As `check_reports`.

@@ -17,7 +17,7 @@ _NOTE = "This page holds what one comparison found. Samples, verdicts and curves
 
 
 def write_comparison_page(comparison: Comparison, path: Path) -> None:
-    """Write a comparison as an HTML file that needs nothing beside it.
+    """Write a comparison as a self-contained HTML file.
 
     Raises:
         MachineError: plotly is not installed.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FORMATS = (".png", ".svg")
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-"""Okabe and Ito 2008, told apart with any colour vision; yellow last, since it is faint on white."""
+"""Okabe and Ito 2008, distinct with any colour vision; yellow last, since it is faint on white."""
 
 _DASHES = ("-", "--", "-.", ":")
 _ABREAST = 3
@@ -107,11 +107,11 @@ def _draw(panel: Axes, curve: Curve, metric: str) -> None:
         colour, dash = COLOURS[place % len(COLOURS)], _DASHES[place % len(_DASHES)]
         budgets, values, lows, highs = _steps(arm, metric)
         panel.fill_between(budgets, lows, highs, step="post", color=colour, alpha=0.15, linewidth=0)
-        # A label for every line, so that the legend finds them all; what it shows are the arms' names.
+        # A label for every line, so that the legend finds them all; it shows the arms' names.
         panel.step(budgets, values, where="post", color=colour, linestyle=dash, linewidth=1.5, label=f"arm {place}")
         reached = [(budget, value) for budget, value in zip(budgets, values, strict=True) if not math.isnan(value)]
         if reached:
-            # A single sample has no line of its own where the range ends with it.
+            # A single sample has no line of its own if the range ends with it.
             panel.plot(*reached[-1], marker="o", markersize=3, color=colour)
     for crossing in curve.crossings:
         if crossing.metric == metric and crossing.budget is not None:
@@ -119,14 +119,14 @@ def _draw(panel: Axes, curve: Curve, metric: str) -> None:
 
 
 def _steps(arm: CurveArm, metric: str) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Budgets, values and bounds of an arm, NaN where it has none, up to the budget at which it ends."""
+    """List an arm's budgets, values and bounds, NaN where it has none, up to the budget where it ends."""
     points = arm.metrics[metric]
     columns: tuple[list[float], list[float], list[float], list[float]] = ([], [], [], [])
     last: tuple[float, float, float] | None = None
     for point in points:
         if point.value is None or point.low is None or point.high is None:
             if last is not None:
-                # A level that was reached holds until the next step, which this arm has no samples for.
+                # A level once reached holds until the next step, for which this arm has no samples.
                 _append(columns, point.budget, last)
                 last = None
             _append(columns, point.budget, (math.nan, math.nan, math.nan))

@@ -27,7 +27,7 @@ def print_curve(curve: Curve, notes: Sequence[str]) -> None:
 
     Args:
         curve: The curve.
-        notes: Lines that say what a budget is.
+        notes: Lines that explain a budget.
     """
     unit = "FLOPs" if curve.by == "flops" else "seconds"
     budgets = f"{len(curve.budgets)} budgets" if curve.every_step else f"{len(curve.budgets)} of the budgets"
@@ -75,7 +75,7 @@ def _print_table(curve: Curve, metrics: Sequence[str]) -> None:
 
 
 def _a_few(budgets: Sequence[float]) -> list[int]:
-    """Places of a few budgets, both ends among them, evenly on a logarithmic scale."""
+    """Pick places of a few budgets with both ends, evenly on a logarithmic scale."""
     wanted = np.geomspace(budgets[0], budgets[-1], _BUDGETS)
     places = np.searchsorted(np.array(budgets), wanted[1:-1], side="right") - 1
     return sorted({0, *(int(place) for place in places), len(budgets) - 1})

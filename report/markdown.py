@@ -19,7 +19,7 @@ _SHOWN_TASKS = 5
 
 
 def write_markdown(comparison: Comparison, path: Path) -> None:
-    """Write a comparison as GitHub-flavoured Markdown, in which names of others are no markup, links or mentions.
+    """Write a comparison as GitHub-flavoured Markdown, in which others' names are no markup, links or mentions.
 
     Raises:
         UserError: A link or no plain file is there.
@@ -29,7 +29,7 @@ def write_markdown(comparison: Comparison, path: Path) -> None:
 
 
 def markdown_of(comparison: Comparison) -> str:
-    """The text that `write_markdown` writes."""
+    """Build the text for `write_markdown`."""
     lines = [
         f"## {' or '.join(code(arm.plan.arm.spec) for arm in comparison.arms)}?",
         "",
@@ -48,7 +48,7 @@ def markdown_of(comparison: Comparison) -> str:
 
 
 def code(text: str) -> str:
-    """A name as code, in which nothing is markup, also inside a table."""
+    """Format a name as code without markup, also inside a table."""
     shown = printable(text).replace("|", "\\|")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
     pad = " " if shown[:1] in ("`", " ", "") or shown[-1:] in ("`", " ") else ""
@@ -56,7 +56,7 @@ def code(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A sentence in which nothing is markup: names inside it may be anyone's."""
+    """Escape a sentence's markup: names inside it may be anyone's."""
     escaped = re.sub(r"([\\`*_{}\[\]()#+!|~<>&$^=-])", r"\\\1", printable(text))
     # A word joiner keeps mentions and bare links from becoming links.
     return re.sub(r"@|(?<=:)(?=//)|(?<=www)(?=\.)", lambda found: f"{found[0]}\u2060", escaped)

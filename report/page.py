@@ -1,7 +1,7 @@
 """The page: its data packed, its scripts and styles under a policy that lets nothing else in, as a folder or one file.
 
-A page opens from a file, so that its data are scripts, which hand over deflated JSON in base64: no text of a run is
-ever part of HTML or of JavaScript. The policy allows scripts and styles that carry the page's nonce, and nothing from
+A page opens from a file, so its data are scripts, which hand over deflated JSON in base64: no text of a run is ever
+part of HTML or JavaScript. The policy allows scripts and styles that carry the page's nonce, and nothing from
 elsewhere. The nonce is a digest of everything in the page: the same page always has the same one, and nothing inside it
 can know it.
 """
@@ -42,21 +42,21 @@ SCRIPTS = (
     "runs.js",
     "main.js",
 )
-"""In the order in which they run: each adds to what those before it made."""
+"""Scripts in the order they run: each builds on those before it."""
 
 PLOTLY = "plotly.min.js"
 _MARKER = '<meta name="generator" content="codebudget">'
 
 
 class Part(NamedTuple):
-    """A piece of data that the page asks for by its name, such as `index`; parts in folders are loaded when needed."""
+    """A piece of data that the page requests by name, such as `index`; parts in folders are loaded when needed."""
 
     name: str
     data: object
 
 
 class Written(NamedTuple):
-    """What a page came to."""
+    """A page as written."""
 
     files: int
     size_bytes: int
@@ -73,7 +73,7 @@ def check_plots() -> None:
 
 
 def check_folder(out: Path) -> None:
-    """Refuse to write over a folder that holds something else than a site.
+    """Refuse to overwrite a folder that holds something other than a site.
 
     Raises:
         UserError: `out` is a folder with other things in it, or `check_output_folder` refuses it.
@@ -85,9 +85,9 @@ def check_folder(out: Path) -> None:
 
 
 def write_folder(out: Path, parts: Iterable[Part]) -> Written:
-    """Write a site: `index.html` with its scripts, styles and data beside it. A site that is there is replaced.
+    """Write a site: `index.html` with its scripts, styles and data beside it. An existing site is replaced.
 
-    Parts are written as they come, so that they never need to be in memory at once.
+    Parts are written as they come, so they are never all in memory at once.
 
     Raises:
         UserError: As `check_folder`.
@@ -141,7 +141,7 @@ def write_file(path: Path, parts: Iterable[Part]) -> Written:
 
 
 def pack(data: object) -> str:
-    """JSON of `data` without secrets, deflated, in base64."""
+    """Pack `data` without secrets: JSON, deflated, in base64."""
     plain = redacted(json.dumps(data, separators=(",", ":"), allow_nan=False)).encode("ascii")
     return base64.b64encode(zlib.compress(plain, 6)).decode("ascii")
 

@@ -1,7 +1,7 @@
-"""What the page reads, part by part: the shapes of its JSON. The scripts in `web/` are the other side of this.
+"""The page's input, part by part: the shapes of its JSON. The scripts in `web/` are the other side of this.
 
 Scores are fractions of tasks in [0, 1]; a `Span` is [value, low, high] with a 95 % interval. Costs are per task. What
-cannot be known is null.
+is unknown is null.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Span = tuple[float | None, float | None, float | None]
 
 Fact = tuple[str, str]
-"""A label and what to say of it."""
+"""A label and its text."""
 
 
 class RunData(TypedDict):
@@ -29,7 +29,7 @@ class RunData(TypedDict):
 
 
 class BenchmarkLink(TypedDict):
-    """A benchmark in the index: its part's name, and how many arms it has."""
+    """A benchmark in the index: its part's name and number of arms."""
 
     name: str
     file: str
@@ -55,7 +55,7 @@ class CostData(TypedDict):
 
 
 class CurveData(TypedDict):
-    """Scores at several k: `costs` by the field of `CostData`, null where some cannot be known; `scores` by metric."""
+    """Scores at several k: `costs` by the field of `CostData`, null if some are unknown; `scores` by metric."""
 
     ks: list[int]
     costs: dict[str, list[float] | None]
@@ -67,7 +67,7 @@ class EntryData(TypedDict):
 
     `spec` is the arm as typed, `name` tells it from those of other runs. `kinds` are those of the budget that limited
     it. Lists by task follow the benchmark's `tasks`: `drawn` and `passed` count samples, `picked` holds scores by
-    metric, all null or 0 where a task was not scored. `candidates` is the folder of its parts, one per task.
+    metric, all null or 0 if a task was not scored. `candidates` is the folder of its parts, one per task.
     """
 
     id: str
@@ -94,7 +94,7 @@ class EntryData(TypedDict):
 
 
 class CrossingData(TypedDict):
-    """Where one arm overtakes another; `a`, `b` and `leader` are places of entries."""
+    """A crossing of two arms; `a`, `b` and `leader` are places of entries."""
 
     metric: str
     by: str
@@ -106,7 +106,7 @@ class CrossingData(TypedDict):
 
 
 class RunNotes(TypedDict):
-    """What one run says of one benchmark."""
+    """One run's notes on a benchmark."""
 
     run: int
     advice: list[str]
@@ -127,7 +127,7 @@ class BoardData(TypedDict):
 
 
 class SampleData(TypedDict):
-    """One candidate. `tests` are how many held, null where that is not said, of how many; null where not graded."""
+    """One candidate. `tests` are how many held, null if unsaid, and how many there are; null if not graded."""
 
     index: int
     status: str | None
@@ -144,24 +144,24 @@ class SampleData(TypedDict):
 
 
 class CandidatesData(TypedDict):
-    """An arm's candidates of one task, and their scores by ranker, null where one was not ranked."""
+    """An arm's candidates of one task, and their scores by ranker, null if one was not ranked."""
 
     samples: list[SampleData]
     scores: dict[str, list[float | None]]
 
 
 def span(interval: Interval) -> Span:
-    """An interval for the page, to the digits that it shows and a few more."""
+    """Round an interval for the page, to a few digits more than it shows."""
     return (_rounded(interval.value), _rounded(interval.low), _rounded(interval.high))
 
 
 def rounded(values: Sequence[float | None]) -> list[float | None]:
-    """Shares to six decimals."""
+    """Round to six decimals."""
     return [_rounded(value) for value in values]
 
 
 def cost_data(cost: Cost) -> CostData:
-    """A cost for the page."""
+    """Convert a cost for the page."""
     return {
         "flops": cost.flops,
         "runtime_s": cost.runtime_s,

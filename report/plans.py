@@ -21,7 +21,7 @@ _HEADERS: dict[BudgetKind, str] = {"flops": "FLOPs/task", "runtime": "runtime", 
 
 
 def plans_as_json(planned: Planned) -> dict[str, Any]:
-    """What `codebudget plan --json` prints."""
+    """Build `codebudget plan --json`."""
     rows = [plan_as_json(arm) for arm in planned.plans]
     for row, fit in zip(rows, memory_fits(planned), strict=True):
         if fit is not None:
@@ -36,7 +36,7 @@ def plans_as_json(planned: Planned) -> dict[str, Any]:
 def print_plans(planned: Planned) -> None:
     """Print plans as a table, and lines that name convention, workload and runtime.
 
-    Each cost stands over its ratio to what limits it; what a limit leaves stands in a column of its own.
+    Each cost stands above its ratio to its limit; what a limit leaves has a column of its own.
     """
     kinds = [kind for kind, field in COST_FIELDS.items() if any(getattr(row.cost, field) for row in planned.plans)]
     rows = [_cells(row, kinds) for row in planned.plans]
@@ -52,7 +52,7 @@ def print_plans(planned: Planned) -> None:
 
 
 def plan_notes(planned: Planned) -> Iterator[str]:
-    """The lines under a table of plans."""
+    """Yield lines below a table of plans."""
     against = "first arm" if planned.budget is None else "budget"
     yield f"ratios are to the {against}; binding is the limit that one more sample would break"
     yield from describe_memory(planned)
@@ -63,7 +63,7 @@ def plan_notes(planned: Planned) -> Iterator[str]:
 
 
 def describe_memory(planned: Planned) -> Iterator[str]:
-    """One line per arm that says how its samples go into the memory limit; none without a limit."""
+    """Say in a line per arm how its samples fit the memory limit; none without a limit."""
     for plan, fit in zip(planned.plans, memory_fits(planned), strict=True):
         if fit is None or planned.memory_limit_bytes is None:
             continue
@@ -79,7 +79,7 @@ def describe_memory(planned: Planned) -> Iterator[str]:
 
 
 def describe_runtime(workload: Workload, conditions: Conditions) -> str | None:
-    """One line that says what the runtime is, None where there is none."""
+    """Explain the runtime in one line; None if there is none."""
     machine, calibration = conditions.machine, conditions.calibration
     if conditions.regime == "latency":
         what = "seconds that one task takes alone, its samples in one batch"
@@ -101,7 +101,7 @@ def describe_runtime(workload: Workload, conditions: Conditions) -> str | None:
 
 
 def describe_workload(workload: Workload) -> str:
-    """One line that names the convention, what it counts, and where the counts come from."""
+    """Name in one line the convention, what it counts, and the source of the counts."""
     if workload.convention == "paper":
         what = f"one forward pass over {workload.prompt_tokens} tokens per sample"
     else:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def ranked_as_json(result: Ranked, path: Path | None, wall_s: float) -> dict[str, Any]:
-    """What `codebudget rank --json` prints."""
+    """Build `codebudget rank --json`."""
     if not result.tasks:
         tasks = len({row.task_id for row in result.rows})
         return {"tasks": tasks, "rankers": {}, "out": str(path), "wall_s": round(wall_s, 3)}
@@ -40,8 +40,8 @@ def print_ranked(result: Ranked, tasks: int, path: Path | None) -> None:
     """Print the scores of each ranker at each k.
 
     Args:
-        result: What rankers made of the candidates.
-        tasks: How many the benchmark has.
+        result: Rankers' results for candidates.
+        tasks: Their number in the benchmark.
         path: Where the ranked candidates were written.
     """
     ks = list(result.pass_at_k)

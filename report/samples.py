@@ -1,4 +1,4 @@
-"""What drawing came to, as a table and as JSON."""
+"""The outcome of drawing, as a table and JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class UsableAsserts(NamedTuple):
-    """Asserts that rankers would take out of an arm's texts, and the tasks that have any."""
+    """Asserts that rankers would extract from an arm's texts, and the tasks with any."""
 
     asserts: int
     tasks: int
@@ -28,13 +28,13 @@ class UsableAsserts(NamedTuple):
 def samples_as_json(
     targets: Sequence[Target], drawn: DrawnArms, path: Path | None, tested: Sequence[Task] | None
 ) -> dict[str, Any]:
-    """What `codebudget sample --json` prints.
+    """Build `codebudget sample --json`.
 
     Args:
         targets: The arms.
         drawn: What was drawn of each.
         path: Where the samples were written.
-        tested: The tasks, where asserts were drawn.
+        tested: The tasks, if asserts were drawn.
     """
     rows = []
     for target, arm in zip(targets, drawn.arms, strict=True):
@@ -81,7 +81,7 @@ def samples_as_json(
 def print_samples(
     targets: Sequence[Target], drawn: DrawnArms, path: Path | None, tested: Sequence[Task] | None
 ) -> None:
-    """Print what drawing came to; for the arguments see `samples_as_json`."""
+    """Print the outcome of drawing; for the arguments see `samples_as_json`."""
     columns = (
         *(Column("arm", folds=True), Column("engine", folds=True)),
         *(Column(header, right=True) for header in ("samples", "new", "tokens\nin", "tokens\nout", "FLOPs")),
@@ -101,7 +101,7 @@ def print_samples(
 
 
 def usable_asserts(tasks: Sequence[Task], drawn: Drawn) -> UsableAsserts:
-    """Count what rankers can use of texts of asserts."""
+    """Count asserts in texts that rankers can use."""
     chat = drawn.series.origin.settings.is_chat
     texts: dict[str, list[str]] = {task.id: [] for task in tasks}
     for text in drawn.candidates:

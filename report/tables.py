@@ -1,8 +1,8 @@
 """Tables, facts and sentences on standard output, alike in every command.
 
-No word is broken in two. What folds does so at spaces; a path or a name that leaves no room goes on after a slash or
-before its `@`, or else after a hyphen; any other word widens its column, even where the table then is wider than the
-terminal. They are written here, without rich: it takes longer to import than a plan takes to make.
+No word is broken in two. Text folds at spaces; a path or a name that does not fit continues after a slash or before its
+`@`, or else after a hyphen; any other word widens its column, even if the table is then wider than the terminal. They
+are written here, without rich: it takes longer to import than a plan takes to make.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WIDTH: Final = 100
-"""Columns of a table at most, where its words leave room for that; also in a file, which has no width of its own."""
+"""Most columns of a table, if its words leave room for that; also in a file, which has no width of its own."""
 
 GAP: Final = "  "
-"""What stands between two columns."""
+"""Spaces between two columns."""
 
 _NARROWEST: Final = 80
-"""Below this a terminal wraps whole lines, which is easier to read than columns of three letters."""
+"""Below this, a terminal wraps whole lines, easier to read than columns of three letters."""
 
 _CJK: Final = r"\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6\U00020000-\U0003fffd"
 _WORD: Final = re.compile(rf"\[[^\s\]]+ [^\s\]]+\]|[{_CJK}]|[^\s{_CJK}]+")
-"""What stays whole: an interval, a character of a script that is written without spaces, a word."""
+"""An unbreakable unit: an interval, a character of a script written without spaces, a word."""
 
 _NAME: Final = re.compile(r"(?!.*://)[\w./@:+~-]+")
-"""A path or a name. Others are there to be copied, as URLs are, or are no single word of one."""
+"""A path or a name. Other words are there to be copied, like URLs, or are no single name."""
 
 _PARTS: Final = (re.compile(r"@?[^/@]+/*|[/@]"), re.compile(r"@?[^/@-]+[/-]*|[/@-]"))
-"""Where a name may go on: the first of these that makes it short enough."""
+"""Break points of a name: the first of these that makes it fit is used."""
 
 
 class Column(NamedTuple):
-    """One column: `right` for figures, `folds` where long cells may go over several lines."""
+    """One column: `right` for figures, `folds` if long cells may take several lines."""
 
     header: str
     right: bool = False
@@ -49,7 +49,7 @@ class Column(NamedTuple):
 
 
 def width() -> int:
-    """Columns that there are to print in: the terminal's, or what COLUMNS says, within 80 and 100."""
+    """Get the columns to print in: the terminal's, or what COLUMNS says, between 80 and 100."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns) > 0:
         wide = int(columns)
@@ -66,9 +66,9 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], title:
 
     Args:
         columns: Headers may hold line breaks.
-        rows: A cell per column; cells may hold line breaks. Rows of which more than the last cell takes several lines
-            are set apart; so is what follows an empty row.
-        title: A sentence to stand above.
+        rows: A cell per column; cells may hold line breaks. Rows where more than the last cell takes several lines are
+            set apart; so is what follows an empty row.
+        title: A sentence to put above.
     """
     headers = [column.header for column in columns]
     lines = [[list(map(printable, cell.split("\n"))) for cell in row] for row in (headers, *rows)]
@@ -108,19 +108,19 @@ def print_facts(facts: Mapping[str, str]) -> None:
 
 
 def print_text(text: str, *, bold: bool = False) -> None:
-    """Print a sentence, folded at spaces; `bold` where the terminal can."""
+    """Print a sentence, folded at spaces; `bold` if the terminal can."""
     lines = "\n".join(fold(printable(text), width()))
     is_bold = bold and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     print(f"\x1b[1m{lines}\x1b[0m" if is_bold else lines)
 
 
 def abreast(items: Sequence[T], each: int, beside: int) -> list[Sequence[T]]:
-    """What has a column each in groups, as even as can be, whose columns fit beside each other.
+    """Split items with a column each into groups, as even as possible, whose columns fit abreast.
 
     Args:
         items: One or more.
-        each: How wide a column of theirs is.
-        beside: How wide all other columns are, with the gaps between them.
+        each: The width of an item's column.
+        beside: The width of all other columns, with the gaps between them.
     """
     most = max(1, (width() - beside) // (each + len(GAP)))
     groups = -(-len(items) // most)
@@ -129,7 +129,7 @@ def abreast(items: Sequence[T], each: int, beside: int) -> list[Sequence[T]]:
 
 
 def fold(text: str, wide: int) -> list[str]:
-    """The lines of a text, of at most so many columns each where no word, or part of a name, is longer."""
+    """Fold a text into lines of at most `wide` columns, unless a word, or part of a name, is longer."""
     if cells(text) <= wide:
         return [text]
     lines = [""]
@@ -146,7 +146,7 @@ def fold(text: str, wide: int) -> list[str]:
 
 
 def cells(text: str) -> int:
-    """Columns that a terminal takes for a text: two for a wide character, none for one that joins the one before."""
+    """Count a text's terminal columns: two for a wide character, none for one that joins the one before."""
     if text.isascii():
         return len(text)
     return sum(
@@ -156,7 +156,7 @@ def cells(text: str) -> int:
 
 
 def _widths(columns: Sequence[Column], lines: Sequence[Sequence[Sequence[str]]]) -> list[int]:
-    """How wide each column may be, so that the table fits or what folds is as narrow as its longest word."""
+    """Find each column's width, so that the table fits or what folds is as narrow as its longest word."""
     widths = [max(cells(line) for row in lines for line in row[place]) for place in range(len(columns))]
     words = {
         place: [word for row in lines for line in row[place] for word in _WORD.findall(line)]
@@ -175,14 +175,14 @@ def _widths(columns: Sequence[Column], lines: Sequence[Sequence[Sequence[str]]])
 
 
 def _longest(word: str, pattern: re.Pattern[str] | None) -> int:
-    """Columns of a word, or of the longest part of a name by a pattern of `_PARTS`."""
+    """Measure a word, or the longest part of a name by a pattern of `_PARTS`."""
     if pattern is None or not _NAME.fullmatch(word):
         return cells(word)
     return max(map(cells, pattern.findall(word)))
 
 
 def _broken(word: str, wide: int) -> list[str]:
-    """A word, or the parts of a name that is too long."""
+    """Return a word, or parts of a name too long."""
     parts = [word]
     for pattern in _PARTS if _NAME.fullmatch(word) else ():
         if max(map(cells, parts)) > wide:

@@ -53,7 +53,7 @@ def _workload(comparison: Comparison) -> str:
 
 def _print_arms(comparison: Comparison) -> None:
     is_realised = any(arm.realised.cost.flops is not None for arm in comparison.arms)
-    # Beside FLOPs, whatever else the plans were limited by.
+    # Besides FLOPs, any other limit of the plans.
     limited = [
         field for field in _OTHER_COSTS if any(getattr(arm.plan.leftover, field) is not None for arm in comparison.arms)
     ]
@@ -89,7 +89,7 @@ def _is_realised(arm: ArmResult) -> bool:
 
 
 def _print_realised(comparison: Comparison) -> None:
-    """Two rows per arm: what was planned per task, and what it came to."""
+    """Print two rows per arm: planned and realised costs per task."""
     workload = comparison.workload
     rows: list[tuple[str, str, Cost, Usage]] = []
     for arm in comparison.arms:
@@ -142,7 +142,7 @@ def _print_rankers(comparison: Comparison) -> None:
 
 
 def _print_paid(comparison: Comparison) -> None:
-    """For arms with a choice: what is left once ranking is paid for, and the share of the gap that it closes."""
+    """Print, for arms with a choice, what is left after paying for ranking, and the share of the gap it closes."""
     first = comparison.arms[0].plan.arm
     title = f"Ranking paid for out of the arm's FLOPs, and the share closed of the gap to one sample of {first.name}"
     names = list(comparison.arms[0].rankers)
@@ -194,7 +194,7 @@ def _stratum(arm: ArmResult, name: str) -> str:
 
 
 def _abreast(arms: Sequence[ArmResult], names: Iterable[str], least: int) -> list[Sequence[ArmResult]]:
-    """The arms in groups whose columns, of `least` width or more, fit beside a column of names and one of seconds."""
+    """Group arms so that their columns, at least `least` wide, fit beside a column of names and one of seconds."""
     each = max(least, *(cells(_name(arm)) for arm in arms))
     first = min(_MOST_NAME, max(map(cells, names), default=0))
     return abreast(arms, each, first + len(GAP) + len("s/task"))

@@ -89,7 +89,7 @@ def read_at_k(run: ScoredRun) -> AtK:
 
 
 def contender_data(contender: Contender, tasks: Mapping[str, int], candidates: str) -> EntryData:
-    """Convert one for the page.
+    """Convert a contender.
 
     Args:
         contender: The arm.

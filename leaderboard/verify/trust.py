@@ -1,4 +1,4 @@
-"""The trust of a stranger's run's verifier: nothing the run names, unless they name it too.
+"""Trust in a stranger's run: of what it names, only what its verifier names too.
 
 A run may name files of rankers, benchmarks and calibrations, data sets and models of the hub, and folders. None of them
 is opened or looked up for that. Rankers that are installed, the benchmarks and calibrations that come with
@@ -52,7 +52,7 @@ class RunError(Exception):
 
 @dataclass(frozen=True)
 class Named:
-    """A verifier's names: files, and models that may be looked up."""
+    """Files that a verifier names, and models that may be looked up."""
 
     ranker_files: Sequence[Path] = ()
     benchmark_files: Sequence[Path] = ()
