@@ -109,7 +109,7 @@ def write_rows(path: Path, rows: Iterable[object]) -> None:
 
 
 def open_file(path: Path) -> io.BufferedReader:
-    """Open a file that somebody else put there, for reading.
+    """Open for reading a file that someone else put there.
 
     Only a plain file is opened: opening a pipe may take forever, opening a device may have effects, and a link leads
     elsewhere. Whatever takes the file's place meanwhile is refused too.

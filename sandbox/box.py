@@ -46,10 +46,10 @@ class Launcher(Protocol):
         """Make sure that boxes can be started; raises SandboxError that says why not and what to do."""
 
     def launch(self) -> "Box":
-        """Start a box; raises SandboxError where it does not come up."""
+        """Start a box; raises SandboxError if it does not come up."""
 
     def environment(self) -> str:
-        """One line naming what else verdicts depend on besides program, tests and limits: image or interpreter."""
+        """Name in a line what verdicts depend on besides program, tests and limits: image or interpreter."""
 
 
 class Box:
@@ -111,7 +111,7 @@ class Box:
         return wire.batch(messages, last * wire.LAST | fresh * wire.FRESH)
 
     def receive(self) -> list[bytes] | Done:
-        """The next answers of the run's process, or how the run ended.
+        """Get the process's next answers, or how the run ended.
 
         Raises:
             SandboxError: the run could not be started or confined.

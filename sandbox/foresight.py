@@ -30,7 +30,7 @@ class Foreseen:
         self._fixed = False
 
     def forecast(self) -> Forecast:
-        """The calls known so far."""
+        """Return the known calls."""
         return self._forecast
 
     def learn(self, place: int, call: bytes) -> None:

@@ -37,7 +37,7 @@ class BubblewrapLauncher:
         box.close()
 
     def environment(self) -> str:
-        """The interpreter that boxes run."""
+        """Name the interpreter of boxes."""
         return f"bubblewrap {interpreter()}"
 
     def clean(self) -> list[str]:

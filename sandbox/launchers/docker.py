@@ -63,7 +63,7 @@ class DockerLauncher:
             self._tried.append(box)
 
     def environment(self) -> str:
-        """The image's digest."""
+        """Name the image's digest."""
         return f"docker {self._image_id}"
 
     def clean(self) -> list[str]:

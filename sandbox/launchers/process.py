@@ -45,7 +45,7 @@ class ProcessLauncher:
         box.close()
 
     def environment(self) -> str:
-        """The interpreter that boxes run."""
+        """Name the interpreter of boxes."""
         return f"process {interpreter()}"
 
     def clean(self) -> list[str]:

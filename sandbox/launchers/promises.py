@@ -19,7 +19,7 @@ PROMISES = {
 
 
 def not_promised(launcher: Launcher) -> frozenset[str]:
-    """Names in `PROMISES` held by the launcher's attribute `not_promised`; without it, all are promised.
+    """List names in `PROMISES` in the launcher's attribute `not_promised`; without it, all are promised.
 
     Raises:
         UserError: it holds something else.
