@@ -29,32 +29,32 @@ if TYPE_CHECKING:
 MIB: Final = 1 << 20
 
 MAX_LINE_BYTES: Final = 256 * MIB
-"""Of a line, and of a JSON file that is read whole: 200 samples of more than 1 MiB each."""
+"""Limit for a line, or a JSON file read whole: 200 samples of more than 1 MiB each."""
 
 MAX_SMALL_BYTES: Final = 4 * MIB
-"""Of a file of settings: a config.json, a calibration."""
+"""Limit for a file of settings: config.json, calibration."""
 
 FREE_BYTES: Final = 64 * MIB
 MAX_RATIO: Final = 100
-"""What a compressed file may come to: `FREE_BYTES`, and `MAX_RATIO` times those of its bytes that were read by then."""
+"""Most that a compressed file may expand to: `FREE_BYTES` plus `MAX_RATIO` times its bytes read so far."""
 
 FREE_LINES: Final = 1_000_000
-"""Lines of a file, and one more for each byte that it has on the disk."""
+"""Lines allowed in a file, plus one for each byte it has on disk."""
 
 FREE_SAMPLES: Final = 200_000
 BYTES_PER_SAMPLE: Final = 32
-"""Samples of files together: `FREE_SAMPLES`, and one more for every `BYTES_PER_SAMPLE` that they have on the disk."""
+"""Samples in files together: `FREE_SAMPLES`, plus one for every `BYTES_PER_SAMPLE` they have on disk."""
 
 FREE_VALUES: Final = 2_000_000
 BYTES_PER_VALUE: Final = 16
-"""Lists, objects and commas of a JSON text: `FREE_VALUES`, and one more for every `BYTES_PER_VALUE` of it."""
+"""Lists, objects and commas in a JSON text: `FREE_VALUES`, plus one for every `BYTES_PER_VALUE` of it."""
 
 MOST_NUMBER: Final = 1e18
 LEAST_NUMBER: Final = 1e-30
-"""Between which costs are computed without overflow."""
+"""Range that costs are computed in without overflow."""
 
 MAX_DIGITS: Final = 4300
-"""Of a whole number in JSON: Python's own limit, above which reading one takes quadratic time."""
+"""Digits in a JSON integer: Python's own limit, above which reading one takes quadratic time."""
 
 _BUFFER_BYTES: Final = 1 << 17
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -70,7 +70,7 @@ _TOO_MUCH: Final = (
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines of a text file, plain or `.gz`, with their numbers from 1; the file is never held whole.
+    """Yield the lines of a text file, plain or `.gz`, numbered from 1, without holding the file whole.
 
     Lines keep their ends; a byte order mark is left out.
 
@@ -98,10 +98,9 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows of a Parquet file, with their numbers from 1.
+    """Yield the rows of a Parquet file, numbered from 1.
 
-    They are decoded by a process of its own, whose memory is bounded, and may come to what the lines of a compressed
-    file may.
+    A separate process with bounded memory decodes them; their size limit is that of a compressed file's lines.
 
     Raises:
         UserError: The file cannot be read, or is beyond a bound.
@@ -118,7 +117,7 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     except OSError as error:
         raise UserError(_unreadable(path, error)) from None
     script = Path(__file__).with_name("parquet_rows.py")
-    # -P: nothing is imported from where the user happens to be.
+    # -P: import nothing from the user's current folder.
     command = [sys.executable, "-P", str(script), str(path.absolute()), str(FREE_BYTES + MAX_RATIO * disk_bytes)]
     number = 0
     reason = ""
@@ -136,7 +135,7 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not child.wait():
                 return
         except (pyarrow.ArrowException, OSError, ValueError) as error:
-            # What the process itself said of it counts for more.
+            # The process's own message takes precedence.
             reason = str(error)
             child.wait()
         finally:
@@ -149,14 +148,14 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def read_whole(path: Path, most_bytes: int = MAX_SMALL_BYTES) -> str:
-    """A text file, plain or `.gz`, without a byte order mark.
+    """Read a text file, plain or `.gz`, less a byte order mark.
 
     Args:
         path: The file.
-        most_bytes: What is read of it, once it is decompressed; a longer one is refused.
+        most_bytes: Most bytes to read, once decompressed; a longer file is refused.
 
     Raises:
-        UserError: The file cannot be read, or is longer, or no UTF-8.
+        UserError: The file cannot be read, is longer, or is not UTF-8.
     """
     try:
         with _opened(path) as file:
@@ -177,13 +176,13 @@ def read_whole(path: Path, most_bytes: int = MAX_SMALL_BYTES) -> str:
 
 
 def parse_json(data: bytes | str, where: str, *, is_computed: bool = False) -> Any:
-    """The value of a JSON text.
+    """Parse a JSON text.
 
     Args:
         data: A line in UTF-8, or the text of a whole file.
-        where: The file, and the number of a line, for messages.
-        is_computed: Its numbers are computed with: refuse NaN and infinities, which Python's JSON has and JSON has not,
-            and what is beyond `MOST_NUMBER` or, if not 0, below `LEAST_NUMBER`.
+        where: The file and line number, for messages.
+        is_computed: Whether its numbers are computed with: refuse NaN and infinities, which only Python's JSON has,
+            and numbers beyond `MOST_NUMBER` or, if not 0, below `LEAST_NUMBER`.
 
     Raises:
         UserError: It is not JSON, or beyond a bound.
@@ -212,16 +211,16 @@ def parse_json(data: bytes | str, where: str, *, is_computed: bool = False) -> A
 
 
 class SampleCount:
-    """Counts the samples of some files, up to as many as files of their size may hold."""
+    """Counter of the samples of some files, up to as many as their size allows."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._left = FREE_SAMPLES + sum(path.stat().st_size for path in paths) // BYTES_PER_SAMPLE
 
     def add(self, samples: int, path: Path, line: int) -> None:
-        """Count so many more.
+        """Count more samples.
 
         Raises:
-            UserError: These are too many.
+            UserError: There are too many.
         """
         self._left -= samples
         if self._left < 0:
@@ -247,20 +246,20 @@ def is_number(value: object) -> bool:
 
 
 def encodable(text: str) -> str:
-    """The text with a question mark in place of each half of a surrogate pair, which UTF-8 cannot carry."""
+    """Replace each half of a surrogate pair, which UTF-8 cannot carry, with a question mark."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 class _TooMuchError(Exception):
-    """A compressed file comes to more than it may."""
+    """A compressed file expands beyond its limit."""
 
 
 class _NumberError(ValueError):
-    """A number of JSON that is none, or too long."""
+    """A JSON number that is invalid or too long."""
 
 
 class _Unzipped(io.RawIOBase):
-    """What a gzip file comes to, as long as that is in proportion to what was read of it."""
+    """Decompressed gzip contents, as long as they are in proportion to the bytes read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._compressed = file
@@ -268,14 +267,14 @@ class _Unzipped(io.RawIOBase):
         self._bytes = 0
 
     def readable(self) -> bool:
-        """It is there to be read."""
+        """Declare it readable."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read some bytes.
 
         Raises:
-            _TooMuchError: These are too many.
+            _TooMuchError: There are too many.
         """
         count = self._file.readinto(buffer)
         self._bytes += count
@@ -289,10 +288,10 @@ def _unzipped(file: BinaryIO) -> io.BufferedReader:
 
 
 def _opened(path: Path) -> BinaryIO:
-    """A plain file, opened; not a pipe, which would be waited for, or a device, which need not end.
+    """Open a plain file; not a pipe, which could block, or a device, which need not end.
 
     Raises:
-        UserError: It is no plain file.
+        UserError: It is not a plain file.
         OSError: It cannot be opened.
     """
     if not stat.S_ISREG(path.stat().st_mode):
@@ -332,7 +331,7 @@ def _short_int(digits: str) -> int:
     return int(digits)
 
 
-# Python's limit may have been lifted; the hook costs time, and is not used where it has not been.
+# Python's limit may have been lifted; the hook costs time, so it is used only then.
 _INTEGERS: Final = None if 0 < sys.get_int_max_str_digits() <= MAX_DIGITS else _short_int
 _ANY: Final = json.JSONDecoder(parse_int=_INTEGERS)
 _COMPUTED: Final = json.JSONDecoder(parse_int=_whole_within, parse_float=_within, parse_constant=_no_constant)

@@ -13,13 +13,13 @@ KeyPart = str | bytes | int | float | None
 
 
 def key_of(*parts: KeyPart) -> str:
-    """The SHA-256 of some parts, as 64 hexadecimal digits.
+    """Hash some parts: SHA-256 as 64 hexadecimal digits.
 
-    Every part goes in with its type and its length, so that different parts never make the same key: `("ab", "c")`,
+    Every part is hashed with its type and length, so different parts never make the same key: `("ab", "c")`,
     `("a", "bc")`, `("abc",)`, and `1`, `1.0`, `True` and `"1"` all differ.
 
     Args:
-        parts: Texts, bytes, numbers, truth values or None, in an order that the caller fixes.
+        parts: Texts, bytes, numbers, booleans or None, in an order fixed by the caller.
 
     Returns:
         The digest in hexadecimal.
@@ -29,7 +29,7 @@ def key_of(*parts: KeyPart) -> str:
 
 
 def key_of_files(paths: Iterable[Path]) -> str:
-    """The `key_of` the bytes of some files, none of which is held whole.
+    """Hash some files' bytes as `key_of` does, holding none whole.
 
     Raises:
         OSError: One cannot be read.

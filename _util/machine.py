@@ -1,4 +1,4 @@
-"""Processor, memory and GPUs of this machine, as the system and NVIDIA's tool tell them; no library is imported."""
+"""Processor, memory and GPUs of this machine, as reported by the system and NVIDIA's tool; imports no library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _GPU_NODES: Final = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
 def cpu_field(name: str) -> str | None:
-    """A field of the first processor in /proc/cpuinfo; None where the system has no such file, or that no such field.
+    """Read a field of the first processor in /proc/cpuinfo; None where that file or field does not exist.
 
     ARM processors, for example, have no `model name`.
     """
@@ -19,17 +19,17 @@ def cpu_field(name: str) -> str | None:
 
 
 def cpu_name() -> str:
-    """The processor by its own name, or `CPU`."""
+    """Name the processor, or return `CPU`."""
     return cpu_field("model name") or "CPU"
 
 
 def cpu_flags() -> frozenset[str]:
-    """The instruction sets that the processor has, as Linux calls them; empty where it does not say."""
+    """List the processor's instruction sets by their Linux names; empty where unknown."""
     return frozenset(f"{cpu_field('flags') or ''} {cpu_field('Features') or ''}".split())
 
 
 def available_memory_bytes() -> int | None:
-    """Main memory that can be taken without swapping; None where the system does not tell."""
+    """Return the main memory available without swapping; None where unknown."""
     available = _field("/proc/meminfo", "MemAvailable")
     return None if available is None else int(available.split()[0]) * 1024
 
@@ -43,13 +43,13 @@ def nvidia_smi(*fields: str, devices: str = "", units: bool = False, timeout_s: 
     """Ask NVIDIA's tool about its devices.
 
     Args:
-        fields: What to ask, by the names of `nvidia-smi --help-query-gpu`.
-        devices: Only these, as CUDA_VISIBLE_DEVICES lists them; all where it is empty.
-        units: Figures carry their unit, as in `81559 MiB`.
-        timeout_s: How long the tool may take.
+        fields: Fields to ask for, named as in `nvidia-smi --help-query-gpu`.
+        devices: Only these, as CUDA_VISIBLE_DEVICES lists them; all if empty.
+        units: Whether figures carry their unit, as in `81559 MiB`.
+        timeout_s: Longest that the tool may take.
 
     Returns:
-        The cells of `fields` for each device that has them all.
+        The values of `fields` for each device that has them all.
 
     Raises:
         OSError: There is no such tool, or it cannot be run.
@@ -64,7 +64,7 @@ def nvidia_smi(*fields: str, devices: str = "", units: bool = False, timeout_s: 
 
 
 def _field(path: str, name: str) -> str | None:
-    """The value of the first line `name : value` of one of the system's files."""
+    """Read the value of the first `name : value` line of a system file."""
     try:
         lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

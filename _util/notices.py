@@ -1,4 +1,4 @@
-"""What a user should know while something runs: the logger `codebudget`, which prints to standard error by default."""
+"""Notices to the user while something runs: the logger `codebudget`, which prints to standard error by default."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _LOGGER = logging.getLogger("codebudget")
 
 
 def notice(line: str) -> None:
-    """Tell whoever listens, at level WARNING."""
+    """Log a line at level WARNING."""
     _LOGGER.warning("%s", line)

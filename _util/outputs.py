@@ -1,8 +1,8 @@
-"""Writing files that somebody else may have a hand in: nothing is written through what lies at a name already.
+"""Writing files where somebody else may interfere: nothing is written through whatever already has the name.
 
-What is written goes to a new file of an unpredictable name in the same folder, which takes the place of the target when
-it is whole: a link or another name of a file there loses its name to it, and what it led to stays as it was. Secrets of
-this user's are replaced by `***` on the way (see `redaction`).
+Output goes to a new file with an unpredictable name in the same folder, which replaces the target once complete: a
+link there, soft or hard, loses its name to it, and what it led to stays as it was. This user's secrets are replaced by
+`***` on the way (see `redaction`).
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 _STDOUT: Final = frozenset({"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 _OPEN_FILE: Final = re.compile(r"/dev/stderr|/(dev|proc/self|proc/\d+)/fd/\d+", re.ASCII)
-"""Links that the system makes to files that are open; whoever types one means that file."""
+"""System links to open files; whoever types one means that file."""
 
 
 def check_output(path: Path, option: str = "`out`", *, typed: bool = True) -> None:
-    """Refuse a place that no file can be written to, before any work is done for it.
+    """Refuse a path that no file can be written to, before any work is done.
 
-    What is no plain file is refused, but for a pipe or a character device that the user typed, and /dev/stdout and its
-    like. A link that the user typed stands for a file beside or below it; any other link is refused.
+    Anything but a plain file is refused, except a pipe or a character device that the user typed, and /dev/stdout and
+    the like. A link that the user typed may stand for a file beside or below it; any other link is refused.
 
     Args:
-        path: Where the file is to be.
+        path: The file to write.
         option: How the user names another, for the message.
-        typed: The user typed the path; else it is a default, beside files that may be anyone's.
+        typed: Whether the user typed the path; else it is a default, beside files that may be anyone's.
 
     Raises:
         UserError: A link, a folder or a device is there.
@@ -52,10 +52,10 @@ def check_output(path: Path, option: str = "`out`", *, typed: bool = True) -> No
 
 @contextmanager
 def replacing(path: Path, option: str = "`out`", *, typed: bool = True) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` at the end, or is gone where that is not reached.
+    """Open a file that replaces `path` at the end, or is deleted if that is not reached.
 
     Args:
-        path: Where the file is to be.
+        path: The file to write.
         option: How the user names another, for messages.
         typed: As `check_output`.
 
@@ -68,7 +68,7 @@ def replacing(path: Path, option: str = "`out`", *, typed: bool = True) -> Itera
             yield file
         return
     target = _place(path, option, typed)
-    # Not named after the target, whose name may be as long as names can be.
+    # Not named after the target, whose name may already have the maximum length.
     partial = target.with_name(f".codebudget-{secrets.token_hex(8)}.partial")
     with _explained(path, option):
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -97,21 +97,21 @@ def write_rows(path: Path, rows: Iterable[object], option: str = "`out`", *, typ
 
 
 def check_output_folder(path: Path, option: str = "`out`", *, typed: bool = True) -> None:
-    """Refuse a place that no folder can take, before any work is done for it; links as in `check_output`.
+    """Refuse a path where no folder can go, before any work is done; links as in `check_output`.
 
     Raises:
-        UserError: A link or a file is there, or the folder that it is to be in is missing.
-        MachineError: That folder cannot be written.
+        UserError: A link or a file is there, or the parent folder is missing.
+        MachineError: The parent folder cannot be written.
     """
     _folder_place(path, option, typed)
 
 
 @contextmanager
 def replacing_folder(path: Path, option: str = "`out`", *, typed: bool = True) -> Iterator[Path]:
-    """A new folder that takes the place of `path` at the end, or is gone where that is not reached.
+    """Make a new folder that replaces `path` at the end, or is deleted if that is not reached.
 
-    What is there is removed only then; whether it may be is for the caller to know. What a killed process has left of
-    an earlier try is removed too.
+    What is there is removed only then; the caller decides whether it may be. Leftovers of an earlier try by a killed
+    process are removed too.
 
     Raises:
         UserError: As `check_output_folder`.
@@ -125,7 +125,7 @@ def replacing_folder(path: Path, option: str = "`out`", *, typed: bool = True) -
         partial.mkdir()
         lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            # Where a file system has no locks, what a killed process leaves stays there.
+            # Where a file system has no locks, a killed process's leftovers stay there.
             with contextlib.suppress(OSError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield partial
@@ -139,7 +139,7 @@ def replacing_folder(path: Path, option: str = "`out`", *, typed: bool = True) -
 
 
 def _place(path: Path, option: str, typed: bool) -> Path:
-    """The file that is to be replaced, which is not a link."""
+    """Resolve the file to replace, which is not a link."""
     target = _unlinked(path, option, typed)
     try:
         mode = target.lstat().st_mode
@@ -151,7 +151,7 @@ def _place(path: Path, option: str, typed: bool) -> Path:
 
 
 def _folder_place(path: Path, option: str, typed: bool) -> Path:
-    """The folder that is to be replaced, which is not a link."""
+    """Resolve the folder to replace, which is not a link."""
     target = _unlinked(path, option, typed)
     if target.exists() and not target.is_dir():
         raise UserError(f"{path} is a file; name a folder with {option}")
@@ -163,15 +163,15 @@ def _folder_place(path: Path, option: str, typed: bool) -> Path:
 
 
 def _unlinked(path: Path, option: str, typed: bool) -> Path:
-    """A path with its links followed, those above it freely, since the user named them or works there."""
+    """Follow a path's links, those above it freely, since the user named them or works there."""
     if not path.is_symlink():
-        # Resolved without the name itself, which may have become a link since.
+        # Resolve all but the last name, which may have become a link since.
         return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
     try:
         target, folder = path.resolve(), path.parent.resolve()
     except (OSError, RuntimeError):
         raise UserError(f"{path} is a symbolic link to itself; name another with {option}") from None
-    # Whoever laid a link that leads away decided what is lost there; a stranger's archive may hold one.
+    # A link that leads away lets its author choose what gets overwritten; a stranger's archive may hold one.
     if typed and target.is_relative_to(folder):
         return target
     raise UserError(
@@ -181,7 +181,7 @@ def _unlinked(path: Path, option: str, typed: bool) -> Path:
 
 
 def _is_channel(path: Path) -> bool:
-    """Whether a path is a pipe or a character device, or a link of the system's to a file that is open."""
+    """Whether a path is a pipe, a character device, or a system link to an open file."""
     if _OPEN_FILE.fullmatch(str(path)) or str(path) in _STDOUT:
         return True
     try:
@@ -208,7 +208,7 @@ def _packed(path: Path, raw: BinaryIO) -> Iterator[BinaryIO | gzip.GzipFile]:
     if path.suffix != ".gz":
         yield raw
         return
-    # Without name and time, so that the same rows make the same bytes.
+    # No name or time, so that the same rows make the same bytes.
     with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
         yield file
 

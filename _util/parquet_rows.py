@@ -12,7 +12,7 @@ import sys
 from typing import Any, Final
 
 MAX_MEMORY_BYTES: Final = 3 << 30
-"""Of address space, a tenth of which is pyarrow itself."""
+"""Limit on address space; pyarrow itself takes a tenth."""
 
 ROWS_AT_ONCE: Final = 16
 """Few, since a row of tests may take 10 MB."""

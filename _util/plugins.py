@@ -1,7 +1,7 @@
 """Loading classes that others wrote: from an entry point of a distribution, or from a file, as `FILE.py:Class`.
 
-A plug-in is code that its user trusts, and it runs in this process. What it does wrong by mistake ends no command and
-changes none: see `contained`.
+A plug-in is code that its user trusts, and it runs in this process. Its mistakes neither end a command nor change one:
+see `contained`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 _OWN = __package__.partition(".")[0]
 _CONTAINED: Final = {"sandbox": SandboxError}
-"""Kinds whose methods are called from many places, with the error of one that fails."""
+"""Kinds whose methods are called from many places, with the error for a failing one."""
 
 _MISSING = object()
 
 
 class _Surroundings(NamedTuple):
-    """What of the process a plug-in may have changed, and is put back."""
+    """Process state that a plug-in may change and that is restored."""
 
     folder: str | None
     stdout: TextIO
@@ -39,7 +39,7 @@ class _Surroundings(NamedTuple):
 
 
 class _State:
-    """Which threads run a plug-in's code; what the process was like before the first of them did."""
+    """Threads that run a plug-in's code, and the process state before the first of them did."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -52,7 +52,7 @@ _state = _State()
 
 
 def loaded() -> list[str]:
-    """Where the code comes from that others wrote and that was loaded so far: what it left may still be running."""
+    """List the origins of the foreign code loaded so far: what it left may still be running."""
     return list(dict.fromkeys(_state.loaded))
 
 
@@ -63,11 +63,11 @@ def is_inside() -> bool:
 
 @contextmanager
 def contained(failure: Callable[[str], Exception]) -> Iterator[None]:
-    """Run a plug-in's code: whatever it raises, SystemExit too, becomes `failure` of the cause in a line.
+    """Run a plug-in's code: whatever it raises, even SystemExit, becomes `failure` with the cause in one line.
 
-    codebudget's own errors pass. So does the user's Ctrl-C, also where the plug-in swallows it. The working folder and
-    the standard streams are put back; the command line sends what is printed inside to standard error (`cli.streams`).
-    Not contained is what no process can hold against itself: a plug-in that never returns, that ends the process, or
+    codebudget's own errors pass. So does the user's Ctrl-C, even if the plug-in swallows it. The working folder and the
+    standard streams are restored; the command line sends what is printed inside to standard error (`cli.streams`). Not
+    contained is what no process can guard against from within: a plug-in that never returns, that ends the process, or
     that changes other modules.
 
     Raises:
@@ -90,7 +90,7 @@ def contained(failure: Callable[[str], Exception]) -> Iterator[None]:
 
 
 class Contained:
-    """A plug-in, each of whose attributes is read and called as `contained` has it."""
+    """A plug-in whose every attribute is read and called under `contained`."""
 
     def __init__(self, made: object, what: str, error: type[CodebudgetError]) -> None:
         self._made, self._what, self._error = made, what, error
@@ -111,7 +111,7 @@ class Contained:
 
 
 def cause_of(error: BaseException) -> str:
-    """An error in one line, whatever its own methods do."""
+    """Put an error in one line, whatever its methods do."""
     try:
         text = " ".join(str(error).split())
     except BaseException:
@@ -121,7 +121,7 @@ def cause_of(error: BaseException) -> str:
 
 
 def class_in_file(spec: str, kind: str) -> tuple[object, str] | None:
-    """What a `FILE.py:Class` names, None where the file has no such class, and where it is from; None for other specs.
+    """Load what a `FILE.py:Class` names (None where the file has no such class), with its origin; None for other specs.
 
     Raises:
         UserError: there is no such file, or it cannot be imported.
@@ -132,7 +132,7 @@ def class_in_file(spec: str, kind: str) -> tuple[object, str] | None:
     path = Path(file)
     if not path.is_file():
         raise UserError(f"{kind} {spec!r}: there is no file {path}")
-    # A name of its own per path: files of one name do not meet, and classes can be pickled and inspected.
+    # One module name per path: same-named files do not clash, and classes can be pickled and inspected.
     digest = hashlib.blake2b(str(path.resolve()).encode(), digest_size=4).hexdigest()
     name = f"codebudget_{kind}_{path.stem}_{digest}"
     module_spec = importlib.util.spec_from_file_location(name, path)
@@ -151,7 +151,7 @@ def class_in_file(spec: str, kind: str) -> tuple[object, str] | None:
 
 
 def class_of_point(point: metadata.EntryPoint, kind: str) -> tuple[object, str]:
-    """What an entry point names, and where it is from.
+    """Load what an entry point names, with its origin.
 
     Raises:
         UserError: it cannot be imported.
@@ -164,7 +164,7 @@ def class_of_point(point: metadata.EntryPoint, kind: str) -> tuple[object, str]:
 
 
 def only_point(points: Sequence[metadata.EntryPoint], kind: str) -> metadata.EntryPoint:
-    """The one entry point of a name.
+    """Pick a name's one entry point.
 
     Raises:
         UserError: there are several.
@@ -176,7 +176,7 @@ def only_point(points: Sequence[metadata.EntryPoint], kind: str) -> metadata.Ent
 
 
 def distribution_of(point: metadata.EntryPoint) -> str:
-    """The name of the distribution that registers an entry point."""
+    """Name the distribution that registers an entry point."""
     return point.dist.name if point.dist else "unknown"
 
 
@@ -188,10 +188,10 @@ def make(
     members: Sequence[str],
     arguments: Callable[[type], Mapping[str, Any]] = lambda _: {},
 ) -> Any:
-    """An instance of a plug-in's class, made with the `arguments` for it, which has all `members`.
+    """Make an instance of a plug-in's class with its `arguments`, checked to have all `members`.
 
     Raises:
-        UserError: it is no class, cannot be made of these arguments, or lacks a member.
+        UserError: it is no class, cannot be made with these arguments, or lacks a member.
     """
     if not isinstance(factory, type):
         raise UserError(f"{kind} {spec!r} of {source} must be a class, and there is no such class")
@@ -231,7 +231,7 @@ def _leave() -> None:
         if before.folder is not None and _folder() != before.folder:
             os.chdir(before.folder)
     for descriptor in (0, 1, 2):
-        # One that was closed would be the next file's that is opened, and what others print would go there.
+        # A closed descriptor would go to the next file opened, and what others print would end up there.
         try:
             os.fstat(descriptor)
         except OSError:
@@ -250,10 +250,10 @@ def _folder() -> str | None:
 
 @contextmanager
 def _interrupts() -> Iterator[threading.Event]:
-    """Tells whether the user interrupts what is done inside, which a plug-in may swallow or play."""
+    """Tell whether the user interrupts the block, which a plug-in may swallow or fake."""
     happened = threading.Event()
     handler = signal.getsignal(signal.SIGINT)
-    # Signals come to the main thread alone.
+    # Only the main thread gets signals.
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield happened
         return

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS: Final = 200
 MAX_MESSAGE: Final = 2000
-"""Of a foreign text inside of a message, and of a whole message."""
+"""Limits for a foreign text in a message, and a whole message."""
 
 _MAX_PLAIN_BITS: Final = 256
 _MAX_NEAR: Final = 200
@@ -26,13 +26,13 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str, most: int = MAX_CHARACTERS) -> str:
-    """A foreign text as it may stand in a message: printable, on one line, of at most `most` characters."""
+    """Make a foreign text fit for a message: printable, on one line, of at most `most` characters."""
     safe = printable(text[: most + 1])
     return safe if len(safe) <= most else f"{safe[: most - 3]}..."
 
 
 def quoted(value: object, most: int = MAX_CHARACTERS) -> str:
-    """A foreign value as it may stand in a message: a quoted text, a number, or what kind of value it is."""
+    """Make a foreign value fit for a message: a quoted text, a number, or the kind of value."""
     if isinstance(value, str):
         return repr(value) if len(value) <= most else f"{value[: most - 3]!r}..."
     if isinstance(value, int) and value.bit_length() > _MAX_PLAIN_BITS:
@@ -45,20 +45,20 @@ def quoted(value: object, most: int = MAX_CHARACTERS) -> str:
 
 
 def listed(names: Iterable[object], most: int = 20) -> str:
-    """Foreign names as they may stand in a message, one after the other, and no more than `most` of them."""
+    """List foreign names for a message, at most `most` of them."""
     everything = list(names)
     some = ", ".join(one_line(str(name), 60) for name in everything[:most])
     return some if len(everything) <= most else f"{some}, and {len(everything) - most} more"
 
 
 def message(text: str, most: int = MAX_MESSAGE) -> str:
-    """A whole message as it may be printed: on one line, its middle left out where it is too long."""
+    """Make a whole message fit to print: on one line, its middle left out if too long."""
     line = printable(" ".join(_middle_out(text, most).split()))
     return _middle_out(line, most)
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The one of some known names that a foreign one most resembles; a long one resembles none."""
+    """Find the known name most like a foreign one; a long one resembles none."""
     if len(name) > _MAX_NEAR:
         return None
     near = difflib.get_close_matches(name, [one for one in known if len(one) <= _MAX_NEAR], n=1, cutoff=cutoff)

@@ -1,4 +1,4 @@
-"""How far a long step is: told to whoever shows it."""
+"""Progress of a long step, for whoever shows it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Is told how far a long step is."""
+    """Listener to a step's progress."""
 
     def __call__(self, step: str, done: int, total: int) -> None:
-        """`done` of `total` parts of `step` are ready."""
+        """Show `done` of `total` parts of `step`."""
 
 
 def silent(step: str, done: int, total: int) -> None:
-    """A Progress that shows nothing."""
+    """Show nothing."""

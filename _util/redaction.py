@@ -1,7 +1,7 @@
-"""Secrets of this user's, found by their value in what is about to be written, and replaced by `***`.
+"""This user's secrets, found by value in anything about to be written, and replaced by `***`.
 
-A server may echo the key that it was sent, in a sample, an error or its version. The values looked for are those of the
-environment's keys, and what is secret in the URLs of servers: a password, a user without one, keys in a query.
+A server may echo the key it was sent in a sample, an error or its version. The values looked for are the environment's
+keys, and the secret parts of server URLs: a password, a user without one, keys in a query.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ URLS: Final = (
     *("OPENAI_BASE_URL", "HF_ENDPOINT"),
     *(name for upper in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY") for name in (upper, upper.lower())),
 )
-"""The variables that hold keys, and those that hold URLs of servers."""
+"""Variables that hold keys, and those that hold server URLs."""
 
 MARK: Final = "***"
 
 _LEAST_CHARACTERS: Final = 8
 _LEAST_PLAIN: Final = 12
-"""Of one word or one number. What is shorter stands in ordinary programs too: replacing it would spoil them."""
+"""Least length of a lone word or number. Ordinary programs hold shorter ones: replacing them would spoil those."""
 
 _SECRET_NAME: Final = re.compile(r"key|token|secret|sig|pass|auth|cred|code", re.IGNORECASE)
-"""Of values in a URL's query; others, such as a version, are no secrets."""
+"""Names of secrets in a URL's query; others, such as a version, are none."""
 
 _known_urls: set[str] = set()
 
 
 class Redactor(NamedTuple):
-    """Replaces secrets, the longest first, so that one inside another leaves nothing of it."""
+    """Replacer of secrets, longest first, so that one inside another leaves nothing of it."""
 
     secrets: tuple[str, ...]
 
     def text(self, text: str) -> str:
-        """A text without secrets."""
+        """Redact a text."""
         for secret in self.secrets:
             text = text.replace(secret, MARK)
         return text
 
     def data(self, data: bytes) -> bytes:
-        """UTF-8 without secrets."""
+        """Redact UTF-8 bytes."""
         for secret in self.secrets:
             data = data.replace(secret.encode("utf-8", "surrogatepass"), MARK.encode())
         return data
 
     def value(self, value: Any) -> Any:
-        """A JSON value without secrets in any text or key."""
+        """Redact every text and key of a JSON value."""
         if not self.secrets:
             return value
         if isinstance(value, str):
@@ -68,7 +68,7 @@ class Redactor(NamedTuple):
 
 
 def redactor() -> Redactor:
-    """What replaces the secrets that are known now: of the environment, and of URLs given to `know_url`."""
+    """Make a redactor of the secrets known now: the environment's and those of URLs given to `know_url`."""
     return _redactor(
         tuple(os.environ.get(name, "") for name in KEYS),
         (*(os.environ.get(name, "") for name in URLS), *sorted(_known_urls)),
@@ -76,17 +76,17 @@ def redactor() -> Redactor:
 
 
 def redacted(text: str) -> str:
-    """A text without the secrets that are known now."""
+    """Redact the secrets known now from a text."""
     return redactor().text(text)
 
 
 def know_url(url: str) -> None:
-    """Look for what is secret in a server's URL, from now on."""
+    """Redact the secrets in a server's URL from now on."""
     _known_urls.add(url)
 
 
 def bare_url(url: str) -> str:
-    """A URL without user, password, query and fragment, and without known secrets in its path."""
+    """Strip a URL of user, password, query and fragment, and of known secrets in its path."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -112,7 +112,7 @@ def _secrets_of_url(url: str) -> Iterator[str]:
     for secret in {password, unquote(password)} if colon else {user, unquote(user)}:
         yield from _forms(secret)
     if colon:
-        # However short a password is: between its user and a host it can be nothing else. In base64 it is in a header.
+        # However short: between user and host it can be nothing but a password. In base64 it is in a header.
         plain = f"{unquote(user)}:{unquote(password)}"
         yield from (f"{login}@", f"{plain}@", base64.b64encode(plain.encode("utf-8", "surrogatepass")).decode("ascii"))
     for part in parts.query.split("&"):
@@ -123,7 +123,7 @@ def _secrets_of_url(url: str) -> Iterator[str]:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """A secret as it may be written: as it is, percent-encoded, and inside JSON; none where it is too plain."""
+    """Yield the forms of a secret: as is, percent-encoded, and inside JSON; none where it is too plain."""
     is_plain = secret.isdigit() or (secret.isalpha() and (secret.isupper() or secret[1:].islower()))
     if len(secret) < (_LEAST_PLAIN if is_plain else _LEAST_CHARACTERS):
         return
