@@ -1,7 +1,7 @@
-"""Every error that codebudget raises on purpose.
+"""Errors that codebudget raises on purpose.
 
-`UserError` is a mistake that its user can mend (exit code 2); `MachineError` is something that this machine cannot do
-(exit code 3). The message of each is one line that names the fix.
+`UserError` is a mistake that the user can fix (exit code 2); `MachineError` is something this machine cannot do (exit
+code 3). Each message is one line that names the fix.
 """
 
 
@@ -36,4 +36,4 @@ class SandboxError(MachineError):
 
 
 class EngineError(MachineError):
-    """A sampling engine cannot be started, or failed while it drew."""
+    """A sampling engine cannot be started, or failed while drawing."""

@@ -1,4 +1,4 @@
-"""Metrics of repeated sampling, and how sure they are.
+"""Metrics of repeated sampling, and their uncertainty.
 
 Everything here is numpy on plain arrays: counts of samples, scores and passes per task in, fractions in [0, 1] out. The
 task is the unit of every interval and test, because the samples of one task are not independent of each other.
@@ -27,7 +27,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 PASS_AT_K = "pass_at_k"
-"""What that metric is called where others are called after rankers."""
+"""Name of that metric where others are named after rankers."""
 
 _Z = NormalDist().inv_cdf(0.975)
 _CHUNK_CELLS = 1 << 20  # numbers held at once while resampling: 8 MiB
@@ -99,8 +99,8 @@ def rank_score_at_k(scores: Sequence[FloatArray], passed: Sequence[BoolArray], k
 def rank_score_at_ks(scores: FloatArray, passed: BoolArray, ks: Sequence[int]) -> FloatArray:
     """`rank_score_at_k` of one task for several k at once: an array [ks].
 
-    The samples are sorted once: the one with r below it is picked with probability [C(r+1, k) - C(r, k)] / C(n, k),
-    where equal ones share what they have together.
+    The samples are sorted once: the one with r below it is picked with probability [C(r+1, k) - C(r, k)] / C(n, k);
+    equal ones share their total.
 
     Raises:
         UndefinedEstimateError: The task has fewer than some k samples.
@@ -117,7 +117,7 @@ def rank_score_at_ks(scores: FloatArray, passed: BoolArray, ks: Sequence[int]) -
     starts = np.flatnonzero(np.diff(keys[order], prepend=np.nan) != 0)
     sizes = np.diff(starts, append=keys.size)
     share = np.add.reduceat(passes[order], starts, dtype=np.int64) / sizes
-    # Chances add up to 1 as far as floating point goes, and a score must not pass it.
+    # Chances sum to 1 only up to rounding, and a score must not exceed it.
     return np.minimum(np.repeat(share, sizes) @ _pick_chances(keys.size, tuple(ks)), 1.0)
 
 
@@ -130,13 +130,13 @@ def rank_score_at_k_by_subsets(
     seed: int,
     key: str = "",
 ) -> float:
-    """Rank-score@k of one task for scores that depend on the pool: ranked anew inside each subset of size k.
+    """Rank-score@k of one task for scores that depend on the pool: re-ranked inside each subset of size k.
 
     Args:
         rank: Given the indices of a subset, returns their scores, higher is better.
         passed: Whether each sample of the task passes.
-        k: Subset size. A subset of one leaves nothing to rank, so that k = 1 is the share that passes, exactly.
-        subsets: How many subsets to draw; all are taken where there are no more than that.
+        k: Subset size. A subset of one leaves nothing to rank, so k = 1 is exactly the share that passes.
+        subsets: How many subsets to draw; all are used where there are no more than that.
         seed: See `subsets_of`.
         key: See `subsets_of`.
 
@@ -161,8 +161,8 @@ def rank_score_at_k_by_subsets(
 def subsets_of(n: int, k: int, count: int, seed: int, key: str = "") -> IntArray:
     """Random k-subsets of range(n): an array [count, k] with ascending rows.
 
-    Where there are no more than `count` subsets, each comes once. Else they are drawn independently, and depend on
-    nothing but the arguments: all rankers meet the same subsets, and a smaller `count` gives the first of a larger one.
+    Where there are no more than `count` subsets, each comes once. Else they are drawn independently and depend only on
+    the arguments: all rankers get the same subsets, and a smaller `count` gives the first of a larger one.
     `key` (a task's id) makes tasks differ.
     """
     if not 1 <= k <= n or count < 1:
@@ -197,10 +197,10 @@ def mean_interval(values: FloatArray, *, resamples: int = 10_000, seed: int = 0)
     """Mean of per-task fractions with its 95 % interval; undefined for no tasks.
 
     The expanded percentile bootstrap over tasks (Hesterberg 2015): the plain percentile interval is too narrow with few
-    tasks, by sqrt((n-1)/n) and by normal in place of t quantiles, so that its levels are moved out by both. In
-    simulations of 10 to 164 tasks it covers as well as BCa does, which estimates a skewness that few tasks cannot show.
-    Where all tasks have one value there is nothing to resample: by Wilson, a share of at most z^2 / (n + z^2) of tasks
-    may differ from it, and may lie anywhere in [0, 1]. At 0 and at 1 that is Wilson's interval.
+    tasks, by sqrt((n-1)/n) and by normal instead of t quantiles, so its levels are moved out by both. In simulations of
+    10 to 164 tasks it covers as well as BCa, which estimates a skewness that few tasks cannot show. Where all tasks
+    have one value there is nothing to resample: by Wilson, a share of at most z^2 / (n + z^2) of tasks may differ from
+    it, and may lie anywhere in [0, 1]. At 0 and at 1 that is Wilson's interval.
 
     Raises:
         UserError: A value is not in [0, 1].
@@ -240,9 +240,9 @@ def mean_intervals(values: FloatArray, *, resamples: int = 10_000, seed: int = 0
 
 
 def resampled_means(values: FloatArray, *, resamples: int = 10_000, seed: int = 0) -> Iterator[FloatArray]:
-    """Means of an array [tasks, columns] over tasks that are drawn with replacement: [resamples, columns], in chunks.
+    """Yield means of an array [tasks, columns] over tasks drawn with replacement: [resamples, columns], in chunks.
 
-    The resamples depend on the number of tasks and the seed alone: all arms and metrics meet the same ones.
+    The resamples depend only on the number of tasks and the seed: all arms and metrics get the same ones.
     """
     n = values.shape[0]
     for drawn in _resamples(n, resamples, seed):
@@ -372,7 +372,7 @@ def _pick_chances(n: int, ks: tuple[int, ...]) -> FloatArray:
 def _t_quantile(freedom: int) -> float:
     """97.5 % quantile of Student's t, as a series in 1 / freedom (Abramowitz and Stegun 1964, 26.7.5).
 
-    It is short by 0.8 % at 3 degrees of freedom; below that the bootstrap's own extremes bind.
+    It falls short by 0.8 % at 3 degrees of freedom; below, the bootstrap's own extremes bind.
     """
     z = _Z
     return (
@@ -385,7 +385,7 @@ def _t_quantile(freedom: int) -> float:
 
 def _sign_flip_p(differences: FloatArray, resamples: int, seed: int) -> float:
     moving = np.abs(differences[differences != 0])
-    # Patterns that tie with the observed one must count, whatever order their terms were added in.
+    # Patterns that tie with the observed one must count, in whatever order their terms were added.
     reach = abs(float(differences.sum())) - 1e-9 * float(moving.sum())
     if moving.size <= _EXACT_SIGNS:
         sums = np.zeros(1)

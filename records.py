@@ -1,4 +1,4 @@
-"""The frozen types that flow between the folders, and that are written to disk.
+"""The frozen types passed between the folders and written to disk.
 
 Units are in names: `_s` seconds, `_bytes` bytes, `flops` floating-point operations (a multiply-add counts two), `usd`
 United States dollars. Scores and rates are fractions in [0, 1]. A value that cannot be known is `None`, never 0.
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 SCHEMA_VERSION: Final = 1
 
 Status = Literal["passed", "wrong", "crashed", "timeout", "memory", "output", "invalid", "tampered", "sandbox_error"]
-"""What a verdict says. Only `sandbox_error` is about the machine; all others are about the candidate."""
+"""Outcome of grading. Only `sandbox_error` is about the machine; all others are about the candidate."""
 
 Integrity = Literal["split", "shared"]
 """`split`: tests and candidate never share a process. `shared`: they do, which a candidate can abuse."""
@@ -40,12 +40,12 @@ class Example(Record):
 
 
 class HiddenTests(Record):
-    """Test code that decides a verdict and that neither a candidate nor a ranker may see.
+    """Test code that decides a verdict, hidden from candidates and rankers.
 
-    `check`: the code defines `check(candidate)`, as HumanEval's does. `asserts`: the code is statements that name the
-    entry point, as MBPP's `test_list` is. Either way the entry point's name is bound to the candidate. `pairs`: the
-    code defines `pairs`, a list of (arguments, expected result), and the result of each call must equal what is
-    expected, or be as close as `tolerance` says where that is a float or a sequence of floats.
+    `check`: the code defines `check(candidate)`, like HumanEval's. `asserts`: the code is statements that name the
+    entry point, like MBPP's `test_list`. Either way the entry point's name is bound to the candidate. `pairs`: the code
+    defines `pairs`, a list of (arguments, expected result), and each call's result must equal the expected one, or be
+    within `tolerance` of it where that is a float or a sequence of floats.
     """
 
     style: Literal["check", "asserts", "pairs"]
@@ -54,7 +54,7 @@ class HiddenTests(Record):
 
 
 class PublicTask(Record):
-    """What a ranker may see of a task."""
+    """Part of a task shown to rankers."""
 
     id: str
     prompt: str
@@ -78,7 +78,7 @@ class Task(Record):
     stop: tuple[str, ...] = ()
 
     def public(self) -> PublicTask:
-        """The part of the task that rankers see."""
+        """Return the part that rankers see."""
         return PublicTask(id=self.id, prompt=self.prompt, entry_point=self.entry_point, examples=self.examples)
 
 
@@ -97,7 +97,7 @@ class Arm(Record):
 
 
 class Cost(Record):
-    """What something costs per task. None where it cannot be known."""
+    """Cost of something per task. None where it cannot be known."""
 
     flops: NonNegative | None = None
     runtime_s: NonNegative | None = None
@@ -127,7 +127,7 @@ class Workload(Record):
 
 
 class Plan(Record):
-    """How many samples an arm gets and what they cost per task.
+    """Number of samples an arm gets and their cost per task.
 
     `budget_ratio` is the cost over the first arm's (or over the budget). `matched`: the cost is at most the first
     arm's plus the tolerance, and one more sample would cost more than the first arm's. `equal`: within the tolerance
@@ -147,9 +147,9 @@ class Plan(Record):
 
 
 class Usage(Record):
-    """What a piece of work really used. None where it was not measured.
+    """Actual usage of a piece of work. None where not measured.
 
-    `wall_s` passed in all; for `busy_s` of it an engine was at work.
+    `wall_s` is the total; for `busy_s` of it an engine was at work.
     """
 
     prompt_tokens: NonNegative | None = None
@@ -163,10 +163,10 @@ class Usage(Record):
 
 
 class Candidate(Record):
-    """One sample of an arm for a task: the raw text and the program taken out of it.
+    """One sample of an arm for a task: the raw text and the program extracted from it.
 
-    `index` is its place among the arm's samples of the task. `stratum` names the setting that it was drawn with where
-    one arm holds several (the file it came from), and `prompt` the prompt it was drawn from where that is not the
+    `index` is its place among the arm's samples of the task. `stratum` names the setting it was drawn with where one
+    arm holds several (the file it came from), and `prompt` the prompt it was drawn from where that is not the
     benchmark's. `logprobs` has one natural logarithm per output token.
     """
 
@@ -189,11 +189,11 @@ REFERENCE_CPU_FACTOR: Final = 10.0
 
 
 class Limits(Record):
-    """What one candidate may use while it is graded.
+    """Limits on one candidate while it is graded.
 
-    Times count the candidate's own work only: loading its program and answering calls, not waiting for the tests.
+    Times count only the candidate's own work: loading its program and answering calls, not waiting for the tests.
     `cpu_s` is processor time, which does not depend on what else the machine does; `wall_s` ends programs that wait.
-    Times that are None follow from the reference solution, by `resolve`.
+    Times left None are derived from the reference solution by `resolve`.
     """
 
     cpu_s: Annotated[float, Field(gt=0)] | None = None
@@ -205,7 +205,7 @@ class Limits(Record):
     file_bytes: Annotated[int, Field(gt=0)] = 64 << 20
 
     def resolve(self, reference_cpu_s: float) -> Limits:
-        """These limits with both times filled in.
+        """Fill in both times.
 
         Without either, a program gets half a second of processor time, doubled until it is ten times what the reference
         solution took: steps this coarse come out the same when the reference is measured again. `wall_s` is four times
@@ -223,11 +223,11 @@ class Limits(Record):
 
 
 class Verdict(Record):
-    """What the sandbox found out about one program.
+    """The sandbox's findings about one program.
 
     `tests_run` counts the assert statements of the test code that were reached and held; `tests_expected` is how many
     the reference reaches. `detail` is one printable line. `second_look` says what a program took that came near its
-    limit of time and was run again, alone, which is then the run that the verdict is about; else it is empty.
+    time limit and was run again, alone, in which case the verdict is about that run; else it is empty.
     """
 
     status: Status
@@ -242,11 +242,11 @@ class Verdict(Record):
 
 
 class ReferenceCheck(Record):
-    """What running a task's own reference solution showed, before any candidate is seen.
+    """Result of running a task's own reference solution, before any candidate is seen.
 
     A task that is not `ok` is left out of every score. `integrity` is how the task can be graded, and `sites` are the
     assert statements of the test code, or the pairs, that hold for the reference: a candidate passes only if all do.
-    `calls` counts the calls that its tests make. `detail` says why the task is not `ok`, or why it cannot be `split`.
+    `calls` counts the calls its tests make. `detail` says why the task is not `ok`, or why it cannot be `split`.
     """
 
     task_id: str
@@ -261,11 +261,11 @@ class ReferenceCheck(Record):
 
 
 class Outcome(Record):
-    """What one expression gave when it was evaluated against a candidate.
+    """Outcome of evaluating one expression against a candidate.
 
     `value` is a canonical text of the value, equal for equal values; None where there was none, and then `error` says
-    why: the name of an exception, or `timeout`, `memory`, `output`, `crashed`, `invalid`, `tampered`. `wall_s` is what
-    getting it took; loading the program counts to the first expression of a run.
+    why: the name of an exception, or `timeout`, `memory`, `output`, `crashed`, `invalid`, `tampered`. `wall_s` is the
+    time it took; loading the program counts towards the first expression of a run.
     """
 
     value: str | None = None
@@ -274,10 +274,10 @@ class Outcome(Record):
 
 
 class Ranking(Record):
-    """Scores of a task's candidates, higher is better, in the order given; equal scores are ties.
+    """Scores of a task's candidates in the order given; higher is better, equal scores are ties.
 
-    `usage` is what ranking all of them cost, and `tests_usage` what it cost besides, however many candidates there are:
-    drawing tests for the task, None where it used none. `executions` counts the programs it ran.
+    `usage` is the cost of ranking all of them, and `tests_usage` the cost that does not depend on their number: drawing
+    tests for the task, None where it used none. `executions` counts the programs it ran.
     """
 
     scores: tuple[float, ...]
@@ -287,7 +287,7 @@ class Ranking(Record):
 
 
 class GeneratedTests(Record):
-    """Texts in which a model was to write asserts for a task, and what drawing all of them took."""
+    """Texts of asserts that a model was to write for a task, and the usage of drawing them all."""
 
     samples: tuple[str, ...] = ()
     usage: Usage = Usage()
@@ -302,17 +302,17 @@ class Interval(Record):
 
 
 class LeftScore(Interval):
-    """A score at the k that is left of a budget: the mean over tasks, where they differ."""
+    """A score at the k left of a budget: the mean over tasks, where they differ."""
 
     k: float
 
 
 class RankerScore(Interval):
-    """Rank-score@k of one ranker over an arm's candidates, and what ranking costs per task at the arm's k.
+    """Rank-score@k of one ranker over an arm's candidates, and the cost of ranking per task at the arm's k.
 
-    `left` is the score at the smaller k that is left where ranking is paid for out of the arm's FLOPs; None where what
-    ranking costs is not known. `gap_closed` is how much of the way from a blind pick to one sample of the first arm the
-    ranker makes at the arm's k; None for the first arm, and where the interval of that way holds 0.
+    `left` is the score at the smaller k left when ranking is paid for out of the arm's FLOPs; None where the cost of
+    ranking is not known. `gap_closed` is how much of the gap from a blind pick to one sample of the first arm the
+    ranker closes at the arm's k; None for the first arm, and where the gap's interval holds 0.
     """
 
     cost_flops: NonNegative | None = None
@@ -322,7 +322,7 @@ class RankerScore(Interval):
 
 
 class StratumScore(Record):
-    """pass@1 of an arm's samples that were made with one setting."""
+    """pass@1 of an arm's samples drawn with one setting."""
 
     name: str
     n: int
@@ -330,10 +330,10 @@ class StratumScore(Record):
 
 
 class Realised(Record):
-    """What an arm's samples really cost per task at its k, and how that compares with the first arm's.
+    """Actual cost of an arm's samples per task at its k, compared with the first arm's.
 
     FLOPs are None where the samples carry no token counts; seconds, memory and dollars where nobody measured them.
-    `usage` is what the cost comes from, per task at the arm's k too, and `deviations` are lines that explain what is
+    `usage` is where the cost comes from, also per task at the arm's k, and `deviations` are lines that explain what is
     more than a tenth off the plan.
     """
 
@@ -348,7 +348,7 @@ class Realised(Record):
 class ArmResult(Record):
     """One arm of a comparison.
 
-    `n` is the number of samples per task, the smallest where tasks differ; `samples` is the number of all of them.
+    `n` is the number of samples per task, the smallest where tasks differ; `samples` is the total.
     """
 
     plan: Plan
@@ -374,7 +374,7 @@ class PairedResult(Record):
 
 
 class VerdictSentences(Record):
-    """What to do: for those whose tests can select, and for those who have none."""
+    """Advice for those whose tests can select, and for those without tests."""
 
     with_tests: str
     without_tests: str
@@ -384,9 +384,8 @@ class Comparison(Record):
     """The answer: arms with costs and scores, paired differences, and two sentences.
 
     `tasks` were scored; `left_out` says why others were not. `decisive_ranker` is the one that advises those without
-    tests, named beforehand. `warnings` are lines that a reader must see;
-    `sandbox_errors` counts programs that the machine failed to grade; `doubts` says why no advice is given, where none
-    is.
+    tests, named beforehand. `warnings` are lines that a reader must see; `sandbox_errors` counts programs that the
+    machine failed to grade; `doubts` says why no advice is given, where none is.
     """
 
     benchmark: str
@@ -404,13 +403,13 @@ class Comparison(Record):
 
 
 class Likelihood(NamedTuple):
-    """How likely a model finds one text.
+    """A text's likelihood by a model.
 
     Attributes:
         logprobs: The natural logarithm of the probability of each token, given the prompt and the tokens before.
         certainty: The mean over the tokens of the Kullback-Leibler divergence from the uniform distribution over the
-            vocabulary to the model's, in nats; None where the engine does not tell.
-        prompt_tokens: Tokens of the prompt; None where the engine does not tell.
+            vocabulary to the model's, in nats; None where the engine does not report it.
+        prompt_tokens: Tokens of the prompt; None where not reported.
     """
 
     logprobs: tuple[float, ...]

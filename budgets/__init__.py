@@ -1,4 +1,4 @@
-"""Limits to sample counts: what each model costs, and how many samples a limit buys.
+"""From limits to sample counts: each model's cost, and the samples a limit buys.
 
 Pure arithmetic; no torch, no network.
 """

@@ -24,7 +24,7 @@ _COUNT = re.compile(r"[0-9]{1,9}")
 def parse_arm(text: str) -> Arm:
     """Read `MODEL[@PRECISION][:K]`, K a number or `greedy`; a greedy arm has k = 1.
 
-    It is read from the right, so that a local path may hold `/`, `.`, and `:` or `@` before its last `/`.
+    It is read from the right, so a local path may hold `/`, `.`, and `:` or `@` before its last `/`.
 
     Raises:
         UserError: The model is empty, the precision is unknown, or K is neither a number of at least 1 nor `greedy`.
@@ -64,7 +64,7 @@ def parse_budget(text: str) -> Budget:
 
 
 def _split(text: str, mark: str) -> tuple[str, str | None]:
-    """What stands before and after the last `mark`; a mark before the last `/` belongs to a path."""
+    """Split a text at its last `mark`; a mark before the last `/` belongs to a path."""
     head, found, tail = text.rpartition(mark)
     return (head, tail) if found and "/" not in tail else (text, None)
 

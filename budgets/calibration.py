@@ -1,4 +1,4 @@
-"""Measured seconds that take the roofline's place: of whole samples, or coefficients fitted to a sweep on a machine."""
+"""Measured seconds that replace the roofline's: of whole samples, or coefficients fitted to a sweep on a machine."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class PassCost(Record):
     s_per_pass: NonNegative
 
     def seconds(self, work: Work) -> float:
-        """Seconds that the work takes."""
+        """Return the work's seconds."""
         return sum(rate * amount for rate, amount in zip(_rates(self), _amounts(work), strict=True))
 
 
 class Fit(Record):
-    """Coefficients of one model at one precision, or of all that were measured (`model` None).
+    """Coefficients of one model at one precision, or of all models measured (`model` None).
 
-    `max_batch` is the largest batch that was measured; plans go no further.
+    `max_batch` is the largest batch measured; plans go no further.
     """
 
     model: str | None
@@ -65,9 +65,9 @@ class Fit(Record):
 
 
 class MeasuredSamples(Record):
-    """Seconds that some machine took for a number of samples of a model, with batches full.
+    """Seconds that a machine took for a number of samples of a model, with full batches.
 
-    `precision` is None where the source does not state it; then it holds for the model's default one alone.
+    `precision` is None where the source does not state it; it then holds for the model's default only.
     """
 
     model: str
@@ -89,7 +89,7 @@ class Measurement(Record):
 
 
 class Calibration(Record):
-    """What was measured with one engine on one machine of `devices` devices.
+    """Measurements with one engine on one machine of `devices` devices.
 
     `points` are what `fits` were fitted to.
     """
@@ -111,7 +111,7 @@ class MeasuredModel(NamedTuple):
 
 
 class Errors(NamedTuple):
-    """How far predictions are from measurements, as fractions of these."""
+    """Errors of predictions, as fractions of the measurements."""
 
     points: int
     median: float
@@ -119,16 +119,16 @@ class Errors(NamedTuple):
 
 
 def packaged_calibrations() -> dict[str, Traversable]:
-    """The calibrations that come with codebudget, by name."""
+    """Find codebudget's packaged calibrations, by name."""
     folder = resources.files(__package__) / "catalogue" / "calibrations"
     return {file.name.removesuffix(".json"): file for file in folder.iterdir() if file.name.endswith(".json")}
 
 
 def load_calibration(name: str) -> Calibration:
-    """A calibration file, or a packaged one by its name (`paper`).
+    """Load a calibration: a file, or a packaged one by name (`paper`).
 
     Raises:
-        UserError: There is none of that name, or the file cannot be read as one.
+        UserError: None has that name, or the file cannot be read as one.
     """
     packaged = packaged_calibrations()
     try:
@@ -160,11 +160,11 @@ def calibrated_runtime(
 ) -> RuntimeOfK:
     """Seconds per task of k samples, as measured: k times a sample's, or from fitted coefficients.
 
-    A model's own coefficients are taken, else those fitted to all models that were measured.
+    A model's own coefficients are used, else those fitted to all models measured.
 
     Raises:
-        UserError: It holds nothing for the model at this precision, or it holds seconds of full batches and those of
-            one task alone are asked for.
+        UserError: It holds nothing for the model at this precision, or only seconds of full batches where those of one
+            task alone are asked for.
     """
     for measured in calibration.measured:
         if measured.model == model.name and precision == (measured.precision or model.default_precision):
@@ -183,7 +183,7 @@ def calibrated_runtime(
 
 
 def fit_sweep(models: Sequence[MeasuredModel], *, engine: str, machine: str, source: str) -> Calibration:
-    """Fit coefficients to sweeps: for each model, and for all together where there are several.
+    """Fit coefficients to sweeps: for each model, and for all together if there are several.
 
     Prefill and decode are fitted apart, by least squares of relative errors with no coefficient below zero.
 
@@ -201,12 +201,12 @@ def fit_sweep(models: Sequence[MeasuredModel], *, engine: str, machine: str, sou
 
 
 def predicted_s(fit: Fit, model: Model, point: Measurement) -> tuple[float, float]:
-    """Seconds of prefill and of decode that a fit gives for a point of a sweep."""
+    """Predict the seconds of prefill and of decode for a point of a sweep."""
     return fit.prefill_s(_prefill(model, point)), fit.decode_s(_decode(model, point))
 
 
 def held_out_errors(calibration: Calibration, models: Sequence[MeasuredModel]) -> Errors:
-    """Relative errors of the seconds of whole points, prefill and decode together, that no fit has seen.
+    """Return relative errors in seconds of whole held-out points, prefill and decode together.
 
     Raises:
         UserError: The calibration does not cover a model.
@@ -242,7 +242,7 @@ def _decode(model: Model, point: Measurement) -> Work:
 
 
 def _pass_cost(works: Sequence[Work], seconds: Sequence[float]) -> PassCost:
-    """The coefficients that fit best, by trying every set of kinds of work: there are few, so this is exact."""
+    """Find the best coefficients by trying every set of kinds of work: there are few, so this is exact."""
     import itertools
 
     import numpy as np
@@ -272,7 +272,7 @@ def _rates(cost: PassCost) -> tuple[float, ...]:
 
 
 def _amounts(work: Work) -> tuple[float, ...]:
-    """The amounts of work, in the order of `_RATES`."""
+    """List the amounts of work in `_RATES` order."""
     return (
         work.flops,
         work.weight_bytes,

@@ -20,11 +20,11 @@ MISTRAL_WINDOW = 4096
 
 MAX_LAYERS = 10_000
 MAX_SIZE = 1 << 31
-"""A hundred times those of any model there is, so that nothing that is computed of them overflows."""
+"""A hundred times the sizes of any existing model, so that nothing computed from them overflows."""
 
 
 def read_config(config: Mapping[str, object]) -> Fields:
-    """The fields of an `Architecture`.
+    """Read an `Architecture`'s fields.
 
     Raises:
         UserError: The `model_type` is not supported, or a field is missing or makes no sense.
@@ -78,7 +78,7 @@ def _qwen3_moe(config: Mapping[str, object]) -> Fields:
         raise UserError(f"config.json: mlp_only_layers must be a list of layers, not {quoted(dense)}")
     plain = {layer for layer in dense if isinstance(layer, int)}
     experts = {
-        # transformers 5 writes it under the second name.
+        # transformers 5 writes the second name.
         "count": _size(config, "num_experts" if "num_experts" in config else "num_local_experts"),
         "active": _size(config, "num_experts_per_tok"),
         "ffn_size": _size(config, "moe_intermediate_size"),
@@ -158,7 +158,7 @@ def _gpt_bigcode(config: Mapping[str, object]) -> Fields:
 def _grouped(
     config: Mapping[str, object], *, kv_heads_required: bool = True, head_dim: int | None = None, tied: bool = False
 ) -> Fields:
-    """What all grouped-query decoders with Llama's field names share."""
+    """Read what all grouped-query decoders with Llama's names share."""
     hidden_size = _size(config, "hidden_size")
     heads = _size(config, "num_attention_heads")
     key = "num_key_value_heads"
@@ -179,7 +179,7 @@ def _grouped(
 
 
 def _gpt(config: Mapping[str, object]) -> Fields:
-    """What the decoders with GPT-2's field names share."""
+    """Read what decoders with GPT-2's names share."""
     hidden_size, heads = _size(config, "n_embd"), _size(config, "n_head")
     return {
         "layers": _layers(config, "n_layer"),
@@ -206,7 +206,7 @@ def _head_dim(config: Mapping[str, object], hidden_size: int, heads: int, defaul
 
 
 def _window(config: Mapping[str, object], default: int | None = None) -> Fields:
-    """A sliding window in every layer, if there is one."""
+    """Read a sliding window in every layer, if any."""
     if "sliding_window" in config:
         window = None if config["sliding_window"] is None else _size(config, "sliding_window")
     else:
@@ -216,7 +216,7 @@ def _window(config: Mapping[str, object], default: int | None = None) -> Fields:
 
 
 def _late_window(config: Mapping[str, object]) -> Fields:
-    """Qwen's sliding window, in the layers from `max_window_layers` on or in those that `layer_types` names."""
+    """Read Qwen's sliding window, in layers from `max_window_layers` on or those that `layer_types` names."""
     if not _flag(config, "use_sliding_window") or config.get("sliding_window") is None:
         return {}
     layers = _layers(config)

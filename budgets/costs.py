@@ -1,4 +1,4 @@
-"""What k samples of a model cost per task, in every kind that can be known."""
+"""Cost of k samples of a model per task, in every kind that can be known."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Where and how samples are drawn, as far as it is known.
+    """Conditions of drawing samples, as far as known.
 
-    Without a machine or a calibration there is no runtime, and without prices no dollars. `concurrency` is how many of
-    a task's samples are held at once; None holds all of them.
+    Without a machine or a calibration there is no runtime, and without prices no dollars. `concurrency` is the number
+    of a task's samples held at once; None holds all.
     """
 
     machine: Machine | None = None
@@ -51,7 +51,7 @@ HOW_TO_KNOW: dict[BudgetKind, str] = {
     "usd": "dollars are not known without a price: give `usd_per_mtok` IN,OUT for served models, or `usd_per_hour` "
     "with `hardware` or `calibration`",
 }
-"""What to do where a cost of each kind cannot be known."""
+"""Remedy where a cost of each kind cannot be known."""
 
 
 def check_conditions(conditions: Conditions) -> None:
@@ -78,14 +78,14 @@ def cost_of_samples(
     conditions: Conditions | None = None,
     token_price: TokenPrice | None = None,
 ) -> Callable[[int], Cost]:
-    """What k samples of a model cost per task; None for what cannot be known.
+    """Build a model's cost per task of k samples; None for what cannot be known.
 
     Args:
         model: The model.
         workload: Tokens per sample, and how they are counted.
-        precision: The model's default one where None.
+        precision: The model's default where None.
         conditions: Where and how samples are drawn.
-        token_price: What the model's tokens cost; hours of devices are paid for where it is None.
+        token_price: Price of the model's tokens; where None, device hours are paid for.
 
     Returns:
         The function of k, which never falls as k grows.
@@ -95,7 +95,7 @@ def cost_of_samples(
     """
     conditions = conditions or Conditions()
     precision = precision or model.default_precision
-    # A model with a price of its own is served elsewhere, on a machine that nothing is known of.
+    # A model with its own price is served elsewhere, on an unknown machine.
     served = token_price is not None and token_price.arm is not None
     runtime = None if served or precision is None else _runtime(model, precision, workload, conditions)
 
@@ -124,7 +124,7 @@ def sample_cost(
     conditions: Conditions | None = None,
     token_price: TokenPrice | None = None,
 ) -> Cost:
-    """What k samples cost per task: `cost_of_samples` at one k.
+    """Cost k samples per task: `cost_of_samples` at one k.
 
     Raises:
         UserError: k is less than 1, the model does not fit the machine, or the calibration does not cover it.
@@ -135,7 +135,7 @@ def sample_cost(
 
 def _runtime(model: Model, precision: str, workload: Workload, conditions: Conditions) -> RuntimeOfK | None:
     machine, concurrency, regime = conditions.machine, conditions.concurrency, conditions.regime
-    # Plans without a runtime, which are most, start faster without these modules.
+    # Most plans have no runtime, and start faster without these modules.
     if conditions.calibration is not None:
         from .calibration import calibrated_runtime
 

@@ -1,4 +1,4 @@
-"""Why a realised cost is more than a tenth off its plan: which part of it, by how much."""
+"""Reasons why a realised cost is over a tenth off its plan: which part, by how much."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ NOTABLE: Final = 0.1
 """Deviations up to this share of the plan need no explanation."""
 
 _PART: Final = 0.01
-"""What changes the cost by less is not named."""
+"""Least change to the cost that is named."""
 
 
 def explain_deviations(plan: Plan, workload: Workload, cost: Cost, usage: Usage) -> tuple[str, ...]:
-    """A line for every kind of cost that is more than a tenth off the plan.
+    """Write a line for every kind of cost more than a tenth off the plan.
 
     Args:
-        plan: What was planned.
-        workload: What it was planned for.
-        cost: What it came to, per task at the plan's k.
-        usage: What that comes from.
+        plan: The plan.
+        workload: The workload planned for.
+        cost: The realised cost, per task at the plan's k.
+        usage: The usage behind it.
     """
     lines = []
     flops = _off(cost.flops, plan.cost.flops)
@@ -49,7 +49,7 @@ def _off(realised: float | None, planned: float | None) -> float | None:
 
 
 def _lengths(plan: Plan, workload: Workload, usage: Usage) -> str:
-    """Which lengths were not those planned, and what each alone does to the FLOPs."""
+    """Name lengths that were not as planned, and each one's effect on the FLOPs."""
     if usage.prompt_tokens is None or usage.output_tokens is None:
         return "their token counts are not known"
     prompt, output = round(usage.prompt_tokens), round(usage.output_tokens / plan.k)
@@ -80,7 +80,7 @@ def _speed(runtime: float, flops: float | None, usage: Usage) -> str:
 
 
 def _memory(plan: Plan, workload: Workload, cost: Cost) -> str:
-    """What the plan was made of, and which part of it is likely to differ."""
+    """Name the plan's parts, and the one that is likely to differ."""
     architecture = find_model(plan.model).architecture
     kv_bits = 32 if plan.precision == "fp32" else 16
     parts = {

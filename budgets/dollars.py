@@ -1,4 +1,4 @@
-"""Dollars of drawing samples: hours of devices at a price, or tokens at a served model's prices."""
+"""Dollars for drawing samples: device hours at a price, or tokens at a served model's prices."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class TokenPrice(Record):
 
 
 class Prices(Record):
-    """What drawing is paid by: tokens where a price is given for the arm, else hours of each device."""
+    """Prices of drawing: per token where the arm has a token price, else per hour of each device."""
 
     usd_per_hour: Annotated[float, Field(gt=0)] | None = None
     tokens: tuple[TokenPrice, ...] = ()
 
     def of_arm(self, arm: Arm) -> TokenPrice | None:
-        """The token price of an arm: one that names it (as typed, or its model), else the one that names none."""
+        """Find an arm's token price: one that names it (as typed, or its model), else the one that names none."""
         for names in ((arm.spec, arm.spec.rpartition(":")[0], arm.name), (None,)):
             for price in self.tokens:
                 if price.arm in names:
@@ -60,7 +60,7 @@ def parse_token_price(text: str) -> TokenPrice:
 
 
 def tokens_usd(price: TokenPrice, workload: Workload, k: int) -> float:
-    """Dollars per task of k samples of a served model: the prompt is charged once, as one request for k choices is.
+    """Price k samples per task of a served model: the prompt is charged once, as in one request for k choices.
 
     In the paper's convention every sample is a pass over 128 input tokens.
     """
@@ -70,5 +70,5 @@ def tokens_usd(price: TokenPrice, workload: Workload, k: int) -> float:
 
 
 def devices_usd(usd_per_hour: float, devices: int, runtime_s: float) -> float:
-    """Dollars of `devices` devices for a time, at a price per device and hour."""
+    """Price `devices` devices for a time, at a rate per device and hour."""
     return usd_per_hour * devices * runtime_s / SECONDS_PER_HOUR

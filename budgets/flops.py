@@ -1,21 +1,21 @@
 """Floating-point operations of a decoder, from its architecture.
 
-Counted: matrix products alone, an (m x k) by (k x n) product as 2mnk: the projections of attention, the FFN or the
+Counted: matrix products only, an (m x k) by (k x n) product as 2mnk: the projections of attention, the FFN or the
 router and the experts that a token is routed to, the attention scores and the weighted sum of values, and the output
 head. Not counted: softmax, norms, rotary positions, biases, activations, element-wise products and the embedding
 look-up. This is what `torch.utils.flop_counter.FlopCounterMode` counts, and attention follows it too: each of n new
 queries is multiplied with all c keys of the context, the masked half of a prompt included
 (2 * heads * (key dim + value dim) * n * c per layer), and key-value heads that queries share count once per query head.
 A layer with a sliding window of w keeps the w - 1 latest keys of the past, so that a decode step meets at most w;
-within a prompt that is read at once all of its keys count. A kernel that skips masked blocks does less.
+within a prompt read in one pass, all of its keys count. A kernel that skips masked blocks does less.
 
 Latent attention makes keys and values of a prompt from its latent vectors, and decodes on the latent vectors
 themselves, with the second half of their projection moved to queries and values (DeepSeek-V2, arXiv 2405.04434, section
 2.1.2): no more weights are multiplied, but a head's key has kv_rank + rope_dim dimensions and its value kv_rank. This
-is what engines do. A library that makes the keys and values of the whole context anew at every step does far more;
+is what engines do. A library that rebuilds the keys and values of the whole context at every step does far more;
 `reexpanded_step_flops` counts that.
 
-A sample of T tokens after a prompt of P: prefill gives the logits of the prompt's last position alone, as engines
+A sample of T tokens after a prompt of P: prefill gives the logits of the prompt's last position only, as engines
 compute them, and they give the first token. T - 1 decode steps give the rest: step t feeds output token t, which
 attends to the P + t tokens up to and including itself. The last token is never fed back.
 """
@@ -49,8 +49,8 @@ def forward_flops(
 
     Args:
         architecture: The decoder.
-        new_tokens: Tokens that are fed in this pass.
-        past_tokens: Tokens whose keys and values are cached already.
+        new_tokens: Tokens fed in this pass.
+        past_tokens: Tokens whose keys and values are already cached.
         logit_positions: Positions that the output head is applied to; None for all new ones, as a plain
             `model(input_ids)` does.
 
@@ -89,9 +89,9 @@ def decode_flops(architecture: Architecture, prompt_tokens: int, output_tokens: 
 
 
 def reexpanded_step_flops(architecture: Architecture, past_tokens: int) -> int:
-    """FLOPs of one decode step where keys and values of the whole context are made anew from latent vectors.
+    """FLOPs of one decode step where keys and values of the whole context are rebuilt from latent vectors.
 
-    transformers 5 runs latent attention so. Without latent attention it is one step of `forward_flops`.
+    transformers 5 runs latent attention so. Without it, this is one step of `forward_flops`.
     """
     if architecture.latent is None:
         return forward_flops(architecture, 1, past_tokens=past_tokens)
@@ -106,8 +106,8 @@ def paper_flops(architecture: Architecture) -> int:
     """FLOPs of one sample as the paper counts them: 2 * (parameters - input embeddings) * 128.
 
     This reproduces Table 1 of Hassid et al. 2024 (arXiv 2404.00725), which was made with the calflops library at a
-    sequence length of 128; attention scores are left out. The output head counts, also where it shares its weights
-    with the input embeddings; of a mixture of experts, those count that a token is routed to.
+    sequence length of 128; attention scores are left out. The output head counts, even where it shares its weights
+    with the input embeddings; of a mixture of experts, those a token is routed to count.
     """
     parameters = architecture.active_parameter_count() - architecture.learned_positions * architecture.hidden_size
     if not architecture.tied_embeddings:
@@ -125,7 +125,7 @@ def task_flops(architecture: Architecture, workload: Workload, k: int) -> int:
 
 @lru_cache(maxsize=64)
 def _flops_per_step(architecture: Architecture) -> int:
-    """FLOPs of a decode step's weights; remembered, since realised costs ask for every sample."""
+    """FLOPs of a decode step's weights; cached, since realised costs ask for every sample."""
     return 2 * (architecture.active_matmul_weights + architecture.embedding_weights)
 
 
@@ -138,5 +138,5 @@ def _pair_flops(architecture: Architecture, *, absorbed: bool) -> int:
 
 
 def _sum_of_contexts(prompt_tokens: int, steps: int) -> int:
-    """Tokens that `steps` decode steps attend to together."""
+    """Sum the tokens that `steps` decode steps attend to."""
     return steps * prompt_tokens + steps * (steps + 1) // 2

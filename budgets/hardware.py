@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..records import Record
 
 MAX_DEVICES = 8
-"""Devices that share one fast link in the servers that the datasheets describe; links between servers are not known."""
+"""Devices sharing one fast link in the datasheets' servers; links between servers are not known."""
 
 _COUNTED = re.compile(r"(?P<name>.+)x(?P<count>[0-9]{1,4})")
 
@@ -21,7 +21,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Peaks(Record):
-    """Dense peak rates of matrix products in FLOP/s by format, None where it has no unit; `bf16` is fp16's too."""
+    """Dense peak rates of matrix products in FLOP/s by format, None without a unit; `bf16` is fp16's too."""
 
     fp32: Positive
     bf16: Positive
@@ -32,8 +32,8 @@ class Peaks(Record):
 class Hardware(Record):
     """One device, by its datasheet.
 
-    `memory_bytes_per_s` is the bandwidth of its memory; `link_bytes_per_s` is what it can send to its neighbours, one
-    direction, None where it has no link. Sizes are the datasheet's, a GB being 1e9 bytes: devices hold slightly more.
+    `memory_bytes_per_s` is its memory bandwidth; `link_bytes_per_s` is its bandwidth to its neighbours in one
+    direction, None without a link. Sizes are the datasheet's, a GB being 1e9 bytes: devices hold slightly more.
     """
 
     name: str
@@ -46,14 +46,14 @@ class Hardware(Record):
 
 
 class Machine(Record):
-    """`count` equal devices in one server, which hold a model together (tensor parallelism)."""
+    """`count` equal devices in one server that share a model (tensor parallelism)."""
 
     hardware: Hardware
     count: Annotated[int, Field(ge=1, le=MAX_DEVICES)] = 1
 
     @property
     def name(self) -> str:
-        """As it is typed: `h100`, `h100x8`."""
+        """Name as typed: `h100`, `h100x8`."""
         return self.hardware.name if self.count == 1 else f"{self.hardware.name}x{self.count}"
 
     @property
@@ -75,7 +75,7 @@ def hardware_catalogue() -> tuple[Hardware, ...]:
 
 
 def find_hardware(name: str) -> Hardware:
-    """The device of that name, in any case.
+    """Find a device by name, in any case.
 
     Raises:
         UserError: There is none; the message names the nearest.
@@ -97,7 +97,7 @@ def find_machine(text: str) -> Machine:
     Raises:
         UserError: The name is unknown, N is not 1 to `MAX_DEVICES`, or the device has no link to others of its kind.
     """
-    # A name may itself end in x and digits (rtx4090), so the whole text is tried first.
+    # A name may itself end in x and digits (rtx4090), so try the whole text first.
     counted = _COUNTED.fullmatch(text)
     names = {hardware.name for hardware in hardware_catalogue()}
     if counted is None or text.lower() in names or counted["name"].lower() not in names:

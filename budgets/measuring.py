@@ -1,4 +1,4 @@
-"""Seconds that transformers takes to prefill and to decode, with random weights: what a calibration is fitted to.
+"""Seconds that transformers takes to prefill and decode with random weights, for fitting a calibration.
 
 Weights are random because seconds do not depend on them, so nothing is downloaded.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .models import Model
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-"""Precisions that can be measured, and torch's names of them."""
+"""Measurable precisions, with torch's names for them."""
 
 
 class Point(NamedTuple):
@@ -38,7 +38,7 @@ class Point(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """Points that coefficients are fitted to, and others that they are judged by."""
+    """Points to fit coefficients to, and others to judge them by."""
 
     fitted: tuple[Point, ...]
     held_out: tuple[Point, ...]
@@ -67,17 +67,17 @@ def measure(
     rounds: int = 5,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Measurement, ...]:
-    """Time a model at each point: every pass as in the fastest of some rounds, since what disturbs it only adds.
+    """Time a model at each point: every pass at its fastest of some rounds, since disturbances only add.
 
-    A pass ends when its logits are there. The first one is the prefill, the others decode, with the sampling of the
-    token that they read.
+    A pass ends when its logits are ready. The first is the prefill; the others decode, including the sampling of the
+    token they read.
 
     Args:
         model: The model.
         precision: One of `DTYPES`.
-        points: What to time.
-        device: A device of torch: `cpu`, `cuda`.
-        rounds: Times that each point is measured.
+        points: Points to time.
+        device: A torch device: `cpu`, `cuda`.
+        rounds: Times to measure each point.
         progress: Called with the points done and all points, over all rounds.
 
     Raises:
@@ -114,7 +114,7 @@ def measure(
 
 
 def check_measurable(model: Model, precision: str) -> None:
-    """Refuse a precision that transformers is not measured at.
+    """Refuse a precision that cannot be measured.
 
     Raises:
         UserError: It is none of `DTYPES`.
@@ -124,7 +124,7 @@ def check_measurable(model: Model, precision: str) -> None:
 
 
 def choose_device(name: str) -> str:
-    """The device that a name stands for: `auto` is the GPU where torch finds one, else the CPU.
+    """Choose the device for a name: `auto` is the GPU if torch finds one, else the CPU.
 
     Raises:
         MachineError: torch or transformers is missing.
@@ -136,12 +136,12 @@ def choose_device(name: str) -> str:
 
 
 def sweep_for(device: str) -> Sweep:
-    """The points that a device is measured at."""
+    """Pick the points to measure a device at."""
     return GPU_SWEEP if device.startswith("cuda") else CPU_SWEEP
 
 
 def describe_engine() -> str:
-    """The engine and its version.
+    """Name engine and version.
 
     Raises:
         MachineError: torch or transformers is missing.
@@ -151,7 +151,7 @@ def describe_engine() -> str:
 
 
 def describe_machine(device: str) -> str:
-    """The device by its own name.
+    """Give the device's own name.
 
     Raises:
         MachineError: torch or transformers is missing.
@@ -164,7 +164,7 @@ def describe_machine(device: str) -> str:
 
 
 def _pass_times(network: Any, point: Point, device: str) -> list[float]:
-    """Seconds of each pass of generating `output_tokens` tokens, the prefill first."""
+    """Time each pass of generating `output_tokens` tokens, the prefill first."""
     torch, _ = _libraries()
     ids = torch.randint(3, network.config.vocab_size, (point.batch, point.prompt_tokens), device=device)
     ends: list[float] = []
@@ -204,7 +204,7 @@ def _network(model: Model, precision: str, device: str) -> Any:
 
 
 def _config(model: Model) -> dict[str, Any]:
-    """The `config.json` that a model's architecture was read from."""
+    """Load the `config.json` behind a model's architecture."""
     if model.path is not None and model.family is None:
         path = Path(model.path)
         chosen = path / "config.json" if path.is_dir() else path

@@ -1,8 +1,8 @@
-"""Memory that drawing k samples of a task takes: weights, workspace, and the key-value cache.
+"""Memory for drawing k samples of a task: weights, workspace, and the key-value cache.
 
 `codebudget` counts what an engine with a paged cache holds (Kwon et al. 2023, arXiv 2309.06180): the prompt's keys and
-values once, shared by the task's samples, and each sample's own. The last token of a sample is never fed back, so it
-has none. Whole pages are not counted: a page holds 16 tokens, so the cache of a sample may be up to 16 tokens larger.
+values once, shared by the task's samples, and each sample's own. A sample's last token is never fed back, so it has
+none. Pages are not rounded up: a page holds 16 tokens, so a sample's cache may be up to 16 tokens larger.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 GIB: Final = 1 << 30
 
 RUNTIME_BYTES: Final = round(1.79 * GIB)
-"""What the driver, CUDA kernels and libraries hold outside PyTorch's allocator, per device.
+"""Bytes per device that driver, CUDA kernels, libraries hold outside PyTorch's allocator.
 
 vLLM's own report for Llama-3-8B on one 80 GB GPU: `non_torch_memory 1.79GiB` (vllm-project/vllm pull request 10511).
 """
@@ -34,7 +34,7 @@ GRAPH_BYTES: Final = 1 * GIB
 
 BATCHED_TOKENS: Final = 8192
 SEQUENCES: Final = 256
-"""Tokens and sequences of one engine step: what `LLM()` of vLLM 0.32 takes for `max_num_batched_tokens` and
+"""Tokens and sequences of one engine step: vLLM 0.32's `LLM()` defaults for `max_num_batched_tokens` and
 `max_num_seqs` on a device under 70 GiB or an A100 (vllm/engine/arg_utils.py); larger ones get up to 16384 and 1024."""
 
 LOGIT_COPIES: Final = 4
@@ -42,12 +42,12 @@ LOGIT_COPIES: Final = 4
 
 
 class MemoryFit(Record):
-    """What a memory limit per device means for k samples of a task.
+    """Effect of a memory limit per device on k samples of a task.
 
     `fits`: all that are to run at once do. `concurrency` is how many sequences of the task can run at once, at most k,
-    0 where not even the weights and one sequence fit. `waves` is how many rounds k
-    samples take at that concurrency, None where it is 0. `tensor_parallel` is the smallest number of devices, a power
-    of two, over which what is to run at once fits; None where no number that the heads can be split over suffices.
+    0 where not even the weights and one sequence fit. `waves` is how many rounds k samples take at that concurrency,
+    None where it is 0. `tensor_parallel` is the smallest number of devices, a power of two, over which what is to run
+    at once fits; None where no number that the heads can be split over suffices.
     """
 
     fits: bool
@@ -66,7 +66,7 @@ def weight_bytes(architecture: Architecture, precision: str, *, other_bits: int 
     Args:
         architecture: The decoder.
         precision: See `precision_scheme`.
-        other_bits: Bits of all that is not quantised; None for 16, or 32 at fp32.
+        other_bits: Bits of everything not quantised; None for 16, or 32 at fp32.
 
     Raises:
         UserError: The precision is unknown, or `other_bits` is less than 1.
@@ -82,18 +82,18 @@ def weight_bytes(architecture: Architecture, precision: str, *, other_bits: int 
 
 
 def kv_bytes_per_token(architecture: Architecture, kv_bits: int = 16) -> float:
-    """Bytes that the key-value cache grows by with each token, in all layers, as long as no sliding window is full.
+    """Bytes added to the key-value cache by each token, over all layers, until a sliding window is full.
 
-    Per layer these are the keys and values of all key-value heads, or with latent attention the latent vector and the
-    rotary key (DeepSeek-V2, arXiv 2405.04434, section 2.1.3). Scales of a quantised cache are not counted.
+    Per layer, these are the keys and values of all key-value heads, or with latent attention the latent vector and the
+    rotary key (DeepSeek-V2, arXiv 2405.04434, section 2.1.3). A quantised cache's scales are not counted.
     """
     return architecture.layers * architecture.kv_cache_width * kv_bits / 8
 
 
 def kv_bytes(architecture: Architecture, workload: Workload, sequences: int, kv_bits: int = 16) -> int:
-    """Bytes of the key-value cache of `sequences` samples of one task, held at once, at their full length.
+    """Bytes of the key-value cache of `sequences` samples of one task held at once, at full length.
 
-    In the paper's convention each sample is a pass of its own over the prompt, and nothing is shared.
+    In the paper's convention each sample is its own pass over the prompt, and nothing is shared.
     """
     prompt, own = workload.prompt_tokens, max(workload.output_tokens - 1, 0)
     if workload.convention == "paper":
@@ -108,9 +108,9 @@ def kv_bytes(architecture: Architecture, workload: Workload, sequences: int, kv_
 
 
 def workspace_bytes(architecture: Architecture) -> int:
-    """Bytes per device beside weights and cache: what the runtime, CUDA graphs and activations take.
+    """Bytes per device besides weights and cache: for runtime, CUDA graphs and activations.
 
-    Activations are those of the profiling run by which an engine reserves them, at 16 bits: the residual stream, its
+    Activations are those of the profiling run in which an engine reserves them, at 16 bits: the residual stream, its
     norm and one FFN's inner values for `BATCHED_TOKENS` tokens, and the logits of `SEQUENCES` sequences. For Llama-3-8B
     that makes 1.27 GiB, where vLLM measured 1.26 (pull request 10511).
     """
@@ -132,7 +132,7 @@ def memory_bytes(
     kv_bits: int | None = None,
     tensor_parallel: int = 1,
 ) -> int:
-    """Bytes that k samples of a task take on each device: weights, workspace and the cache of those held at once.
+    """Bytes taken by k samples of a task on each device: weights, workspace and the cache of those held at once.
 
     Args:
         architecture: The decoder.
@@ -140,9 +140,9 @@ def memory_bytes(
         workload: Tokens of the prompt and of each sample.
         k: Samples of the task, all held at once unless `concurrency` is less.
         concurrency: Sequences that the engine holds at once.
-        kv_bits: Bits of a number in the cache; None for 16, or 32 at fp32, as engines choose.
+        kv_bits: Bits per number in the cache; None for 16, or 32 at fp32, as engines choose.
         tensor_parallel: Devices that weights and cache are split over. Key-value heads are copied where there are
-            fewer than devices, and a latent cache is on each device whole.
+            fewer than devices, and every device holds a latent cache whole.
 
     Raises:
         UserError: A count is less than 1, or the precision is unknown.
@@ -168,15 +168,15 @@ def memory_fit(
     concurrency: int | None = None,
     kv_bits: int | None = None,
 ) -> MemoryFit:
-    """Whether k samples of a task fit a device, how many at once do, and how many devices it would take.
+    """Fit k samples of a task to a device: whether, how many at once, and how many devices it would take.
 
     Args:
         architecture: The decoder.
         precision: Of the weights.
         workload: Tokens of the prompt and of each sample.
         k: Samples of the task.
-        limit_bytes: What each device has.
-        concurrency: Sequences to be held at once; None for all k.
+        limit_bytes: Memory of each device.
+        concurrency: Sequences to hold at once; None for all k.
         kv_bits: As for `memory_bytes`.
 
     Raises:
@@ -205,7 +205,7 @@ def _kv_bits(precision: str) -> int:
 
 
 def _largest_that_fits(needed: Callable[[int], int], most: int, limit_bytes: float) -> int:
-    """The largest number of sequences, at most `most`, whose memory is within the limit; 0 if one is too many."""
+    """Find the most sequences, up to `most`, whose memory is within the limit; 0 if one is too many."""
     low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2

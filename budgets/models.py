@@ -1,4 +1,4 @@
-"""The packaged catalogue of models, and how a name on the command line becomes a model."""
+"""The packaged catalogue of models, and the lookup of models named on the command line."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _TORCH_DTYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 
 
 class Model(Record):
-    """One model whose cost can be computed.
+    """A model whose cost can be computed.
 
     `alias` is its short name within `family`; `hf_id` its Hugging Face repository; `path` its folder (or config file)
-    where it is local, `package:FOLDER` where it lies in this package. `published_parameters` is the total that its
-    publisher gives, rounded where not `published_exact`, and `source` says where shape and total come from.
+    where it is local, `package:FOLDER` where it is in this package. `published_parameters` is its publisher's total,
+    rounded where not `published_exact`, and `source` says where shape and total come from.
     `default_precision` is None where a config.json does not say.
     """
 
@@ -50,7 +50,7 @@ class Model(Record):
 class Family(Record):
     """Models of one design in several sizes.
 
-    `benchmark` is the one that they were made for, None where there is no such.
+    `benchmark` is the one they were made for, None where there is none.
     """
 
     name: str
@@ -60,11 +60,11 @@ class Family(Record):
 
 
 def weights_of(model: Model) -> str:
-    """What an engine loads: a folder, or a Hugging Face repository.
+    """Return what an engine loads: a folder or a Hugging Face id.
 
     Raises:
         UserError: nothing is known of the model's weights.
-        MachineError: they should lie in this package and do not.
+        MachineError: they are missing from this package.
     """
     if model.path is not None and model.path.startswith(_IN_PACKAGE):
         folder = Path(__file__).resolve().parents[1] / model.path.removeprefix(_IN_PACKAGE)
@@ -81,12 +81,12 @@ def weights_of(model: Model) -> str:
 
 
 def families() -> tuple[Family, ...]:
-    """All families of the packaged catalogue, by name."""
+    """List the packaged catalogue's families, by name."""
     return tuple(_load(name) for name in _catalogue())
 
 
 def find_family(name: str) -> Family:
-    """The family of that name, in any case.
+    """Find a family by name, in any case.
 
     Raises:
         UserError: There is none.
@@ -98,11 +98,11 @@ def find_family(name: str) -> Family:
 
 
 def catalogue_model(name: str, family: str = DEFAULT_FAMILY) -> Model | None:
-    """The model of the packaged catalogue that a name stands for, None where there is none: no file is looked for.
+    """Find a model of the packaged catalogue by name, None where there is none; no file is looked for.
 
     Args:
-        name: An alias in `family`, a catalogue name, or a Hugging Face id of the catalogue, in any case.
-        family: Where aliases are looked up.
+        name: An alias in `family`, a catalogue name, or a Hugging Face id in the catalogue, in any case.
+        family: The family to look up aliases in.
 
     Raises:
         UserError: There is no such family.
@@ -118,13 +118,13 @@ def catalogue_model(name: str, family: str = DEFAULT_FAMILY) -> Model | None:
 
 
 def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
-    """The model that a name stands for.
+    """Find the model for a name.
 
     Args:
-        name: An alias in `family` (`13b`), a catalogue name (`codellama-13b`), a Hugging Face id of the catalogue, in
-            any case; or else a local path: a folder that holds `config.json`, or such a file. A folder that is named
-            like a model is meant by `./NAME`. Any other `OWNER/NAME` is a Hugging Face id, whose `config.json` is
-            read from the hub's local cache or else from the hub.
+        name: An alias in `family` (`13b`), a catalogue name (`codellama-13b`), or a Hugging Face id in the catalogue,
+            in any case; else a local path: a folder that holds `config.json`, or such a file. Type a folder named like
+            a model as `./NAME`. Any other `OWNER/NAME` is a Hugging Face id, whose `config.json` is read from the
+            hub's local cache or else from the hub.
         family: Where aliases are looked up; other names do not depend on it.
 
     Raises:
@@ -151,7 +151,7 @@ def _everything() -> list[Model]:
 
 @functools.cache
 def _catalogue() -> dict[str, Traversable]:
-    """The file of each family, which is named after it."""
+    """Find each family's file, named after it."""
     files = (file for file in (resources.files(__package__) / "catalogue").iterdir() if file.name.endswith(".toml"))
     return {file.name.removesuffix(".toml"): file for file in sorted(files, key=lambda file: file.name)}
 
@@ -201,7 +201,7 @@ def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:
 
 
 def _config_precision(config: dict[str, Any]) -> str | None:
-    """The precision that a config.json states for its weights, None where it states none that has a name here."""
+    """Read the precision that a config.json states for its weights, None where it states none known here."""
     quantization = config.get("quantization_config")
     if quantization is None:
         return _TORCH_DTYPES.get(str(config.get("dtype") or config.get("torch_dtype")))
@@ -241,7 +241,7 @@ def looks_like_hub_id(name: str) -> bool:
 
 
 def hub_config_file(name: str) -> str | None:
-    """Path of a model's `config.json`, from the cache or else downloaded; None where neither gives it."""
+    """Get a model's `config.json` from the cache or by download; None where neither has it."""
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -257,7 +257,7 @@ def hub_config_file(name: str) -> str | None:
 
 
 def _answers(endpoint: str) -> bool:
-    """Whether a server answers at all: the hub's own client retries for half a minute where none does."""
+    """Whether a server answers at all; if none does, the hub's own client retries for half a minute."""
     import urllib.error
     import urllib.request
 

@@ -1,4 +1,4 @@
-"""How many samples each arm gets, and what they cost per task."""
+"""Number of samples each arm gets, and their cost per task."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 MAX_SAMPLES = 1 << 40
-"""A limit that buys more samples than this bounds nothing."""
+"""Samples beyond which a limit bounds nothing."""
 
 
 def plan_arms(
@@ -35,18 +35,18 @@ def plan_arms(
     """Plan all arms of a comparison, in their order.
 
     An arm with an open k gets the largest k whose cost does not exceed the first arm's, by `match`, or the largest that
-    fits every limit of `budget`. A greedy arm counts as k = 1. An arm whose k was typed keeps it, whatever it costs.
+    fits every limit of `budget`. A greedy arm counts as k = 1. An arm with a typed k keeps it, whatever it costs.
 
     The limit is the first arm's cost, or the budget. `matched`: the cost is at most (1 + `tolerance`) times the limit,
-    and one more sample would cost more than the limit itself; so a k that was chosen here always matches, and one that
-    was typed may exceed the limit a little. The first arm matches itself, and where samples do not change the cost
-    (memory at a fixed concurrency) fitting is enough. `equal`: the cost is within `tolerance` of the limit on both
-    sides. `binding` is the kind whose limit one more sample would exceed, None where it would still fit. `leftover` is
-    what the limit leaves, 0 where the cost exceeds it, and None for kinds without a limit.
+    and one more sample would cost more than the limit itself; so a k chosen here always matches, and a typed one may
+    exceed the limit a little. The first arm matches itself, and where samples do not change the cost (memory at a fixed
+    concurrency) fitting is enough. `equal`: the cost is within `tolerance` of the limit on both sides. `binding` is the
+    kind whose limit one more sample would exceed, None where it would still fit. `leftover` is what the limit leaves, 0
+    where the cost exceeds it, and None for kinds without a limit.
 
     Args:
         arms: At least one.
-        family: The family that names like `13b` are looked up in.
+        family: The family to look names like `13b` up in.
         workload: Tokens per sample and how they are counted.
         match: The kind of cost by which arms are matched to the first; FLOPs where neither this nor `budget` is given.
         budget: Limits per task, instead of `match`.
@@ -55,8 +55,8 @@ def plan_arms(
 
     Raises:
         UserError: An unknown model; both `match` and `budget`; a first arm with an open k and no budget; a kind of cost
-            that cannot be known, or of which the first arm has none; a limit that is too small for one sample, or that
-            bounds nothing; conditions that contradict each other, or a machine that a model does not fit.
+            that cannot be known, or of which the first arm has none; a limit too small for one sample, or that bounds
+            nothing; conditions that contradict each other, or a machine that a model does not fit.
     """
     if not arms:
         raise UserError("name at least one arm, such as 70b:1")
@@ -106,7 +106,7 @@ def solve(
     tolerance: float = 0.05,
     conditions: Conditions | None = None,
 ) -> tuple[Plan, ...]:
-    """What a budget buys of each arm: `plan_arms` with limits.
+    """Plan arms by a budget: `plan_arms` with limits.
 
     Raises:
         UserError: As `plan_arms`.
@@ -115,7 +115,7 @@ def solve(
 
 
 def realised_flops(model: Model, prompt_tokens: int, output_tokens: Sequence[int]) -> int:
-    """FLOPs that the samples of one task really took.
+    """Count the FLOPs really spent on a task.
 
     Args:
         model: The model that drew them.
@@ -128,7 +128,7 @@ def realised_flops(model: Model, prompt_tokens: int, output_tokens: Sequence[int
 
 @dataclass(frozen=True)
 class _Limit:
-    """What costs are held against: the amounts that limit, out of a whole reference cost."""
+    """Yardstick of costs: the limiting amounts, out of a whole reference cost."""
 
     reference: Cost
     amounts: Mapping[BudgetKind, float]
@@ -174,11 +174,11 @@ class _Pricing:
         return value
 
     def exceeded(self, k: int, limits: Mapping[BudgetKind, float]) -> BudgetKind | None:
-        """The first kind whose limit k samples exceed."""
+        """Find the first kind whose limit k exceeds."""
         return next((kind for kind, limit in limits.items() if self.amount(k, kind) > limit), None)
 
     def unbounding(self, limits: Mapping[BudgetKind, float]) -> bool:
-        """Whether no limit is on a kind that grows with k."""
+        """Whether no limited kind grows with k."""
         return set(limits) == {"memory"} and self.conditions.concurrency is not None
 
 
@@ -229,7 +229,7 @@ def _largest_k(pricing: _Pricing, limit: _Limit) -> int:
 
 
 def _largest(fits: Callable[[int], bool]) -> int:
-    """The largest k that fits, where 1 does and larger ones fit ever less; more than MAX_SAMPLES if there is no end."""
+    """Find the largest k that fits, where 1 does and fit only worsens; more than MAX_SAMPLES if there is no end."""
     low, high = 1, 2
     while fits(high):
         low, high = high, 2 * high
@@ -251,7 +251,7 @@ def _check_prices(arms: Sequence[Arm], conditions: Conditions) -> None:
 
 
 def _ratio(cost: Cost, reference: Cost) -> Cost:
-    """Cost over reference in every kind that both know."""
+    """Divide cost by reference where both are known."""
     ratios = {}
     for field in COST_FIELDS.values():
         over, under = getattr(cost, field), getattr(reference, field)

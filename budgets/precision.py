@@ -1,4 +1,4 @@
-"""Numeric precisions: their names, and the bytes of a weight matrix in each."""
+"""Numeric precisions: names, and the bytes of a weight matrix in each."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _WORD_BITS: Final = 32
 
 
 class Scheme(Record):
-    """How the matrices of a model's layers are stored, and what they are multiplied with.
+    """Storage of a model's layer matrices, and the format they are multiplied with.
 
     One 16-bit scale serves `group` consecutive inputs of an output channel, or the whole channel where `group` is None.
-    An asymmetric scheme adds a zero-point of `weight_bits` to each. Weights of 16 bits and more have neither.
+    An asymmetric scheme adds a zero-point of `weight_bits` to each. Weights of 16 or more bits have neither.
     `double_quantised` is NF4: blocks of 64 with an 8-bit scale each, and a 32-bit scale for 256 of those.
     """
 
@@ -32,7 +32,7 @@ class Scheme(Record):
     def matrix_bytes(self, inputs: int, outputs: int) -> int:
         """Bytes of one matrix with its scales and zero-points.
 
-        Weights fill 32-bit words along the inputs, and zero-points along the outputs, without gaps inside: this is how
+        Weights fill 32-bit words along the inputs, and zero-points along the outputs, without gaps inside, as
         compressed-tensors (0.19) packs them.
         """
         if self.weight_bits >= 16:
@@ -62,7 +62,7 @@ _NAMED: Final = {
 
 
 def parse_precision(text: str) -> str:
-    """The canonical (lower-case) name of a precision.
+    """Read a precision into canonical (lower) case.
 
     Args:
         text: One of `NAMED_PRECISIONS`, or `w<bits>a<bits>[-g<group>][-sym|-asym]` with 1 to 16 bits.
@@ -80,7 +80,7 @@ def parse_precision(text: str) -> str:
 
 
 def precision_scheme(precision: str) -> Scheme:
-    """How a precision stores the matrices of a model's layers.
+    """Look up how a precision stores a model's layer matrices.
 
     `int4` is w4a16-g128-sym (GPTQ's and llm-compressor's usual W4A16), `int8` and `fp8` are W8A8 with one scale per
     output channel (llm-compressor's W8A8 and FP8_DYNAMIC), `nf4` is QLoRA's double-quantised NF4 (Dettmers et al.

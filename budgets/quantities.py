@@ -48,8 +48,8 @@ _SHOWN: dict[BudgetKind, tuple[tuple[str, float], ...]] = {
 def parse_amount(kind: BudgetKind, text: str) -> float:
     """Read an amount of FLOPs, seconds, bytes or US dollars.
 
-    Units are read in any case; KB, MB, GB are powers of 1000, KiB, MiB, GiB of 1024. FLOPs and dollars may stand
-    without a unit, times and sizes not.
+    Units are read in any case; KB, MB, GB are powers of 1000, KiB, MiB, GiB of 1024. FLOPs and dollars may omit the
+    unit, times and sizes may not.
 
     Raises:
         UserError: It cannot be read, or is not a positive finite amount.
@@ -72,7 +72,7 @@ def format_amount(kind: BudgetKind, value: float) -> str:
     units = _SHOWN[kind]
     if value == 0:
         return f"0{next(unit for unit, factor in units if factor == 1)}"
-    # The unit is chosen for the rounded value, so that 1000 TFLOP is never printed for 1 PFLOP.
+    # Choose the unit for the rounded value, so that 1 PFLOP is never printed as 1000 TFLOP.
     rounded = float(f"{abs(value):.4g}")
     unit, factor = next((entry for entry in units if rounded >= entry[1]), units[-1])
     return f"{value / factor:.4g}{unit}"

@@ -1,4 +1,4 @@
-"""What samples really cost, beside what was planned, and why the two differ."""
+"""Actual cost of samples beside the planned one, and why the two differ."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def realised_costs(
     workload: Workload | None = None,
     measured: Sequence[Usage | None] | None = None,
 ) -> list[Realised]:
-    """The realised cost of every arm per task at its k.
+    """Return every arm's realised cost per task at its k.
 
     FLOPs come from the samples' token counts: the prompt is prefilled once per task; decoding is the mean over the
-    task's samples, k times. Seconds (those in which the engine was busy), memory and dollars are what was measured.
-    `matched` and `equal` are as for plans, against the first arm's realised cost or the budget, and None where a kind
-    that limits is not known of both; of memory it is not known what one more sample would take.
+    task's samples, k times. Seconds (those in which the engine was busy), memory and dollars are as measured. `matched`
+    and `equal` are as for plans, against the first arm's realised cost or the budget, and None where a limiting kind is
+    not known for both; how much memory one more sample would take is not known.
 
     Args:
         plans: One per arm.
         samples: Per arm, per task, the candidates.
         tolerance: A fraction of the limit.
-        match: What the plans were matched by; FLOPs where neither this nor `budget` is given.
-        budget: What the plans were made for, in the first arm's place.
-        workload: What the plans were made for; deviations are explained where it is given.
-        measured: Per arm, what drawing took per task at its k; token counts and FLOPs in it are not looked at.
+        match: The kind the plans were matched by; FLOPs where neither this nor `budget` is given.
+        budget: The budget planned for, in the first arm's place.
+        workload: The workload planned for; if given, deviations are explained.
+        measured: Per arm, the usage of drawing per task at its k; its token counts and FLOPs are ignored.
     """
     if measured is None:
         measured = [None] * len(plans)
@@ -76,7 +76,7 @@ def realised_costs(
 
 @dataclass(frozen=True)
 class _Arm:
-    """An arm's realised cost per task at its k, and what one more sample would make of it."""
+    """An arm's realised cost per task at its k, and the cost with one more sample."""
 
     cost: Cost
     of_next: Cost
@@ -112,7 +112,7 @@ def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | Non
 
 @dataclass(frozen=True)
 class _Counted:
-    """Means per task: of the prompt, and of one sample."""
+    """Means per task: for the prompt and one sample."""
 
     prompt_tokens: float
     output_tokens: float
@@ -121,7 +121,7 @@ class _Counted:
 
 
 def _counted(plan: Plan, tasks: Sequence[Sequence[Candidate]]) -> _Counted | None:
-    """None where a sample has no token counts."""
+    """Count; None if a sample has no counts."""
     architecture = find_model(plan.model).architecture
     sums = [0.0] * 4
     for candidates in tasks:
@@ -161,15 +161,15 @@ def _ratio(cost: Cost, reference: Cost) -> Cost:
 
 
 def k_left(plan: Plan, workload: Workload, per_candidate_flops: float, fixed_flops: float) -> int:
-    """The largest k whose samples and ranking together cost no more FLOPs than the plan's samples alone.
+    """Find the largest k whose samples and ranking together take no more FLOPs than the plan's samples.
 
-    One sample is never ranked, so that one is always left.
+    A single sample is never ranked, so one is always left.
 
     Args:
-        plan: The arm's, with its k.
-        workload: What the plan was made for.
-        per_candidate_flops: What ranking costs for each candidate.
-        fixed_flops: What it costs however many there are, such as drawing tests.
+        plan: The arm's plan, with its k.
+        workload: The workload planned for.
+        per_candidate_flops: FLOPs of ranking per candidate.
+        fixed_flops: FLOPs of ranking however many there are, such as drawing tests.
     """
     architecture = find_model(plan.model).architecture
     budget = task_flops(architecture, workload, plan.k)

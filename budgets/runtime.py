@@ -1,14 +1,14 @@
-"""Seconds of drawing samples: how fast a machine does its work, and how a task's samples are batched.
+"""Seconds of drawing samples, from a machine's speed and the batching of a task's samples.
 
 A roofline (Williams et al. 2009): a phase takes the longer of its arithmetic and its memory traffic. Prefill is bound
 by compute, decode by reading the weights once per step and every sequence's keys and values (Pope et al. 2022,
-arXiv 2211.05102, section 3). To that come a fixed time per pass and, where devices share a model, its communication:
+arXiv 2211.05102, section 3). Added are a fixed time per pass and, where devices share a model, its communication:
 two all-reduces of the residual stream per layer (Shoeybi et al. 2019, arXiv 1909.08053, section 3), each sending
 2 (N - 1) / N of it over a ring of N devices (Patarasuk and Yuan 2009).
 
-It leaves out: sampling, tokenisation, the network, keys and values that are written, overlap of communication with
+It leaves out: sampling, tokenisation, the network, writes of keys and values, overlap of communication with
 arithmetic, waiting in a queue, and sequences that end early. Its efficiencies are stated, not measured: a calibration
-takes their place where a machine is at hand.
+replaces them where a machine is at hand.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ if TYPE_CHECKING:
 
 Regime = Literal["latency", "throughput"]
 """`latency`: seconds from a task's start to its last sample, nothing else running; its samples share batches.
-`throughput`: seconds of the machine per task, batches kept full with the samples of many tasks."""
+`throughput`: machine seconds per task, with batches kept full by the samples of many tasks."""
 
 RuntimeOfK = Callable[[int], float]
 """Seconds per task, from the number of samples."""
 
 MFU: Final = 0.5
-"""Share of peak FLOP/s that matrix products reach. An assumption, of the size that Megatron-LM reports."""
+"""Share of peak FLOP/s that matrix products reach. An assumption, about what Megatron-LM reports."""
 
 MBU: Final = 0.6
 """Share of peak bandwidth that decoding reaches. An assumption."""
 
 PASS_OVERHEAD_S: Final = 1e-3
-"""Launching and scheduling one forward pass. An assumption."""
+"""Time to launch and schedule one pass. An assumption."""
 
 ALL_REDUCE_LATENCY_S: Final = 1e-5
-"""Time of an all-reduce of nothing. An assumption."""
+"""Time of an empty all-reduce. An assumption."""
 
 MAX_BATCH: Final = 256
 """Sequences that decode at once: vLLM's `max_num_seqs` on devices below 70 GiB and on A100; larger ones get more."""
 
 PREFILL_TOKENS: Final = 8192
-"""Prompt tokens that share one pass where many tasks wait: vLLM's `max_num_batched_tokens` on the same."""
+"""Prompt tokens sharing a pass where many tasks wait: vLLM's `max_num_batched_tokens` on those devices."""
 
 
 class Pace(Protocol):
-    """How fast something does work."""
+    """Speed at which work is done."""
 
     def prefill_s(self, work: Work) -> float:
         """Seconds of passes over prompts."""
@@ -136,8 +136,8 @@ def machine_runtime(
 ) -> RuntimeOfK:
     """Seconds per task of k samples on a machine, by the roofline.
 
-    Of the ways to split its devices the fastest is taken: each copy of the model lies on as many as share its heads
-    evenly, and in the throughput regime the copies work side by side. Devices that are left over idle.
+    The fastest split of its devices is used: each copy of the model lies on as many as share its heads evenly, and in
+    the throughput regime the copies work side by side. Leftover devices idle.
 
     Args:
         architecture: The decoder.
@@ -145,13 +145,13 @@ def machine_runtime(
         workload: Tokens per sample.
         machine: The devices.
         regime: What else the machine does meanwhile.
-        concurrency: Sequences that a copy holds at once at most; None for what fits.
+        concurrency: Most sequences that a copy holds at once; None for as many as fit.
 
     Returns:
         The function of k.
 
     Raises:
-        UserError: The model does not fit; the message names the number of devices that it takes.
+        UserError: The model does not fit; the message names the number of devices it takes.
     """
     splits: list[tuple[int, RuntimeOfK]] = []
     for degree in range(1, machine.count + 1):
@@ -184,18 +184,18 @@ def task_runtime(
     batch_limit: int,
     regime: Regime,
 ) -> RuntimeOfK:
-    """Seconds per task of drawing its k samples.
+    """Time drawing a task's k samples, in seconds.
 
     `latency`: one prefill, then the samples decode together, in waves of at most `batch_limit`. `throughput`: the
-    task's share of passes over many prompts, and of batches that are full; k samples cost k times one. In the paper's
-    convention a sample is one pass over 128 tokens, which takes the place of both.
+    task's share of passes over many prompts, and of full batches; k samples cost k times one. In the paper's
+    convention a sample is one pass over 128 tokens, which replaces both.
 
     Args:
         architecture: The decoder.
         precision: Its precision.
         workload: Tokens per sample.
-        pace: How fast passes go.
-        batch_limit: Sequences that decode at once at most.
+        pace: Speed of passes.
+        batch_limit: Most sequences that decode at once.
         regime: What else the machine does meanwhile.
 
     Returns:
@@ -220,9 +220,9 @@ def task_runtime(
 
 
 def fitting_batch(architecture: Architecture, precision: str, workload: Workload, machine: Machine) -> int:
-    """How many sequences one copy of a model on all of a machine's devices decodes at once: what memory holds.
+    """Count the sequences that one copy of a model on all of a machine's devices decodes at once, by memory.
 
-    It is `MAX_BATCH` at most, and 0 where not even one fits. Sequences are of different tasks and share no prompt.
+    It is at most `MAX_BATCH`, and 0 where not even one fits. Sequences are of different tasks and share no prompt.
     """
 
     def needed(sequences: int) -> int:
@@ -237,7 +237,7 @@ def fitting_batch(architecture: Architecture, precision: str, workload: Workload
 
 
 def _samples(batch_s: Callable[[int], float], limit: int, regime: Regime) -> RuntimeOfK:
-    """Seconds of k samples, where a batch of n takes `batch_s(n)` and n is `limit` at most."""
+    """Time k samples, where a batch of n takes `batch_s(n)` and n is at most `limit`."""
     if regime == "throughput":
         full_s = batch_s(limit)
         return lambda k: k * (full_s / limit)
@@ -249,7 +249,7 @@ def _samples(batch_s: Callable[[int], float], limit: int, regime: Regime) -> Run
         return waves * known_s(size) + (known_s(rest) if rest else 0.0)
 
     def in_waves(k: int) -> float:
-        # Of the fastest size, so that a smaller limit, as longer texts bring, never makes a task faster.
+        # Use the fastest size, so that a smaller limit, as with longer texts, never makes a task faster.
         return min(waves_s(k, size) for size in range(1, min(k, limit) + 1))
 
     return in_waves
@@ -260,7 +260,7 @@ def _prompts_at_once(prompt_tokens: int, batch_limit: int) -> int:
 
 
 def _kv_copies(architecture: Architecture, machine: Machine) -> float:
-    """How often keys and values are held: devices beyond the key-value heads repeat them, and latent ones all do."""
+    """Count copies of keys and values: devices beyond the key-value heads repeat them; latent ones are on all."""
     return float(machine.count) if architecture.latent else max(machine.count / architecture.kv_heads, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""What forward passes do: arithmetic, bytes read, and what layers hand on."""
+"""Work of forward passes: arithmetic, bytes read, bytes layers hand on."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What some forward passes do together.
+    """Total work of some forward passes.
 
     `weight_bytes` and `kv_bytes` are read; `packed_bytes` are the weights of passes with more than one token, which
-    libraries may rearrange for products of matrices where a product with one vector reads them as they are;
+    libraries may rearrange for matrix products where a product with one vector reads them as they are;
     `stream_bytes` is the residual stream that the two halves of every layer hand on; `layer_passes` is layers times
     `passes`.
     """
@@ -59,7 +59,7 @@ def decode_work(
 
 
 def paper_work(architecture: Architecture, precision: str, samples: int) -> Work:
-    """One pass over `samples` samples as the paper's convention has them, of 128 tokens each."""
+    """One pass over `samples` samples in the paper's convention, of 128 tokens each."""
     return _one_pass(architecture, precision, samples * PAPER_TOKENS, samples * paper_flops(architecture))
 
 
@@ -79,7 +79,7 @@ def _one_pass(architecture: Architecture, precision: str, tokens: int, flops: fl
 def _weight_bytes_read(architecture: Architecture, precision: str, tokens: int) -> float:
     """Bytes of weights that one pass over `tokens` tokens reads.
 
-    Not read are the embedding table, of which single rows are looked up, and the experts that no token is routed to:
+    Not read are the embedding table, of which only single rows are looked up, and the experts no token is routed to:
     with a of c experts per token, routed evenly, a share of (1 - a / c) ** tokens.
     """
     looked_up = 0 if architecture.tied_embeddings else architecture.embedding_weights * _activation_bytes(precision)
@@ -95,7 +95,7 @@ def _weight_bytes_read(architecture: Architecture, precision: str, tokens: int) 
 
 
 def _tokens_attended(architecture: Architecture, prompt_tokens: int, steps: int) -> float:
-    """Tokens whose keys and values one sequence's decode steps read, all steps together, in the mean of the layers."""
+    """Tokens whose keys and values one sequence's decode steps read, over all steps, as the mean over layers."""
     everything = steps * prompt_tokens + steps * (steps + 1) // 2
     window = architecture.sliding_window
     if not window:
@@ -107,7 +107,7 @@ def _tokens_attended(architecture: Architecture, prompt_tokens: int, steps: int)
 
 
 def _stream_bytes(architecture: Architecture, precision: str) -> float:
-    """Bytes of the residual stream per token, at the two places of every layer where devices add theirs up."""
+    """Bytes of the residual stream per token, at the two places per layer where devices sum theirs."""
     return 2 * architecture.layers * architecture.hidden_size * _activation_bytes(precision)
 
 

@@ -1,4 +1,4 @@
-"""The nano family: four small language models that ship with the package, and everything that they are made with."""
+"""The nano family: four small language models that ship with the package, and everything used to make them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NAMES = ("250k", "1m", "2m", "4m")
 
 
 def nano_path(name: str) -> Path:
-    """The folder of a model of the family, as transformers and vLLM load it.
+    """Find a model's folder, as transformers and vLLM load it.
 
     Args:
         name: `250k`, `1m`, `2m` or `4m`, also with the family's name before it, as in `nano-4m`.

@@ -32,13 +32,13 @@ class Score(NamedTuple):
 
 
 def card_scores() -> dict[str, dict[str, Score]]:
-    """The scores at temperature 0.8 and top-p 0.95: by model, by metric such as `pass@1`."""
+    """Read scores at temperature 0.8 and top-p 0.95: by model, metric such as `pass@1`."""
     known: dict[str, dict[str, list[float]]] = json.loads(SCORES.read_text(encoding="utf-8"))
     return {model: {metric: Score(*score) for metric, score in scores.items()} for model, scores in known.items()}
 
 
 def disagreement(comparison: dict[str, Any]) -> str | None:
-    """Which arms of a comparison on the whole benchmark are outside the card's intervals; None where none is.
+    """Name the arms of a whole-benchmark comparison outside the card's intervals; None where none is.
 
     Args:
         comparison: As `compare --json` prints it. The score of its ranker `random` is pass@1.
@@ -56,7 +56,7 @@ def write_card(printed: dict[str, dict[str, Any]]) -> None:
     """Write the card's scores.
 
     Args:
-        printed: By model, what `codebudget rank --json` printed.
+        printed: By model, output of `codebudget rank --json`.
     """
     scores = {
         model: {

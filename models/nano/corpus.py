@@ -1,4 +1,4 @@
-"""The corpus as batches: functions without end, of like lengths together, the loss on their bodies."""
+"""The corpus as endless batches of functions, grouped by length, with the loss on their bodies."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 POOL = 1024
-"""Functions that are sorted by length at a time."""
+"""Functions sorted by length at a time."""
 
 
 class Batch(NamedTuple):
-    """Token ids, one function a row, filled up at the end; `targets` has -100 where no loss is taken.
+    """Token ids, one function per row, padded at the end; `targets` has -100 where no loss is taken.
 
     Attributes:
         tokens: (rows, length).
-        targets: (rows, length): the next token, where that is part of a body or ends it.
+        targets: (rows, length): the next token, where it is part of a body or ends it.
     """
 
     tokens: NDArray[np.int64]
@@ -33,10 +33,10 @@ class Batch(NamedTuple):
 
 
 def batches(tokenizer: Tokenizer, seed: int, batch_tokens: int, easy_tokens: int) -> Iterator[Batch]:
-    """Batches of at most `batch_tokens` tokens, without end; the same for the same arguments.
+    """Yield endless batches of at most `batch_tokens` tokens, the same for the same arguments.
 
-    The first `easy_tokens` are mostly of one operation: there the models learn to find arguments and to carry names on.
-    Prompt and body are made tokens apart, as they are when the model is asked to go on.
+    The first `easy_tokens` are mostly of one operation: there the models learn to find arguments and carry names over.
+    Prompt and body are tokenized apart, as when the model is asked to continue.
     """
     rng = random.Random(seed)
     done = 0

@@ -2,7 +2,7 @@
 
     python -m codebudget.models.nano.evaluate models/nano/250k --samples 64
 
-is for judging a training run in one process; `codebudget compare` grades in the sandbox. Needs torch and transformers.
+judges a training run in one process; `codebudget compare` grades in the sandbox. Needs torch and transformers.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def main() -> None:
 
 @torch.inference_mode()
 def draw(model: LlamaForCausalLM, prompts: list[list[int]], temperature: float, top_p: float) -> list[list[int]]:
-    """One continuation of each prompt; temperature 0 is greedy."""
+    """Continue each prompt once; temperature 0 is greedy."""
     longest = max(map(len, prompts))
     ids = torch.tensor([[END_ID] * (longest - len(prompt)) + prompt for prompt in prompts], device=model.device)
     settings: dict[str, Any] = (

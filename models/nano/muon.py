@@ -1,7 +1,6 @@
 """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/): momentum made orthogonal, for matrices.
 
-PyTorch's own takes the Newton-Schulz steps in bfloat16 always, which processors without such instructions do 20 times
-slower.
+PyTorch's own always takes the Newton-Schulz steps in bfloat16, 20 times slower on processors without such instructions.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """Each matrix of a stack with its singular values moved near 1, by `STEPS` Newton-Schulz steps in `dtype`."""
+    """Move each stacked matrix's singular values near 1, by `STEPS` Newton-Schulz steps in `dtype`."""
     a, b, c = COEFFICIENTS
     is_tall = matrices.shape[-2] > matrices.shape[-1]
     wide = matrices.mT if is_tall else matrices

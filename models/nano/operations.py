@@ -1,4 +1,4 @@
-"""What an operation of the nano language is: typed, said in several ways, and written in several ways."""
+"""Operations of the nano language: typed, each with several phrasings and several ways to write it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ ANNOTATIONS: Mapping[Kind, str] = {
 }
 
 Slot = Literal["number", "factor", "count", "letter", "piece", "separator"]
-"""What an argument of an operation may be; `values.py` draws them."""
+"""Kinds of argument of an operation; `values.py` draws them."""
 
 
 class Operation(NamedTuple):
-    """One operation from a type to a type, total on values of its type.
+    """One operation from type to type, total on values of its type.
 
     In `phrases` and `codes`, `$a` and `$b` are the arguments, and `$N`, `$W`, `$C` nouns for numbers, words and
     characters. In `codes`, `$x` is the input, `$o` the output, `$e` an element. A code with a line break is statements
@@ -41,7 +41,7 @@ class Operation(NamedTuple):
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """The template with each `$name` replaced."""
+    """Replace each `$name` in a template."""
     return re.sub(r"\$(\w)", lambda match: values[match[1]], template)
 
 

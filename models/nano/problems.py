@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 SEED = 2
 LENGTHS: Mapping[int, int] = {2: 84, 3: 56, 4: 24}
-"""How many problems have so many operations."""
+"""Problems by their number of operations."""
 TESTS = 8
 LEAST_DIFFERENT_RESULTS = 4
 NEIGHBOURS = 12
@@ -45,7 +45,7 @@ EMPTY_EXAMPLES = tuple(f'\n    {result}\n    """\n' for result in ("[]", "{}", "
 
 
 def problems() -> Iterator[dict[str, str]]:
-    """The rows, with HumanEval's fields and the names of the operations in `composition`."""
+    """Yield the rows, with HumanEval's fields and the operations' names in `composition`."""
     rng = random.Random(SEED)
     seen: set[tuple[str, ...]] = set()
     place = 0
@@ -65,7 +65,7 @@ def problems() -> Iterator[dict[str, str]]:
 
 
 def draw_problem(rng: random.Random, length: int, seen: set[tuple[str, ...]]) -> tuple[Chain, list[Any], Function]:
-    """A new held-out chain, inputs that tell it from its neighbours, and one function for it."""
+    """Draw a new held-out chain, inputs to tell it from its neighbours, and a function for it."""
     while True:
         chain = draw_chain(rng, length)
         names = names_of(chain)
@@ -78,7 +78,7 @@ def draw_problem(rng: random.Random, length: int, seen: set[tuple[str, ...]]) ->
 
 
 def telling_inputs(chain: Chain, rng: random.Random) -> list[Any] | None:
-    """Inputs on which no neighbour of the chain does the same; None where `TESTS` random ones are not enough.
+    """Find inputs on which no neighbour of the chain agrees; None where `TESTS` random ones are not enough.
 
     A neighbour lacks one operation, or has another operation of the same types, or other arguments, in its place.
     """
@@ -94,7 +94,7 @@ def telling_inputs(chain: Chain, rng: random.Random) -> list[Any] | None:
 
 
 def neighbours(chain: Chain, rng: random.Random) -> Iterator[Chain]:
-    """Chains that do almost the same: one operation left out, replaced, or with other arguments."""
+    """Yield near-identical chains: one operation left out, replaced, or with other arguments."""
     for place, (operation, arguments) in enumerate(chain):
         before, after = chain[:place], chain[place + 1 :]
         if operation.source == operation.target and len(chain) > 1:
@@ -115,7 +115,7 @@ def neighbours(chain: Chain, rng: random.Random) -> Iterator[Chain]:
 
 
 def results_of(chain: Chain, inputs: list[Any]) -> list[Any]:
-    """What a chain makes of each input, which is left as it is."""
+    """Apply a chain to each input, leaving inputs unchanged."""
     body = write_body(chain, random.Random(0), "data")
     header = f"def f(data: {ANNOTATIONS[chain[0].operation.source]}):\n"
     return [run(header + body, "f", copy.deepcopy(value)) for value in inputs]
@@ -130,7 +130,7 @@ def _test(function: Function, inputs: list[Any]) -> str:
 
 
 def main() -> None:
-    """Write the problems to the file that is named."""
+    """Write the problems to the named file."""
     rows = "".join(json.dumps(row) + "\n" for row in problems())
     write_text(Path(sys.argv[1]), rows)
 

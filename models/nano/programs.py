@@ -1,4 +1,4 @@
-"""Chains of operations, and the functions that they are written as."""
+"""Chains of operations, and the functions they are written as."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPERATIONS: tuple[Operation, ...] = (
 HELD_OUT_ONE_IN = 12
 EASY = {1: 0.6, 2: 0.3, 3: 0.1}
 FULL = {1: 0.15, 2: 0.35, 3: 0.35, 4: 0.15}
-"""How often a function has so many operations: at the beginning of training, and then."""
+"""Share of functions by number of operations: at the start of training, and after."""
 
 EXAMPLE_RATE = 0.35
 LARGEST_NUMBER = 10**7
@@ -64,10 +64,10 @@ class Function(NamedTuple):
 
 
 def is_held_out(names: Sequence[str]) -> bool:
-    """Whether a composition is kept for the benchmark.
+    """Whether a composition is reserved for the benchmark.
 
-    A composition is the multiset of its operations; single operations are none. The choice is a hash, so that it needs
-    no list and is the same everywhere.
+    A composition is the multiset of its operations; a single operation is none. The choice is a hash, so it needs no
+    list and is the same everywhere.
     """
     if len(names) < 2:
         return False
@@ -76,13 +76,13 @@ def is_held_out(names: Sequence[str]) -> bool:
 
 
 def may_train(names: Sequence[str]) -> bool:
-    """Whether neither the composition nor any part of it that is done in a row is held out."""
+    """Whether neither the composition nor any contiguous part of it is held out."""
     count = len(names)
     return not any(is_held_out(names[i:j]) for i in range(count) for j in range(i + 2, count + 1))
 
 
 def draw_chain(rng: Random, length: int) -> Chain:
-    """A random chain of different operations whose types fit."""
+    """Draw a chain of different operations whose types fit."""
     kind = rng.choice(_SOURCES)
     steps: list[Step] = []
     while len(steps) < length:
@@ -92,7 +92,7 @@ def draw_chain(rng: Random, length: int) -> Chain:
             if (operation.target != "bool" or len(steps) == length - 1)
             and all(operation is not step.operation for step in steps)
         ]
-        # Half of the steps go to a drawn type, so that the many operations within one type do not crowd out the rest.
+        # Half of the steps draw their output type, so the many operations within one type do not crowd out the rest.
         if rng.random() < 0.5:
             target = rng.choice(sorted({operation.target for operation in fitting}))
             fitting = [operation for operation in fitting if operation.target == target]
@@ -103,7 +103,7 @@ def draw_chain(rng: Random, length: int) -> Chain:
 
 
 def draw_arguments(operation: Operation, rng: Random) -> tuple[int | str, ...]:
-    """Arguments for an operation, different from each other, numbers in increasing order."""
+    """Draw an operation's arguments, all different, numbers in increasing order."""
     while True:
         drawn = [draw_argument(slot, rng) for slot in operation.slots]
         if len(set(map(str, drawn))) == len(drawn):
@@ -113,12 +113,12 @@ def draw_arguments(operation: Operation, rng: Random) -> tuple[int | str, ...]:
 
 
 def names_of(chain: Chain) -> tuple[str, ...]:
-    """The composition of a chain, in order."""
+    """List a chain's composition in order."""
     return tuple(step.operation.name for step in chain)
 
 
 def draw_training_chain(rng: Random, lengths: Mapping[int, float] = FULL) -> Chain:
-    """A random chain that holds nothing of a held-out composition."""
+    """Draw a random chain that contains no held-out composition."""
     while True:
         length = rng.choices(list(lengths), list(lengths.values()))[0]
         chain = draw_chain(rng, length)
@@ -127,7 +127,7 @@ def draw_training_chain(rng: Random, lengths: Mapping[int, float] = FULL) -> Cha
 
 
 def write(chain: Chain, rng: Random, *, example: bool) -> Function | None:
-    """One way to say and to write a chain; None where its example would be too long."""
+    """Phrase and write a chain in one way; None where its example would be too long."""
     name = rng.choice(FUNCTION_NAMES)
     argument = rng.choice(ARGUMENT_NAMES[chain[0].operation.source])
     body = write_body(chain, rng, argument)
@@ -146,7 +146,7 @@ def write(chain: Chain, rng: Random, *, example: bool) -> Function | None:
 
 
 def write_docstring(chain: Chain, rng: Random) -> str:
-    """What the chain does, in one of several layouts."""
+    """Describe the chain in one of several layouts."""
     nouns = {key: rng.choice(choices) for key, choices in NOUNS.items()}
     said = [
         fill(rng.choice(step.operation.phrases), {**nouns, **dict(zip("ab", map(repr, step.arguments), strict=False))})
@@ -181,7 +181,7 @@ def _sentence(text: str) -> str:
 
 
 def write_body(chain: Chain, rng: Random, argument: str) -> str:
-    """The chain as indented statements, one of several ways."""
+    """Write the chain as indented statements in some way."""
     elements = {kind: rng.choice(names) for kind, names in ELEMENT_NAMES.items()}
     outputs = rng.choice(STEP_NAMES)
     loops = rng.random() < 0.5
@@ -190,7 +190,7 @@ def write_body(chain: Chain, rng: Random, argument: str) -> str:
     for place, step in enumerate(chain):
         output = outputs[place]
         codes = step.operation.codes
-        # A loop cannot fill the list that it walks over.
+        # A loop cannot fill the list it iterates over.
         choices = [code for code in codes if "\n" not in code or (loops and output != current)] or list(codes)
         code = rng.choice(choices)
         if "\n" in code and output == current:
@@ -218,14 +218,14 @@ def write_body(chain: Chain, rng: Random, argument: str) -> str:
 
 
 def run(source: str, name: str, value: Any) -> Any:
-    """What a function of this generator returns for a value."""
+    """Run a function of this generator on a value."""
     namespace: dict[str, Any] = {}
     exec(source, namespace)
     return namespace[name](value)
 
 
 def is_small(value: object) -> bool:
-    """Whether a value is short enough to be shown and compared."""
+    """Whether a value is short enough to show and compare."""
     if isinstance(value, int):
         return abs(value) <= LARGEST_NUMBER
     if isinstance(value, list):
@@ -234,7 +234,7 @@ def is_small(value: object) -> bool:
 
 
 def draw_function(rng: Random, lengths: Mapping[int, float] = FULL) -> Function:
-    """One function for training."""
+    """Draw a training function."""
     while True:
         function = write(draw_training_chain(rng, lengths), rng, example=rng.random() < EXAMPLE_RATE)
         if function is not None:

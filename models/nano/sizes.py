@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Size(NamedTuple):
-    """One model of the family: its shape, and what it is trained with."""
+    """One model of the family: its shape and its training settings."""
 
     hidden: int
     intermediate: int
@@ -22,7 +22,7 @@ class Size(NamedTuple):
 
 
 BATCH_TOKENS = 4096
-"""At most, of one step; prompts and fill are counted here and in `tokens`."""
+"""Most tokens of one step; prompts and padding count here and in `tokens`."""
 
 SIZES: Mapping[str, Size] = {
     "250k": Size(64, 192, 5, 2, 0.006, 3_000_000),
@@ -35,7 +35,7 @@ SIZES: Mapping[str, Size] = {
 
 
 def config_of(size: Size) -> dict[str, Any]:
-    """The arguments of transformers' `LlamaConfig`."""
+    """Build transformers' `LlamaConfig` arguments."""
     return {
         "vocab_size": VOCABULARY,
         "hidden_size": size.hidden,

@@ -2,7 +2,7 @@
 
     python -m codebudget.models.nano.tokens
 
-trains it again, on functions that the generator makes, and writes `tokenizer/`.
+retrains it on functions from the generator, and writes `tokenizer/`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ SEED = 1
 CONTEXT_TOKENS = 512
 
 PIECES = r"\n|(?: {4})+| ?[A-Za-z]+| ?[0-9]| ?[^\sA-Za-z0-9]+|\s"
-"""What a token lies within. A line break stands alone, so that a prompt that ends with one is split as it was in
+"""Pieces that tokens never cross. A line break stands alone, so that a prompt ending with one is split as in
 training; so does indentation; a digit is a token."""
 
 
 def train_tokenizer() -> Tokenizer:
-    """The tokenizer, from `TRAINING_FUNCTIONS` functions."""
+    """Train it on `TRAINING_FUNCTIONS` functions."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())

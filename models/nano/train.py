@@ -69,7 +69,7 @@ def main() -> None:
 
 
 class Recipe(NamedTuple):
-    """What a training run is made with."""
+    """Settings of a training run."""
 
     size: str
     tokens: int
@@ -93,7 +93,7 @@ class Trainer:
         self.batch_tokens, self.learning_rate, self.checkpoint_s = batch_tokens, learning_rate, checkpoint_s
         with torch.device(device):
             self.model = LlamaForCausalLM(LlamaConfig(**config_of(SIZES[size])))
-        # Texts are short: on a CPU the plain product is faster backwards than the fused attention.
+        # Texts are short: on a CPU the plain product's backward pass is faster than the fused attention's.
         self.model.set_attn_implementation("eager" if device == "cpu" else "sdpa")
         self.bf16 = bf16
         self._loss = torch.compile(self._loss_of, dynamic=True) if compiled else self._loss_of
@@ -133,7 +133,7 @@ class Trainer:
         checkpoint.unlink(missing_ok=True)
 
     def _rate(self) -> float:
-        """Linear warm-up, then constant, then linear to zero."""
+        """Warm up linearly, hold, then fall linearly to zero."""
         part = self.done / self.tokens
         return min(1.0, (part + 1e-4) / WARM_UP, (1 - part) / (1 - DECAY_FROM))
 
@@ -196,7 +196,7 @@ class Trainer:
         self._put("loss.csv", rows.getvalue().encode())
         for file in (HERE / "tokenizer").iterdir():
             self._put(file.name, file.read_bytes())
-        # transformers writes to names of its own choice, through whatever lies there.
+        # transformers chooses the names it writes to, and writes through whatever is there.
         with tempfile.TemporaryDirectory() as scratch:
             self.model.bfloat16().save_pretrained(scratch)
             settings = GenerationConfig(eos_token_id=0, pad_token_id=0, do_sample=True, temperature=0.8, top_p=0.95)

@@ -51,7 +51,7 @@ FUNCTION_NAMES = (
 
 
 def draw_argument(slot: Slot, rng: Random) -> int | str:
-    """A random argument."""
+    """Draw an argument."""
     if slot == "number":
         return rng.randint(0, 9) if rng.random() < 0.8 else rng.randint(10, 30)
     if slot == "factor":
@@ -64,7 +64,7 @@ def draw_argument(slot: Slot, rng: Random) -> int | str:
 
 
 def draw_value(kind: Kind, rng: Random, *, most: int = 8) -> Any:
-    """A random input of a type with at most `most` parts."""
+    """Draw an input of a type with at most `most` parts."""
     if kind == "int":
         return rng.randint(-20, 200)
     if kind == "ints":
@@ -78,5 +78,5 @@ def draw_value(kind: Kind, rng: Random, *, most: int = 8) -> Any:
 
 
 def draw_word(rng: Random) -> str:
-    """A word, rarely one of the pieces that arguments are made of."""
+    """Draw a word, rarely one of the pieces that arguments use."""
     return rng.choice(WORDS) if rng.random() < 0.85 else rng.choice(PIECES)
