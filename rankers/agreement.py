@@ -1,4 +1,4 @@
-"""Published rules that rank programs by how they agree, with each other and with generated asserts.
+"""Published rules that rank programs by agreement, with each other and with generated asserts.
 
 All are functions of `Executions`: arrays in, one score per distinct program out, higher is better. Nothing is run here.
 """
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from ..estimators import BoolArray, FloatArray, IntArray
 
 NO_VALUE = -1
-"""Stands in `Executions.outputs` where a program returned nothing, and in `expected` for no value."""
+"""Mark in `Executions.outputs` where a program returned nothing, and in `expected` for no value."""
 
 
 class Executions(NamedTuple):
-    """What a task's distinct programs did on the inputs of its distinct generated asserts.
+    """Results of a task's distinct programs on the inputs of its distinct generated asserts.
 
-    Values are numbers that are equal, for one input, where the values are; what number a value has means nothing.
+    Values are numbered: for one input, equal values have equal numbers; the numbers mean nothing else.
 
     Attributes:
         outputs: [programs, inputs]: the value that each program returned, or `NO_VALUE` where it failed.
         holds: [programs, asserts]: whether each assert held.
         input_of: [asserts]: the column of `outputs` that each assert is about.
-        expected: [asserts]: the value that each assert says its input has, or `NO_VALUE` where it says it otherwise
-            than by `call == value` or its value cannot be had. It may be one that no program returned.
+        expected: [asserts]: the value that each assert expects for its input, or `NO_VALUE` where it is not of the
+            form `call == value` or its value is unavailable. It may be one that no program returned.
         copies: [programs]: how often each program was drawn, at least once.
         votes: [asserts]: how often each assert was drawn.
     """
@@ -39,52 +39,52 @@ class Executions(NamedTuple):
     votes: IntArray
 
     def among(self, copies: IntArray) -> Executions:
-        """The same task with other numbers of copies; programs with none are dropped."""
+        """Give the task other numbers of copies; programs with none are dropped."""
         kept = np.flatnonzero(copies)
         return self._replace(outputs=self.outputs[kept], holds=self.holds[kept], copies=copies[kept])
 
 
 def maxpass(executions: Executions) -> FloatArray:
-    """The number of asserts that hold (the baseline of CodeT's comparisons: Chen et al. 2022, appendix I)."""
+    """Count the asserts that hold (the baseline of CodeT's comparisons: Chen et al. 2022, appendix I)."""
     return (executions.holds @ executions.votes).astype(np.float64)
 
 
 def codet(executions: Executions) -> FloatArray:
-    """sqrt(|S|) |T| of a consensus set S, the programs that pass just the asserts T (Chen et al. 2022, section 2.2).
+    """sqrt(|S|) |T| of a consensus set S, the programs passing exactly the asserts T (Chen et al. 2022, section 2.2).
 
-    The square root is what the paper's experiments use (its appendix A). Copies count on both sides.
+    The square root is as in the paper's experiments (its appendix A). Copies count on both sides.
     """
     _, sizes = groups(executions.holds, executions.copies)
     return np.sqrt(sizes) * maxpass(executions)
 
 
 def majority(executions: Executions) -> FloatArray:
-    """How many programs return the same on all inputs: minimum Bayes risk over results (Shi et al. 2022, section 3.2).
+    """Count programs that agree on all inputs: minimum Bayes risk over results (Shi et al. 2022, section 3.2).
 
-    A program that fails on an input agrees with nobody.
+    A program that fails on an input agrees with none.
     """
     _, sizes = groups(executions.outputs, executions.copies)
     return np.where((executions.outputs == NO_VALUE).any(axis=1), 0.0, sizes)
 
 
 def mbr_exec(executions: Executions) -> FloatArray:
-    """On how many inputs a program agrees with others on average: the same risk with the paper's soft loss.
+    """Average the inputs on which a program agrees with others: the same risk with the paper's soft loss.
 
-    It is what is left of `majority` where there are so many inputs that hardly a program fails on none.
+    It stands in for `majority` where there are so many inputs that hardly any program fails on none.
     """
-    # Whole numbers until the last step: their sum is the same in any order, so that equal scores stay equal.
+    # Integers until the last step: their sum is the same in any order, so equal scores stay equal.
     agreeing = _agreement_counts(executions.outputs) @ executions.copies.astype(np.float64)
     return np.asarray(agreeing / max(1, executions.outputs.shape[1]), np.float64)
 
 
 def alphacode(executions: Executions) -> FloatArray:
-    """Clusters by size (Li et al. 2022, section 4.5): failing is a behaviour too, except on all inputs."""
+    """Size up clusters (Li et al. 2022, section 4.5): failing is a behaviour too, except on all inputs."""
     _, sizes = groups(executions.outputs, executions.copies)
     return np.where((executions.outputs == NO_VALUE).all(axis=1), 0.0, sizes)
 
 
 def srank(executions: Executions) -> FloatArray:
-    """Clusters by outputs that lend each other their value by how far they agree (To et al. 2024, section 3).
+    """Score clusters of equal outputs, which lend each other value as they agree (To et al. 2024, section 3).
 
     A cluster's value is its share of the programs times its share of the asserts that hold; its score is the sum of
     all clusters' values, weighted by the share of inputs on which both return the same and neither fails.
@@ -107,7 +107,7 @@ def b4(executions: Executions, *, a: float = 1e3, b0: float = 1e5) -> FloatArray
     at the set's asserts and at the others, and s1 and s0 those that hold.
 
     Args:
-        executions: What programs did.
+        executions: The results.
         a: Pseudo-count for right programs and right asserts.
         b0: Pseudo-count for wrong programs that fail wrong asserts.
     """
@@ -129,7 +129,7 @@ def b4(executions: Executions, *, a: float = 1e3, b0: float = 1e5) -> FloatArray
 
 
 def aces(executions: Executions) -> FloatArray:
-    """Asserts weighted by how well they agree with the others: ACES-C (2026, arXiv 2604.03922).
+    """Weight asserts by how well they agree with the others: ACES-C (2026, arXiv 2604.03922).
 
     An assert's weight is max(0, AUC - 1/2) p (1 - p): p is the share of programs that pass it, and AUC the chance that
     one that does passes more of the other asserts than one that does not (a tie counts half).
@@ -143,7 +143,7 @@ def aces(executions: Executions) -> FloatArray:
 
 
 def _left_out_auc(executions: Executions) -> FloatArray:
-    """For each assert, the chance that a program that passes it passes more of the others (1/2 if unknown)."""
+    """Return each assert's chance that a program passing it passes more of the others (1/2 if unknown)."""
     held, copies = executions.holds, executions.copies.astype(np.float64)
     total = maxpass(executions)
     others = total[:, None] - held * executions.votes
@@ -165,13 +165,13 @@ def agreement_shares(outputs: IntArray) -> FloatArray:
 
 
 def _agreement_counts(outputs: IntArray) -> FloatArray:
-    """The number of those inputs: [programs, programs]."""
+    """Count those inputs: [programs, programs]."""
     same = np.array([((outputs == row) & (row != NO_VALUE)).sum(axis=1) for row in outputs], np.float64)
     return same.reshape(len(outputs), len(outputs))
 
 
 def groups(rows: IntArray | BoolArray, copies: IntArray) -> tuple[IntArray, FloatArray]:
-    """The number of each row's group of equal rows, and how many programs are in that group: two arrays [programs]."""
+    """Number the groups of equal rows and count each one's programs, for every row: two arrays [programs]."""
     numbers: dict[bytes, int] = {}
     group = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows], np.int64)
     sizes: FloatArray = np.bincount(group, copies.astype(np.float64)).astype(np.float64)

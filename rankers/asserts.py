@@ -1,4 +1,4 @@
-"""Asserts out of texts in which a model was to write tests."""
+"""Asserts out of texts that a model wrote as tests."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from .context import Context
 
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\n```")
-"""Where a text of tests ends (Chen et al. 2022, "CodeT", appendix A), and where a fence of a chat answer does."""
+"""Ends of a text of tests (Chen et al. 2022, "CodeT", appendix A), and of a fence in a chat answer."""
 
 PER_SAMPLE = 5
-"""Asserts that are kept of one text: the first valid ones (CodeT, section 3)."""
+"""Asserts kept from one text: the first valid ones (CodeT, section 3)."""
 
 _MAX_CHARACTERS = 2000
 _UNSAFE = frozenset(
@@ -41,8 +41,8 @@ class Assert(NamedTuple):
     Attributes:
         holds: The condition as it was written, normalised.
         call: The call of the entry point that it is about.
-        expected: What the call's value is compared with, where the condition is `call == expected`; else None.
-        copies: In how many texts it is, counted once in each place.
+        expected: The other side of the comparison, where the condition is `call == expected`; else None.
+        copies: Texts that it is in, counted once in each place.
     """
 
     holds: str
@@ -53,11 +53,11 @@ class Assert(NamedTuple):
 
 @lru_cache(maxsize=64)
 def asserts_in(samples: tuple[str, ...], entry_point: str, *, per_sample: int = PER_SAMPLE) -> tuple[Assert, ...]:
-    """The distinct asserts of some texts, in order of first appearance; a text may begin within its first assert.
+    """List the distinct asserts of some texts by first appearance; a text may begin within its first assert.
 
-    Of each text the first that compile and name the entry point are taken, as CodeT does. Of those are left out the
-    ones that do not call it, and those that reach for more than values: names or attributes that begin with an
-    underscore, and builtins such as `eval`.
+    As in CodeT, each text gives the first that compile and name the entry point. Of these, the ones that do not call
+    it are left out, and those that reach for more than values: names or attributes that begin with an underscore, and
+    builtins such as `eval`.
     """
     found: dict[str, tuple[str, str, str | None]] = {}
     counts: Counter[str] = Counter()
@@ -87,10 +87,10 @@ def _truncated(sample: str) -> str:
 
 
 def _condition(text: str) -> ast.expr | None:
-    """The condition of the assert that `text` goes on with; what follows on later lines is left out."""
+    """Parse the condition of the assert that `text` continues, leaving out later lines."""
     try:
         with warnings.catch_warnings():
-            # Models write `x is 1`, which Python's compiler comments on.
+            # Models write `x is 1`, which Python's compiler warns about.
             warnings.simplefilter("ignore")
             tree = parse("assert " + text)
             compile(tree, "<assert>", "exec", dont_inherit=True)
@@ -114,7 +114,7 @@ def _is_fit(condition: ast.expr, entry_point: str) -> bool:
 
 
 def _parts(condition: ast.expr, entry_point: str) -> tuple[str, str | None]:
-    """The call that a condition is about, and what its value is to equal."""
+    """Find a condition's call, and the value that it should equal."""
     if isinstance(condition, ast.Compare) and len(condition.ops) == 1 and isinstance(condition.ops[0], ast.Eq):
         sides = (condition.left, condition.comparators[0])
         for call, other in (sides, sides[::-1]):
@@ -132,14 +132,14 @@ def _is_call(node: ast.AST, entry_point: str) -> bool:
 
 
 class AssertRuns(NamedTuple):
-    """Executions of the distinct programs of some candidates, and which of those each candidate is, [candidates]."""
+    """Executions of some candidates' distinct programs, and the one that each candidate is, [candidates]."""
 
     executions: Executions
     place: IntArray
     programs: tuple[str, ...]
 
     def spread(self, scores: FloatArray) -> tuple[float, ...]:
-        """One score per candidate from one per distinct program."""
+        """Spread scores of distinct programs to candidates."""
         return tuple(scores[self.place].tolist())
 
 
@@ -153,14 +153,14 @@ def execute(
 ) -> AssertRuns | None:
     """Run the distinct programs on the generated tests; None where there are no candidates or no valid asserts.
 
-    An assert `call == value` holds where the call's value equals that of the expected side, which is evaluated on its
-    own; any other is evaluated as it stands. Inputs are the distinct calls.
+    An assert `call == value` holds where the call's value equals that of the expected side, evaluated separately; any
+    other is evaluated as it stands. Inputs are the distinct calls.
 
     Args:
         task: The task.
         candidates: Its candidates.
         context: Offers a runner and generated tests.
-        tests: How many of the texts with tests to use, the first; all where None.
+        tests: How many texts of tests to use, from the first; all where None.
         per_sample: How many asserts of each.
     """
     asserts = asserts_in(context.tests.samples[:tests], task.entry_point, per_sample=per_sample)

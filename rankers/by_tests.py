@@ -1,4 +1,4 @@
-"""Rankers by tests that a model wrote, each after its paper; the rules are in `agreement`."""
+"""Rankers by model-written tests, each after its paper; the rules are in `agreement`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _ByTests(ABC):
-    """A rule over executions; all candidates are ties on a task for which nobody wrote a valid assert.
+    """A rule over executions; all candidates tie on a task for which nobody wrote a valid assert.
 
     Args:
         tests: How many of the texts with tests are used, the first; 0 stands for all.

@@ -1,4 +1,4 @@
-"""A program's text without what does nothing, and what can be told from it without running it."""
+"""A program's text without idle parts, and what can be told from it without running it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .._util.parsing import find_function, module
 _LAYOUT = frozenset({tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER})
 
 REPETITIVE = 0.25
-"""A text that zlib makes this small is repetition (Zhang et al. 2022, "Coder-Reviewer", released code)."""
+"""Share to which zlib shrinks mere repetition (Zhang et al. 2022, "Coder-Reviewer", released code)."""
 
 
 def code_characters(program: str) -> int:
-    """Characters of a Python program without comments, whitespace and strings that stand alone, as docstrings do.
+    """Count a Python program's characters without comments, whitespace and standalone strings such as docstrings.
 
-    Text that is not Python down to its tokens counts all its characters but whitespace.
+    Text that does not tokenize as Python counts all its characters but whitespace.
     """
     tokens = _tokens(program)
     if tokens is None:
@@ -28,9 +28,9 @@ def code_characters(program: str) -> int:
 
 
 def bare_completion(prompt: str, program: str) -> str:
-    """What a program adds to its prompt, or all of one that does not begin with it, without comments and docstrings.
+    """Strip a program of its prompt, if it begins with it, and of comments and docstrings.
 
-    Text that is not Python down to its tokens is left as it is.
+    Text that does not tokenize as Python is left as is.
     """
     start = len(prompt) if program.startswith(prompt) else 0
     tokens = _tokens(program)
@@ -51,7 +51,7 @@ def bare_completion(prompt: str, program: str) -> str:
 
 
 def renamed(program: str, name: str, new: str) -> str:
-    """A program, without comments and docstrings, with one name in it changed; only comments are left in other text."""
+    """Rename one name in a program, dropping comments and docstrings; text that is not Python keeps the name."""
     bare = bare_completion("", program)
     tokens = _tokens(bare)
     if tokens is None:
@@ -68,7 +68,7 @@ def renamed(program: str, name: str, new: str) -> str:
 def is_degenerate(program: str, entry_point: str) -> bool:
     """Whether the entry point does nothing (`pass`, `...`, a constant), or the text is mostly repetition.
 
-    The filters of Coder-Reviewer (Zhang et al. 2022, section 3.3), and constants beside.
+    The filters of Coder-Reviewer (Zhang et al. 2022, section 3.3), plus constants.
     """
     encoded = bare_completion("", program).encode("utf-8", "surrogatepass")
     if len(zlib.compress(encoded)) <= REPETITIVE * len(encoded):
@@ -93,7 +93,7 @@ def _tokens(program: str) -> list[tokenize.TokenInfo] | None:
 
 
 def _idle(tokens: list[tokenize.TokenInfo]) -> set[tokenize.TokenInfo]:
-    """Comments, and strings that stand alone."""
+    """Find comments and standalone strings."""
     idle = {token for token in tokens if token.type == tokenize.COMMENT}
     shown = [token for token in tokens if token.type not in (tokenize.COMMENT, tokenize.NL)]
     before = tokenize.NEWLINE

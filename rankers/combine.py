@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Chain:
     """The first ranker's order, with ties broken by the second, what is left by the third, and so on.
 
-    Each link is asked about all candidates, and no more once none are tied.
+    Each link is asked about all candidates, until none are tied.
     """
 
     def __init__(self, links: Sequence[Ranker]) -> None:
@@ -34,7 +34,7 @@ class Chain:
         self.pointwise = all(link.pointwise for link in links)
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
-        """Score by place in the common order: the best tied group highest."""
+        """Score by place in the common order, best tied group highest."""
         keys: list[tuple[float, ...]] = [() for _ in candidates]
         for link in self.links:
             ranking = link.rank(task, candidates, context)
@@ -46,13 +46,13 @@ class Chain:
 
 
 PARAMETER = "dedupe"
-"""What any ranker may be given, beside its own parameters."""
+"""Parameter of every ranker besides its own."""
 
 
 class Distinct:
-    """Ranks one candidate of each form, by another ranker; the others get its score.
+    """Ranks one candidate of each form by another ranker; the rest get its score.
 
-    Of a form, the one whose text comes first in alphabetical order stands for all.
+    Each form is represented by the alphabetically first text.
     """
 
     pointwise = False
@@ -79,10 +79,10 @@ class Distinct:
 
 @lru_cache(maxsize=1 << 14)
 def form(program: str, entry_point: str) -> str:
-    """A text that two programs share where one is the other with its own names changed.
+    """Return a text shared by programs that differ only in their own names.
 
-    Comments, layout and strings that stand alone do not count. Names of attributes and keywords do, and those of all
-    that a program does not define itself. What does not parse is its own form.
+    Comments, layout and standalone strings do not count. Names of attributes and keywords do, and all names that a
+    program does not define itself. Text that does not parse is its own form.
     """
     try:
         tree = parse(program)
@@ -94,14 +94,14 @@ def form(program: str, entry_point: str) -> str:
 
 
 def copies(programs: Sequence[str], entry_point: str) -> tuple[int, ...]:
-    """For each program, how many of all are of its form, itself among them."""
+    """Count, for each program, all that share its form, itself included."""
     forms = [form(program, entry_point) for program in programs]
     counts = Counter(forms)
     return tuple(counts[one] for one in forms)
 
 
 def _own_names(tree: ast.AST) -> set[str]:
-    """Names that a program gives to what it defines, and that nothing but names refers to."""
+    """Find names that a program defines and that are only referred to as names."""
     bound: set[str] = set()
     fixed: set[str] = set()
     for node in ast.walk(tree):
@@ -125,7 +125,7 @@ def _own_names(tree: ast.AST) -> set[str]:
 
 
 class _Renaming(ast.NodeTransformer):
-    """Numbers a program's own names in the order in which they appear, and drops strings that stand alone."""
+    """Numbers a program's own names in order of appearance, and drops standalone strings."""
 
     def __init__(self, own: set[str]) -> None:
         self._own = own

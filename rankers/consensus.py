@@ -1,12 +1,12 @@
-"""Codebudget's own rule: what a program returns is weighed by who agrees, and what its text says by a small prior.
+"""Codebudget's own rule: a program's results are weighed by who agrees, and its text by a small prior.
 
     score(p) = prior(p) * sum over programs q of copies(q) * passed(q) * sqrt(overlap(p, q))
 
 `overlap` is the share of inputs on which both return the same and neither fails, 1 within a cluster of equal outputs;
 `passed` is the share of the generated asserts that q passes. With a plain overlap and no prior this is SRank (To et al.
-2024). The square root keeps a program that differs from a large cluster on a few inputs near to it: agreement on some
+2024). The square root keeps a program that differs from a large cluster on a few inputs close to it: agreement on some
 inputs is nearly as telling as on all, because generated inputs are alike. The prior lowers programs whose text shows
-that they leave the task undone; where there are no asserts, or none holds, it is all there is.
+that they leave the task undone; where there are no asserts, or none holds, only the prior counts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FAULT = 2.0
 
 
 class TextSigns(NamedTuple):
-    """What a program's text shows without running it.
+    """Signs in a program's text, without running it.
 
     Attributes:
         unused: Share of the entry point's parameters that its body never reads.
@@ -43,10 +43,10 @@ class TextSigns(NamedTuple):
 
 
 def consensus(executions: Executions, log_prior: FloatArray) -> FloatArray:
-    """The logarithm of the module's score: [programs]. Where no assert holds it is `log_prior`.
+    """Return the log of the module's score: [programs]. Where no assert holds it is `log_prior`.
 
     Args:
-        executions: What the distinct programs did; see `agreement.Executions`.
+        executions: Of the distinct programs; see `agreement.Executions`.
         log_prior: [programs], from `log_prior`, for the same programs in the same order.
     """
     passed = maxpass(executions)
@@ -58,19 +58,19 @@ def consensus(executions: Executions, log_prior: FloatArray) -> FloatArray:
     np.fill_diagonal(kinship, 1.0)
     weight = np.bincount(group, executions.copies * passed)
     support = kinship @ weight / (executions.copies.sum() * executions.votes.sum())
-    # A program that nobody backs comes after all that somebody does, whatever the prior says.
+    # A program that nobody backs comes after all that somebody backs, whatever the prior says.
     return np.asarray(np.log(np.maximum(support, 1e-9))[group] + log_prior, np.float64)
 
 
 def log_prior(programs: Sequence[str], entry_point: str) -> FloatArray:
-    """The logarithm of the prior of each program, up to a constant: [programs]."""
+    """Return the log of each program's prior, up to a constant: [programs]."""
     signs = [text_signs(program, entry_point) for program in programs]
     return np.array([-_FAULT * (sign.unused + sign.empty) for sign in signs], np.float64)
 
 
 @lru_cache(maxsize=4096)
 def text_signs(program: str, entry_point: str) -> TextSigns:
-    """Read the signs out of a program's text; one that does not define the entry point is empty."""
+    """Read the signs in a program's text; one that does not define the entry point is empty."""
     function = find_function(module(program), entry_point)
     if function is None:
         return TextSigns(unused=0.0, empty=True)

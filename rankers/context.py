@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """What a ranker may use on one task: a seeded random generator, and what it declared.
+    """Means a ranker may use on one task: a seeded random generator, and what it declared.
 
-    Whoever ranks makes one per task and offers what there is; a ranker is handed a narrowed one.
+    Whoever ranks makes one per task with everything available; a ranker gets a narrowed one.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Context:
 
     @property
     def offered(self) -> frozenset[Need]:
-        """Everything that can be had here; `logprobs` are the candidates' own."""
+        """Everything available here; `logprobs` are the candidates' own."""
         return frozenset(need for need, offer in self._offers.items() if offer is not None)
 
     def has(self, need: Need) -> bool:
@@ -90,19 +90,19 @@ def _undeclared(what: str, need: Need) -> UserError:
 
 
 class Offers(NamedTuple):
-    """Tests that a model wrote, by task id, and a model that scores; None where there are none at all."""
+    """Tests that a model wrote, by task id, and a model that scores; None where there are none."""
 
     tests: Mapping[str, GeneratedTests] | None = None
     scorer: Scorer | None = None
 
     @property
     def kinds(self) -> frozenset[Need]:
-        """The needs that these meet."""
+        """The needs these meet."""
         known: dict[Need, object | None] = {"tests": self.tests, "scorer": self.scorer}
         return frozenset(need for need, offer in known.items() if offer is not None)
 
     def context(self, task_id: str, rng: random.Random, runner: Execution | None) -> Context:
-        """What there is for one task: no tests where nobody wrote any for it."""
+        """Offer what there is for a task: no tests where nobody wrote any."""
         tests = None if self.tests is None else self.tests.get(task_id, GeneratedTests())
         return Context(rng, runner, tests=tests, scorer=self.scorer)
 
@@ -116,10 +116,10 @@ _HOW_TO_HAVE: dict[Need, str] = {
 
 
 def check_offered(ranker: Ranker, offered: Collection[Need]) -> None:
-    """Check that what a ranker needs beyond the candidates can be had.
+    """Check that a ranker's needs beyond the candidates can be met.
 
     Raises:
-        UserError: It cannot do without something that was not given.
+        UserError: It requires something that was not given.
         MachineError: It runs programs, and there is no sandbox.
     """
     for need in sorted(ranker.needs & _HOW_TO_HAVE.keys()):
@@ -129,10 +129,10 @@ def check_offered(ranker: Ranker, offered: Collection[Need]) -> None:
 
 
 class Account:
-    """A context narrowed to what a ranker declared, which counts.
+    """A counting context, narrowed to what a ranker declared.
 
     Raises:
-        UserError: The context lacks what the ranker cannot do without.
+        UserError: The context lacks what the ranker requires.
         MachineError: It lacks a sandbox.
     """
 
@@ -145,10 +145,10 @@ class Account:
         self.context = Context(context.rng, self._runner, tests=self._tests, scorer=self._scorer)
 
     def charge(self, ranking: Ranking, wall_s: float) -> Ranking:
-        """The ranking with what it cost, where making it took `wall_s` here.
+        """Add its cost to a ranking that took `wall_s` to make here.
 
-        Seconds are those that runs and scores took when they were made, not when they were remembered. FLOPs of scores
-        are None where the model's architecture is unknown.
+        Seconds are those that runs and scores took when made, not when remembered. FLOPs of scores are None where the
+        model's architecture is unknown.
         """
         used: dict[str, float | None] = {"prefill_flops": ranking.usage.prefill_flops or 0.0}
         for part in (self._runner, self._scorer):
@@ -166,18 +166,18 @@ class Account:
 
 
 class _Table(NamedTuple):
-    """Values of some expressions: an array [programs, expressions], and the row of each program in it."""
+    """Values of some expressions: an array [programs, expressions], and each program's row in it."""
 
     place: dict[str, int]
     values: IntArray
 
 
 class RememberingRunner:
-    """Hands to another runner what it has not been asked before, for one task, and counts what that cost.
+    """Passes new requests on to another runner, for one task, and counts their cost.
 
-    It holds one outcome per distinct program and expression, and is to be dropped with its task. One may stand behind
-    another: the one in front is a ranker's own account, the one behind is shared, and an outcome that the shared one
-    already knows is still charged what it once took.
+    It holds one outcome per distinct program and expression, and should be dropped with its task. One may stand behind
+    another: the front one is a ranker's own account, the back one is shared, and an outcome that the shared one already
+    knows is still charged at its original cost.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -195,7 +195,7 @@ class RememberingRunner:
 
     @property
     def charged_s(self) -> float:
-        """Seconds that getting all outcomes took, whenever that was."""
+        """Seconds that all outcomes took, whenever made."""
         return sum(outcome.wall_s for row in self._known.values() for outcome in row.values())
 
     def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
@@ -233,15 +233,15 @@ class RememberingRunner:
 
 @runtime_checkable
 class _Timed(Protocol):
-    """Knows what scoring a text took when that was done, which may be long ago."""
+    """Knows how long scoring a text took at the time, perhaps long ago."""
 
     def seconds(self, text: tuple[str, str]) -> float | None: ...
 
 
 class RememberingScorer:
-    """Hands to another scorer what it has not been asked before, and counts what that cost.
+    """Passes new requests on to another scorer, and counts their cost.
 
-    As with `RememberingRunner`, one in front of another is an account of its own: what the shared one already knows is
+    As with `RememberingRunner`, one in front of another is a separate account: what the shared one already knows is
     still charged.
     """
 
@@ -254,12 +254,12 @@ class RememberingScorer:
 
     @property
     def charged_flops(self) -> float | None:
-        """FLOPs of all that was asked; None where they cannot be known."""
+        """FLOPs of all requests; None where they cannot be known."""
         return self._scorer.flops(list(self._known)) if self._known else 0.0
 
     @property
     def charged_s(self) -> float:
-        """Seconds that scoring all of it took, whenever that was."""
+        """Seconds that scoring took, whenever done."""
         return sum(self._seconds.values())
 
     def score(self, texts: Sequence[tuple[str, str]]) -> list[Likelihood]:
@@ -282,5 +282,5 @@ class RememberingScorer:
         return self._scorer.flops(texts)
 
     def seconds(self, text: tuple[str, str]) -> float | None:
-        """What scoring a text took; None where it was not asked for."""
+        """Return a text's scoring seconds; None where not asked for."""
         return self._seconds.get(text)

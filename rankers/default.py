@@ -1,4 +1,4 @@
-"""The ranker that is used where none is named."""
+"""The ranker used where none is named."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 _MOST_CALLS = 100
 _DIGITS = 9
-"""Of a score; equal programs may differ in the last bits of a sum, and are ties all the same."""
+"""Digits kept of a score; equal programs may differ in a sum's last bits, and still tie."""
 
 
 class Codebudget:
-    """What holds for the visible examples, then who agrees, weighed by generated tests, with a prior from the text.
+    """Visible examples first, then agreement weighed by generated tests, with a prior from the text.
 
     See `consensus` for the rule. Where a task has no generated tests, agreement is counted on the calls of its visible
-    examples and on others like them (`variants`), each program for one; where it has no examples either, the prior from
-    the text is all there is. Logprobs are not used.
+    examples and on others like them (`variants`), each program for one; where it has no examples either, only the
+    prior from the text counts. Logprobs are not used.
 
     Args:
         tests: How many of the texts with tests are used, the first; 0 stands for all.
@@ -67,7 +67,7 @@ class Codebudget:
 
 
 def _on_examples(task: PublicTask, candidates: Sequence[Candidate], context: Context) -> AssertRuns:
-    """What the programs return on the visible examples' calls and their variants, with one assert that all pass."""
+    """Run the programs on the visible examples' calls and their variants, with one assert that all pass."""
     programs = tuple(dict.fromkeys(candidate.program for candidate in candidates))
     row = {program: number for number, program in enumerate(programs)}
     place = np.array([row[candidate.program] for candidate in candidates], np.int64)
@@ -86,19 +86,19 @@ def _on_examples(task: PublicTask, candidates: Sequence[Candidate], context: Con
 
 
 MOST = 24
-"""Calls that are made of one example's, itself among them."""
+"""Calls made from one example's, itself included."""
 
 _LARGEST = 1_000_000
-"""Numbers are not made larger than this: a program may count up to one."""
+"""Largest number made: a program may count up to one."""
 
 
 @lru_cache(maxsize=1024)
 def variants(call: str) -> tuple[str, ...]:
-    """A call and others with one argument changed; the call alone where its arguments are no literals.
+    """Vary one argument of a call, itself included; the call alone where its arguments are not literals.
 
-    Changes keep the argument's type: numbers move by one, double and change sign; texts and lists are empty, lose an
-    end, turn round, repeat and grow; an element of a list, a value of a dictionary changes in the same ways. The
-    arguments take turns, so that none is left out where there are more than `MOST`.
+    Changes keep the argument's type: numbers move by one, double and change sign; texts and lists are emptied, lose an
+    end, reverse, repeat and grow; an element of a list or a value of a dictionary changes in the same ways. Arguments
+    take turns, so that none is left out where there are more than `MOST`.
     """
     parsed = expression(call)
     tree = None if parsed is None else parsed.body
@@ -121,7 +121,7 @@ def variants(call: str) -> tuple[str, ...]:
 
 
 def _changed(value: Any) -> Iterator[Any]:
-    """Values of the same type, near ones first."""
+    """Yield values of the type, near first."""
     kind = type(value)
     if kind is bool:
         yield not value

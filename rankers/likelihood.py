@@ -1,4 +1,4 @@
-"""Ranking by how likely a model finds the candidates: the model that drew them, or another."""
+"""Ranking by the candidates' likelihood: by the model that drew them, or another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .protocol import Need
 
 LEAST = -1e6
-"""The score of what has no likelihood: below that of any text a model would draw."""
+"""Score where there is no likelihood: below that of any text a model would draw."""
 
 _REVIEW = "\n\n# write the docstring for the above function\n"
 
@@ -125,6 +125,6 @@ def _mean(logprobs: tuple[float, ...] | None) -> float:
 
 
 def _docstring(task: PublicTask) -> str:
-    """What the task says: the docstring of its prompt, or else all of the prompt."""
+    """Return the task's text: its prompt's docstring, or else the whole prompt."""
     function = find_function(module(task.prompt + "\n    pass\n"), task.entry_point)
     return task.prompt if function is None else f'"""{ast.get_docstring(function) or task.prompt}"""'

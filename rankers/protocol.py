@@ -1,4 +1,4 @@
-"""What a ranker is, what it may be given, and nothing else."""
+"""The interface of rankers and of what they may be given."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from .context import Context
 
 Need = Literal["execution", "tests", "logprobs", "scorer"]
-"""What a ranker can declare that it uses beyond the task and the texts of its candidates.
+"""Uses that a ranker can declare beyond the task and the texts of its candidates.
 
 `execution`: running programs. `tests`: tests that a model wrote. `logprobs`: those of the candidates' own tokens.
-`scorer`: a model that tells how likely it finds a text.
+`scorer`: a model that gives a text's likelihood.
 """
 
 NEEDS: frozenset[Need] = frozenset(get_args(Need))
@@ -29,7 +29,7 @@ class Runner(Protocol):
 
         Returns:
             One row per program and one cell per expression, in the orders given. An outcome's text is equal for
-            equal values. Once a program is dead, the expressions after share its error.
+            equal values. Once a program is dead, later expressions share its error.
 
         Raises:
             SandboxError: The sandbox itself failed.
@@ -38,13 +38,13 @@ class Runner(Protocol):
 
 
 class Execution(Runner, Protocol):
-    """A runner that remembers: what a ranker is offered."""
+    """A remembering runner, as offered to rankers."""
 
     def values(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> IntArray:
-        """What `evaluate` gives as numbers: an array [programs, expressions], equal where values are equal.
+        """Number the values of `evaluate`: an array [programs, expressions], equal where values are equal.
 
-        -1 stands for no value. Numbers are those of one task and runner and mean nothing beyond. Asking again for
-        programs and expressions that were asked for together costs next to nothing.
+        -1 stands for no value. Numbers mean nothing beyond one task and runner. Asking again for programs and
+        expressions that were asked for together costs next to nothing.
 
         Raises:
             SandboxError: The sandbox itself failed.
@@ -53,10 +53,10 @@ class Execution(Runner, Protocol):
 
 
 class Scorer(Protocol):
-    """A model that tells how likely it finds texts."""
+    """A model that gives texts' likelihoods."""
 
     def score(self, texts: Sequence[tuple[str, str]]) -> list[Likelihood]:
-        """What it makes of each completion, given its prompt.
+        """Score each completion, given its prompt.
 
         Raises:
             EngineError: the engine cannot score, or failed.
@@ -64,19 +64,19 @@ class Scorer(Protocol):
         ...
 
     def flops(self, texts: Sequence[tuple[str, str]]) -> float | None:
-        """The FLOPs that scoring these takes; None where the model's architecture is unknown."""
+        """Count the FLOPs of scoring these; None where the model's architecture is unknown."""
         ...
 
 
 @runtime_checkable
 class Ranker(Protocol):
-    """Scores the candidates of a task, from what its user could see.
+    """Scores a task's candidates, from what its user could see.
 
     A ranker is made from its parameters, which have defaults, and keeps nothing between tasks. Scores are deterministic
     for a seed, follow the candidates when they are permuted, and are finite; higher is better, equal scores are ties,
     and ties are scored in expectation, so that a ranker never breaks one by position.
 
-    One that makes do without something lists it in `uses`, another frozenset, and asks `context.has`.
+    One with optional needs lists them in `uses`, another frozenset, and asks `context.has`.
     """
 
     @property
@@ -91,7 +91,7 @@ class Ranker(Protocol):
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What it cannot do without, beyond the task and the candidates; the context offers that and no more."""
+        """Its requirements beyond the task and the candidates; the context offers these and no more."""
         ...
 
     @property
@@ -105,5 +105,5 @@ class Ranker(Protocol):
 
 
 def uses_of(ranker: Ranker) -> frozenset[Need]:
-    """All that a ranker is offered where it can be had: what it needs, and what it can make use of."""
+    """List all that a ranker is offered if available: what it needs, and what it can use."""
     return ranker.needs | frozenset(getattr(ranker, "uses", ()))

@@ -23,7 +23,7 @@ GROUP = "codebudget.rankers"
 class RankerInfo(NamedTuple):
     """A registered ranker: what to type, which distribution it comes with, its docstring's first line and its needs.
 
-    Where it cannot be loaded the summary says why.
+    If it cannot be loaded, the summary says why.
     """
 
     name: str
@@ -33,9 +33,9 @@ class RankerInfo(NamedTuple):
 
 
 class RankerDetails(NamedTuple):
-    """One ranker as typed, with all that is to be known of it.
+    """One ranker as typed, with everything known about it.
 
-    `parameters` are those that can be given, with their values; `description` is the docstring of its class.
+    `parameters` are those that can be set, with their values; `description` is its class's docstring.
     """
 
     name: str
@@ -49,7 +49,7 @@ class RankerDetails(NamedTuple):
 
 
 def available() -> list[RankerInfo]:
-    """All registered rankers by name, those that cannot be loaded among them."""
+    """List registered rankers by name, including those that cannot be loaded."""
     infos = []
     for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
         needs: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ def available() -> list[RankerInfo]:
 
 
 def details(typed: str) -> list[RankerDetails]:
-    """What is to be known of each link of what was typed.
+    """Describe each link of what was typed.
 
     Raises:
         UserError: As `load_ranker`.
@@ -93,7 +93,7 @@ def _described(ranker: Ranker, spec: specs.Spec, dedupe: bool) -> RankerDetails:
 
 
 def load_ranker(typed: str) -> Ranker:
-    """Make what was typed: a registered name or `FILE.py:Class`, with parameters, or a chain of such.
+    """Make a ranker as typed: a registered name or `FILE.py:Class`, with parameters, or a chain.
 
     Raises:
         UserError: There is no such ranker or parameter, it cannot be imported, or it is not a ranker.
@@ -121,12 +121,12 @@ def _loaded(spec: specs.Spec) -> Ranker:
 
 
 def origin(ranker: Ranker) -> str:
-    """Where a ranker's code comes from, for messages: its name with its distribution, or its file; a chain's of all."""
+    """Name the origin of a ranker's code, for messages: its name and distribution, or its file; a chain's of all."""
     return f"ranker {ranker.name!r} ({', '.join(dict.fromkeys(_sources(ranker)))})"
 
 
 def is_foreign(ranker: Ranker) -> bool:
-    """Whether others wrote a ranker, or a link of it."""
+    """Whether a ranker, or a link of it, is foreign."""
     if isinstance(ranker, Chain | Distinct):
         return any(map(is_foreign, ranker.links))
     return type(ranker).__module__.partition(".")[0] != __package__.partition(".")[0]
@@ -148,7 +148,7 @@ def _load_point(point: metadata.EntryPoint, spec: specs.Spec) -> Ranker:
 
 
 def _make(factory: object, source: str, spec: specs.Spec) -> Ranker:
-    """An instance of a ranker's class, checked for what can be checked before it ranks."""
+    """Make a ranker of a class, with every check that is possible before it ranks."""
     members = ("name", "version", "needs", "pointwise", "rank")
     ranker = plugins.make(factory, spec.name, source, _KIND, members, partial(specs.arguments_for, spec=spec))
     with plugins.contained(lambda cause: UserError(f"ranker {spec.name!r} of {source} cannot be used: {cause}")):

@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 
 class TaskScore(NamedTuple):
-    """Rank-score@k of one task, and the ranking of all its candidates with what that cost."""
+    """Rank-score@k of one task, and the ranking of all its candidates with its cost."""
 
     score: float
     ranking: Ranking
 
 
 class RankedPool:
-    """All candidates of one task, ranked by one ranker that was shown no verdict.
+    """All candidates of one task, ranked by one ranker that saw no verdict.
 
-    `ranking` holds what ranking all of them cost: seconds by the clock, distinct programs run, FLOPs of scoring, and
-    the tokens and FLOPs of drawing the tests that it was offered. What is run or scored for it is so once; ranking
-    subsets anew runs and scores nothing again.
+    `ranking` holds the cost of ranking all of them: wall-clock seconds, distinct programs run, FLOPs of scoring, and
+    the tokens and FLOPs of drawing the tests that it was offered. Everything is run and scored once only; re-ranking
+    subsets runs and scores nothing again.
     """
 
     def __init__(self, ranker: Ranker, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> None:
@@ -62,8 +62,8 @@ class RankedPool:
     def score_at_k(self, passed: BoolArray, k: int, *, subsets: int = 200, seed: int) -> float:
         """Probability that the ranker's pick among k random candidates passes; see `estimators`.
 
-        The closed form where scores are pointwise. Else the candidates are ranked anew inside each subset; the subsets
-        depend on the task's id, the number of candidates, k and the seed, so that all rankers meet the same ones.
+        The closed form where scores are pointwise. Else the candidates are re-ranked inside each subset; the subsets
+        depend on the task's id, the number of candidates, k and the seed, so that all rankers get the same ones.
 
         Raises:
             UndefinedEstimateError: There are fewer than k candidates.
@@ -94,7 +94,7 @@ class RankedPool:
         return np.array(self._rank([self._candidates[int(i)] for i in subset]).scores, np.float64)
 
     def _rank(self, candidates: Sequence[Candidate]) -> Ranking:
-        """Rank, and hold the ranker to its contract."""
+        """Rank, enforcing the ranker's contract."""
         if not self._is_foreign:
             return self._held(candidates)
         with plugins.contained(self._failure):
@@ -125,7 +125,7 @@ class RankedPool:
 
 
 def plain_ranking(found: object) -> object:
-    """What a ranker returned; of a class of its own derived from Ranking, which has methods of its own, a plain one."""
+    """Copy a ranker's result to a plain Ranking where its class is a subclass, which may have its own methods."""
     if not isinstance(found, Ranking) or type(found) is Ranking:
         return found
     return Ranking(**{name: getattr(found, name) for name in Ranking.model_fields})
@@ -146,11 +146,11 @@ def score_task(
 
     Args:
         ranker: The ranker.
-        task: What may be seen of the task.
+        task: The task's visible part.
         candidates: All candidates of the task.
         passed: Whether each passes the hidden tests. The ranker is not shown it.
         k: Size of the subsets.
-        context: What may be offered to the ranker; it gets what it declared.
+        context: Everything on offer; the ranker gets what it declared.
         subsets: How many subsets, where scores depend on the pool.
         seed: Chooses the subsets.
 

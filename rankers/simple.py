@@ -39,7 +39,7 @@ class First:
     pointwise = True
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
-        """Score by place among the arm's samples, which is not the place in `candidates`."""
+        """Score by place among the arm's samples, not by place in `candidates`."""
         return Ranking(scores=tuple(-float(candidate.index) for candidate in candidates))
 
 
@@ -78,10 +78,10 @@ class Examples:
     pointwise = True
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
-        """Score by the share of examples whose call gives what is expected."""
+        """Score by the share of examples whose call gives what it should."""
         if not task.examples or not candidates:
             return Ranking(scores=(0.0,) * len(candidates))
-        # Each call beside its expected value, so that a call that never ends costs only the examples after it.
+        # Each call beside its expected value, so that an endless call costs only the examples after it.
         expressions = [text for example in task.examples for text in (example.call, example.expected)]
         rows = context.runner.evaluate(task, [candidate.program for candidate in candidates], expressions)
         held = [
@@ -109,7 +109,7 @@ class Majority:
     pointwise = False
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
-        """Score by how many candidates, itself among them, return what it returns; 0 where it fails."""
+        """Score by how many candidates, itself included, return the same; 0 where it fails."""
         calls = calls_of(task, context)
         if not calls or not candidates:
             return Ranking(scores=(0.0,) * len(candidates))
@@ -140,7 +140,7 @@ class Executability:
 
 
 def calls_of(task: PublicTask, context: Context) -> list[str]:
-    """The distinct calls of the generated tests, or where there are none those of the visible examples."""
+    """List the distinct calls of the generated tests, or else those of the visible examples."""
     samples = tuple(context.tests.samples) if context.has("tests") else ()
     calls = [found.call for found in asserts_in(samples, task.entry_point)]
     return list(dict.fromkeys(calls or [example.call for example in task.examples]))

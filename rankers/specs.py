@@ -1,4 +1,4 @@
-"""What a user types for a ranker: `NAME[,PARAMETER=VALUE...]`, several of them joined by `+`."""
+"""Rankers as users type them: `NAME[,PARAMETER=VALUE...]`, several joined by `+`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Spec(NamedTuple):
 
 
 def parse(text: str) -> tuple[Spec, ...]:
-    """The links of what was typed, first to last.
+    """Parse what was typed into its links, in order.
 
     Raises:
-        UserError: it is not of that form.
+        UserError: it is malformed.
     """
     return tuple(_link(part, text) for part in text.split("+"))
 
@@ -39,7 +39,7 @@ def _link(text: str, whole: str) -> Spec:
 
 
 def without_dedupe(spec: Spec) -> tuple[Spec, bool]:
-    """A link without the parameter that every ranker has, and that one's value.
+    """Split off a link's parameter that every ranker has, with its value.
 
     Raises:
         UserError: it is neither true nor false.
@@ -51,7 +51,7 @@ def without_dedupe(spec: Spec) -> tuple[Spec, bool]:
 
 
 def parameters_of(factory: type) -> dict[str, bool | int | float | str]:
-    """The parameters that can be given for a ranker's class, with their defaults."""
+    """List the parameters of a ranker's class, with their defaults."""
     return {
         name: parameter.default
         for name, parameter in inspect.signature(factory).parameters.items()
@@ -60,7 +60,7 @@ def parameters_of(factory: type) -> dict[str, bool | int | float | str]:
 
 
 def arguments_for(factory: type, spec: Spec) -> dict[str, bool | int | float | str]:
-    """A link's parameters as keyword arguments of its class, each of the type of its default.
+    """Make a link's parameters keyword arguments of its class, each with its default's type.
 
     Raises:
         UserError: the class has no such parameter, or the value is not of its type.

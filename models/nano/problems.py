@@ -65,7 +65,7 @@ def problems() -> Iterator[dict[str, str]]:
 
 
 def draw_problem(rng: random.Random, length: int, seen: set[tuple[str, ...]]) -> tuple[Chain, list[Any], Function]:
-    """Draw a new held-out chain, inputs to tell it from its neighbours, and a function for it."""
+    """Draw a new held-out chain, inputs to tell it from its neighbours, and one function."""
     while True:
         chain = draw_chain(rng, length)
         names = names_of(chain)

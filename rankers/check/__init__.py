@@ -1,1 +1,1 @@
-"""Whether a ranker keeps the contract."""
+"""Checks of the rankers' contract."""

@@ -1,4 +1,4 @@
-"""The contract that any ranker must keep, tried on toy tasks; each finding tells an author what to mend."""
+"""The contract that any ranker must keep, tried on toy tasks; each finding tells an author what to fix."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SUBSETS = 30
 
 
 class Finding(NamedTuple):
-    """One check: whether it holds, None where it could not be tried, and what was seen or is to be mended."""
+    """One check: whether it holds, None where it could not be tried, and what was seen or needs fixing."""
 
     check: str
     ok: bool | None
@@ -71,11 +71,11 @@ def check_contract(make: Callable[[], Ranker], runner: Runner | None) -> tuple[F
 
 
 class _BrokenError(Exception):
-    """The ranker breaks the contract; the message says how and what mends it."""
+    """The ranker breaks the contract; the message says how and what to fix."""
 
 
 class _Trial:
-    """Ranks toy candidates as a run would, with notes of what was asked for."""
+    """Ranking of toy candidates as in a run, noting what is asked for."""
 
     def __init__(self, make: Callable[[], Ranker], runner: Runner | None) -> None:
         self.make = make
@@ -89,7 +89,7 @@ class _Trial:
         self._runners = {} if runner is None else {toy.task.id: RememberingRunner(runner) for toy in self.toys}
 
     def scores(self, toy: Toy, order: Sequence[int] | None = None, *, ranker: Ranker | None = None) -> list[float]:
-        """The scores of some of a toy's candidates, all of them in their order where none are named.
+        """Score some of a toy's candidates, or all of them in order where none are named.
 
         Raises:
             _BrokenError: There is not one finite score each.

@@ -13,7 +13,7 @@ _FLOPS_PER_CHARACTER = 1e6
 
 
 class Toy(NamedTuple):
-    """A task as rankers see one, candidates for it, and what a model wrote as its tests."""
+    """A task as rankers see it, candidates for it, and the tests a model wrote."""
 
     task: PublicTask
     candidates: tuple[Candidate, ...]
@@ -21,12 +21,12 @@ class Toy(NamedTuple):
 
 
 def toys() -> tuple[Toy, ...]:
-    """A task that shows an example and has generated tests, and one that has neither."""
+    """Make a task with an example and generated tests, and one with neither."""
     return _MIDDLE, _NEGATE
 
 
 class ToyScorer:
-    """A model of characters: what it finds likely follows from each of them alone."""
+    """A model of characters: each one's likelihood depends on itself alone."""
 
     def score(self, texts: Sequence[tuple[str, str]]) -> list[Likelihood]:
         """See `Scorer.score`."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Notes:
-    """What a ranker asked for that it is not to be given."""
+    """Requests by a ranker for what it must not get."""
 
     def __init__(self) -> None:
         self.undeclared: dict[Need, None] = {}
@@ -46,7 +46,7 @@ class ShownTask(PublicTask):
 
 
 class ShownContext(Context):
-    """What an account offers; whatever else it is asked for is noted and refused."""
+    """An account's offers; any other request is noted and refused."""
 
     def __init__(self, behind: Context, notes: Notes) -> None:
         super().__init__(
@@ -86,14 +86,14 @@ class ShownContext(Context):
 
 
 def shown_task(task: PublicTask, notes: Notes) -> ShownTask:
-    """The task, with what it is asked for noted."""
+    """Wrap the task to note requests."""
     shown = ShownTask(**dict(task))
     shown._notes = notes
     return shown
 
 
 def shown_candidate(candidate: Candidate, notes: Notes, *, logprobs: bool) -> ShownCandidate:
-    """The candidate, with what it is asked for noted; with or without its `logprobs`."""
+    """Wrap the candidate to note requests, with or without its `logprobs`."""
     shown = ShownCandidate(**dict(candidate) | ({} if logprobs else {"logprobs": None}))
     shown._notes = notes
     return shown
