@@ -78,7 +78,7 @@ def mbr_exec(executions: Executions) -> FloatArray:
 
 
 def alphacode(executions: Executions) -> FloatArray:
-    """Size up clusters (Li et al. 2022, section 4.5): failing is a behaviour too, except on all inputs."""
+    """Size clusters (Li et al. 2022, section 4.5): failing is a behaviour too, except on all inputs."""
     _, sizes = groups(executions.outputs, executions.copies)
     return np.where((executions.outputs == NO_VALUE).all(axis=1), 0.0, sizes)
 

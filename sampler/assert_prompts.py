@@ -1,4 +1,4 @@
-"""How a model is asked to write tests for a task, and what of its answer goes on as a text of asserts."""
+"""Prompts that ask a model for tests of a task, and the part of its answer that is kept as asserts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from ..records import Task
 
 STOP: Final = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
-"""Where a text of tests ends (Chen et al. 2022, "CodeT", arXiv 2207.10397; released code)."""
+"""Ends of a text of tests (Chen et al. 2022, "CodeT", arXiv 2207.10397; released code)."""
 
 MAX_TOKENS: Final = 300
-"""Of one text of tests, as in CodeT's experiments, at temperature 0.8 and top-p 0.95."""
+"""Limit per text of tests, as in CodeT's experiments, at temperature 0.8, top-p 0.95."""
 
 INSTRUCTION: Final = (
     "Write ten asserts that test this Python function, one per line, each a call with literal arguments compared with "
@@ -27,12 +27,12 @@ _FENCE: Final = re.compile(r"^[ \t]*```[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTI
 
 
 def continued(task: Task) -> str:
-    """A prompt that goes on with asserts: CodeT's, which ends within the first."""
+    """Make a prompt that asserts continue: CodeT's, ending within the first."""
     return f"{_unsolved(task.prompt)}\n# check the correctness of {task.entry_point}\nassert "
 
 
 def few_shot(task: Task, shots: int) -> str:
-    """The same behind worked examples in that form."""
+    """Put worked examples in that form before it."""
     parts = []
     for name, example in WORKED_EXAMPLES.items():
         if name != task.entry_point:
@@ -42,12 +42,12 @@ def few_shot(task: Task, shots: int) -> str:
 
 
 def chat(task: Task) -> str:
-    """A question that is answered with asserts."""
+    """Make a question answered with asserts."""
     return f"{INSTRUCTION}\n\n```python\n{_unsolved(task.prompt).rstrip()}\n```"
 
 
 def asserts_of_answer(answer: str) -> str:
-    """What a chat answer says behind its first `assert`, without fences and comments; empty where it has none."""
+    """Take the text after a chat answer's first `assert`, less fences and comments; empty if it has none."""
     blocks = [block for block in _FENCE.findall(answer) if "assert " in block] or [answer]
     lines = (line.strip() for block in blocks for line in block.splitlines())
     kept = "\n".join(line for line in lines if line and not line.startswith(("#", "```")))

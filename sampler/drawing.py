@@ -1,4 +1,4 @@
-"""Draws an arm's samples through an engine and the store: what is there is not drawn again, and nothing is lost."""
+"""Drawing an arm's samples through an engine and the store: nothing is drawn twice, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 
 class DrawRequest(NamedTuple):
-    """What is asked of an arm.
+    """Request for an arm.
 
     Attributes:
         spec: The arm as typed, for messages.
         model: The model's name, under which the store lists the samples.
-        precision: Of the model.
+        precision: The model's.
         k: Samples per task.
         greedy: Draw one sample per task at temperature 0.
-        architecture: What FLOPs are counted by; None leaves them uncounted.
+        architecture: Used to count FLOPs; None leaves them uncounted.
         usd: Dollars of (prompt tokens, output tokens, seconds); None where there is no price.
-        seed: Of the run; another one draws other samples, save for a greedy arm.
-        fresh: Draw all of them again, and replace what is there.
+        seed: The run's; another draws other samples, except for a greedy arm.
+        fresh: Draw all of them again, replacing stored ones.
     """
 
     spec: str
@@ -55,13 +55,13 @@ class DrawRequest(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What came of a request.
+    """Result of a request.
 
     Attributes:
-        candidates: In the order of the tasks, and within a task of their index.
-        series: What made them, with what drawing all of the series has taken in all sessions.
+        candidates: In the order of the tasks, and within a task by index.
+        series: Their making, with what drawing the whole series has taken in all sessions.
         new: How many were drawn now.
-        missing: How many are not there, because the run was stopped.
+        missing: How many are absent because the run was stopped.
     """
 
     candidates: tuple[Candidate, ...]
@@ -80,24 +80,24 @@ def draw_samples(
     meter: Meter | None = None,
     progress: Progress = silent,
 ) -> Drawn:
-    """Draw k samples of every task, or those of them that the store does not have.
+    """Draw k samples of every task, or those that the store lacks.
 
-    Sample i of a task has a seed of its own, so that k = 5 is the first half of k = 10. Every sample goes to the store
-    as the engine finishes it; what comes of a run that is interrupted or killed is there for the next one.
+    Sample i of a task has its own seed, so that k = 5 is the first half of k = 10. Every sample goes to the store as
+    the engine finishes it; the results of an interrupted or killed run are there for the next one.
 
     Args:
         tasks: Tasks of one benchmark, at least one.
         request: The arm.
-        engine: Draws what is missing; it is only described where nothing is.
+        engine: Draws what is missing; if nothing is, it is only described.
         settings: How prompts are made and texts are drawn.
         store: Where samples are looked up and kept.
         meter: Ends the run when its limit is reached, within what the engine has in flight.
-        progress: Is told how many samples there are.
+        progress: Told how many samples there are.
 
     Raises:
         UserError: several samples at temperature 0 are asked for; a prompt leaves no room in the model's context; or
-            the meter's limit is on something that is not known.
-        EngineError: the engine failed. What was finished is kept.
+            the meter's limit is on something not known.
+        EngineError: the engine failed. Finished samples are kept.
         MachineError: the store cannot be written.
     """
     meter = meter or Meter()
@@ -142,8 +142,8 @@ def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, setting
 def _generated(
     engine: Engine, missing: Sequence[tuple[TaskKeys, int]], seed: int | None, counter: UsageCounter
 ) -> Generator[tuple[TaskKeys, int, Draw, Generation], None, None]:
-    """The samples that are missing, as the engine finishes them; leaving early stops the engine."""
-    # An engine draws by one set of parameters at a time; tasks of a benchmark nearly always share them.
+    """Yield missing samples as the engine finishes them; leaving early stops the engine."""
+    # An engine draws with one set of parameters at a time; a benchmark's tasks nearly always share them.
     groups: defaultdict[Sampling, list[tuple[TaskKeys, int]]] = defaultdict(list)
     for keys, index in missing:
         groups[keys.sampling].append((keys, index))
@@ -155,7 +155,7 @@ def _generated(
 
 
 def _closable(finished: Iterator[tuple[int, Generation]]) -> Generator[tuple[int, Generation], None, None]:
-    """An engine's iterator, which need not be a generator, as one."""
+    """Make an engine's iterator, of whatever kind, a generator."""
     yield from finished
 
 
@@ -164,7 +164,7 @@ def _candidate(keys: TaskKeys, index: int, seed: int, generation: Generation, se
         task_id=keys.task.id,
         arm=f"{series.model}@{series.precision}",
         index=index,
-        # Half a surrogate pair is nothing that a file could hold.
+        # No file could hold half a surrogate pair.
         raw=generation.text.encode("utf-8", "replace").decode("utf-8"),
         program="",
         seed=seed,
@@ -177,7 +177,7 @@ def _candidate(keys: TaskKeys, index: int, seed: int, generation: Generation, se
 
 _BATCH = 1000
 _WAITING = 10_000
-"""Samples that may wait; an engine that is faster than the disk waits in its turn."""
+"""Samples that may wait; an engine faster than the disk has to wait itself."""
 
 
 class _Item(NamedTuple):
@@ -187,14 +187,14 @@ class _Item(NamedTuple):
 
 
 class Writer:
-    """Takes samples and writes all that wait in one transaction, with what drawing them took.
+    """Writer of all waiting samples in one transaction, with what drawing them took.
 
     A sample waits only while the batch before it is being written: milliseconds. At the end of the `with` block all are
-    written, however the block came to its end.
+    written, however the block ended.
 
     Args:
-        store: Where to.
-        series_with: The series as of some counts, which is written beside them.
+        store: Where to write.
+        series_with: Gives the series at some counts, written with them.
     """
 
     def __init__(self, store: Store, series_with: Callable[[Counts], Series]) -> None:
@@ -237,7 +237,7 @@ class Writer:
                 waiting.append(self._items.get())
             batch = [item for item in waiting if item is not None]
             is_open = len(batch) == len(waiting)
-            # After an error the queue is still emptied, so that nobody waits for room in it.
+            # After an error, keep emptying the queue, so that nobody waits for room in it.
             if batch and self._error is None:
                 try:
                     self._write(batch)

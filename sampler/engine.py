@@ -1,4 +1,4 @@
-"""What an engine is: it draws texts from a model and scores texts by it."""
+"""Interface of engines, which draw texts from a model and score texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Prompt = str | tuple[Message, ...]
 
 
 class Sampling(Record):
-    """How texts are drawn; part of what keys a stored candidate.
+    """Parameters of drawing; part of a stored candidate's key.
 
     `temperature` 0 is greedy decoding, and `top_p` then means nothing. A text ends before the first of the `stop`
     strings, at the model's own end, or after `max_tokens`.
@@ -42,7 +42,7 @@ class Sampling(Record):
 
 
 class Draw(NamedTuple):
-    """One sample to draw. Its seed is its own, so that the sample does not depend on what is drawn beside it."""
+    """One sample to draw. It has its own seed, so it does not depend on what is drawn beside it."""
 
     prompt: Prompt
     seed: int
@@ -52,8 +52,8 @@ class Generation(NamedTuple):
     """One drawn text.
 
     `logprobs` has the natural logarithm of the probability of each output token under the model (temperature 1, no
-    top-p), or is None where they were not asked for or the engine does not tell. Token counts are None where the engine
-    does not tell them.
+    top-p), or is None where they were not asked for or the engine does not report them. Token counts are None where it
+    does not report them.
     """
 
     text: str
@@ -64,7 +64,7 @@ class Generation(NamedTuple):
 
 
 class Description(Record):
-    """What decides an engine's texts besides prompts, settings and seeds; part of what keys a stored candidate.
+    """All that decides an engine's texts besides prompts, settings and seeds; part of a stored candidate's key.
 
     `revision` is the commit of a model of the hub, or the SHA-256 over a local model's files. `exact` says whether the
     engine promises the same text for the same seed on the same machine.
@@ -84,25 +84,25 @@ class Engine(Protocol):
     """Draws and scores with one model, which it holds until `close`. Not safe to share between threads."""
 
     def describe(self) -> Description:
-        """What it is."""
+        """Describe it."""
 
     def check(self) -> str:
-        """Prove, once per loaded model, that what is drawn step by step agrees with one full pass over it.
+        """Prove, once per loaded model, that drawing step by step agrees with one full pass over the text.
 
         `generate` and `score` do it before their first answer.
 
         Returns:
-            What was compared and how well it agrees; or why it cannot be known, where the engine cannot tell.
+            What was compared and how well it agrees; or why that cannot be known.
 
         Raises:
             EngineError: it does not agree; the message says what was compared.
         """
 
     def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
-        """Draw every sample; yields the place of each in `draws` as it is finished, in any order.
+        """Draw every sample; yields each one's place in `draws` as it finishes, in any order.
 
-        All draws are handed over at once, so that the engine stays full; a caller that stops iterating ends the work
-        within what is in flight.
+        All draws are handed over at once, so that the engine stays full; when a caller stops iterating, only what is in
+        flight is finished.
 
         Raises:
             UserError: a prompt leaves no room for an output in the model's context.
@@ -110,11 +110,11 @@ class Engine(Protocol):
         """
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
-        """What the model makes of each completion, given its prompt.
+        """Score each completion, given its prompt.
 
         Raises:
             EngineError: the engine cannot score, or failed.
         """
 
     def close(self) -> None:
-        """Give the model's memory back."""
+        """Free the model's memory."""

@@ -1,4 +1,4 @@
-"""A model's files: which revision they are, and whether they can be run at an arm's precision."""
+"""A model's files: their revision, and whether they can run at an arm's precision."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DTYPES: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-"""Precisions that are a plain number format, and torch's names of them."""
+"""Precisions that are plain number formats, and torch's names for them."""
 
 _WEIGHTS: Final = (".safetensors", ".bin", ".pt", ".pth")
 _DECISIVE: Final = (*_WEIGHTS, ".json", ".model", ".txt", ".jinja", ".py")
-"""What can change a text; a model card cannot."""
+"""Files that can change a text, unlike a card."""
 
 
 class Quantisation(NamedTuple):
-    """How a checkpoint was quantised: by which method, to how many bits and to floating point, where it says so."""
+    """A checkpoint's quantisation: method, number of bits and whether to floating point, where it says so."""
 
     method: str
     weight_bits: int | None
@@ -34,11 +34,10 @@ class Quantisation(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """A model that can be loaded.
+    """A loadable model.
 
-    `source` is a folder or an id of the hub. `revision` is the hub's commit, or the SHA-256 over the folder's files.
-    `commit` is what a loader of the hub is told, None for a folder. `weight_bytes` is None where the weights are not
-    here yet.
+    `source` is a folder or a hub id. `revision` is the hub's commit, or the SHA-256 over the folder's files. `commit`
+    is what a hub loader is told, None for a folder. `weight_bytes` is None where the weights are not here yet.
     """
 
     source: str
@@ -52,11 +51,11 @@ def find_checkpoint(model: str) -> Checkpoint:
     """Find a model.
 
     Args:
-        model: A folder with `config.json`, weights and a tokenizer, or an `OWNER/NAME` of the hub.
+        model: A folder with `config.json`, weights and a tokenizer, or a hub `OWNER/NAME`.
 
     Raises:
         UserError: It is neither, or the folder holds no model.
-        MachineError: The hub's model is not in its cache, and the hub cannot be reached or the disk has no room for it.
+        MachineError: The hub's model is not cached, and the hub cannot be reached or the disk has no room for it.
     """
     folder = Path(model)
     if folder.is_dir():
@@ -82,7 +81,7 @@ def find_checkpoint(model: str) -> Checkpoint:
 
 
 def check_precision(checkpoint: Checkpoint, precision: str, *, online: tuple[str, ...], engine: str) -> str:
-    """Refuse a precision that a checkpoint does not have and that an engine cannot make of it while loading.
+    """Refuse a precision that a checkpoint lacks and that an engine cannot produce while loading.
 
     Args:
         checkpoint: The model.
@@ -130,7 +129,7 @@ def check_room(model: str, size_bytes: int, folder: Path) -> None:
 
 
 def _announce_download(model: str, commit: str) -> None:
-    """Say on standard error how much the loader is about to fetch; nothing where the hub does not tell.
+    """Say on standard error how much the loader will fetch; nothing where the hub does not say.
 
     Raises:
         MachineError: The disk has no room for it.
@@ -141,7 +140,7 @@ def _announce_download(model: str, commit: str) -> None:
     try:
         files = HfApi().model_info(model, revision=commit, files_metadata=True).siblings or []
     except (HfHubHTTPError, OSError):
-        # The loader meets the same failure, and its error says more.
+        # The loader will hit the same failure, with a fuller error.
         return
     size = weight_file_bytes({file.rfilename: file.size or 0 for file in files})
     cache = Path(constants.HF_HUB_CACHE)
@@ -150,7 +149,7 @@ def _announce_download(model: str, commit: str) -> None:
 
 
 def weight_file_bytes(sizes: Mapping[str, int]) -> int:
-    """Bytes of those files of a repository that loaders fetch: its safetensors, or where there are none the others."""
+    """Sum the bytes of the files that loaders fetch: the safetensors, or the others where there are none."""
     at_top = {name: size for name, size in sizes.items() if "/" not in name}
     for ending in _WEIGHTS:
         found = sum(size for name, size in at_top.items() if name.endswith(ending))

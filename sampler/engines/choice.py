@@ -1,4 +1,4 @@
-"""Which engine draws: by name, or the best that is installed."""
+"""Choice of the engine: by name, or the best one installed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class EngineOptions(NamedTuple):
-    """What an engine may be told beyond the model and its precision; each takes what concerns it.
+    """Options of engines beyond the model and its precision; each takes what concerns it.
 
-    `gpus`: those that share one model (vllm; None for as many as the weights need). `memory_fraction`: of a GPU's
-    memory (vllm). `max_model_tokens`: of a prompt with its output, None for the model's own context. `base_url`: of
-    the server (openai; None for OPENAI_BASE_URL). `concurrency`: requests in flight (openai). `timeout_s`: of one
-    request (openai).
+    `gpus`: number sharing one model (vllm; None for as many as the weights need). `memory_fraction`: share of a GPU's
+    memory (vllm). `max_model_tokens`: limit of prompt plus output, None for the model's own context. `base_url`: the
+    server's (openai; None for OPENAI_BASE_URL). `concurrency`: requests in flight (openai). `timeout_s`: per request
+    (openai).
     """
 
     gpus: int | None = None
@@ -33,7 +33,7 @@ DEFAULT_OPTIONS: Final = EngineOptions()
 
 
 class EngineChoice(NamedTuple):
-    """An engine that is ready to draw, and which it is and why, in one line."""
+    """An engine ready to draw, and which it is and why, in one line."""
 
     engine: Engine
     reason: str
@@ -47,11 +47,11 @@ class EnginePick(NamedTuple):
 
 
 def pick_engine(name: str = "auto") -> EnginePick:
-    """The engine that `name` stands for, without loading anything: `auto` takes vllm, then transformers.
+    """Pick the engine for a name without loading anything: `auto` takes vllm, then transformers.
 
     Raises:
         UserError: There is no engine of that name.
-        EngineError: It is not installed, or for `auto` none is; the message has the command that installs it.
+        EngineError: It is not installed, or for `auto` none is; the message has the command to install it.
     """
     if name != "auto":
         if name not in ENGINES:
@@ -74,13 +74,13 @@ def pick_engine(name: str = "auto") -> EnginePick:
 
 
 def choose_engine(name: str, model: str, precision: str, options: EngineOptions = DEFAULT_OPTIONS) -> EngineChoice:
-    """Load a model with the engine that `name` stands for, and have the engine check itself on it.
+    """Load a model with the engine for a name, and have the engine check itself on it.
 
     Args:
         name: `auto`, or one of `ENGINES`.
-        model: A folder, an id of the Hugging Face hub, or for `openai` what the server calls it.
+        model: A folder, a Hugging Face hub id, or for `openai` the server's name for it.
         precision: The arm's, such as bf16 or int4.
-        options: What else the engine is told.
+        options: The engine's other options.
 
     Raises:
         UserError: The name, the model or the precision is wrong.

@@ -1,4 +1,4 @@
-"""Samples side by side through a model of transformers: prefill once per prompt, then one token of each per step."""
+"""Batched samples through a transformers model: prefill once per prompt, then one token of each per step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DecodingRow(NamedTuple):
 
 
 class Live:
-    """One sample that is being drawn."""
+    """One sample being drawn."""
 
     def __init__(self, row: DecodingRow) -> None:
         self.row = row
@@ -30,7 +30,7 @@ class Live:
 
 
 class Cache(NamedTuple):
-    """A model's keys and values, and the name by which the model returns them and takes them back."""
+    """A model's keys and values, and the name by which the model returns and accepts them."""
 
     name: str
     content: Any
@@ -39,7 +39,7 @@ class Cache(NamedTuple):
 class Batch:
     """Samples side by side in one cache: the tensors that a step needs, one row per sample.
 
-    `mask` reaches as far as the samples may grow; it is None where no prompt is padded.
+    `mask` covers the samples' full length; it is None where no prompt is padded.
     """
 
     def __init__(self, lives: list[Live | None], cache: Cache, mask: Any, lengths: Any, uniform: Any) -> None:
@@ -52,7 +52,7 @@ class Batch:
 
 
 class Decoder:
-    """A model on a device, and the passes that drawing and scoring consist of."""
+    """A model on a device, with the passes for drawing and scoring."""
 
     def __init__(self, model: Any, device: str) -> None:
         self._torch: Any = importlib.import_module("torch")
@@ -86,7 +86,7 @@ class Decoder:
                 index = torch.tensor([places[id(row.prompt)] for row in rows], device=self._device)
                 cache.content.batch_select_indices(index)
                 logits, mask, lengths = logits[index], mask[index], lengths[index]
-            # A batch without padding needs no mask, and attention is faster without.
+            # Without padding no mask is needed, and attention is faster without.
             grown = None if bool(mask.all()) else torch.nn.functional.pad(mask, (0, sampling.max_tokens), value=1)
             uniform = None
             if sampling.temperature > 0:
@@ -94,7 +94,7 @@ class Decoder:
         return Batch([Live(row) for row in rows], cache, grown, lengths, uniform), logits
 
     def pick(self, batch: Batch, logits: Any, sampling: Sampling) -> tuple[Any, Any]:
-        """The next token of each sample, with its logprob where that is asked for: both (rows,)."""
+        """Pick each sample's next token, with its logprob where requested: both (rows,)."""
         with self._torch.inference_mode():
             uniform = None if batch.uniform is None else batch.uniform[:, batch.step]
             tokens = pick_tokens(logits, uniform, sampling.temperature, sampling.top_p)
@@ -116,7 +116,7 @@ class Decoder:
             return output.logits[:, -1].float()
 
     def keep(self, batch: Batch, alive: list[int], tokens: Any) -> Any:
-        """Drop the samples that are finished; returns the tokens of the others."""
+        """Drop finished samples; returns the tokens of the others."""
         with self._torch.inference_mode():
             index = self._torch.tensor(alive, device=self._device)
             batch.cache.content.batch_select_indices(index)
@@ -127,7 +127,7 @@ class Decoder:
             return tokens[index]
 
     def score(self, texts: list[list[int]], keep: int) -> tuple[Any, Any]:
-        """One pass over texts side by side, without a cache.
+        """Run one pass over batched texts, with no cache.
 
         Returns:
             The logits at the last `keep` tokens, (texts, keep, vocabulary), in 32 bits; and the texts' ids, padded on
@@ -145,7 +145,7 @@ class Decoder:
             return output.logits[:, -keep:].float(), ids
 
     def plain_logits(self, text: list[int]) -> Any:
-        """The logits of one text by the plainest call that a model knows: (tokens, vocabulary), in 32 bits."""
+        """Compute one text's logits by the model's plainest call: (tokens, vocabulary), in 32 bits."""
         with self._torch.inference_mode():
             ids = self._torch.tensor([text], device=self._device)
             return self._model(input_ids=ids).logits[0].float()
@@ -159,7 +159,7 @@ class Decoder:
         )
 
     def _padded(self, texts: list[list[int]]) -> tuple[Any, Any]:
-        """Texts side by side, padded on the left, with their mask."""
+        """Batch texts, padded on the left, with their mask."""
         longest = max(map(len, texts))
         ids = [[0] * (longest - len(text)) + text for text in texts]
         mask = [[0] * (longest - len(text)) + [1] * len(text) for text in texts]
@@ -167,5 +167,5 @@ class Decoder:
 
 
 def _positions(mask: Any) -> Any:
-    """The place of each token in its text, 0 for padding."""
+    """Place each token in its text, 0 for padding."""
     return (mask.cumsum(dim=1) - 1).clamp(min=0)

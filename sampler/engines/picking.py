@@ -1,4 +1,4 @@
-"""Picking the next token of many samples at once, each by a random number of its own."""
+"""Picking the next token of many samples at once, each by its own random number."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CANDIDATES: Final = 64
-"""Tokens that are sorted at first; a row whose top-p set is larger has the whole vocabulary sorted."""
+"""Tokens sorted at first; for a row with a larger top-p set, the whole vocabulary is sorted."""
 
 
 def uniform_numbers(seeds: Sequence[int], count: int, device: str) -> Any:
-    """One row per seed of numbers in [0, 1), which depend on that seed alone: a tensor of (seeds, count)."""
+    """Make a row of numbers in [0, 1) per seed, dependent on that seed only: a tensor (seeds, count)."""
     torch = importlib.import_module("torch")
     rows = [torch.rand(count, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     return torch.stack(rows).to(device)
 
 
 def pick_tokens(logits: Any, uniform: Any, temperature: float, top_p: float) -> Any:
-    """The next token of each row: the inverse of the cumulative distribution at the row's number.
+    """Pick each row's next token: the inverse of the cumulative distribution at its number.
 
     The distribution is nucleus sampling's (Holtzman et al. 2020, arXiv 1904.09751, section 3.1): the fewest tokens
     whose probability at the temperature reaches `top_p`, renormalised. Temperature 0 picks the likeliest token.
@@ -52,14 +52,14 @@ def pick_tokens(logits: Any, uniform: Any, temperature: float, top_p: float) -> 
 
 
 def _from_nucleus(probabilities: Any, order: Any, uniform: Any, top_p: float) -> Any:
-    """Tokens of rows whose probabilities descend; `order` has the token of each."""
+    """Pick tokens of rows in descending probability; `order` has each token."""
     cumulative = probabilities.cumsum(dim=-1)
     last = (cumulative < top_p).sum(dim=-1).clamp(max=cumulative.shape[-1] - 1)
     return order.gather(1, _at(cumulative, last, uniform)[:, None])[:, 0]
 
 
 def _at(cumulative: Any, last: Any, uniform: Any) -> Any:
-    """The place of each row's number in its cumulative distribution, which ends at the place `last`."""
+    """Find each row's number in its cumulative distribution, which ends at the place `last`."""
     torch = importlib.import_module("torch")
     kept = cumulative.gather(1, last[:, None])
     place = torch.searchsorted(cumulative, uniform[:, None] * kept, right=True)
@@ -67,12 +67,12 @@ def _at(cumulative: Any, last: Any, uniform: Any) -> Any:
 
 
 def chosen_logprobs(logits: Any, tokens: Any) -> Any:
-    """The natural logarithm of the probability of each row's token at temperature 1: (rows,)."""
+    """Take the natural log of the probability of each row's token at temperature 1: (rows,)."""
     return logits.gather(-1, tokens[..., None])[..., 0] - logits.logsumexp(dim=-1)
 
 
 def certainty(logits: Any) -> Any:
-    """The Kullback-Leibler divergence KL(U || p) of the uniform distribution U and each row's p, in nats: (rows,).
+    """Return the Kullback-Leibler divergence KL(U || p) of the uniform U and each row's p, in nats: (rows,).
 
     It is -(1/V) sum_j ln(V p_j) over the V tokens of the vocabulary (Kang et al. 2025, arXiv 2502.18581, section 3).
     """

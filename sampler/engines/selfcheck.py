@@ -1,8 +1,8 @@
-"""What an engine proves once per loaded model, before its first sample counts.
+"""Self-check of an engine, once per loaded model, before its first sample.
 
-Prompts of different length are continued greedily, as samples are: side by side, padded, through the cache. One full
-pass over each result, alone and without a cache, then says what each token should have been. A cache, a mask or
-positions that do not arrive show at once, whatever a library has renamed.
+Prompts of different length are continued greedily, as samples are: batched, padded, through the cache. One full pass
+over each result, alone and without a cache, then says what each token should have been. A cache, a mask or positions
+that do not arrive show at once, whatever a library has renamed.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ PROMPTS: Final = (
     'def last_word(text):\n    """Return the last word of the text, or None if it has none."""\n',
     "def add(a, b):\n",
 )
-"""Of different length, so that the shorter one is padded."""
+"""Prompts of different length: the shorter gets padded."""
 
 TOKENS: Final = 24
-"""Of each continuation."""
+"""Continuation length."""
 
 TOLERANCE_32_BITS: Final = 1e-3
 TOLERANCE_16_BITS: Final = 0.25
-"""How far two ways to compute one logprob may lie apart, in nats: sums are rounded differently in different shapes."""
+"""Largest gap between two computations of one logprob, in nats: sums round differently in different shapes."""
 
 LIKELIEST: Final = 8
-"""Tokens whose logprobs are compared beside the drawn one: where that is nearly certain, it alone shows little."""
+"""Tokens whose logprobs are compared besides the drawn one, which alone shows little where nearly certain."""
 
 MEAN_SHARE: Final = 0.4
-"""Of the tolerance, what the deviations of the likeliest tokens may come to on average. In bfloat16 they come to less
-than 0.04 nats, and to more than 0.16 where positions are wrong by one."""
+"""Share of the tolerance that deviations of the likeliest tokens may average. In bfloat16 they average less than 0.04
+nats, and more than 0.16 where positions are off by one."""
 
 
 class Continuation(NamedTuple):
@@ -41,11 +41,11 @@ class Continuation(NamedTuple):
 
     Attributes:
         prompt: Its text.
-        drawn: What drawing said of the token.
-        forced: What one full pass makes of the same token.
+        drawn: The token's, in drawing.
+        forced: The same token's, in one full pass.
         best: The highest of any token in that pass.
-        apart: How far drawing and that pass lie apart, on average over the `LIKELIEST` tokens of the pass; empty where
-            the engine does not tell.
+        apart: The gap between drawing and that pass, on average over the pass's `LIKELIEST` tokens; empty where the
+            engine does not report it.
     """
 
     prompt: str
@@ -56,7 +56,7 @@ class Continuation(NamedTuple):
 
 
 def check_continuations(engine: str, model: str, continuations: Sequence[Continuation], tolerance: float) -> str:
-    """Compare what was drawn with one full pass over it.
+    """Compare drawn texts with one full pass over each.
 
     Args:
         engine: With its version.
