@@ -1,4 +1,4 @@
-"""Generated tests from files: the texts in which a model was to write asserts."""
+"""Generated tests from files: texts in which a model was to write asserts."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from .series import Series
 
 MAX_CHARACTERS: Final = 1 << 20
-"""Of one text."""
+"""Text limit."""
 
 _MOST = 1e30
 _COSTS = ("prompt_tokens", "output_tokens", "prefill_flops", "decode_flops", "wall_s")
 
 
 def read_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, GeneratedTests]:
-    """Texts of generated tests by task id, with what drawing them took where every row says it.
+    """Read generated tests by task id, with the usage of drawing them where every row has it.
 
-    Rows are those of samples: one text as `completion`, or a list of them as `samples`. `prompt_tokens`,
-    `output_tokens`, `prefill_flops`, `decode_flops` and `wall_s` of a row are what its texts took.
+    Rows are as for samples: one text as `completion`, or a list of them as `samples`. A row's `prompt_tokens`,
+    `output_tokens`, `prefill_flops`, `decode_flops` and `wall_s` are what its texts took.
 
     Args:
         patterns: Files, folders and globs; see `sample_files.find_files`.
@@ -85,7 +85,7 @@ ENDINGS: Final = (".jsonl", ".jsonl.gz")
 
 
 def check_tests_file(path: Path) -> None:
-    """Refuse a file that would not say what it is, or that lies behind a link or is none.
+    """Refuse a file whose name hides its type, or that is behind a link or is none.
 
     Raises:
         UserError: its name ends in none of `ENDINGS`; or as `check_output`.
@@ -98,16 +98,16 @@ def check_tests_file(path: Path) -> None:
 def rows_of_tests(
     tasks: Sequence[Task], series: Series, texts: Sequence[Candidate], architecture: Architecture | None
 ) -> Iterator[dict[str, Any]]:
-    """The rows of an arm's texts of tests.
+    """Make an arm's rows of test texts.
 
-    Each row has what its text took, so that the sum over a task's rows is what drawing all of them took: the prompt is
-    read once per task, which its first row is charged. FLOPs are left out where they cannot be known.
+    Each row has its text's usage, so that the sum over a task's rows is the usage of drawing them all: the prompt is
+    read once per task and charged to its first row. FLOPs are left out where they cannot be known.
 
     Args:
         tasks: Of one benchmark.
-        series: What made the texts.
-        texts: As they were drawn; a chat answer becomes what continues `assert `.
-        architecture: What FLOPs are counted by.
+        series: The making of the texts.
+        texts: As drawn; a chat answer becomes what continues `assert `.
+        architecture: Used to count FLOPs.
     """
     settings, usage = series.origin.settings, series.tally.usage
     by_id = {task.id: task for task in tasks}
@@ -137,7 +137,7 @@ def rows_of_tests(
 
 
 def write_test_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
-    """Write rows to a file, which takes its place when it is complete; returns their number.
+    """Write rows to a file, put in place once complete; returns their number.
 
     Raises:
         UserError: as `check_tests_file`.

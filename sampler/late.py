@@ -1,4 +1,4 @@
-"""An engine that is started when something must be drawn, and described from the store until then.
+"""An engine started only when something must be drawn, and described from the store until then.
 
 Loading a model takes seconds to minutes, and a run that finds all its samples in the store needs none.
 """
@@ -28,16 +28,16 @@ _VARIABLES: Final = ("CUDA_VISIBLE_DEVICES", "HF_HOME")
 
 
 class StaleDescriptionError(Exception):
-    """The started engine is not what the store remembered; nothing was drawn, and the next description is right."""
+    """The started engine differs from the stored description; nothing was drawn, and the next one is right."""
 
 
 class LateEngine:
-    """Implements `engine.Engine` by one that `start` gives when it is first needed.
+    """An `engine.Engine` that `start`s the real one when it is first needed.
 
     Args:
         start: Starts the engine.
         store: Where its description is remembered.
-        circumstances: What the description depends on, as `circumstances` makes it.
+        circumstances: Key of all the description depends on, from `circumstances`.
     """
 
     def __init__(self, start: Callable[[], Engine], store: Store, circumstances: str) -> None:
@@ -48,7 +48,7 @@ class LateEngine:
         self._promised: Description | None = None
 
     def describe(self) -> Description:
-        """What it is, or was when it was last started under the same circumstances."""
+        """Describe it, as it is or was when last started in the same circumstances."""
         if self._engine is not None:
             return self._engine.describe()
         remembered = self._store.records(KIND, [self._key])
@@ -58,31 +58,31 @@ class LateEngine:
         return self._promised
 
     def check(self) -> str:
-        """As the engine does; starts it.
+        """Check the engine; starts it.
 
         Raises:
-            StaleDescriptionError: It is another one than was described.
+            StaleDescriptionError: It differs from its description.
         """
         return self._as_described().check()
 
     def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
-        """As the engine does.
+        """Draw every sample.
 
         Raises:
-            StaleDescriptionError: It is another one than was described.
+            StaleDescriptionError: It differs from its description.
         """
         return self._as_described().generate(draws, sampling)
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
-        """As the engine does.
+        """Score the texts.
 
         Raises:
-            StaleDescriptionError: It is another one than was described.
+            StaleDescriptionError: It differs from its description.
         """
         return self._as_described().score(texts)
 
     def close(self) -> None:
-        """Close the engine where one was started; another is started when it is needed again."""
+        """Close the engine if one was started; another is started when needed again."""
         if self._engine is not None:
             self._engine.close()
             self._engine = None
@@ -102,15 +102,15 @@ class LateEngine:
 
 
 def circumstances(engine: str, model: str, precision: str) -> str:
-    """A key of what an engine's description may depend on, found without starting it.
+    """Make a key of all that an engine's description may depend on, without starting it.
 
     These are the engine as typed, the model's files (or its commit in the hub's cache), the precision, the versions of
-    the packages that engines are made of, the devices, and the environment that points to others.
+    the engines' packages, the devices, and the environment that points to others.
 
     Args:
         engine: As typed, such as `auto`.
         model: A folder, or a model's id.
-        precision: Of the model.
+        precision: The model's.
     """
     folder = Path(model)
     files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
@@ -124,7 +124,7 @@ def circumstances(engine: str, model: str, precision: str) -> str:
         *(part for name, stat in stats for part in (name, stat.st_size, stat.st_mtime_ns)),
         *(_version(package) for package in _PACKAGES),
         *(os.environ.get(variable) for variable in _VARIABLES),
-        # Without its password: what is kept tells nothing of it, and a new one makes no other server.
+        # Without its password: what is kept reveals nothing of it, and a new one does not make a new server.
         bare_url(url) if (url := os.environ.get("OPENAI_BASE_URL")) else None,
         *devices,
     )
@@ -138,7 +138,7 @@ def _version(package: str) -> str | None:
 
 
 def _hub_commit(model: str) -> str | None:
-    """The commit that the hub's cache has of a model's main branch; None where it has none."""
+    """Find the commit of a model's main branch in the hub's cache; None where it has none."""
     home = os.environ.get("HF_HUB_CACHE") or os.path.join(
         os.environ.get("HF_HOME") or os.path.join(os.path.expanduser("~"), ".cache", "huggingface"), "hub"
     )

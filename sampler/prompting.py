@@ -1,6 +1,6 @@
-"""How a task becomes a prompt, and the named presets of how texts are drawn.
+"""Prompts made from tasks, and the named presets for drawing texts.
 
-`completion` is the benchmark's prompt as it is. `few-shot` puts worked examples before it, in the benchmark's own form.
+`completion` is the benchmark's prompt as is. `few-shot` puts worked examples before it, in the benchmark's own form.
 `chat` asks for the whole function, through the tokenizer's template. Each has a counterpart that asks for tests.
 """
 
@@ -31,10 +31,10 @@ CHAT_INSTRUCTION: Final = (
 
 
 class Settings(Record):
-    """How an arm's samples are asked for and drawn.
+    """Settings of an arm's prompts and drawing.
 
-    `shots` is how many worked examples stand before a few-shot prompt. A greedy arm is drawn at temperature 0 whatever
-    stands here.
+    `shots` is the number of worked examples before a few-shot prompt. A greedy arm is drawn at temperature 0 whatever
+    is set here.
     """
 
     style: Style = "completion"
@@ -46,7 +46,7 @@ class Settings(Record):
 
     @property
     def writes_tests(self) -> bool:
-        """Whether texts are tests for a task in place of solutions."""
+        """Whether texts are tests for a task, not solutions."""
         return self.style.endswith("tests")
 
     @property
@@ -67,7 +67,7 @@ _PAPER: Final = {
 
 
 def preset_settings(name: str, benchmark: str) -> Settings:
-    """The settings that a preset stands for.
+    """Look up a preset's settings.
 
     `paper` is what Hassid et al. 2024 (arXiv 2404.00725, section 3.1) drew with: HumanEval zero-shot, at most 512
     tokens, T = 0.8; MBPP 3-shot, 256, T = 0.8; APPS 2-shot, 256, T = 0.6; top-p 0.95 everywhere. Their few-shot
@@ -99,7 +99,7 @@ def preset_settings(name: str, benchmark: str) -> Settings:
 
 
 def settings_for_tests(name: str) -> Settings:
-    """The settings by which a preset draws tests: CodeT's (Chen et al. 2022), asked for in the preset's form.
+    """Look up a preset's settings for tests: CodeT's (Chen et al. 2022), asked for in the preset's form.
 
     Raises:
         UserError: There is no such preset, or it has none.
@@ -116,7 +116,7 @@ def settings_for_tests(name: str) -> Settings:
 
 
 def prompt_of_task(task: Task, settings: Settings) -> Prompt:
-    """What the engine is given for a task."""
+    """Make a task's prompt for the engine."""
     if settings.style == "completion":
         return task.prompt
     if settings.style == "chat":
@@ -132,7 +132,7 @@ def prompt_of_task(task: Task, settings: Settings) -> Prompt:
 
 
 def sampling_of_task(task: Task, settings: Settings) -> Sampling:
-    """How the engine draws a task's samples.
+    """Make a task's parameters.
 
     A text that continues the prompt ends at the benchmark's stop strings, one of tests at CodeT's; a chat answer has
     prose, and ends by itself.
@@ -148,7 +148,7 @@ def sampling_of_task(task: Task, settings: Settings) -> Sampling:
 
 
 def prompt_key(prompt: Prompt) -> Sequence[KeyPart]:
-    """A prompt as parts of a key: different prompts never make the same parts."""
+    """Split a prompt into parts of a key, never the same for two prompts."""
     if isinstance(prompt, str):
         return ("text", prompt)
     return ("chat", *(part for message in prompt for part in message))

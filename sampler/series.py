@@ -1,4 +1,4 @@
-"""What made a set of samples: what keys each of them in the store, and what drawing them took."""
+"""The making of a set of samples: the key of each in the store, and the usage of drawing them."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ KIND: Final = DRAWN
 """The kind of the store's records that hold a `Series`."""
 
 SEED_BITS: Final = 53
-"""Whole numbers up to this size survive every JSON on the way to a server."""
+"""Bits of an integer that survives every JSON on the way to a server."""
 
 
 class Origin(Record):
-    """What decides an arm's samples of every task, but for their index.
+    """All that decides an arm's samples of every task, except their index.
 
     `seed` is the run's; None at temperature 0, where a task has one sample whatever the seed.
     """
@@ -47,7 +47,7 @@ class Origin(Record):
 
 
 class Tally(Record):
-    """What drawing took in all sessions together; `prompts` counts prefills, one per task and session."""
+    """Usage of drawing over all sessions; `prompts` counts prefills, one per task and session."""
 
     samples: int = 0
     prompts: int = 0
@@ -55,7 +55,7 @@ class Tally(Record):
     usage: Usage = Usage()
 
     def per_task(self, k: int) -> Usage:
-        """Seconds and dollars that k samples of a task take in the mean, and the peak memory."""
+        """Average the seconds and dollars of k samples of a task; gives peak memory too."""
 
         def share(total: float | None) -> float | None:
             return None if total is None or not self.samples else total / self.samples * k
@@ -85,7 +85,7 @@ class Series(Record):
 
 
 class TaskKeys(NamedTuple):
-    """A task under an origin: what the engine is given, and what the samples' keys begin with."""
+    """A task under an origin: the engine's input, and the start of the samples' keys."""
 
     task: Task
     prompt: Prompt
@@ -98,11 +98,11 @@ class TaskKeys(NamedTuple):
 
 
 def keys_of_task(task: Task, origin: Origin) -> TaskKeys:
-    """How a task's samples are drawn and kept under an origin.
+    """Make a task's prompt and keys under an origin.
 
     A sample's key is the SHA-256 over the engine's description (name, version, model, revision, precision, device), the
-    prompt, the sampling parameters, the run's seed and the task's id; then its index. How many samples are asked for is
-    no part of it.
+    prompt, the sampling parameters, the run's seed and the task's id; then its index. It does not include the number of
+    samples.
     """
     prompt = prompt_of_task(task, origin.settings)
     sampling = sampling_of_task(task, origin.settings)
@@ -118,7 +118,7 @@ def keys_of_task(task: Task, origin: Origin) -> TaskKeys:
 
 
 def sample_seed(run_seed: int | None, task_id: str, prompt: Prompt, index: int) -> int:
-    """The seed of sample `index` of a task: the first 53 bits of a SHA-256 over all that is named here.
+    """Derive the seed of a task's sample `index`: the first 53 bits of a SHA-256 over the arguments.
 
     It depends neither on how many samples are asked for nor on what else is drawn. A greedy arm (`run_seed` None) has
     seeds too, since engines take one; they decide nothing there.
@@ -128,19 +128,19 @@ def sample_seed(run_seed: int | None, task_id: str, prompt: Prompt, index: int) 
 
 
 def stored_series(store: Store) -> Iterator[Series]:
-    """All series that the store has."""
+    """Yield the store's series."""
     for value in store.all_records(KIND).values():
         yield _series(store, value)
 
 
 def stored_tally(store: Store, series: Series) -> Tally:
-    """What drawing a series has taken so far."""
+    """Return a series' usage of drawing so far."""
     found: dict[str, Any] = store.records(KIND, [series.key])
     return _series(store, found[series.key]).tally if found else Tally()
 
 
 def _series(store: Store, value: Any) -> Series:
-    """What a record of the store says, which may be of anybody's making."""
+    """Read a record of the store, which may be of anybody's making."""
     try:
         return Series.model_validate(value)
     except ValidationError as error:
@@ -155,7 +155,7 @@ _SUMS = ("prompt_tokens", "output_tokens", "prefill_flops", "decode_flops", "wal
 
 
 class Counts(NamedTuple):
-    """A session so far; token counts, FLOPs and dollars are None where they cannot be known of every sample."""
+    """A session so far; token counts, FLOPs and dollars are None where not known for every sample."""
 
     samples: int
     prompts: int
@@ -170,11 +170,11 @@ class Counts(NamedTuple):
 
 
 class UsageCounter:
-    """Counts a session.
+    """Counter of a run.
 
     Args:
         series: What is drawn, with what earlier sessions took.
-        architecture: What FLOPs are counted by.
+        architecture: Used to count FLOPs.
         usd: Dollars of (prompt tokens, output tokens, seconds).
         meter: The whole run's, told of every sample.
     """
@@ -199,7 +199,7 @@ class UsageCounter:
         self._since = time.monotonic()
 
     def timed(self, finished: Iterator[tuple[int, Generation]]) -> Iterator[tuple[int, Generation]]:
-        """What an engine yields, with the time that it took counted as busy."""
+        """Yield an engine's results, counting the time taken as busy."""
         while True:
             start = time.monotonic()
             item = next(finished, None)
@@ -209,10 +209,10 @@ class UsageCounter:
             yield item
 
     def add(self, keys: TaskKeys, generation: Generation) -> Counts:
-        """Count a sample; the session with it.
+        """Add a sample; return the session.
 
         Raises:
-            UserError: the meter's limit is on something that is not known of it.
+            UserError: the meter's limit is on something not known of it.
         """
         self._samples += 1
         self._peak.look()
@@ -256,7 +256,7 @@ class UsageCounter:
         )
 
     def series_with(self, counts: Counts) -> Series:
-        """The series with what earlier sessions and this one took; what one does not know, the sum does not."""
+        """Add this session's usage to the series' earlier ones; a sum with an unknown part is unknown."""
         before = self._series.tally
         usage: dict[str, float | None] = {}
         for field in _SUMS:
@@ -279,14 +279,14 @@ _PROCESSES_EVERY_S = 0.2
 
 
 class PeakMemory:
-    """The most memory seen in use, over the looks taken.
+    """Peak memory in use, over the looks taken.
 
-    On a CPU it is what this process and its children hold. On an NVIDIA device it is what is in use there, other
-    programs' share included. None where the model runs elsewhere.
+    On a CPU it is the memory of this process and its children. On an NVIDIA device it is what is in use there, other
+    programs included. None where the model runs elsewhere.
 
     Args:
-        device: As `Description.device` has it: starts with `cpu` or `cuda`.
-        earlier: What an earlier session saw.
+        device: As in `Description.device`: starts with `cpu` or `cuda`.
+        earlier: An earlier session's peak.
     """
 
     def __init__(self, device: str, earlier: int | None = None) -> None:
@@ -310,7 +310,7 @@ class PeakMemory:
 
 
 def _resident_bytes() -> int | None:
-    """What this process and those that it started hold; None where the system does not say."""
+    """Sum the memory of this process and those it started; None where the system does not say."""
     total, waiting = 0, [os.getpid()]
     while waiting:
         process = Path(f"/proc/{waiting.pop()}")
@@ -324,7 +324,7 @@ def _resident_bytes() -> int | None:
 
 
 def _device_bytes() -> int | None:
-    """What is in use on the visible NVIDIA devices, on the fullest of them: plans count bytes per device."""
+    """Measure memory in use on the fullest visible NVIDIA device: plans count bytes per device."""
     try:
         used = nvidia_smi("memory.used", devices=os.environ.get("CUDA_VISIBLE_DEVICES", ""))
         return max(int(mebibytes) for (mebibytes,) in used) << 20

@@ -1,4 +1,4 @@
-"""Worked examples for few-shot prompts, our own, of no benchmark: prompts with solutions, and asserts."""
+"""Our own worked examples for few-shot prompts, from no benchmark: prompts with solutions, and asserts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def unfold_runs(packed):
     return "".join(pieces)
 ''',
 }
-"""By the name of the function: each a prompt with its solution."""
+"""Prompts with their solutions, by function name."""
 
 WORKED_ASSERTS: Final = {
     "widest_gap": """\
@@ -56,4 +56,4 @@ assert unfold_runs("") == ""
 assert unfold_runs("x0y2") == "yy"
 """,
 }
-"""By the name of the function: asserts that its solution passes."""
+"""Asserts that the solutions pass, by function name."""

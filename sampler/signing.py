@@ -1,7 +1,7 @@
-"""A key of this user's own, and the proofs that it puts on the rows of a store.
+"""This user's own key, and the proofs it puts on the rows of a store.
 
-Whoever can write into a folder can lay a store there. What that store says is believed row by row, where the row
-carries a proof that only this user's key makes: verdicts and programs that somebody else made up are made again.
+Whoever can write into a folder can put a store there. A store is believed row by row, where the row carries a proof
+that only this user's key makes: verdicts and programs that somebody else made up are made again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from ..errors import UserError
 
 VARIABLE: Final = "CODEBUDGET_KEY_FILE"
-"""The environment's variable that names the file of the key."""
+"""Environment variable that names the key file."""
 
 _OWNER_BYTES: Final = 8
 _PROOF_BYTES: Final = 16
@@ -26,16 +26,16 @@ _MOST_BYTES: Final = 1 << 16
 
 
 class UserKey(NamedTuple):
-    """This user's key. `lacking` says why it lasts no longer than this process, where it does not."""
+    """This user's key. `lacking` says why it lasts only as long as this process, if so."""
 
     secret: bytes
     lacking: str | None = None
 
 
 class Signer:
-    """Makes proofs of rows with a key, and tells whose a proof is.
+    """Maker of proofs of rows with a key, which tells whose a proof is.
 
-    A proof is BLAKE2b with the key over all values of a row, behind a mark of the key that tells nothing of it.
+    A proof is keyed BLAKE2b over all values of a row, after a mark of the key that reveals nothing of it.
     """
 
     def __init__(self, secret: bytes) -> None:
@@ -44,14 +44,14 @@ class Signer:
         self._keyed = hashlib.blake2b(key=key, digest_size=_PROOF_BYTES)
 
     def proof(self, *values: object) -> bytes:
-        """The proof of a row of numbers, texts and None."""
+        """Prove a row of numbers, texts and None."""
         state = self._keyed.copy()
-        # `ascii` writes different values differently, and the same way in every version of Python.
+        # `ascii` writes different values differently, and alike in every version of Python.
         state.update(ascii(values).encode("ascii"))
         return self.owner + state.digest()
 
     def proof_of_text(self, head: tuple[object, ...], text: str, blob: bytes) -> bytes:
-        """The proof of a row of numbers, texts and None with a long text and bytes."""
+        """Prove a row of numbers, texts and None with a long text and bytes."""
         state = self._keyed.copy()
         encoded = text.encode("utf-8", "surrogatepass")
         # The lengths come first, so that no part can be taken for the next.
@@ -59,24 +59,24 @@ class Signer:
         return self.owner + state.digest()
 
     def proof_behind(self, proof: bytes, maker: str, text: str) -> bytes:
-        """The proof of what a maker took out of the row of another proof."""
+        """Prove what a maker took out of another proof's row."""
         state = self._keyed.copy()
         state.update(b"behind" + proof + f"{len(maker)}:{maker}{text}".encode("utf-8", "surrogatepass"))
         return self.owner + state.digest()
 
     def is_own(self, proof: object) -> bool:
-        """Whether a proof says that it is by this key. That it fits its row is to be checked still."""
+        """Whether a proof claims to be by this key. Its fit to its row remains to be checked."""
         return isinstance(proof, bytes) and proof.startswith(self.owner)
 
 
 def user_key() -> UserKey:
-    """This user's key, which is made where there is none yet.
+    """Read this user's key, or make one if none exists.
 
-    It lies in the file that CODEBUDGET_KEY_FILE names, or in `codebudget/store.key` under $XDG_STATE_HOME or
-    ~/.local/state, never in the working folder. Where no file can be kept, the key is one of this process alone.
+    It is in the file that CODEBUDGET_KEY_FILE names, or in `codebudget/store.key` under $XDG_STATE_HOME or
+    ~/.local/state, never in the working folder. Where no file can be kept, the key is for this process only.
 
     Raises:
-        UserError: The file that is named cannot be used, or others may read the one that is there.
+        UserError: The named file cannot be used, or others may read the existing one.
     """
     named = os.environ.get(VARIABLE)
     if named:
@@ -116,14 +116,14 @@ def _own_key(path: Path) -> UserKey:
 
 @functools.cache
 def _passing() -> bytes:
-    """A key of this process."""
+    """Make a passing key."""
     return secrets.token_bytes(_LEAST_BYTES)
 
 
 def _read(path: Path) -> bytes | None:
-    """What a file holds; None where there is none."""
+    """Read a file; None where there is none."""
     try:
-        # Without waiting, should it be a pipe.
+        # Do not wait if it is a pipe.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
@@ -136,7 +136,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _made(path: Path) -> bytes:
-    """A new key, in a new file; or the one that another process has made since."""
+    """Make a new key in a new file; or read one that another process made since."""
     secret = secrets.token_hex(_LEAST_BYTES).encode()
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -145,12 +145,12 @@ def _made(path: Path) -> bytes:
             file.write(secret + b"\n")
             file.flush()
             os.fsync(descriptor)
-        # Unlike a rename, a link replaces no key that is there by now.
+        # Unlike a rename, a link never replaces an existing key.
         os.link(partial, path)
     except FileExistsError:
         return _read(path) or secret
     except OSError:
-        # A file system without links.
+        # File system without links.
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

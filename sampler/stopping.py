@@ -1,4 +1,4 @@
-"""`--stop-after`: a limit on what one run may draw, and the meter that is read against it."""
+"""`--stop-after`: a limit on what one run may draw, and the meter checked against it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _TOKENS = re.compile(r"(\d+\.?\d*(?:e\d+)?)\s*tokens?", re.IGNORECASE)
 
 
 class StopAfter(Record):
-    """When a run ends: after seconds, FLOPs, output tokens or dollars."""
+    """End of a run: after seconds, FLOPs, output tokens or dollars."""
 
     kind: StopKind
     amount: float
 
     def format(self, amount: float) -> str:
-        """An amount of this kind, with its unit."""
+        """Format such an amount with its unit."""
         return f"{amount:.4g} tokens" if self.kind == "tokens" else format_amount(self.kind, amount)
 
 
 class Spent(NamedTuple):
-    """What a run has taken so far."""
+    """Usage of a run so far."""
 
     runtime_s: float
     flops: float
@@ -40,7 +40,7 @@ class Spent(NamedTuple):
 
 
 class Stopped(Record):
-    """How a run went against its limit; `overshoot` is how far beyond it the run went, 0 where it stayed within."""
+    """A run's usage against its limit; `overshoot` is how far the run exceeded it, 0 where it stayed within."""
 
     limit: StopAfter
     spent: float
@@ -48,7 +48,7 @@ class Stopped(Record):
 
     @property
     def overshoot(self) -> float:
-        """What was spent beyond the limit."""
+        """Amount spent beyond the limit."""
         return max(0.0, self.spent - self.limit.amount)
 
 
@@ -67,7 +67,7 @@ def parse_stop_after(text: str) -> StopAfter:
         return StopAfter(kind="tokens", amount=amount)
     kinds: tuple[Literal["usd", "flops", "runtime"], ...] = ("usd", "flops", "runtime")
     for kind in kinds:
-        # A bare number would be FLOPs or dollars alike.
+        # A bare number could be FLOPs or dollars.
         if bare.replace(".", "").isdigit():
             break
         try:
@@ -78,7 +78,7 @@ def parse_stop_after(text: str) -> StopAfter:
 
 
 class Meter:
-    """Counts what a run draws, over all its arms, from the moment that it is made.
+    """Counter of what a run draws, over all its arms, from its creation on.
 
     Args:
         limit: When to stop; None never does.
@@ -98,7 +98,7 @@ class Meter:
         """Count a sample.
 
         Raises:
-            UserError: The limit is on something that is not known of it.
+            UserError: The limit is on something not known of it.
         """
         amounts = {"flops": flops, "tokens": output_tokens, "usd": usd}
         if self.limit is not None and self.limit.kind in amounts and amounts[self.limit.kind] is None:
@@ -109,7 +109,7 @@ class Meter:
 
     @property
     def spent(self) -> Spent:
-        """What the run has taken so far."""
+        """Return the usage so far."""
         return Spent(self._clock() - self._since, self._flops, self._output_tokens, self._usd)
 
     def is_reached(self) -> bool:
@@ -117,14 +117,14 @@ class Meter:
         return self.limit is not None and self._of_kind(self.limit.kind) >= self.limit.amount
 
     def result(self) -> Stopped | None:
-        """How the run went against its limit; None without one."""
+        """Compare the run with its limit; None without one."""
         if self.limit is None:
             return None
         spent = self._of_kind(self.limit.kind) if self._end_s is None else self._end_s
         return Stopped(limit=self.limit, spent=spent, reached=spent >= self.limit.amount)
 
     def end(self) -> None:
-        """The run is over: what comes later, such as grading, takes none of its seconds."""
+        """End the run: what follows, such as grading, takes none of its seconds."""
         if self.limit is not None:
             self._end_s = self._of_kind(self.limit.kind)
 

@@ -4,8 +4,8 @@ One process writes at a time and any number read (SQLite's write-ahead log). A b
 a killed process; after a power cut the last batches may be missing, never half there.
 
 A row carries a proof by the key of the user who wrote it (see `signing`), since anybody may lay a store into a folder.
-Rows of others are not believed: what can be made again is as if it were not there, and samples are used only where the
-user named the store.
+Rows of others are not believed: what can be remade is treated as missing, and samples are used only where the user
+named the store.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STORE_VERSION = 3
 """The layout of the tables, in SQLite's `user_version`."""
 
 DRAWN: Final = "drawn"
-"""The kind of records that belong to samples, and are used wherever those are."""
+"""Kind of the records that belong to samples, and are used wherever those are."""
 
 _TABLES = """
 CREATE TABLE verdicts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -56,7 +56,7 @@ ALTER TABLE candidates ADD COLUMN proof BLOB;
 ALTER TABLE candidates ADD COLUMN program_proof BLOB;
 """
 _STEPS: Final = (_TABLES, _CANDIDATES, _PROOFS)
-"""What leads to each version from the one before. Version 1 had candidates in another form, and nothing wrote any."""
+"""Steps to each version from the previous one. Version 1 had candidates in another form, but nothing wrote any."""
 
 CANDIDATE_FIELDS: Final = (
     *("task_id", "arm", "index", "raw", "seed", "stratum", "prompt"),
@@ -64,22 +64,22 @@ CANDIDATE_FIELDS: Final = (
 )
 _RAW: Final = CANDIDATE_FIELDS.index("raw")
 CANDIDATE_COLUMNS: Final = ", ".join("place" if field == "index" else field for field in CANDIDATE_FIELDS)
-"""All but the program, which is taken out later; `index` is a word of SQL's."""
+"""All but the program, extracted later; `index` is a keyword in SQL."""
 
 KEYS_PER_QUERY = 500
-"""Below SQLITE_MAX_VARIABLE_NUMBER of every build, which was 999 once."""
+"""Below every build's SQLITE_MAX_VARIABLE_NUMBER, which was once 999."""
 
 _MOST_BYTES = 1 << 28
-"""Of one value; a stranger's file may hold any."""
+"""Value limit; a stranger's file may hold any."""
 
 _RESULTS = "verdicts or other results"
 _SAMPLES = "samples"
 
 
 class Extracted(NamedTuple):
-    """A candidate, and what took its program out of its text: empty where nothing did yet.
+    """A candidate, and what extracted its program from its text: empty where nothing has yet.
 
-    `proof` is what this user's key makes of the sample, whoever drew it; a program is proven with it.
+    `proof` is this user's key's proof of the sample, whoever drew it; a program is proven with it.
     """
 
     candidate: Candidate
@@ -90,13 +90,12 @@ class Extracted(NamedTuple):
 class Store:
     """An open store; `open_store` makes one. Threads may share it.
 
-    Keys come from `hashing.key_of`; a candidate's is its task's, a slash and its index. Reading a key that is not there
-    leaves it out of the answer; writing one again replaces its value. Secrets of this user's never come in (see
-    `redaction`).
+    Keys come from `hashing.key_of`; a candidate's is its task's, a slash and its index. A missing key is left out when
+    reading; writing a key again replaces its value. This user's secrets never get in (see `redaction`).
 
     Raises:
         UserError: From methods that read, where samples are not this user's and the store was not named, or where a
-            value is none of codebudget's.
+            value is not codebudget's.
         MachineError: From every method, where the disk is full, the file read-only, or another process keeps it locked.
     """
 
@@ -120,16 +119,16 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the file; the store cannot be used after it."""
+        """Close the file; the store cannot be used after."""
         with self._lock:
             self._connection.close()
 
     def candidates(self, keys: Iterable[str]) -> dict[str, Candidate]:
-        """The candidates of some keys."""
+        """Read some keys' candidates."""
         return {key: found.candidate for key, found in self.extracted(keys).items()}
 
     def extracted(self, keys: Iterable[str]) -> dict[str, Extracted]:
-        """The candidates of some keys, each with what took its program out of its text."""
+        """Read some keys' candidates, each with what extracted its program from its text."""
         columns = f"key, proof, program_proof, extractor, program, {CANDIDATE_COLUMNS}"
         found = {}
         for key, proof, program_proof, extractor, program, *fields in self._read(
@@ -138,14 +137,14 @@ class Store:
             own = self._proof_of_sample(key, fields)
             if proof != own:
                 self._use_of_others()
-            # A program that somebody else put beside a text need not be the one in it.
+            # A program put beside a text by somebody else need not be the one in it.
             if program_proof != self._signer.proof_behind(own, str(extractor), str(program)):
                 extractor = program = ""
             found[key] = Extracted(self._checked(_candidate, (fields, program)), extractor, own)
         return found
 
     def has_candidates(self, keys: Iterable[str]) -> set[str]:
-        """Those of some keys that there is a candidate of."""
+        """Find the keys that have a candidate."""
         found = set()
         for key, proof in self._read("SELECT key, proof FROM candidates WHERE key IN", keys):
             self._has_owner(proof)
@@ -153,7 +152,7 @@ class Store:
         return found
 
     def keys_under(self, prefix: str) -> list[str]:
-        """The keys of candidates that start with `prefix`."""
+        """List candidates' keys that start with `prefix`."""
         with self._lock, _explained(self.path):
             rows = self._connection.execute(
                 "SELECT key, proof FROM candidates WHERE key >= ? AND key < ?", (prefix, f"{prefix}\U0010ffff")
@@ -163,7 +162,7 @@ class Store:
         return [key for key, _ in rows]
 
     def put_candidates(self, candidates: Mapping[str, Candidate], *, extractor: str = "") -> None:
-        """Write a batch of candidates, all or none; `extractor` names what took their programs out of their texts."""
+        """Write a batch of candidates, all or none; `extractor` names what extracted their programs."""
         redact = redactor().text
         rows = []
         for key, candidate in candidates.items():
@@ -176,9 +175,9 @@ class Store:
         self._write(f"INSERT OR REPLACE INTO candidates ({columns}) VALUES ({marks})", rows)
 
     def put_programs(self, found: Mapping[str, Extracted]) -> None:
-        """Replace the programs of some candidates that were read by those that they have now, all or none.
+        """Replace the programs of some candidates that were read by their present ones, all or none.
 
-        A sample of somebody else stays one.
+        Somebody else's sample stays so.
         """
         redact = redactor().text
         rows = []
@@ -188,7 +187,7 @@ class Store:
         self._write("UPDATE candidates SET program = ?, extractor = ?, program_proof = ? WHERE key = ?", rows)
 
     def verdicts(self, keys: Iterable[str]) -> dict[str, Verdict]:
-        """The verdicts of some keys."""
+        """Read some keys' verdicts."""
         rows = self._read("SELECT key, value, proof FROM verdicts WHERE key IN", keys)
         return {
             key: self._checked(Verdict.model_validate_json, value)
@@ -211,7 +210,7 @@ class Store:
         self._write("INSERT OR REPLACE INTO verdicts (key, value, proof) VALUES (?, ?, ?)", rows)
 
     def records(self, kind: str, keys: Iterable[str]) -> dict[str, Any]:
-        """The JSON values of some keys, of one kind."""
+        """Read some keys' JSON values of one kind."""
         rows = self._read("SELECT key, value, proof FROM records WHERE kind = ? AND key IN", keys, (kind,))
         return {
             key: self._checked(json.loads, value)
@@ -227,7 +226,7 @@ class Store:
         self._write("INSERT OR REPLACE INTO records (kind, key, value, proof) VALUES (?, ?, ?, ?)", rows)
 
     def all_records(self, kind: str) -> dict[str, Any]:
-        """The JSON values of one kind, by key."""
+        """Read all values of one kind, by key."""
         with self._lock, _explained(self.path):
             return {
                 key: self._checked(json.loads, value)
@@ -239,7 +238,7 @@ class Store:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What is written inside is written all or none; other threads wait."""
+        """Make writes inside all or none; other threads wait."""
         with self._lock, _explained(self.path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
@@ -252,7 +251,7 @@ class Store:
                 self._connection.execute(f"DELETE FROM {table}")
 
     def _proof_of_sample(self, key: object, fields: Sequence[Any]) -> bytes:
-        """The proof of a sample; one of nothing where a field is of a kind that no sample has."""
+        """Prove a sample; the proof is empty where a field has a type that no sample has."""
         raw, blob = fields[_RAW], fields[-1]
         if not isinstance(raw, str) or not isinstance(blob, bytes | None):
             return b""
@@ -260,15 +259,15 @@ class Store:
         return self._signer.proof_of_text(head, raw, blob or b"")
 
     def _has_owner(self, proof: object) -> None:
-        """Find samples of others before what is missing beside them is drawn.
+        """Notice others' samples before drawing the ones missing beside them.
 
-        That proofs fit their rows is seen where the rows are read.
+        Whether proofs fit is checked where rows are read.
         """
         if not self._signer.is_own(proof):
             self._use_of_others()
 
     def _is_proven(self, proof: object, *values: object, is_sample: bool = False) -> bool:
-        """Whether a row is to be used; says once where rows are not this user's."""
+        """Whether to use a row; says once where rows are not this user's."""
         if proof == self._signer.proof(*values):
             return True
         if is_sample:
@@ -278,7 +277,7 @@ class Store:
         return False
 
     def _use_of_others(self) -> None:
-        """Samples of somebody else's are about to be used."""
+        """Allow or refuse using others' samples."""
         if not self._named:
             raise UserError(
                 f"{self.path} holds {_SAMPLES} that were not made with your key, but by another user or an earlier "
@@ -296,7 +295,7 @@ class Store:
             )
 
     def _checked(self, make: Callable[[Any], Any], value: Any) -> Any:
-        """What `make` reads a value as, which may be of anybody's making."""
+        """Read a value with `make`, whoever may have made it."""
         try:
             return make(value)
         except (ValidationError, ValueError, TypeError, RecursionError) as error:
@@ -339,9 +338,9 @@ def open_store(
     Args:
         path: The SQLite file.
         busy_s: How long to wait for another process that is writing.
-        named: The user named this file, so that samples of others in it may be used.
-        key: What rows are proven with; None for this user's own, see `signing.user_key`.
-        notice: Is told once, in a line, that rows are not believed, and once that samples of others are used.
+        named: Whether the user named this file, so that others' samples in it may be used.
+        key: Key to prove rows with; None for this user's own, see `signing.user_key`.
+        notice: Told once, in a line, that rows are not believed, and once that others' samples are used.
 
     Raises:
         UserError: If the file is something else, or was written by a newer codebudget; or as `user_key`.
@@ -356,7 +355,7 @@ def open_store(
             f"cannot make the folder of the store {path} ({error.strerror}); name another file with `store`"
         ) from None
     with _explained(path):
-        # Transactions are begun by hand, so that every batch is one.
+        # Begin transactions by hand, so that every batch is one.
         connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
     try:
         with _explained(path):
@@ -391,7 +390,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {STORE_VERSION}")
     if _schema(connection) != _own_schema():
-        # Views and triggers of a stranger's run whenever a table is touched.
+        # A stranger's views and triggers run whenever a table is touched.
         raise UserError(
             f"{path} is not a codebudget store, or is damaged (it has other tables); move it away, or name another "
             "store with `store`"
@@ -400,7 +399,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _make(connection: sqlite3.Connection, version: int) -> None:
-    """Make the tables of this version out of those of an earlier one, which is 0 for none."""
+    """Make this version's tables out of those of an earlier one, which is 0 for none."""
     for step in _STEPS[max(version, 0) :]:
         for statement in step.strip().split("\n"):
             connection.execute(statement)
@@ -422,9 +421,9 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 
 
 def _fields(candidate: Candidate, redact: Callable[[str], str]) -> tuple[Any, ...]:
-    """A candidate's fields in the order of `CANDIDATE_FIELDS`.
+    """List a candidate's fields in `CANDIDATE_FIELDS` order.
 
-    Logprobs go in as they lie in memory: a third of their JSON, and minus infinity is one of them.
+    Logprobs are stored as in memory: a third of their JSON, and able to hold minus infinity.
     """
     values = [getattr(candidate, field) for field in CANDIDATE_FIELDS[:-1]]
     logprobs = None if candidate.logprobs is None else array("d", candidate.logprobs).tobytes()
@@ -440,14 +439,14 @@ def _candidate(row: tuple[Sequence[Any], str]) -> Candidate:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Say what SQLite's errors mean for a user."""
+    """Explain SQLite's errors to a user."""
     try:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        # Tables that are missing or other ones, or a value beyond any bound.
+        # Missing or different tables, or a value beyond any bound.
         damages = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
-        # Text that is no UTF-8 has no code.
+        # Non-UTF-8 text has no code.
         if code in damages or (code == 0 and isinstance(error, sqlite3.OperationalError)):
             raise UserError(
                 f"{path} is not a codebudget store, or is damaged ({error}); "

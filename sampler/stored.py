@@ -1,4 +1,4 @@
-"""The step from stored texts to programs: made when it is asked for, and made again where the extractor has changed."""
+"""The step from stored texts to programs: taken on request, and again where the extractor has changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BATCH = 1000
 
 
 def taken(store: Store, samples: Sequence[tuple[TaskKeys, int]], settings: Settings) -> tuple[Candidate, ...]:
-    """Those of some samples, by their tasks and indices, that the store has, in that order. Tests have no programs."""
+    """Read the stored ones of some samples, given by task and index, in that order. Tests have no programs."""
     if not settings.writes_tests:
         return extracted(store, samples)
     wanted = [keys.key(index) for keys, index in samples]
@@ -30,7 +30,7 @@ def taken(store: Store, samples: Sequence[tuple[TaskKeys, int]], settings: Setti
 
 
 def extracted(store: Store, samples: Sequence[tuple[TaskKeys, int]]) -> tuple[Candidate, ...]:
-    """Those of some samples, by their tasks and indices, that the store has, with their programs, in that order."""
+    """Read the stored ones of some samples, given by task and index, with their programs, in that order."""
     wanted = [(keys, keys.key(index)) for keys, index in samples]
     found = store.extracted(key for _, key in wanted)
     tags = {prefix: _tag(keys) for prefix, keys in {keys.prefix: keys for keys, _ in samples}.items()}
@@ -47,13 +47,13 @@ def extracted(store: Store, samples: Sequence[tuple[TaskKeys, int]]) -> tuple[Ca
 
 
 def _tag(keys: TaskKeys) -> str:
-    """What a task's programs depend on besides their texts."""
+    """Key what a task's programs need besides texts."""
     return key_of(_extractor(), keys.task.prompt, keys.task.entry_point, *keys.task.stop)
 
 
 @functools.cache
 def _extractor() -> str:
-    """The extractor's own source."""
+    """Hash the extractor."""
     folder = Path(__file__).parent
     names = ("extract.py", "syntax.py", "files.py", "../_util/parsing.py")
     return key_of(*((folder / name).read_bytes() for name in names))

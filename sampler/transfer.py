@@ -1,4 +1,4 @@
-"""Samples out of the store into JSON Lines and Parquet, and back."""
+"""Transfer of samples from the store to JSON Lines and Parquet, and back."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
 
 ENDINGS: Final = (".jsonl", ".jsonl.gz", ".parquet")
 _GROUP = 5000
-"""Rows of one group of a Parquet file."""
+"""Rows per group of a Parquet file."""
 
 _MAX_MADE_BY: Final = 1 << 16
-"""Characters of what a row says of its making: names and settings."""
+"""Characters in a row's account of its making: names, settings."""
 
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 class Imported(NamedTuple):
-    """What came in: the sets of samples, and how many samples they have together."""
+    """Result of an import: the sets of samples, and their total number of samples."""
 
     series: tuple[Series, ...]
     samples: int
 
 
 def check_samples_file(path: Path) -> None:
-    """Refuse a file that would not say what it is, or that lies behind a link or is none.
+    """Refuse a file whose name hides its type, or that is behind a link or is none.
 
     Raises:
         UserError: its name ends in none of `ENDINGS`; or as `check_output`.
@@ -60,11 +60,11 @@ def check_samples_file(path: Path) -> None:
 
 
 def write_samples(path: Path, sets: Iterable[tuple[Series, Sequence[Candidate]]]) -> int:
-    """Write samples to a file, which takes its place when it is complete; returns their number.
+    """Write samples to a file, put in place once complete; returns their number.
 
-    Each row says all of its sample: `task_id`, `completion` (the raw text) and `solution` (the program), `index`,
+    Each row has all of its sample: `task_id`, `completion` (the raw text) and `solution` (the program), `index`,
     `seed`, `finish_reason`, `prompt_tokens`, `output_tokens`, `logprobs`, and under `made_by` what made it. A chat
-    answer, which continues no prompt, stands under `raw` in place of `completion`.
+    answer, which continues no prompt, is under `raw` instead of `completion`.
 
     Args:
         path: Ends in `.jsonl`, `.jsonl.gz` or `.parquet`.
@@ -97,9 +97,9 @@ def import_samples(
 ) -> Imported:
     """Bring samples into the store.
 
-    Rows that say what made them (`write_samples` wrote them) come in under that, as if they had been drawn here. Others
-    come in as recorded samples of `model`: `completion`, `solution` or lists of `samples`, as `read_samples` has them.
-    Importing a file again changes nothing.
+    Rows that say what made them (`write_samples` wrote them) are stored under that, as if drawn here. Others are stored
+    as recorded samples of `model`: `completion`, `solution` or lists of `samples`, as in `read_samples`. Importing a
+    file again changes nothing.
 
     Args:
         patterns: Files, folders and globs; a Parquet file is named itself.
@@ -149,14 +149,14 @@ def import_samples(
                 )
     with store.together():
         store.put_candidates(samples)
-        # What drawing took is known where the samples were drawn; of rows alone it is not.
+        # The usage of drawing is known where the samples were drawn, not from rows alone.
         kept = {key: one.model_copy(update={"tally": stored_tally(store, one)}) for key, one in series.items()}
         store.put_records(KIND, {key: one.model_dump(mode="json") for key, one in kept.items()})
     return Imported(tuple(kept.values()), len(samples))
 
 
 def stored_samples(store: Store, series: Series, tasks: Sequence[Task]) -> tuple[Candidate, ...]:
-    """All samples that the store has of a series, tasks in order, then indices."""
+    """Read the store's samples of a series, tasks in order, then indices."""
     samples: list[tuple[TaskKeys, int]] = []
     for keys in (keys_of_task(task, series.origin) for task in tasks):
         samples += [(keys, index) for index in sorted(_index(key, store) for key in store.keys_under(keys.prefix))]
@@ -238,12 +238,12 @@ def _key(series: Series, path: Path, number: int) -> str:
 
 
 def _check_lasting(series: Series, path: Path, number: int) -> None:
-    """Refuse what would not come back from the store as it went in, or is too long to be names and settings."""
+    """Refuse what would not come back unchanged from the store, or is too long for names and settings."""
     try:
         text = series.model_dump_json()
         is_lasting = Series.model_validate_json(text) == series
     except (PydanticSerializationError, ValidationError) as error:
-        # Half a surrogate pair, or a number that is none.
+        # Half a surrogate pair, or not a number.
         raise _unread(path, number, str(error)) from None
     if not is_lasting:
         raise _unread(path, number, "a setting is no number")
@@ -259,7 +259,7 @@ def _unread(path: Path, number: int, why: str) -> UserError:
 def _texts(
     row: dict[str, Any], task: Task, path: Path, number: int, is_ours: bool, count: SampleCount
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The raw texts of a row, and what else it says of each."""
+    """Yield a row's raw texts, with what else it says of each."""
     logprobs = row.get("logprobs")
     if is_ours and isinstance(logprobs, list):
         row = row | {"logprobs": None}
@@ -285,7 +285,7 @@ def _texts(
 
 
 def _recorded(model: str, precision: str, benchmark: str, digest: str) -> Series:
-    """What stands for the making of samples that do not say."""
+    """Make a series for samples that do not say theirs."""
     description = Description(
         engine="recorded", engine_version="1", model=model, revision=digest, precision=precision, device="unknown"
     )

@@ -60,7 +60,7 @@ def check_continuations(engine: str, model: str, continuations: Sequence[Continu
 
     Args:
         engine: With its version.
-        model: As it was named.
+        model: As named.
         continuations: At least one, each of at least one token.
         tolerance: In nats.
 
@@ -77,7 +77,7 @@ def check_continuations(engine: str, model: str, continuations: Sequence[Continu
             zip(continuation.drawn, continuation.forced, continuation.best, strict=True)
         ):
             below, apart = best - forced, abs(drawn - forced)
-            # Written so that a NaN fails.
+            # Written so that NaN fails.
             if not below <= tolerance:
                 found = f"is {below:.3g} nats below the likeliest token of one full pass over the same text"
             elif not apart <= tolerance:

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from ..engine import Draw, Prompt
 
 _CONTEXT_TOKENS: Final = 8
-"""Tokens of the prompt that an output is decoded behind: some tokenizers drop the space that a text begins with."""
+"""Prompt tokens that an output is decoded behind: some tokenizers drop a text's leading space."""
 
 _SHOWN: Final = 40
 _BROKEN: Final = "\N{REPLACEMENT CHARACTER}"
 
 
 class TokenCodec:
-    """A tokenizer of transformers, used the same way by every engine that has one here."""
+    """A transformers tokenizer, used alike by every engine that has one here."""
 
     def __init__(self, tokenizer: Any, model: str, max_model_tokens: int | None) -> None:
         self._tokenizer = tokenizer
@@ -28,7 +28,7 @@ class TokenCodec:
         self._pieces: list[str] | None = None
 
     def prompt_ids(self, prompt: Prompt) -> list[int]:
-        """The tokens of a prompt, with those that the tokenizer puts before a text; a chat goes through its template.
+        """Tokenize a prompt, with what the tokenizer puts before a text; a chat goes through its template.
 
         Raises:
             UserError: The tokenizer has no chat template, or nothing is left to continue.
@@ -49,7 +49,7 @@ class TokenCodec:
         return ids
 
     def draws_ids(self, draws: Iterable[Draw]) -> list[list[int]]:
-        """The tokens of each draw's prompt; draws of the same prompt share one list.
+        """Tokenize each draw's prompt; draws of the same prompt share one list.
 
         Raises:
             UserError: As `prompt_ids`, or a prompt leaves no room for an output.
@@ -65,11 +65,11 @@ class TokenCodec:
         return found
 
     def scored_ids(self, prompt: Prompt, completion: str, *, room: int = 0) -> tuple[list[int], list[int]]:
-        """The tokens of a prompt and those of a completion, each made on its own, as when the completion was drawn.
+        """Tokenize a prompt and a completion separately, as when the completion was drawn.
 
         Args:
-            prompt: What comes before.
-            completion: What is scored.
+            prompt: The text before.
+            completion: The text to score.
             room: Tokens that must be left in the context beyond both.
 
         Raises:
@@ -80,16 +80,16 @@ class TokenCodec:
         return before, after
 
     def text(self, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> str:
-        """The text of an output, with the white space that it has behind its prompt."""
+        """Decode an output, with the white space it has behind its prompt."""
         context = list(prompt_ids[-_CONTEXT_TOKENS:])
         before, whole = self._decode(context), self._decode([*context, *output_ids])
         return whole[len(before) :] if whole.startswith(before) else self._decode(output_ids)
 
     def finishing_ids(self, stop: Iterable[str]) -> frozenset[int] | None:
-        """Tokens that can finish a stop string, so that only behind these one is looked for; None: any can."""
+        """Find tokens that can finish a stop string, so that only these prompt a search; None: any can."""
         ends = {string[-1] for string in stop}
         if any(end.isspace() and end != "\n" for end in ends):
-            # Some tokenizers decode a token of its own without the space that it begins with.
+            # Some tokenizers decode a lone token without its leading space.
             return None
         if self._pieces is None:
             ids = [[token] for token in range(len(self._tokenizer))]
@@ -114,6 +114,6 @@ class TokenCodec:
 
 
 def cut_at_stop(text: str, stop: Iterable[str]) -> str | None:
-    """The text before the first stop string; None where it holds none."""
+    """Cut a text at the first stop string; None where it holds none."""
     places = [place for place in (text.find(string) for string in stop) if place >= 0]
     return text[: min(places)] if places else None

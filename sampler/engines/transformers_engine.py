@@ -34,48 +34,48 @@ if TYPE_CHECKING:
     from ..engine import Draw, Prompt
 
 _MOST_ROWS: Final = 128
-"""Samples side by side where memory allows more: beyond it a CPU gains nothing, unless the model is small."""
+"""Samples per batch where memory allows more: beyond this a CPU gains nothing, unless the model is small."""
 
 _MOST_ROWS_OF_SMALL: Final = 512
 _SMALL_PARAMETERS: Final = 50_000_000
-"""Models below it take longer for a step's calls than for its arithmetic, until there are more rows."""
+"""Size below which a step's calls take longer than its arithmetic, until there are more rows."""
 
 _DECODER_VERSION: Final = 2
-"""Raised when samples that an earlier decoder drew must not be taken for those of this one."""
+"""Version, raised when an earlier decoder's samples must not pass for this one's."""
 
 _MEMORY_SHARE: Final = 0.5
 _LOGIT_COPIES: Final = 6
 _SCORED_LOGIT_BYTES: Final = 1 << 28
 _LEAST_FINISHED_SHARE: Final = 1 / 8
-"""Share of a batch whose finished samples are worth dropping: that copies the cache once, as every step does."""
+"""Share of finished samples in a batch worth dropping: it copies the cache once, as every step does."""
 
 _HALF_PRECISION_FLAGS: Final = {
     "bfloat16": {"avx512_bf16", "amx_bf16", "bf16"},
     "float16": {"avx512_fp16", "amx_fp16", "asimdhp"},
 }
-"""Of processors that compute in 16 bits, by /proc/cpuinfo."""
+"""Flags of 16-bit processors, by /proc/cpuinfo."""
 
 _CHECK_S: Final = 0.5
 _CHECK_LOADING_SHARE: Final = 0.01
 _CHECK_LEAST_TOKENS: Final = 4
-"""A self-check ends early, but not before so many tokens, where it takes longer than these seconds and this share of
+"""Tokens before which no self-check ends early, as it does where it takes longer than these seconds and this share of
 loading."""
 
 
 class TransformersEngine:
-    """A model of transformers and its tokenizer.
+    """A transformers model and its tokenizer.
 
-    Before the first sample it checks itself: see `check`. A sample's randomness comes from its own seed alone. The
-    prompts of a batch are prefilled once each and shared by their samples. Sums are rounded differently in batches of
-    different shape, so a text is only promised to come out the same, on one machine, where samples are drawn one at a
-    time (`most_rows` 1) on the CPU.
+    Before the first sample it checks itself: see `check`. A sample's randomness comes only from its own seed. Each
+    prompt of a batch is prefilled once and shared by its samples. Sums are rounded differently in batches of different
+    shape, so a text is only guaranteed to come out the same, on one machine, where samples are drawn one at a time
+    (`most_rows` 1) on the CPU.
 
     Args:
-        model: A folder, or an id of the hub.
-        precision: fp32, bf16 or fp16, or that of a checkpoint which is quantised already.
-        device: A device of torch, or `auto` for a GPU where there is one.
-        max_model_tokens: Tokens of a prompt with its output, at most; None for the model's own context.
-        most_rows: Samples side by side, at most; None for 128, or 512 of a small model.
+        model: A folder, or a hub id.
+        precision: fp32, bf16 or fp16, or that of an already quantised checkpoint.
+        device: A torch device, or `auto` for a GPU where there is one.
+        max_model_tokens: Most tokens of a prompt with its output; None for the model's own context.
+        most_rows: Most samples per batch; None for 128, or 512 for a small model.
 
     Raises:
         UserError: There is no such model, or not at this precision.
@@ -128,7 +128,7 @@ class TransformersEngine:
         )
 
     def describe(self) -> Description:
-        """What it is."""
+        """Describe it."""
         return self._description
 
     def check(self) -> str:
@@ -155,9 +155,9 @@ class TransformersEngine:
         return self._generate(rows, sampling)
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
-        """What it makes of each completion, whose tokens are made apart from the prompt's; see `Engine.score`.
+        """Score each completion, tokenized apart from the prompt; see `Engine.score`.
 
-        Texts go side by side as far as their logits stay within 256 MiB.
+        Texts are batched as far as their logits stay within 256 MiB.
         """
         self.check()
         pairs = [self._codec.scored_ids(prompt, completion) for prompt, completion in texts]
@@ -180,7 +180,7 @@ class TransformersEngine:
         return scores
 
     def close(self) -> None:
-        """Give the model's memory back."""
+        """Free the model's memory."""
         self._decoder = None
         gc.collect()
         if self._device.startswith("cuda"):
@@ -189,7 +189,7 @@ class TransformersEngine:
     def _generate(self, rows: list[DecodingRow], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
         finishing = self._codec.finishing_ids(sampling.stop) if sampling.stop else frozenset()
         first = {id(row.prompt): row.place for row in reversed(rows)}
-        # The longest first, so that what does not fit shows at once; draws of one prompt together.
+        # Longest first, so that what does not fit shows at once; draws of one prompt together.
         waiting = sorted(rows, key=lambda row: (-len(row.prompt), first[id(row.prompt)], row.place))
         most = self._most_rows
         while waiting:
@@ -237,14 +237,14 @@ class TransformersEngine:
             logits = decoder.step(batch, tokens)
 
     def _finished(self, live: Live, sampling: Sampling, finishing: frozenset[int] | None) -> Generation | None:
-        """The sample's text if its last token ended it."""
+        """Return a sample's text if just ended."""
         prompt, tokens = live.row.prompt, live.tokens
         token = tokens[-1]
         room = len(tokens) == self._most_outputs(live.row, sampling)
         ended = token in self._ends
         text = None
         if sampling.stop and not ended and (finishing is None or token in finishing):
-            # A character takes four tokens at most, and a token that holds none is rare.
+            # A character takes at most four tokens, and a token that holds none is rare.
             tail = 4 * max(map(len, sampling.stop)) + 4
             before = tokens[:-tail] if len(tokens) > tail else []
             if cut_at_stop(self._codec.text(before or prompt, tokens[len(before) :]), sampling.stop) is not None:
@@ -278,10 +278,10 @@ class TransformersEngine:
         ]
 
     def _continuations(self) -> tuple[list[Continuation], float]:
-        """Prompts continued as samples are, each beside one plain pass; and how far they may lie apart, in nats.
+        """Continue prompts as samples are, each beside one plain pass; also return the allowed gap, in nats.
 
-        One prompt is there twice, so that its cache is shared, and one copy is dropped on the way. The padded pass that
-        scores is compared with the plain one too.
+        One prompt occurs twice, so that its cache is shared, and one copy is dropped on the way. The padded scoring
+        pass is also compared with the plain one.
         """
         decoder = self._open_decoder()
         deadline = time.monotonic() + self._check_s
@@ -318,11 +318,11 @@ class TransformersEngine:
             found.append(Continuation(prompt, live.logprobs, forced, best, self._apart(stepped, place, known)))
             found.append(Continuation(prompt, scored.logprobs, forced, best))
         tolerance = TOLERANCE_32_BITS if self._dtype == self._torch.float32 else TOLERANCE_16_BITS
-        # Large logits are rounded to more than the tolerance where the model computes in 16 bits.
+        # In 16 bits, the rounding of large logits exceeds the tolerance.
         return found, max(tolerance, self._torch.finfo(self._dtype).eps * largest)
 
     def _apart(self, stepped: list[Any], place: int, known: Any) -> list[float]:
-        """How far the logprobs of one row's steps lie from those of a plain pass, over its likeliest tokens."""
+        """Measure the gap from one row's step logprobs to a plain pass's, over its likeliest tokens."""
         likeliest = known.topk(min(LIKELIEST, known.shape[-1])).indices
         rows = self._torch.stack([logits[place] for logits in stepped[: len(known)] if place < len(logits)])
         drawn = rows.float().log_softmax(dim=-1)
@@ -344,7 +344,7 @@ class TransformersEngine:
         return min(sampling.max_tokens, self._max_model_tokens - len(row.prompt))
 
     def _fitting_rows(self, tokens: int) -> int:
-        """Samples of so many tokens that fit into the memory that is free."""
+        """Count the samples of this many tokens that fit free memory."""
         if self._device.startswith("cuda"):
             free = self._torch.cuda.mem_get_info(self._device)[0]
         else:
@@ -369,10 +369,10 @@ class TransformersEngine:
         return model.eval(), tokenizer
 
     def _computing_dtype(self, dtype: Any, checkpoint: Checkpoint) -> Any:
-        """32 bits where a CPU has no instructions for fewer and memory holds the weights so; else the precision's own.
+        """Pick 32 bits where a CPU lacks instructions for fewer and the weights fit so; else the precision's own.
 
-        The weights have the values of their precision all the same. Without such instructions 16 bits take more
-        than twice as long as 32.
+        The weights keep their precision's values either way. Without such instructions 16 bits take more than twice as
+        long as 32.
         """
         flags = _HALF_PRECISION_FLAGS.get(DTYPES.get(self._precision, ""))
         if self._device != "cpu" or flags is None or not flags.isdisjoint(cpu_flags()):
@@ -388,7 +388,7 @@ class TransformersEngine:
 
 
 def _cache_bytes_per_token(config: Any, item_bytes: int) -> int:
-    """Bytes of keys and values of one token over all layers, at most."""
+    """Bound the bytes of one token's keys and values over all layers."""
     heads = config.num_attention_heads
     head_size = getattr(config, "head_dim", None) or config.hidden_size // heads
     key_heads = getattr(config, "num_key_value_heads", None) or heads

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from ..engine import Draw, Prompt, Sampling
 
 _ONLINE: Final = {"fp8": "fp8_per_channel"}
-"""What vLLM quantises 16-bit weights to while it loads them, and its own name of that (on GPUs that compute in it)."""
+"""Precisions that vLLM quantises 16-bit weights to on loading, and its names for them (on GPUs that compute in it)."""
 
 _ROOM_FOR_WORK: Final = 1.3
-"""Memory that a model needs on its GPUs, over its weights: some of it must be left for keys and values."""
+"""Memory that a model needs on its GPUs, over its weights: some must be left for keys and values."""
 
 _SCORED_LOGIT_BYTES: Final = 2 << 30
 _LOGIT_COPIES: Final = 3
@@ -46,22 +46,22 @@ _FAILURES: Final = (
     OSError,
     ImportError,
 )
-"""What vLLM and the libraries below it raise; the rest would be a fault here."""
+"""Errors of vLLM and the libraries below it; others would be a bug here."""
 
 
 class VllmEngine:
-    """A model that vLLM holds, with its tokenizer.
+    """A model in vLLM, with its tokenizer.
 
     All draws go into vLLM's queue at once, each with its own seed, so that the engine stays full and its prefix cache
-    shares the prompt. Texts are not promised to come out the same again: vLLM puts whatever waits into one batch, and
-    sums are rounded differently in batches of different shape.
+    shares the prompt. Texts are not guaranteed to come out the same again: vLLM batches whatever is waiting, and sums
+    are rounded differently in batches of different shape.
 
     Args:
-        model: A folder, or an id of the hub.
-        precision: fp32, bf16, fp16, fp8 (made while loading), or that of a checkpoint which is quantised already.
+        model: A folder, or a hub id.
+        precision: fp32, bf16, fp16, fp8 (made while loading), or that of an already quantised checkpoint.
         gpus: GPUs that share the model; None for as many of the visible ones as its weights need.
-        max_model_tokens: Tokens of a prompt with its output, at most; None for the model's own context.
-        memory_fraction: Of each GPU's memory, for weights, cache and work.
+        max_model_tokens: Most tokens of a prompt with its output; None for the model's own context.
+        memory_fraction: Share of each GPU's memory for weights, cache and work.
 
     Raises:
         UserError: There is no such model, or not at this precision.
@@ -107,7 +107,7 @@ class VllmEngine:
         )
 
     def describe(self) -> Description:
-        """What it is."""
+        """Describe it."""
         return self._description
 
     def check(self) -> str:
@@ -124,13 +124,13 @@ class VllmEngine:
         return self._generate(self._codec.draws_ids(draws), [draw.seed for draw in draws], sampling)
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
-        """The logprobs of each completion's tokens, which are made apart from the prompt's; see `Engine.score`.
+        """Score each completion's tokens, tokenized apart from the prompt; see `Engine.score`.
 
-        vLLM scores what is in flight only, in pieces of the length that the engine was started with, so that memory
-        does not grow with the number or the length of the texts.
+        vLLM scores only what is in flight, in pieces of the length set when the engine was started, so that memory does
+        not grow with the number or length of the texts.
         """
         self.check()
-        # vLLM always draws one token behind what it scores.
+        # vLLM always draws one token after what it scores.
         pairs = [self._codec.scored_ids(prompt, completion, room=1) for prompt, completion in texts]
         scores = [Likelihood((), prompt_tokens=len(before)) for before, _ in pairs]
         params = self._params(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
@@ -142,14 +142,14 @@ class VllmEngine:
         return scores
 
     def close(self) -> None:
-        """Give the model's memory back."""
+        """Free the model's memory."""
         if self._llm is None:
             return
         self._llm = self._engine = None
         gc.collect()
         torch = importlib.import_module("torch")
         if torch.distributed.is_initialized():
-            # In this process, where the next engine would find this one's groups.
+            # In this process, or the next engine would find this one's groups.
             with contextlib.suppress(*_FAILURES):
                 importlib.import_module("vllm.distributed.parallel_state").cleanup_dist_env_and_memory()
         if torch.cuda.is_initialized():
@@ -164,7 +164,7 @@ class VllmEngine:
             "max_tokens": sampling.max_tokens,
             "stop": list(sampling.stop),
             "logprobs": 0 if sampling.logprobs else None,
-            # Stop strings are found in the text, which costs time where there are none to find.
+            # Stop strings are searched for in the text, which costs time even with none to find.
             "detokenize": bool(sampling.stop),
         }
         greedy = self._params(**settings) if sampling.temperature == 0 else None
@@ -193,7 +193,7 @@ class VllmEngine:
             )
 
     def _continuations(self) -> list[Continuation]:
-        """Prompts continued as samples are, beside one pass over each result."""
+        """Continue prompts as samples, beside one pass over each result."""
         room = (self._description.max_model_tokens or 0) - TOKENS - 1
         prompts = [self._codec.prompt_ids(text)[: max(1, room)] for text in PROMPTS]
         greedy = self._params(temperature=0.0, max_tokens=TOKENS, logprobs=0, ignore_eos=True, detokenize=False)
@@ -208,7 +208,7 @@ class VllmEngine:
         for place, prompt in enumerate(prompts):
             said = drawn[place][1]
             known = forced[place].prompt_logprobs
-            # Of each token itself first, and of the likeliest one where that is another.
+            # Each token's own first, then the likeliest one's where that is another.
             ranges = list(zip(known.start_indices, known.end_indices, strict=True))[len(prompt) :]
             found.append(
                 Continuation(
@@ -225,7 +225,7 @@ class VllmEngine:
         return self._vllm.SamplingParams(flat_logprobs=True, output_kind=kind, **settings)
 
     def _run(self, requests: dict[int, tuple[list[int], Any]]) -> Iterator[tuple[int, Any]]:
-        """Put requests into vLLM's queue and step it; what is left when the caller stops is taken back."""
+        """Queue requests in vLLM and step it; what is left when the caller stops is withdrawn."""
         if self._engine is None:
             raise EngineError("the engine is closed")
         places: dict[str, int] = {}
@@ -259,7 +259,7 @@ class VllmEngine:
     def _arguments(
         self, checkpoint: Checkpoint, precision: str, platform: Any, gpus: int | None, memory_fraction: float
     ) -> dict[str, Any]:
-        """How vLLM is started."""
+        """Build its settings."""
         arguments: dict[str, Any] = {
             "model": checkpoint.source,
             "revision": checkpoint.commit,
@@ -272,7 +272,7 @@ class VllmEngine:
             "seed": 0,
         }
         if platform.is_cpu():
-            # A seed and a prompt in pieces do not go together on the CPU (vLLM 0.32 ends with an error), and compiling
+            # Seeds and chunked prompts do not work together on the CPU (vLLM 0.32 ends with an error), and compiling
             # takes longer than small models run.
             os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
             os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(_cpu_cache_gib()))
@@ -285,18 +285,18 @@ class VllmEngine:
         return arguments | {
             "gpu_memory_utilization": memory_fraction,
             "tensor_parallel_size": gpus or _gpus_needed(checkpoint.weight_bytes, platform, memory_fraction),
-            # What scoring holds at once: the logits of one piece of one text.
+            # Scoring holds the logits of one piece of one text at once.
             "long_prefill_token_threshold": max(256, _SCORED_LOGIT_BYTES // (_LOGIT_COPIES * 4 * vocabulary)),
         }
 
 
 def _import_vllm() -> tuple[Any, Any]:
-    """The module and its platform, with errors alone in its log, on stderr, and without reports of usage."""
+    """Import vLLM and its platform, logging errors only, to stderr, and without usage reports."""
     os.environ["VLLM_LOGGING_STREAM"] = "ext://sys.stderr"
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     if not has_gpu_driver():
-        # What vLLM compiles beside the model, for logprobs, takes seconds and gains nothing on a CPU.
+        # vLLM's compilation besides the model, for logprobs, takes seconds and gains nothing on a CPU.
         os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
     import_engine("vllm")
     vllm = importlib.import_module("vllm")
@@ -309,7 +309,7 @@ def _import_vllm() -> tuple[Any, Any]:
 
 @contextlib.contextmanager
 def _stdout_to_stderr() -> Iterator[None]:
-    """Send what libraries print, from C and from processes that they start too, to stderr: stdout is for data."""
+    """Send what libraries print, even from C and child processes, to stderr: stdout is for data."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
@@ -327,7 +327,7 @@ def _cpu_cache_gib() -> int:
 
 
 def _gpus_needed(weight_bytes: int | None, platform: Any, memory_fraction: float) -> int:
-    """The smallest power of two of visible GPUs that hold the weights and room for work."""
+    """Find the least power of two of visible GPUs to hold the weights and room for work."""
     visible = int(platform.device_count())
     count = 1
     if weight_bytes is not None:
