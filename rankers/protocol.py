@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .context import Context
 
 Need = Literal["execution", "tests", "logprobs", "scorer"]
-"""Uses that a ranker can declare beyond the task and the texts of its candidates.
+"""Resources a ranker can declare beyond the task and the texts of its candidates.
 
 `execution`: running programs. `tests`: tests that a model wrote. `logprobs`: those of the candidates' own tokens.
 `scorer`: a model that gives a text's likelihood.

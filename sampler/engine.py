@@ -1,4 +1,4 @@
-"""Interface of engines, which draw texts from a model and score texts."""
+"""Interface of engines, which draw and score texts by a model."""
 
 from __future__ import annotations
 

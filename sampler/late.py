@@ -48,7 +48,7 @@ class LateEngine:
         self._promised: Description | None = None
 
     def describe(self) -> Description:
-        """Describe it, as it is or was when last started in the same circumstances."""
+        """Describe it as it is, or as last started under the same circumstances."""
         if self._engine is not None:
             return self._engine.describe()
         remembered = self._store.records(KIND, [self._key])

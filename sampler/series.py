@@ -36,7 +36,7 @@ SEED_BITS: Final = 53
 
 
 class Origin(Record):
-    """All that decides an arm's samples of every task, except their index.
+    """All that decides an arm's samples of every task but their index.
 
     `seed` is the run's; None at temperature 0, where a task has one sample whatever the seed.
     """
@@ -134,7 +134,7 @@ def stored_series(store: Store) -> Iterator[Series]:
 
 
 def stored_tally(store: Store, series: Series) -> Tally:
-    """Return a series' usage of drawing so far."""
+    """Return a series' drawing usage so far."""
     found: dict[str, Any] = store.records(KIND, [series.key])
     return _series(store, found[series.key]).tally if found else Tally()
 
@@ -170,7 +170,7 @@ class Counts(NamedTuple):
 
 
 class UsageCounter:
-    """Counter of a run.
+    """Session counter.
 
     Args:
         series: What is drawn, with what earlier sessions took.
@@ -310,7 +310,7 @@ class PeakMemory:
 
 
 def _resident_bytes() -> int | None:
-    """Sum the memory of this process and those it started; None where the system does not say."""
+    """Sum the memory of this process and those it started; None where the system is silent."""
     total, waiting = 0, [os.getpid()]
     while waiting:
         process = Path(f"/proc/{waiting.pop()}")

@@ -1,4 +1,4 @@
-"""Our own worked examples for few-shot prompts, from no benchmark: prompts with solutions, and asserts."""
+"""Our own worked examples for few-shot prompts, of no benchmark: prompts with solutions, and asserts."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def _own_key(path: Path) -> UserKey:
 
 @functools.cache
 def _passing() -> bytes:
-    """Make a passing key."""
+    """Make an unkept key."""
     return secrets.token_bytes(_LEAST_BYTES)
 
 
@@ -136,7 +136,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _made(path: Path) -> bytes:
-    """Make a new key in a new file; or read one that another process made since."""
+    """Make a new key in a new file, or read one that another process made since."""
     secret = secrets.token_hex(_LEAST_BYTES).encode()
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -128,7 +128,7 @@ class Store:
         return {key: found.candidate for key, found in self.extracted(keys).items()}
 
     def extracted(self, keys: Iterable[str]) -> dict[str, Extracted]:
-        """Read some keys' candidates, each with what extracted its program from its text."""
+        """Read some keys' candidates, each with what extracted its program from the text."""
         columns = f"key, proof, program_proof, extractor, program, {CANDIDATE_COLUMNS}"
         found = {}
         for key, proof, program_proof, extractor, program, *fields in self._read(

@@ -1,4 +1,4 @@
-"""Transfer of samples from the store to JSON Lines and Parquet, and back."""
+"""Samples from the store to JSON Lines and Parquet, and back."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 class Imported(NamedTuple):
-    """Result of an import: the sets of samples, and their total number of samples."""
+    """Result of an import: the sets of samples, and their total of samples."""
 
     series: tuple[Series, ...]
     samples: int
@@ -259,7 +259,7 @@ def _unread(path: Path, number: int, why: str) -> UserError:
 def _texts(
     row: dict[str, Any], task: Task, path: Path, number: int, is_ours: bool, count: SampleCount
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield a row's raw texts, with what else it says of each."""
+    """Yield a row's raw texts, and what else it says of each."""
     logprobs = row.get("logprobs")
     if is_ours and isinstance(logprobs, list):
         row = row | {"logprobs": None}

@@ -1,4 +1,4 @@
-"""Benchmarks: where tasks come from."""
+"""Benchmarks: the sources of tasks."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ NAMES = ("humaneval", "mbpp", "nano")
 
 
 def load_benchmark(spec: str, fields: Mapping[str, str] | None = None) -> Benchmark:
-    """A benchmark by its name, its file or its id.
+    """Load a benchmark by name, file or id.
 
     Args:
         spec: `humaneval`, `mbpp`, `nano`, a local `.json`, `.jsonl`, `.json.gz`, `.jsonl.gz` or `.parquet` file, or a
             data set on the Hugging Face hub, `OWNER/NAME[:CONFIG]`.
-        fields: Which field of a row is which part of a task, as in `{"prompt": "text"}`.
+        fields: The row field for each part of a task, as in `{"prompt": "text"}`.
 
     Raises:
         UserError: If there is no such benchmark, or a row or the mapping is wrong.

@@ -1,4 +1,4 @@
-"""A benchmark: an ordered set of tasks, and what planning needs to know of it."""
+"""A benchmark: an ordered set of tasks, and what planning needs to know."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ BYTES_PER_TOKEN = 3.2
 """UTF-8 bytes of Python source per token of a LLaMA tokenizer, for planning without one.
 
 English prose takes about 4 bytes per token, and code less, because names, brackets and operators split into short
-pieces. LLaMA's and Code Llama's 32,000 pieces lie near 3, Llama 3's 128,000 pieces nearer 4. All arms of a comparison
-share the figure, so an error in it moves their costs together and hardly their ratios.
+pieces. LLaMA's and Code Llama's 32,000 pieces are near 3, Llama 3's 128,000 pieces nearer 4. All arms of a comparison
+share the figure, so an error in it shifts their costs together and hardly their ratios.
 """
 
 
@@ -29,7 +29,7 @@ class Benchmark:
     """Tasks in their order, under one name.
 
     Attributes:
-        name: What the benchmark is called in reports.
+        name: The benchmark's name in reports.
         tasks: Its tasks, ids unique.
     """
 
@@ -47,7 +47,7 @@ class Benchmark:
 
     @cached_property
     def by_id(self) -> Mapping[str, Task]:
-        """The tasks by their ids, in order."""
+        """Index the tasks by id, in order."""
         return MappingProxyType({task.id: task for task in self.tasks})
 
     @property
@@ -56,7 +56,7 @@ class Benchmark:
         return any(task.tests is not None for task in self.tasks)
 
     def task(self, task_id: str) -> Task:
-        """The task of an id.
+        """Find a task by id.
 
         Raises:
             UserError: If there is none; the message names the nearest id.
@@ -70,11 +70,11 @@ class Benchmark:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 over every field of every task, in order; the name is left out."""
+        """Hash every field of every task, in order, by SHA-256, without the name."""
         return key_of(*(task.model_dump_json(exclude={"benchmark"}) for task in self.tasks))
 
     def workload(self) -> Workload:
-        """Mean tokens per prompt and per reference completion, estimated from bytes at `BYTES_PER_TOKEN`.
+        """Estimate mean tokens per prompt and reference completion, from bytes at `BYTES_PER_TOKEN`.
 
         A reference completion is the reference program without the prompt, or the whole of it where it does not start
         with the prompt.

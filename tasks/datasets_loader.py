@@ -1,4 +1,4 @@
-"""Any data set of HumanEval's, MBPP's or EvalPlus' shape, from the hub or a local file, as a benchmark."""
+"""Benchmarks from data sets of HumanEval's, MBPP's or EvalPlus' shape, on the hub or in a local file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "reference": ("canonical_solution", "reference", "code", "solution"),
     "setup": ("test_imports", "test_setup_code"),
 }
-"""What a task is made of, and the names that data sets give it, the first that is there taken."""
+"""Parts of a task, and data sets' names for them; the first one present is used."""
 
 MAX_CHARACTERS: Mapping[str, int] = {
     "task_id": 500,
@@ -40,7 +40,7 @@ MAX_CHARACTERS: Mapping[str, int] = {
     "reference": 1 << 20,
     "setup": 1 << 20,
 }
-"""Of each part of a task."""
+"""Limit of a task's part."""
 
 ALIASES = {"test_list": "test", "canonical_solution": "reference", "code": "reference", "test_imports": "setup"}
 
@@ -53,17 +53,17 @@ def load_dataset_benchmark(
     split: str | None = None,
     id_prefix: str | None = None,
 ) -> Benchmark:
-    """A data set of HumanEval's, MBPP's or EvalPlus' shape; the last is known by its field `base_input`.
+    """Load a data set of HumanEval's, MBPP's or EvalPlus' shape; the last has a field `base_input`.
 
-    A prompt that is Python source with the entry point's header is taken as it is, and a reference that does not define
-    the entry point continues it. A prompt in prose becomes the reference's header with the prose as its docstring.
+    A prompt that is Python source with the entry point's header is used as is, and a reference that does not define the
+    entry point continues it. A prompt in prose becomes the reference's header with the prose as its docstring.
 
     Args:
         spec: A local `.json`, `.jsonl` (either also `.gz`) or `.parquet` file, or a hub id, `OWNER/NAME[:CONFIG]`.
-        fields: Which field of a row is which part of a task, as in `{"prompt": "text"}`; keys are those of `FIELDS`.
+        fields: The row field for each part of a task, as in `{"prompt": "text"}`; keys are those of `FIELDS`.
         name: The benchmark's name; the file's stem or the id where None.
         split: The hub's split; see `rows.read_hub`.
-        id_prefix: What stands before the slash where a row's id is a number; the name where None.
+        id_prefix: The part before the slash where a row's id is a number; the name where None.
 
     Raises:
         UserError: If the file, a row or the mapping is wrong; the message names file and line.
@@ -90,7 +90,7 @@ def load_dataset_benchmark(
 
 
 def _mapping(fields: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """For each part of a task, the row fields to look in."""
+    """List the row fields to look in for each part."""
     mapping = dict(FIELDS)
     for part, field in fields.items():
         part = ALIASES.get(part, part)
@@ -107,7 +107,7 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
     # Whoever names a field for the tests wants that one.
     by_inputs = has_inputs(located[1]) and mapping["test"] == FIELDS["test"]
     raw_id = _value(located, mapping, "task_id")
-    # EvalPlus' rules for single tasks go by the whole id.
+    # EvalPlus' rules for single tasks use the whole id.
     is_number = isinstance(raw_id, int) and not by_inputs
     task_id = _text(place, "task_id", f"{id_prefix}/{raw_id}" if is_number else raw_id)
     prompt = _text(place, "prompt", _value(located, mapping, "prompt"))
@@ -139,7 +139,7 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
         reference = completed(prompt, reference, entry_point)
     tests = None
     if not by_inputs:
-        # A row without tests is a task whose candidates can be ranked, and not scored.
+        # A row without tests is a task whose candidates can be ranked but not scored.
         if test is not None:
             tests = _tests(setup, test, prompt, reference)
     elif reference is not None:
@@ -205,7 +205,7 @@ def _text(place: str, part: str, value: object) -> str:
 
 
 def _lines(place: str, part: str, value: object) -> str:
-    """A text, or a list of texts as lines."""
+    """Return a text; join a list as lines."""
     if isinstance(value, list | tuple):
         value = "\n".join(_text(place, part, item) for item in value)
     return _text(place, part, value)

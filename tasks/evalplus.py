@@ -1,8 +1,8 @@
-"""Tests of EvalPlus' form (Liu et al. 2023): inputs, and a reference that says what each should give.
+"""Tests in EvalPlus' form (Liu et al. 2023): inputs, and a reference that gives the expected results.
 
 HumanEvalPlus and MbppPlus have one row per task with `base_input` (the benchmark's own inputs), `plus_input` (the
-inputs that EvalPlus adds), `atol` and a `canonical_solution`. The tests made of them call the reference where the tests
-run, so what it returns need not be written down.
+inputs that EvalPlus adds), `atol` and a `canonical_solution`. Tests made from them call the reference where the tests
+run, so its results need not be written down.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FLOAT_TOLERANCE = 1e-6
-"""How far a float may be off where `atol` is 0, as EvalPlus has it."""
+"""Tolerance for floats where `atol` is 0, as in EvalPlus."""
 
 _PAIRS = """\
 import copy
@@ -61,25 +61,25 @@ def check(candidate):
 
 
 def has_inputs(row: Mapping[str, Any]) -> bool:
-    """Whether a row has tests of this form."""
+    """Whether a row has tests in this form."""
     return row.get("base_input") is not None
 
 
 def input_tests(place: str, row: Mapping[str, Any], task_id: str, entry_point: str, reference: str) -> HiddenTests:
-    """The hidden tests of a row, its base inputs first.
+    """Make a row's hidden tests, base inputs first.
 
-    The style is `pairs`, or `check` where EvalPlus judges a task by a rule of its own. A task that EvalPlus lets every
-    program pass gets tests that its reference fails too, so that it is left out.
+    The style is `pairs`, or `check` where EvalPlus judges a task by a special rule. A task that EvalPlus lets every
+    program pass gets tests that even its reference fails, so that it is left out.
 
     Args:
         place: Where the row is, for messages.
         row: The row.
-        task_id: The task's id; EvalPlus' rules go by it, as in `Mbpp/2`.
-        entry_point: The function that is tested.
+        task_id: The task's id, which EvalPlus' rules use, as in `Mbpp/2`.
+        entry_point: The tested function.
         reference: A whole program that defines it.
 
     Raises:
-        UserError: If the inputs or the tolerance are not of EvalPlus' form.
+        UserError: If the inputs or the tolerance are not in EvalPlus' form.
     """
     inputs = [*_inputs(place, row, "base_input"), *_inputs(place, row, "plus_input")]
     if not inputs:
@@ -90,7 +90,7 @@ def input_tests(place: str, row: Mapping[str, Any], task_id: str, entry_point: s
     if reason is not None:
         return HiddenTests(style="check", code=_NO_CHECK.format(reason=reason))
     try:
-        # A text, since as source a list takes ten times as long to load and a hundred times its size in memory.
+        # As text, since a list in source takes ten times as long to load and a hundred times its size in memory.
         text = json.dumps(inputs, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{place}: the inputs are not plain JSON ({error}); take EvalPlus' own .jsonl") from None

@@ -1,4 +1,4 @@
-"""What EvalPlus 0.3.1 knows of single tasks beside their rows: the types that JSON lost, and rules of judging."""
+"""EvalPlus 0.3.1's knowledge of single tasks beyond their rows: types that JSON lost, and rules of judging."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ ORACLES: Rules = {
         "result == expected or result == sum(abs(int(one) - int(other)) for one, other in "
         "itertools.zip_longest(reversed(str(args[0])), reversed(str(args[1])), fillvalue='0'))"
     ),
-    # The order of what two collections share is not asked for.
+    # The order of two collections' common items does not matter.
     ("Mbpp", "similar_elements"): _SAME_SET,
     ("Mbpp", "find_char_long"): _SAME_SET,
     ("Mbpp", "common_in_nested_lists"): _SAME_SET,
@@ -75,9 +75,9 @@ ORACLES: Rules = {
     ("Mbpp", "text_match_three"): _IS_FOUND,
     ("Mbpp", "text_starta_endb"): _IS_FOUND,
 }
-"""By data set and entry point, when a result is right, as a Python expression over `args`, `expected` and `result`."""
+"""Condition for a right result, by data set and entry point: Python over `args`, `expected` and `result`."""
 
 WITHOUT_ORACLE: Rules = {
     ("Mbpp", "are_equivalent"): "EvalPlus accepts every result of this task, which tells no program from another",
 }
-"""Tasks that nothing can be graded by, and why."""
+"""Tasks that cannot grade anything, and why."""

@@ -1,4 +1,4 @@
-"""Visible examples: calls of the entry point and their results, read out of a prompt.
+"""Visible examples: calls of the entry point and their results, read from a prompt.
 
 Covered: doctest (`>>> f(1)` and the result below); a call and its result on one line (`f(1) == 2`, `f(1) ➞ 2`, and with
 `=>`, `->`, `=`, `returns`, `should return`); `Input: x = 1` with `Output: 2` below; and `For x = 1 the output should
@@ -24,15 +24,15 @@ PURE_BUILTINS = frozenset(
     {"abs", "all", "any", "bool", "complex", "dict", "divmod", "enumerate", "float", "frozenset", "int", "len", "list"}
     | {"max", "min", "range", "repr", "reversed", "round", "set", "sorted", "str", "sum", "tuple", "zip"}
 )
-"""What a doctest may wrap around the entry point, as in `round(f(2), 3)`."""
+"""Wrappers a doctest may put around the entry point, as in `round(f(2), 3)`."""
 
 ARROW = re.compile(
     r"[ \t]*(?:#[ \t]*)?(?:=+>|-+>|➞|→|⇒|==|(?P<equation>=)(?!=)|(?:should |must |will )?(?:returns?|gives?)\b:?)[ \t]*"
 )
-"""What stands between a call and its result. A lone `=` is also what an equation is written with."""
+"""Separator of a call and its result. A lone `=` may also belong to an equation."""
 
 AFTER_RESULT = re.compile(r"[ \t]*(?:$|\n|#|\(|[.,;:](?:\s|$)|(?:since|because|as)\b)")
-"""What may follow a result, so that `f(1) == 1 + n` and `f(n) returns 1 if ...` are no examples."""
+"""End of a result, so that `f(1) == 1 + n` and `f(n) returns 1 if ...` are not examples."""
 
 CHAINED_RESULT = re.compile(r"[^\n=]*[^\n=<>!]=[ \t]*(?=[^=])")
 """The sum before the result in `f(1) == 1 + 9 = 10`."""
@@ -44,16 +44,16 @@ FOR_OUTPUT = re.compile(
 )
 
 MAX_CHARACTERS = 1 << 16
-"""Of a prompt, or of its docstring, that are looked through."""
+"""Characters searched in a prompt, or in its docstring."""
 
 MAX_DOCTEST_LINES = 200
 
 EFFORT_TOKENS = 100_000
-"""What may be parsed of one of them: about 0.3 s at the worst."""
+"""Parsing effort for one of them: about 0.3 s at worst."""
 
 
 def visible_examples(prompt: str, entry_point: str) -> tuple[Example, ...]:
-    """The examples that a prompt shows of its entry point.
+    """Find a prompt's examples of its entry point.
 
     Args:
         prompt: Python source that ends where a completion begins.
@@ -61,15 +61,15 @@ def visible_examples(prompt: str, entry_point: str) -> tuple[Example, ...]:
 
     Returns:
         Every example whose call parses as an expression with literal arguments and whose result is a Python literal, in
-        the order of the prompt, each call once. Those beyond the first 65,536 characters, and more than can be read
-        with a fixed effort, are not seen.
+        the prompt's order, each call once. Those beyond the first 65,536 characters, or beyond a fixed reading effort,
+        are not seen.
     """
     header = re.search(rf"^[ \t]*(?:async[ \t]+)?def[ \t]+{re.escape(entry_point)}\b", prompt, re.MULTILINE)
     if header is None:
         return ()
     source = prompt[header.end() :]
     parameters = _parameters(prompt, entry_point)
-    # A docstring that spells "\n" within an example is right as source or as a value; the one that gives more is meant.
+    # A docstring with "\n" inside an example is right as source or as a value; the one that yields more is meant.
     docstrings = _docstrings(prompt, entry_point)
     texts = [*docstrings, source] if "\\" in source or not docstrings else docstrings
     found = [_deduplicated(text, entry_point, parameters) for text in texts]
@@ -95,7 +95,7 @@ def _definition(prompt: str, entry_point: str) -> Function | None:
 
 
 def _docstrings(prompt: str, entry_point: str) -> list[str]:
-    """The strings that stand alone in the entry point's body, joined, as values."""
+    """Join the values of the standalone strings in the entry point's body."""
     node = _definition(prompt, entry_point)
     if node is None:
         return []
@@ -115,7 +115,7 @@ def _parameters(prompt: str, entry_point: str) -> tuple[str, ...]:
 
 
 def _doctests(text: str, entry_point: str, effort: Effort) -> Iterator[tuple[int, Example]]:
-    """Prompted expressions with the result on the lines below."""
+    """Find doctests: expressions with the result below."""
     lines = text.splitlines(keepends=True)
     offsets = [0]
     for line in lines:
@@ -152,7 +152,7 @@ def _doctests(text: str, entry_point: str, effort: Effort) -> Iterator[tuple[int
 
 
 def _one_liners(text: str, entry_point: str, effort: Effort) -> Iterator[tuple[int, Example]]:
-    """Calls with an arrow, a sign of equality or a verb, and the result behind it."""
+    """Find calls followed by an arrow, an equality sign or a verb, and the result."""
     hits: list[tuple[int, Example, str]] = []
     algebra: set[str] = set()
     for match in re.finditer(rf"(?<![\w.]){re.escape(entry_point)}[ \t]*\(", text):
@@ -172,13 +172,13 @@ def _one_liners(text: str, entry_point: str, effort: Effort) -> Iterator[tuple[i
         if expected is not None and shown is not None:
             example = Example(call=shown, expected=expected)
             hits.append((match.start(), example, arrow[0].strip()))
-    # Where `f(n) = f(n - 1) + 2` stands, `f(1) = 3` is mathematics too, and need not be what the function returns;
-    # where the recurrence has an arrow, so have the cases that it starts from.
+    # Beside `f(n) = f(n - 1) + 2`, `f(1) = 3` is mathematics too, and need not be what the function returns;
+    # where the recurrence has an arrow, so have its base cases.
     yield from ((place, example) for place, example, sign in hits if sign not in algebra)
 
 
 def _inputs(text: str, entry_point: str, parameters: tuple[str, ...], effort: Effort) -> Iterator[tuple[int, Example]]:
-    """Arguments and results under `Input:` and `Output:`, or in `For x = 1 the output should be 2`."""
+    """Find values under `Input:` and `Output:`, or in `For x = 1 the output should be 2`."""
     for pattern in (INPUT_OUTPUT, FOR_OUTPUT):
         for match in pattern.finditer(text):
             expected = _result_at(text, match.end(), effort)
@@ -189,7 +189,7 @@ def _inputs(text: str, entry_point: str, parameters: tuple[str, ...], effort: Ef
             named = {keyword.arg: keyword.value for keyword in node.keywords}
             if named and tuple(named) != parameters[len(node.args) :]:
                 continue
-            # By position, for a candidate may call its parameters otherwise.
+            # By position, since a candidate may name its parameters otherwise.
             arguments = [source_of(value) for value in (*node.args, *named.values())]
             if None not in arguments:
                 call_source = f"{entry_point}({', '.join(filter(None, arguments))})"
@@ -197,7 +197,7 @@ def _inputs(text: str, entry_point: str, parameters: tuple[str, ...], effort: Ef
 
 
 def _result_at(text: str, start: int, effort: Effort) -> str | None:
-    """The literal that begins at `start`, as Python source, or None."""
+    """Read the literal at `start` as Python source, or None."""
     found = literal_at(text, start, effort)
     if found is not None and AFTER_RESULT.match(text, found[1]):
         return found[0]

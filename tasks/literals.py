@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from .._util.parsing import Effort
 
 MAX_SPAN: Final = 10_000
-"""Characters of what stands in brackets."""
+"""Most characters within brackets."""
 
 _CHARACTERS_PER_TOKEN: Final = 16
-"""That are gone through, one by one, in the time that the parser takes for a token."""
+"""Characters that can be walked, one by one, in the parser's time for a token."""
 
 OPEN, CLOSE = "([{", ")]}"
 STRING = re.compile(r"(?:[rRbBuU]{0,2})(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")")
@@ -26,14 +26,14 @@ CONSTANTS = {"true": "True", "false": "False", "null": "None"}
 
 
 def span_at(text: str, start: int, effort: Effort) -> int | None:
-    """The end of the bracket that opens at `start`, strings skipped; None where it never closes, or not soon."""
+    """Find the end of the bracket opened at `start`, skipping strings; None if it never closes, or too late."""
     span = text[start : start + MAX_SPAN]
     end = _end_of(span) if effort.spend(1 + len(span) // _CHARACTERS_PER_TOKEN) else None
     return None if end is None else start + end
 
 
 def _end_of(text: str) -> int | None:
-    """The end of the bracket that opens a text."""
+    """Find the end of a text's first bracket."""
     depth, place = 0, 0
     while place < len(text):
         character = text[place]
@@ -54,10 +54,10 @@ def _end_of(text: str) -> int | None:
 
 
 def literal_at(text: str, start: int, effort: Effort) -> tuple[str, int] | None:
-    """The Python literal that begins at `start`, and where it ends, or None.
+    """Read the Python literal at `start` and its end, or None.
 
     Returns:
-        Its canonical source, and the offset behind it.
+        Its canonical source, and the offset after it.
     """
     if start >= len(text):
         return None
@@ -76,9 +76,9 @@ def literal_at(text: str, start: int, effort: Effort) -> tuple[str, int] | None:
 
 
 def literal_text(source: str, effort: Effort) -> str | None:
-    """A literal's canonical source, or None where the text is not one.
+    """Return a literal's canonical source, or None for other text.
 
-    `true`, `false` and `null` are taken for Python's constants.
+    `true`, `false` and `null` count as Python's constants.
     """
     source = CONSTANTS.get(source.strip(), source.strip())
     tree = effort.parse_expression(source)

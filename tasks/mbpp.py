@@ -15,7 +15,7 @@ HUB_ID = "google-research-datasets/mbpp:sanitized"
 
 
 def load_mbpp(fields: Mapping[str, str] | None = None) -> Benchmark:
-    """The test split of MBPP (sanitized), 257 tasks; the other splits are for few-shot prompts and for training.
+    """Load MBPP's test split (sanitized), 257 tasks; the other splits are for few-shot prompts and training.
 
     Raises:
         MachineError: If the hub does not answer and no copy is cached.

@@ -1,4 +1,4 @@
-"""The bundled benchmark `nano`: small typed functions that the nano models were trained for, none of them seen."""
+"""The bundled benchmark `nano`: small typed functions that the nano models were trained for but never saw."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .benchmark import Benchmark
 from .examples import visible_examples
 
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
-"""Where a completion ends, as for HumanEval."""
+"""Ends of a completion, as for HumanEval."""
 
 
 def load_nano() -> Benchmark:
-    """The 164 tasks; `models/nano/problems.py` makes them."""
+    """Load the 164 tasks from `models/nano/problems.py`."""
     text = (resources.files(__package__) / "nano.jsonl").read_text(encoding="utf-8")
     return Benchmark("nano", tuple(_task(json.loads(line)) for line in text.splitlines()))
 

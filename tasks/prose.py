@@ -1,4 +1,4 @@
-"""From a task told in prose, with a reference and asserts, to a prompt that a completion can continue."""
+"""From a task in prose, with a reference and asserts, to a prompt that a completion can continue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def defines(source: str, entry_point: str, *, is_open: bool = False) -> bool:
 
 
 def called_function(test: str, reference: str) -> str | None:
-    """The function of the reference that the tests call, the most called one where they call several."""
+    """Find the reference's function that the tests call, or call most where they call several."""
     test_tree, reference_tree = module(test), module(reference)
     if test_tree is None or reference_tree is None:
         return None
@@ -39,14 +39,14 @@ def called_function(test: str, reference: str) -> str | None:
 
 
 def completed(prompt: str, body: str, entry_point: str) -> str:
-    """A prompt with the body that solves it, as one program.
+    """Join a prompt and its solving body as a program.
 
-    Where the body is indented unlike the prompt's docstring, so that the two do not parse together, the docstring is
-    left out: a body may have any indentation of its own.
+    Where the body is indented differently from the prompt's docstring, so that the two do not parse together, the
+    docstring is left out: a body may have any indentation.
 
     Args:
         prompt: Source that ends where the body of the entry point begins.
-        body: What follows.
+        body: The rest.
         entry_point: The function that the two define.
     """
     program = prompt + body
@@ -62,7 +62,7 @@ def completed(prompt: str, body: str, entry_point: str) -> str:
 
 
 def unquoted(prose: str) -> str:
-    """The text of a prompt that is nothing but a docstring, or the prompt itself."""
+    """Unquote a prompt that is only a docstring; else return it as is."""
     tree = module(prose)
     if tree is None or len(tree.body) != 1 or (text := ast.get_docstring(tree)) is None:
         return prose
@@ -70,12 +70,12 @@ def unquoted(prose: str) -> str:
 
 
 def stub_prompt(prose: str, reference: str, entry_point: str) -> str:
-    """The reference's header with the prose as its docstring, open for a body.
+    """Make the reference's header, with the prose as docstring, open for a body.
 
-    Of the reference nothing else is shown but imports that its header needs.
+    Nothing else of the reference is shown but imports its header needs.
 
     Args:
-        prose: What the function should do.
+        prose: The function's description.
         reference: Source that defines the function.
         entry_point: The function's name.
 

@@ -1,4 +1,4 @@
-"""Rows of a data set, from any of its containers, and the place of each for messages."""
+"""Rows of a data set, from any container, and the place of each for messages."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Located = tuple[str, "Mapping[str, Any]"]
 SUFFIXES = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".parquet")
 
 MAX_ROWS = 100_000
-"""Of a file."""
+"""Per file."""
 
 
 def is_data_file(spec: str) -> bool:
-    """Whether a text names a data file by its ending."""
+    """Whether a text ends like a data file's name."""
     return spec.lower().endswith(SUFFIXES)
 
 
 def read_file(path: Path) -> list[Located]:
-    """The rows of a local JSON, JSONL (either also gzipped) or Parquet file.
+    """Read a local JSON, JSONL (either also gzipped) or Parquet file's rows.
 
     Raises:
         UserError: If the file cannot be read, is beyond a bound, or a row is not an object; the message names file and
@@ -59,13 +59,13 @@ def _values(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _is_array(path: Path) -> bool:
-    """Whether a file is one list of rows, and not a row in each line."""
+    """Whether a file is one list of rows, not one row per line."""
     first = next((line for _, line in read_lines(path) if line and not line.isspace()), b"")
     return first.lstrip().startswith(b"[")
 
 
 def read_hub(name: str, config: str | None, split: str | None) -> list[Located]:
-    """The rows of a data set on the Hugging Face hub, or of its copy in the local cache.
+    """Read a data set's rows from the Hugging Face hub, or its copy in the local cache.
 
     Args:
         name: Its id, as in `google-research-datasets/mbpp`.

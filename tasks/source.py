@@ -8,16 +8,16 @@ import sys
 from .._util.parsing import Effort, Function
 
 MAX_TOKENS = 1_000_000
-"""Of source that is parsed: 3 s and 0.5 GB at the worst."""
+"""Limit on parsed source: 3 s and 0.5 GB at worst."""
 
 
 def module(source: str) -> ast.Module | None:
-    """The tree of a module, or None where the text is none, or longer than `MAX_TOKENS`."""
+    """Parse a module; None where the text is none, or longer than `MAX_TOKENS`."""
     return Effort(MAX_TOKENS).parse(source)
 
 
 def source_of(node: ast.AST) -> str | None:
-    """The source of a tree, or None where it is too deep, or a number in it too long, to be written out."""
+    """Write a tree's source; None where it is too deep, or a number in it too long, to write out."""
     try:
         return ast.unparse(node)
     except (RecursionError, ValueError):
@@ -25,9 +25,9 @@ def source_of(node: ast.AST) -> str | None:
 
 
 def forgotten_modules(test: str, program: str) -> tuple[str, ...]:
-    """Modules of the standard library that test code uses without importing them, in the order of their names.
+    """List the standard library's modules that test code uses without importing them, by name.
 
-    MBPP keeps such imports in a field of their own, `test_imports`, which files made from it may lack. A name counts
+    MBPP keeps such imports in a separate field, `test_imports`, which files made from it may lack. A name counts
     where it is used as `NAME.attribute` and neither the test code nor the program that it tests gives it a meaning.
 
     Args:
@@ -46,7 +46,7 @@ def forgotten_modules(test: str, program: str) -> tuple[str, ...]:
 
 
 def _bound(tree: ast.Module) -> set[str]:
-    """Every name that is given a meaning anywhere in a module."""
+    """Collect every name given a meaning in a module."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, Function | ast.ClassDef):

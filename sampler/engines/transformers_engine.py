@@ -58,7 +58,7 @@ _HALF_PRECISION_FLAGS: Final = {
 _CHECK_S: Final = 0.5
 _CHECK_LOADING_SHARE: Final = 0.01
 _CHECK_LEAST_TOKENS: Final = 4
-"""Tokens before which no self-check ends early, as it does where it takes longer than these seconds and this share of
+"""Tokens before which no self-check ends early; later it does where it takes over these seconds and this share of
 loading."""
 
 
