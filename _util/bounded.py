@@ -32,7 +32,7 @@ MAX_LINE_BYTES: Final = 256 * MIB
 """Limit for a line, or a JSON file read whole: 200 samples of more than 1 MiB each."""
 
 MAX_SMALL_BYTES: Final = 4 * MIB
-"""Limit for a file of settings: config.json, calibration."""
+"""Limit of a settings file: config.json, calibration."""
 
 FREE_BYTES: Final = 64 * MIB
 MAX_RATIO: Final = 100

@@ -46,7 +46,7 @@ def nvidia_smi(*fields: str, devices: str = "", units: bool = False, timeout_s: 
         fields: Fields to ask for, named as in `nvidia-smi --help-query-gpu`.
         devices: Only these, as CUDA_VISIBLE_DEVICES lists them; all if empty.
         units: Whether figures carry their unit, as in `81559 MiB`.
-        timeout_s: Longest that the tool may take.
+        timeout_s: The tool's time limit.
 
     Returns:
         The values of `fields` for each device that has them all.

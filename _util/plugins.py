@@ -67,8 +67,8 @@ def contained(failure: Callable[[str], Exception]) -> Iterator[None]:
 
     codebudget's own errors pass. So does the user's Ctrl-C, even if the plug-in swallows it. The working folder and the
     standard streams are restored; the command line sends what is printed inside to standard error (`cli.streams`). Not
-    contained is what no process can guard against from within: a plug-in that never returns, that ends the process, or
-    that changes other modules.
+    contained is what no process can hold off from within: a plug-in that never returns, ends the process, or changes
+    other modules.
 
     Raises:
         KeyboardInterrupt: The user interrupted the command meanwhile.

@@ -24,7 +24,7 @@ PURE_BUILTINS = frozenset(
     {"abs", "all", "any", "bool", "complex", "dict", "divmod", "enumerate", "float", "frozenset", "int", "len", "list"}
     | {"max", "min", "range", "repr", "reversed", "round", "set", "sorted", "str", "sum", "tuple", "zip"}
 )
-"""Wrappers a doctest may put around the entry point, as in `round(f(2), 3)`."""
+"""Names a doctest may wrap around the entry point, as in `round(f(2), 3)`."""
 
 ARROW = re.compile(
     r"[ \t]*(?:#[ \t]*)?(?:=+>|-+>|➞|→|⇒|==|(?P<equation>=)(?!=)|(?:should |must |will )?(?:returns?|gives?)\b:?)[ \t]*"
