@@ -60,7 +60,7 @@ def test_auto_says_why_nothing_works_and_what_to_do(nowhere: dict[str, str]) -> 
     assert code == MachineError.exit_code
     assert "no Docker engine answers at unix://" in str(message)
     assert "bwrap is not installed" in str(message)
-    assert "--sandbox process" in str(message)
+    assert "`launcher` process" in str(message)
     assert "\n" not in str(message)
 
 
