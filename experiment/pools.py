@@ -145,7 +145,7 @@ def gather(arms: Sequence[Wanted], found: Scorable, pools: list[Pool]) -> Graded
     if not scored and broken:
         raise SandboxError(
             f"the sandbox failed on a program of each of the {len(broken)} tasks that could be scored; "
-            "run the command again, or choose another with --sandbox"
+            "run the command again, or choose another with `launcher`"
         )
     if not scored:
         reasons = Counter(left_out.values()).most_common(1)
