@@ -41,8 +41,9 @@ class _Standing(io.TextIOBase):
         self._behind().flush()
 
     def close(self) -> None:
-        """Only flush: it belongs to the whole command."""
-        self.flush()
+        """Only flush: it belongs to the whole command. At the interpreter's end what is behind may be closed."""
+        with contextlib.suppress(ValueError):
+            self.flush()
 
     def reconfigure(self, **settings: Any) -> None:
         """Reconfigure the current stream."""
