@@ -90,10 +90,11 @@ class Overstating(ProcessLauncher):
 
 def test_a_launcher_that_promises_too_much_is_found_out() -> None:
     promising, honest = Overstating(), ProcessLauncher()
-    chosen = [BY_NAME["isolation/read_benchmark"], BY_NAME["verdict/always_equal"]]
+    reads = "def solve(numbers):\n    raise RuntimeError(f'ESCAPED: {open(\"@PACKAGE@/records.py\").read()[:9]}')\n"
+    chosen = [attack(reads, group="isolation", needs=["host files"]), BY_NAME["verdict/always_equal"]]
     report = conformance(promising, silent, chosen)
     assert not report.holds
-    assert [result.name for result in report.results if result.outcome == "FAILED"] == ["isolation/read_benchmark"]
+    assert [result.name for result in report.results if result.outcome == "FAILED"] == ["isolation/made_up"]
     excused = conformance(honest, silent, chosen)
     assert excused.holds
     assert excused.count("not promised") == 1
