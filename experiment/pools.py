@@ -1,4 +1,4 @@
-"""The candidates of several arms, graded on the tasks they all have."""
+"""The candidates of several arms, graded on the tasks they all have, and on the settings they share."""
 
 from __future__ import annotations
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from .._util.notices import notice
 from .._util.progress import Progress, silent
-from ..rankers import load_ranker
+from ..rankers import check_offered, load_ranker
 from .grading import open_grader
 from .ranking import Judging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ..rankers import Offers, Ranker
+    from ..rankers import Need, Offers, Ranker
     from ..records import GeneratedTests, Task
-    from ..settings import Grading, Running
+    from ..settings import Grading, Running, Selecting
 
 
 def load_rankers(rankers: Sequence[str | Ranker | type[Ranker]]) -> dict[str, Ranker]:
@@ -33,6 +33,21 @@ def load_rankers(rankers: Sequence[str | Ranker | type[Ranker]]) -> dict[str, Ra
             made = ranker() if isinstance(ranker, type) else ranker
             found.setdefault(made.name, made)
     return found
+
+
+def check_selecting(selecting: Selecting) -> None:
+    """Find a wrong ranker, or one whose needs nothing meets, before anything is drawn.
+
+    Raises:
+        UserError: There is one.
+    """
+    offered: set[Need] = {"execution"}
+    if selecting.tests:
+        offered.add("tests")
+    if selecting.scorer is not None:
+        offered.add("scorer")
+    for ranker in load_rankers(selecting.bounded).values():
+        check_offered(ranker, offered)
 
 
 def generated_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, GeneratedTests] | None:

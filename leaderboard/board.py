@@ -1,4 +1,4 @@
-"""The board file, which declares a run."""
+"""The board file, which declares a run, and the lines of its keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of a run: candidates, verdicts and rankings, as records and as JSON."""
+"""The rows of a run: candidates, verdicts, rankings and timings, as records and as JSON."""
 
 from __future__ import annotations
 

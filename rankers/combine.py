@@ -1,4 +1,4 @@
-"""Rankers one after another: the next breaks the ties of the one before."""
+"""Rankers over rankers: one after another to break ties, and equal programs ranked as one."""
 
 from __future__ import annotations
 

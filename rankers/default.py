@@ -1,4 +1,4 @@
-"""The ranker used where none is named."""
+"""The ranker used where none is named, and the inputs that it makes out of the examples'."""
 
 from __future__ import annotations
 

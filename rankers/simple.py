@@ -1,4 +1,4 @@
-"""Rankers that only read: the baselines that any other ranker has to beat."""
+"""Rankers of one idea each: baselines that only read, visible examples, majority, and whether a program runs."""
 
 from __future__ import annotations
 

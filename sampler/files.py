@@ -1,4 +1,4 @@
-"""Files of samples: finding them, and reading their rows with the place of each."""
+"""Files of samples: finding them, and reading their rows as candidates or as programs to grade."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated tests from files: texts in which a model was to write asserts."""
+"""Generated tests in files, written and read: texts in which a model was to write asserts."""
 
 from __future__ import annotations
 

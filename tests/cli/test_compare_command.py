@@ -334,3 +334,11 @@ def test_wizardlm_in_the_best_sandbox(codebudget, tmp_path: Path, shared_data: P
         assert arm["rankers"]["oracle"]["value"] == bound
         assert all(score["value"] <= bound + 1e-9 for score in arm["rankers"].values())
     assert len(answer["paired"]) == 3 * 6
+
+
+@pytest.mark.parametrize(("ranker", "words"), [("majorty", "no ranker 'majorty'"), ("codet", "give them with --tests")])
+def test_a_wrong_ranker_is_found_before_anything_is_drawn(codebudget, tiny: Path, ranker: str, words: str) -> None:
+    """Nothing can draw here: were the ranker looked at later, that would be the error."""
+    result = codebudget("compare", "70b:1", "13b", "--benchmark", "tiny.jsonl", "--ranker", ranker)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert words in result.stderr.splitlines()[-1]
