@@ -74,6 +74,6 @@ def _parse_count(arm: str, count: str) -> tuple[int, bool]:
         return 1, True
     if not _COUNT.fullmatch(count) or int(count) == 0:
         raise UserError(
-            f"arm {arm!r}: {count!r} is no number of samples; write MODEL[@PRECISION][:K], K at least 1 or 'greedy'"
+            f"arm {arm!r}: {count!r} is not a valid sample count; write MODEL[@PRECISION][:K], K at least 1 or 'greedy'"
         )
     return int(count), False

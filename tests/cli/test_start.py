@@ -89,7 +89,7 @@ def test_an_arm_without_samples_is_named_so_that_it_can_be_typed(codebudget) -> 
         (["compare", "70b:1", "--nope"], "No such option: --nope"),
         (["compare", "9b:1"], "unknown model '9b'"),
         (["compare", "7b:1", "--family", "nope"], "unknown family 'nope'"),
-        (["compare", "7b:0"], "'0' is no number of samples"),
+        (["compare", "7b:0"], "'0' is not a valid sample count"),
         (["compare", "7b"], "write 7b:1"),
         (["compare", "7b:1", "--benchmark", "humanevl"], "did you mean 'humaneval'"),
         (["compare", "7b:1", "--benchmark", "none.jsonl"], "none.jsonl"),
