@@ -1,7 +1,8 @@
-"""Progress of a long step, for whoever shows it."""
+"""Progress and notices of a long step, for whoever shows them."""
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
 
 
@@ -14,3 +15,11 @@ class Progress(Protocol):
 
 def silent(step: str, done: int, total: int) -> None:
     """Show nothing."""
+
+
+_LOGGER = logging.getLogger("codebudget")
+
+
+def notice(line: str) -> None:
+    """Log a line at level WARNING."""
+    _LOGGER.warning("%s", line)

@@ -10,9 +10,9 @@ from ..experiment.curves import curve_samples, price
 from ..experiment.files import execute as execute_files
 from ..experiment.planning import load_tasks
 from ..experiment.planning import plan as plan_arms
-from ..experiment.recorded import rank as rank_files
 from ..experiment.samples import arm_samples
 from ..experiment.selection import check_selecting
+from ..experiment.selection import rank as rank_files
 from ..settings import DEFAULT_FAMILY, DEFAULT_KS, Charting, Drawing, Grading, Planning, Running, Selecting
 from .results import ComparisonResult, CurveResult, ExecutionResult, Plans, RankingResult
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 from .._util.outputs import write_text
 from ..errors import UserError
-from ..report.as_json import comparison_as_json, without_versions
-from ..report.comparison_files import write_reports
-from ..report.curve_terminal import print_curve
+from ..report.curves import print_curve
+from ..report.files import comparison_as_json, without_versions, write_reports
 from ..report.plans import describe_workload, plans_as_json, print_plans
 from ..report.ranked import print_ranked, ranked_as_json
 from ..report.terminal import print_comparison

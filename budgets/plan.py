@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..records import Arm, Budget, BudgetKind, Cost, Plan, Workload
-from .arms import COST_FIELDS
 from .costs import HOW_TO_KNOW, Conditions, check_conditions, cost_of_samples
 from .flops import PAPER_WORKLOAD, decode_flops, prefill_flops
 from .models import DEFAULT_FAMILY, Model, find_model
-from .quantities import format_amount
+from .notation import COST_FIELDS, format_amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -22,8 +22,8 @@ from ..errors import UserError
 from .flops import PAPER_TOKENS
 from .hardware import MAX_DEVICES, Machine
 from .memory import kv_bytes, memory_bytes, memory_fit
+from .notation import format_amount
 from .precision import precision_scheme
-from .quantities import format_amount
 from .work import decode_work, paper_work, prefill_work
 
 if TYPE_CHECKING:

@@ -32,7 +32,6 @@ def calibrate(
     """Time models with random weights here and fit what plans need; then plan with --calibration FILE."""
     import datetime
 
-    from ..budgets.arms import parse_arm
     from ..budgets.calibration import MeasuredModel, fit_sweep, held_out_errors
     from ..budgets.measuring import (
         check_measurable,
@@ -43,6 +42,7 @@ def calibrate(
         sweep_for,
     )
     from ..budgets.models import find_model
+    from ..budgets.notation import parse_arm
 
     path = Path(out or DEFAULT_OUT)
     check_output(path, typed=out is not None)

@@ -66,7 +66,7 @@ def compare(
         result = compare_arms(planned, benchmark, found, drawing, grading, selecting, running, progress)
     _show(result, files.as_json)
     if reports:
-        from ..report.comparison_files import write_reports
+        from ..report.files import write_reports
 
         write_reports(result, reports)
     check_sandbox_errors(result.sandbox_errors)
@@ -83,7 +83,7 @@ def _reports(names: list[str]) -> list[Path]:
     """Return the files of --report, checked."""
     if not names:
         return []
-    from ..report.comparison_files import check_reports
+    from ..report.files import check_reports
 
     paths = [Path(name) for name in names]
     check_reports(paths)
@@ -94,7 +94,7 @@ def _show(result: Comparison, as_json: bool) -> None:
     for warning in result.warnings:
         warn(warning)
     if as_json:
-        from ..report.as_json import comparison_as_json
+        from ..report.files import comparison_as_json
 
         print_json(comparison_as_json(result))
         return

@@ -74,12 +74,12 @@ def curve(
 
 def _paths(names: list[str]) -> list[Path]:
     """Return the files of --out, checked."""
-    from ..report.curve_files import FORMATS
+    from ..report.files import CURVE_FORMATS
 
     paths = [Path(name) for name in names]
     for path in paths:
-        if path.suffix.lower() not in FORMATS:
-            raise UserError(f"`out` {path}: name a file that ends in {' or '.join(FORMATS)}")
+        if path.suffix.lower() not in CURVE_FORMATS:
+            raise UserError(f"`out` {path}: name a file that ends in {' or '.join(CURVE_FORMATS)}")
         if not path.parent.is_dir():
             raise UserError(f"`out` {path}: there is no folder {path.parent}; make it first")
         check_output(path)
@@ -89,30 +89,30 @@ def _paths(names: list[str]) -> list[Path]:
 def _plot(name: str | None) -> Path | None:
     if name is None:
         return None
-    from ..report.curve_plot import check_plot
+    from ..report.curves import check_plot
 
     check_plot(Path(name))
     return Path(name)
 
 
 def _write(result: Curve, paths: list[Path], plot: Path | None) -> None:
-    from ..report.curve_files import write_curve
+    from ..report.files import write_curve
 
     for path in paths:
         write_curve(result, path)
     if plot is not None:
-        from ..report.curve_plot import write_plot
+        from ..report.curves import write_plot
 
         write_plot(result, plot)
 
 
 def _show(result: Curve, priced: Priced, as_json: bool) -> None:
     if as_json:
-        from ..report.as_json import without_versions
+        from ..report.files import without_versions
 
         print_json(without_versions(result.model_dump(mode="json")))
         return
-    from ..report.curve_terminal import print_curve
+    from ..report.curves import print_curve
     from ..report.plans import describe_runtime, describe_workload
 
     runtime = describe_runtime(priced.workload, priced.conditions)

@@ -52,8 +52,8 @@ def import_(
 
 def _model(text: str, family: str) -> tuple[str, str]:
     """Get a model's name and precision as in plans; an unknown model keeps its own name."""
-    from ..budgets.arms import parse_arm
     from ..budgets.models import find_model
+    from ..budgets.notation import parse_arm
 
     arm = parse_arm(text)
     if arm.k is not None:

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from .leaderboard_build import build
 from .leaderboard_run import run
 from .leaderboard_verify import verify
-from .options import options
+from .options import Json, options
+from .progress import print_json, shown_progress
 
 app = typer.Typer(no_args_is_help=True, help="Leaderboard runs: what a file declares, for anyone to verify.")
-app.command()(build)
 app.command()(options(verify))
 app.command()(options(run))
 
@@ -51,3 +50,24 @@ def unpack(
     folder = Path(out) if out is not None else Path(file.name.removesuffix(ENDING))
     unpack_run(file, folder, typed=out is not None)
     typer.echo(str(folder))
+
+
+@app.command()
+def build(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run directories.")],
+    out: Annotated[
+        str, typer.Option("--out", metavar="FOLDER", help="Folder for the site; an earlier site is replaced.")
+    ],
+    title: Annotated[str | None, typer.Option(help="Page title.", show_default="the run's name")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a static site of runs: ranking, curves, costs, tasks and candidates. It opens from a file."""
+    from ..leaderboard.site.build import build_site
+
+    with shown_progress() as progress:
+        written = build_site([Path(run) for run in runs], Path(out), title=title, progress=progress)
+    page = Path(out) / "index.html"
+    if as_json:
+        print_json({"page": str(page), "files": written.files, "size_bytes": written.size_bytes})
+    else:
+        typer.echo(f"{page}: {written.files} files, {written.size_bytes / 2**20:.1f} MiB")

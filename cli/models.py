@@ -58,7 +58,7 @@ def show(
     """Show one model: its shape, its parameters, and what they come from."""
     from ..budgets.memory import kv_bytes_per_token
     from ..budgets.models import find_model
-    from ..budgets.quantities import format_amount
+    from ..budgets.notation import format_amount
 
     model = find_model(name, family)
     if as_json:

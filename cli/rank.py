@@ -40,7 +40,7 @@ def rank(
     """
     since = time.monotonic()
     ks = parse_ks(k, DEFAULT_KS)
-    from ..experiment.recorded import rank as rank_files
+    from ..experiment.selection import rank as rank_files
     from ..report.ranked import print_ranked, ranked_as_json
 
     benchmark = asked.load(running.family)

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from .._util.progress import Progress, silent
-from ..budgets.arms import COST_FIELDS, parse_arm
 from ..budgets.costs import HOW_TO_KNOW, Conditions, check_conditions, cost_of_samples
 from ..budgets.models import find_model
-from ..budgets.quantities import parse_amount
+from ..budgets.notation import COST_FIELDS, parse_amount, parse_arm
 from ..errors import UserError
 from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
 from ..records import Arm, Cost, Interval, Record, Workload

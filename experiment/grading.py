@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 
 from .._util.hashing import key_of
-from .._util.notices import notice
-from .._util.progress import Progress, silent
+from .._util.progress import Progress, notice, silent
 from ..records import Limits, Outcome, ReferenceCheck, Task, Verdict
 from ..sandbox import Job, Sandbox, choose_launcher
 from .workspace import open_workspace

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..budgets.arms import parse_arm, parse_budget
 from ..budgets.costs import Conditions
 from ..budgets.dollars import Prices, parse_token_price
 from ..budgets.flops import PAPER_WORKLOAD
 from ..budgets.memory import memory_fit
 from ..budgets.models import find_family, find_model
+from ..budgets.notation import parse_arm, parse_budget
 from ..budgets.plan import plan_arms
 from ..errors import UserError
 from ..records import Workload

@@ -6,11 +6,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._util.notices import notice
-from .._util.progress import Progress, silent
-from ..budgets.arms import parse_arm
+from .._util.progress import Progress, notice, silent
 from ..budgets.dollars import TOKENS_PER_MTOK, devices_usd
 from ..budgets.models import find_model, weights_of
+from ..budgets.notation import parse_arm
 from ..budgets.plan import plan_arms
 from ..errors import MachineError, UserError
 from ..sampler.drawing import Drawn, DrawRequest, draw_samples

@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._util.hashing import key_of
-from ..budgets.arms import parse_arm
 from ..budgets.flops import forward_flops
+from ..budgets.notation import parse_arm
 from ..errors import UserError
 from ..records import Likelihood
 from ..sampler.late import LateEngine, StaleDescriptionError, circumstances

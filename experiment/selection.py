@@ -1,22 +1,25 @@
-"""Settings -> the judging of candidates: rankers, generated tests and scorers, backed by a grader."""
+"""Settings -> the judging of candidates: rankers, generated tests and scorers, backed by a grader; `rank` by them."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .._util.notices import notice
-from .._util.progress import Progress, silent
-from ..rankers import check_offered, load_ranker
+from .._util.progress import Progress, notice, silent
+from ..rankers import Offers, check_offered, load_ranker
 from .grading import open_grader
-from .ranking import Judging
+from .ranking import SPEC, Judging, rank_untested, score_rankers
+from .samples import read_arm
+from .scorers import open_scorer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ..rankers import Need, Offers, Ranker
+    from ..rankers import Need, Ranker
     from ..records import GeneratedTests, Task
-    from ..settings import Grading, Running, Selecting
+    from ..settings import Drawing, Grading, Running, Selecting
+    from ..tasks import Benchmark
+    from .ranking import Ranked
 
 
 def load_rankers(rankers: Sequence[str | Ranker | type[Ranker]]) -> dict[str, Ranker]:
@@ -99,3 +102,41 @@ def open_judging(
             seed=running.seed,
             progress=progress,
         )
+
+
+def rank(
+    files: Sequence[str],
+    benchmark: Benchmark,
+    ks: Sequence[int],
+    drawing: Drawing,
+    grading: Grading,
+    selecting: Selecting,
+    running: Running,
+    progress: Progress = silent,
+) -> Ranked:
+    """Rank recorded candidates by the settings, and score the picks if the benchmark has hidden tests.
+
+    Args:
+        files: JSON Lines, plain or gzip; a folder or glob stands for them.
+        benchmark: Where the tasks come from; scores need hidden tests and reference solutions.
+        ks: Of how many candidates one is picked.
+        drawing: What scores texts for rankers.
+        grading: Where programs run.
+        selecting: The rankers, and what they are offered.
+        running: The seed and the store.
+        progress: Told how far grading and ranking are.
+
+    Raises:
+        UserError: A setting, a file or a row is wrong, or nothing can be scored.
+        MachineError: No sandbox works here, or the store or an engine failed.
+    """
+    candidates = read_arm(SPEC, files, benchmark.by_id)
+    tests = generated_tests(selecting.tests, benchmark.by_id)
+    with open_scorer(selecting.scorer, drawing, running) as scorer:
+        offers = {SPEC: Offers(tests, scorer)}
+        is_chosen = "rankers" in selecting.model_fields_set
+        rankers = selecting.named if is_chosen else selecting.bounded
+        with open_judging(rankers, grading, running, progress, offers=offers) as judging:
+            if benchmark.is_tested:
+                return score_rankers(benchmark, candidates, ks, judging)
+            return rank_untested(benchmark, candidates, judging)

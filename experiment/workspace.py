@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._util.notices import notice
+from .._util.progress import notice
 from ..errors import UserError
 from ..sampler.signing import VARIABLE, user_key
 from ..sampler.store import open_store

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._util.hashing import key_of
-from .._util.notices import notice
-from ..budgets.arms import parse_arm
+from .._util.progress import notice
 from ..budgets.models import find_model
+from ..budgets.notation import parse_arm
 from ..errors import EngineError, MachineError, UserError
 from ..experiment import planning
 from ..experiment.grading import chosen_launcher
@@ -25,7 +25,7 @@ from ..experiment.samples import (
     with_ways,
 )
 from ..rankers import load_ranker
-from ..rankers.specs import parse
+from ..rankers.registry import parse_specs
 from ..sampler.files import read_samples
 from ..sandbox import Sandbox
 from ..sandbox.conformance import conformance, corpus_digest
@@ -349,7 +349,7 @@ def with_files(typed: str, place: Callable[[str], str]) -> str:
         UserError: It does not have a ranker's form, or `place` raises it.
     """
     links = []
-    for link in parse(typed):
+    for link in parse_specs(typed):
         path, colon, name = link.name.rpartition(":")
         parameters = [f"{key}={value}" for key, value in link.parameters.items()]
         links.append(",".join([f"{place(path)}:{name}" if colon else link.name, *parameters]))

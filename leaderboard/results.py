@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from ..budgets.arms import parse_budget
 from ..budgets.costs import Conditions, cost_of_samples
 from ..budgets.models import find_model
+from ..budgets.notation import parse_budget
 from ..estimators import mean_interval, pass_at_k
 from ..experiment.comparison import Terms, comparison_of
 from ..experiment.pools import Wanted

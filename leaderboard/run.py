@@ -18,13 +18,15 @@ from ..errors import MachineError, UserError
 from ..experiment.pools import GradedTask, gather, grade_pools, scorable
 from ..experiment.ranking import Judging, rank_pool
 from . import files
-from .environment import code_version, hardware, packages
 from .manifest import (
     RUN_ID,
     BenchmarkPart,
     ModelPart,
     SandboxCheck,
     SandboxPart,
+    code_version,
+    hardware,
+    packages,
     ranker_part,
     reference_check_hash,
     sealed,

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from .._util import plugins
 from ..errors import UserError
-from . import specs
 from .combine import PARAMETER, Chain, Distinct
 from .protocol import NEEDS, Ranker, uses_of
 
@@ -54,7 +53,7 @@ def available() -> list[RankerInfo]:
     for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
         needs: tuple[str, ...] = ()
         try:
-            ranker = _load_point(point, specs.Spec(point.name, {}))
+            ranker = _load_point(point, Spec(point.name, {}))
             with plugins.contained(UserError):
                 summary, needs = _summary(ranker), tuple(sorted(ranker.needs))
         except UserError as error:
@@ -69,17 +68,17 @@ def details(typed: str) -> list[RankerDetails]:
     Raises:
         UserError: As `load_ranker`.
     """
-    return [_details(*specs.without_dedupe(spec)) for spec in specs.parse(typed)]
+    return [_details(*without_dedupe(spec)) for spec in parse_specs(typed)]
 
 
-def _details(spec: specs.Spec, dedupe: bool) -> RankerDetails:
+def _details(spec: Spec, dedupe: bool) -> RankerDetails:
     ranker = _loaded(spec)
     with plugins.contained(lambda cause: UserError(f"ranker {spec.name!r} cannot be shown: {cause}")):
         return _described(ranker, spec, dedupe)
 
 
-def _described(ranker: Ranker, spec: specs.Spec, dedupe: bool) -> RankerDetails:
-    values = specs.parameters_of(type(ranker)) | specs.arguments_for(type(ranker), spec) | {PARAMETER: dedupe}
+def _described(ranker: Ranker, spec: Spec, dedupe: bool) -> RankerDetails:
+    values = parameters_of(type(ranker)) | arguments_for(type(ranker), spec) | {PARAMETER: dedupe}
     return RankerDetails(
         name=ranker.name,
         origin=origin(ranker),
@@ -98,19 +97,19 @@ def load_ranker(typed: str) -> Ranker:
     Raises:
         UserError: There is no such ranker or parameter, it cannot be imported, or it is not a ranker.
     """
-    links = [_load(spec) for spec in specs.parse(typed)]
+    links = [_load(spec) for spec in parse_specs(typed)]
     with plugins.contained(lambda cause: UserError(f"ranker {typed!r} cannot be used: {cause}")):
         return links[0] if len(links) == 1 else Chain(links)
 
 
-def _load(typed: specs.Spec) -> Ranker:
-    spec, dedupe = specs.without_dedupe(typed)
+def _load(typed: Spec) -> Ranker:
+    spec, dedupe = without_dedupe(typed)
     ranker = _loaded(spec)
     with plugins.contained(lambda cause: UserError(f"ranker {spec.name!r} cannot be used: {cause}")):
         return Distinct(ranker) if dedupe else ranker
 
 
-def _loaded(spec: specs.Spec) -> Ranker:
+def _loaded(spec: Spec) -> Ranker:
     in_file = plugins.class_in_file(spec.name, _KIND)
     if in_file is not None:
         return _make(*in_file, spec)
@@ -143,19 +142,19 @@ def _sources(ranker: Ranker) -> list[str]:
     return [f"file {file}" if file else f"module {module}"]
 
 
-def _load_point(point: metadata.EntryPoint, spec: specs.Spec) -> Ranker:
+def _load_point(point: metadata.EntryPoint, spec: Spec) -> Ranker:
     return _make(*plugins.class_of_point(point, _KIND), spec)
 
 
-def _make(factory: object, source: str, spec: specs.Spec) -> Ranker:
+def _make(factory: object, source: str, spec: Spec) -> Ranker:
     """Make a ranker of a class, with every check that is possible before it ranks."""
     members = ("name", "version", "needs", "pointwise", "rank")
-    ranker = plugins.make(factory, spec.name, source, _KIND, members, partial(specs.arguments_for, spec=spec))
+    ranker = plugins.make(factory, spec.name, source, _KIND, members, partial(arguments_for, spec=spec))
     with plugins.contained(lambda cause: UserError(f"ranker {spec.name!r} of {source} cannot be used: {cause}")):
         return _checked(ranker, source, spec)
 
 
-def _checked(ranker: Any, source: str, spec: specs.Spec) -> Ranker:
+def _checked(ranker: Any, source: str, spec: Spec) -> Ranker:
     for field in ("needs", "uses"):
         declared: object = getattr(ranker, field, frozenset())
         if not isinstance(declared, frozenset):
@@ -182,3 +181,84 @@ def _unknown(spec: str) -> str:
 
 def _summary(ranker: Ranker) -> str:
     return (type(ranker).__doc__ or "").strip().partition("\n")[0]
+
+
+class Spec(NamedTuple):
+    """One link of a chain: a registered name or `FILE.py:Class`, and its parameters as typed."""
+
+    name: str
+    parameters: dict[str, str]
+
+
+def parse_specs(text: str) -> tuple[Spec, ...]:
+    """Parse what was typed into its links, in order.
+
+    Raises:
+        UserError: it is malformed.
+    """
+    return tuple(_link(part, text) for part in text.split("+"))
+
+
+def _link(text: str, whole: str) -> Spec:
+    name, *assignments = (part.strip() for part in text.split(","))
+    if not name:
+        raise UserError(f"ranker {whole!r}: a name is missing; it is NAME[,PARAMETER=VALUE...], joined by +")
+    parameters: dict[str, str] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals or not key or not value or key in parameters:
+            raise UserError(f"ranker {whole!r}: {assignment!r} is no PARAMETER=VALUE of its own")
+        parameters[key] = value
+    return Spec(name, parameters)
+
+
+def without_dedupe(spec: Spec) -> tuple[Spec, bool]:
+    """Split off a link's parameter that every ranker has, with its value.
+
+    Raises:
+        UserError: it is neither true nor false.
+    """
+    parameters = dict(spec.parameters)
+    text = parameters.pop(PARAMETER, "false")
+    dedupe = _converted(text, bool, f"ranker {spec.name!r}: {PARAMETER}={text}")
+    return Spec(spec.name, parameters), bool(dedupe)
+
+
+def parameters_of(factory: type) -> dict[str, bool | int | float | str]:
+    """List the parameters of a ranker's class, with their defaults."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(factory).parameters.items()
+        if isinstance(parameter.default, (bool, int, float, str))
+    }
+
+
+def arguments_for(factory: type, spec: Spec) -> dict[str, bool | int | float | str]:
+    """Make a link's parameters keyword arguments of its class, each with its default's type.
+
+    Raises:
+        UserError: the class has no such parameter, or the value is not of its type.
+    """
+    if not spec.parameters:
+        return {}
+    known = parameters_of(factory)
+    arguments: dict[str, bool | int | float | str] = {}
+    for name, text in spec.parameters.items():
+        if name not in known:
+            offered = ", ".join(f"{key}={default}" for key, default in known.items()) or "none"
+            raise UserError(f"ranker {spec.name!r} has no parameter {name!r}; it has: {offered}")
+        arguments[name] = _converted(text, type(known[name]), f"ranker {spec.name!r}: {name}={text}")
+    return arguments
+
+
+def _converted(text: str, kind: type, what: str) -> bool | int | float | str:
+    if kind is bool:
+        if text not in ("true", "false"):
+            raise UserError(f"{what} must be true or false")
+        return text == "true"
+    if kind is str:
+        return text
+    try:
+        return int(text) if kind is int else float(text)
+    except ValueError:
+        raise UserError(f"{what} must be {'a whole number' if kind is int else 'a number'}") from None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..budgets.arms import COST_FIELDS
-from ..budgets.quantities import format_amount
+from ..budgets.notation import COST_FIELDS, format_amount
 from ..experiment.planning import memory_fits
-from .as_json import plan_as_json
+from .files import plan_as_json
 from .tables import Column, print_table, print_text
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..budgets.quantities import format_amount
+from ..budgets.notation import format_amount
 from ..rankers.asserts import asserts_in
-from ..sampler.assert_prompts import asserts_of_answer
+from ..sampler.prompting import asserts_of_answer
 from .tables import Column, print_table
 
 if TYPE_CHECKING:

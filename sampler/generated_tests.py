@@ -10,9 +10,8 @@ from .._util.printable import quoted
 from ..budgets.flops import decode_flops, prefill_flops
 from ..errors import MachineError, UserError
 from ..records import GeneratedTests, Usage
-from .assert_prompts import asserts_of_answer
 from .files import find_files, read_rows, task_id_of, texts_of
-from .prompting import prompt_of_task
+from .prompting import asserts_of_answer, prompt_of_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

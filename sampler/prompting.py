@@ -6,15 +6,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field
 
 from ..errors import UserError
 from ..records import Record
-from . import assert_prompts
 from .engine import Message, Prompt, Sampling
-from .shots import WORKED_EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +27,21 @@ CHAT_INSTRUCTION: Final = (
     "Complete this Python function. Answer with the whole function and every import that it needs, in one code block."
 )
 """The first line of a chat prompt; the task's prompt follows in a fence."""
+
+TEST_STOP: Final = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
+"""Ends of a text of tests (Chen et al. 2022, "CodeT", arXiv 2207.10397; released code)."""
+
+MAX_TEST_TOKENS: Final = 300
+"""Limit per text of tests, as in CodeT's experiments, at temperature 0.8, top-p 0.95."""
+
+TEST_INSTRUCTION: Final = (
+    "Write ten asserts that test this Python function, one per line, each a call with literal arguments compared with "
+    "the literal that it must return. Cover ordinary and edge cases. Answer with the asserts alone, in one code block; "
+    "do not write the function."
+)
+"""The first line of a chat prompt; the task's prompt follows in a fence."""
+
+_FENCE: Final = re.compile(r"^[ \t]*```[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
 
 
 class Settings(Record):
@@ -104,7 +118,7 @@ def settings_for_tests(name: str) -> Settings:
     Raises:
         UserError: There is no such preset, or it has none.
     """
-    common = Settings(style="tests", max_tokens=assert_prompts.MAX_TOKENS, logprobs=False)
+    common = Settings(style="tests", max_tokens=MAX_TEST_TOKENS, logprobs=False)
     if name == "completion":
         return common
     if name == "few-shot":
@@ -122,11 +136,11 @@ def prompt_of_task(task: Task, settings: Settings) -> Prompt:
     if settings.style == "chat":
         return (Message("user", f"{CHAT_INSTRUCTION}\n\n```python\n{task.prompt.rstrip()}\n```"),)
     if settings.style == "tests":
-        return assert_prompts.continued(task)
+        return continued_by_asserts(task)
     if settings.style == "chat-tests":
-        return (Message("user", assert_prompts.chat(task)),)
+        return (Message("user", asserts_chat(task)),)
     if settings.style == "few-shot-tests":
-        return assert_prompts.few_shot(task, settings.shots)
+        return few_shot_asserts(task, settings.shots)
     examples = [example for name, example in WORKED_EXAMPLES.items() if name != task.entry_point]
     return "\n\n\n".join([*(example.strip("\n") for example in examples[: settings.shots]), task.prompt])
 
@@ -137,7 +151,7 @@ def sampling_of_task(task: Task, settings: Settings) -> Sampling:
     A text that continues the prompt ends at the benchmark's stop strings, one of tests at CodeT's; a chat answer has
     prose, and ends by itself.
     """
-    stop = assert_prompts.STOP if settings.writes_tests else task.stop
+    stop = TEST_STOP if settings.writes_tests else task.stop
     return Sampling(
         temperature=settings.temperature,
         top_p=settings.top_p,
@@ -152,3 +166,91 @@ def prompt_key(prompt: Prompt) -> Sequence[KeyPart]:
     if isinstance(prompt, str):
         return ("text", prompt)
     return ("chat", *(part for message in prompt for part in message))
+
+
+def continued_by_asserts(task: Task) -> str:
+    """Make a prompt that asserts continue: CodeT's, ending within the first."""
+    return f"{_unsolved(task.prompt)}\n# check the correctness of {task.entry_point}\nassert "
+
+
+def few_shot_asserts(task: Task, shots: int) -> str:
+    """Put worked examples in that form before it."""
+    parts = []
+    for name, example in WORKED_EXAMPLES.items():
+        if name != task.entry_point:
+            header = example[: example.index('"""', example.index('"""') + 3) + 3]
+            parts.append(f"{_unsolved(header)}\n# check the correctness of {name}\n{WORKED_ASSERTS[name]}".rstrip("\n"))
+    return "\n\n\n".join([*parts[:shots], continued_by_asserts(task)])
+
+
+def asserts_chat(task: Task) -> str:
+    """Make a question answered with asserts."""
+    return f"{TEST_INSTRUCTION}\n\n```python\n{_unsolved(task.prompt).rstrip()}\n```"
+
+
+def asserts_of_answer(answer: str) -> str:
+    """Take the text after a chat answer's first `assert`, less fences and comments; empty if it has none."""
+    blocks = [block for block in _FENCE.findall(answer) if "assert " in block] or [answer]
+    lines = (line.strip() for block in blocks for line in block.splitlines())
+    kept = "\n".join(line for line in lines if line and not line.startswith(("#", "```")))
+    return kept.partition("assert ")[2]
+
+
+def _unsolved(prompt: str) -> str:
+    prompt = prompt.rstrip(" \t")
+    return f"{prompt}{'' if prompt.endswith(chr(10)) else chr(10)}    pass\n"
+
+
+WORKED_EXAMPLES: Final = {
+    "widest_gap": '''\
+def widest_gap(readings):
+    """
+    Write a function to find the widest gap between two neighbours of a list of readings; a list with fewer than two
+    readings has a gap of 0.
+    """
+    if len(readings) < 2:
+        return 0
+    return max(abs(later - earlier) for earlier, later in zip(readings, readings[1:]))
+''',
+    "seats_by_row": '''\
+def seats_by_row(tickets):
+    """
+    Write a function to group tickets such as "C14" by the letter of their row, the seat numbers of each row ascending.
+    """
+    rows = {}
+    for ticket in tickets:
+        rows.setdefault(ticket[0], []).append(int(ticket[1:]))
+    return {row: sorted(seats) for row, seats in rows.items()}
+''',
+    "unfold_runs": '''\
+def unfold_runs(packed):
+    """
+    Write a function to unfold a string of runs, in which each character stands before the digit that says how often
+    it is repeated.
+    """
+    pieces = []
+    for place in range(0, len(packed), 2):
+        pieces.append(packed[place] * int(packed[place + 1]))
+    return "".join(pieces)
+''',
+}
+"""Our own worked examples, of no benchmark: prompts with their solutions, by function name."""
+
+WORKED_ASSERTS: Final = {
+    "widest_gap": """\
+assert widest_gap([3, 8, 6]) == 5
+assert widest_gap([4]) == 0
+assert widest_gap([-1, -1, 9, 2]) == 10
+""",
+    "seats_by_row": """\
+assert seats_by_row(["C14", "A2", "C3"]) == {"C": [3, 14], "A": [2]}
+assert seats_by_row([]) == {}
+assert seats_by_row(["B1"]) == {"B": [1]}
+""",
+    "unfold_runs": """\
+assert unfold_runs("a3b1") == "aaab"
+assert unfold_runs("") == ""
+assert unfold_runs("x0y2") == "yy"
+""",
+}
+"""Asserts that the solutions pass, by function name."""

@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ..budgets.quantities import format_amount, parse_amount
+from ..budgets.notation import format_amount, parse_amount
 from ..errors import UserError
 from ..records import Record
 

@@ -1,15 +1,23 @@
 """A started worker and the conversation with it."""
 
+from __future__ import annotations
+
+import hashlib
 import json
+import struct
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import SandboxError
 from ..records import Limits
 from .guest import wire
 from .guest.candidate import Request
 from .stream import BoxLostError, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 START_S = 30.0
 """Seconds that a worker may take to greet."""
@@ -45,7 +53,7 @@ class Launcher(Protocol):
     def prepare(self) -> None:
         """Make sure that boxes can be started; raises SandboxError that says why not and what to do."""
 
-    def launch(self) -> "Box":
+    def launch(self) -> Box:
         """Start a box; raises SandboxError if it does not come up."""
 
     def environment(self) -> str:
@@ -172,3 +180,51 @@ class Box:
             if taken is not None:
                 return taken
             self._buffer += self._stream.read(deadline)
+
+
+MODULES = (
+    "wire", "codec", "canonical", "leftovers", "syscalls", "separation", "candidate", "suite", "tester", "run",
+    "worker",
+)  # fmt: skip
+"""Modules of `guest`, each after those it imports."""
+
+BOOTSTRAP = """
+import json, os, struct, sys, types
+def read(count):
+    data = b""
+    while len(data) < count:
+        chunk = os.read(0, count - len(data))
+        if not chunk: sys.exit(0)
+        data += chunk
+    return data
+sys.path[:] = [p for p in sys.path if p]
+start = json.loads(read(struct.unpack("!I", read(4))[0]))
+package = types.ModuleType("guest")
+package.__path__ = []
+sys.modules["guest"] = package
+for name, source in start["modules"]:
+    module = types.ModuleType("guest." + name)
+    module.__package__ = "guest"
+    sys.modules[module.__name__] = module
+    setattr(package, name, module)
+    exec(compile(source, "<guest " + name + ">", "exec"), module.__dict__)
+sys.modules["guest.worker"].main(start["configuration"])
+"""
+"""Start code of a box's Python (`python -c`): it reads the modules from standard input and runs the worker."""
+
+
+@cache
+def _sources() -> tuple[tuple[str, str], ...]:
+    folder = resources.files(__package__) / "guest"
+    return tuple((name, (folder / f"{name}.py").read_text(encoding="utf-8")) for name in MODULES)
+
+
+def start_message(configuration: dict[str, Any]) -> bytes:
+    """Build the bytes a box expects first: the guest's modules and the worker's configuration."""
+    payload = json.dumps({"modules": _sources(), "configuration": configuration}).encode()
+    return struct.pack("!I", len(payload)) + payload
+
+
+def guest_digest() -> str:
+    """Hash the guest (SHA-256): boxes with the same image and digest grade alike."""
+    return hashlib.sha256(json.dumps(_sources()).encode()).hexdigest()

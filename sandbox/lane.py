@@ -10,7 +10,7 @@ from .._util.printable import one_line
 from ..errors import SandboxError
 from ..records import HiddenTests, Limits, Outcome, PublicTask, ReferenceCheck, Status, Task, Verdict
 from .box import Box, Done, Launcher, RequestTooLongError
-from .foresight import Foreseen
+from .fixed_calls import Foreseen
 from .guest import tester as testing
 from .guest import wire
 from .program import Program, read_claim
@@ -20,7 +20,7 @@ from .testcode import SuiteSource, expression_tests, hidden_tests
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .foresight import Foresight
+    from .fixed_calls import Foresight
 
 _CONTROL = Task(
     id="control",

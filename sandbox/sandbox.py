@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from .._util.printable import one_line
 from ..errors import SandboxError, UserError
 from ..records import LEAST_CPU_S, Limits, Outcome, PublicTask, ReferenceCheck, Task, Verdict
-from . import bundle
-from .foresight import Foresight
+from .box import guest_digest
+from .fixed_calls import Foresight
 from .lane import Evaluated, Lane
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Sandbox:
 
     def environment(self) -> str:
         """Name what else verdicts depend on beyond program, tests and limits: image or Python, and the guest."""
-        return f"{self.launcher.environment()} guest {bundle.digest()}"
+        return f"{self.launcher.environment()} guest {guest_digest()}"
 
     def check(self, tasks: Iterable[Task]) -> Iterator[ReferenceCheck]:
         """Run every task's reference solution; yields in order of completion.

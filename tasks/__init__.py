@@ -38,17 +38,17 @@ def load_benchmark(spec: str, fields: Mapping[str, str] | None = None) -> Benchm
     if name == "humaneval":
         if fields:
             raise UserError("humaneval has its own fields; leave `fields` out, or name a file")
-        from .humaneval import load_humaneval
+        from .named import load_humaneval
 
         return load_humaneval()
     if name == "nano":
         if fields:
             raise UserError("nano has its own fields; leave `fields` out, or name a file")
-        from .nano import load_nano
+        from .named import load_nano
 
         return load_nano()
     if name == "mbpp":
-        from .mbpp import load_mbpp
+        from .named import load_mbpp
 
         return load_mbpp(fields)
     if Path(spec).expanduser().is_dir():

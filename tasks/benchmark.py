@@ -15,6 +15,8 @@ from ..records import Task, Workload
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
+"""Ends of a completion: the stop sequences of Chen et al. 2021, section 2.1."""
 BYTES_PER_TOKEN = 3.2
 """UTF-8 bytes of Python source per token of a LLaMA tokenizer, for planning without one.
 

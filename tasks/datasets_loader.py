@@ -11,10 +11,9 @@ from .._util.bounded import encodable
 from .._util.printable import listed, quoted
 from ..errors import UserError
 from ..records import HiddenTests, Task
-from .benchmark import Benchmark
+from .benchmark import STOP, Benchmark
 from .evalplus import has_inputs, input_tests
 from .examples import visible_examples
-from .humaneval import STOP
 from .prose import called_function, completed, defines, stub_prompt, unquoted
 from .rows import Located, read_file, read_hub
 from .source import forgotten_modules

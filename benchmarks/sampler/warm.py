@@ -18,7 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from codebudget.budgets.arms import parse_arm
+from codebudget.budgets.notation import parse_arm
 from codebudget.budgets.plan import plan_arms
 from codebudget.experiment.comparison import Terms, compare_arms
 from codebudget.experiment.grading import Grader

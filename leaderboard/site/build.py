@@ -9,11 +9,11 @@ from ...errors import UserError
 from ...estimators import PASS_AT_K
 from ...settings import ORACLE
 from ...report.page import Part, check_folder, check_plots, write_folder
-from .candidates import Key, candidate_parts
+from .contenders import Key, candidate_parts
 from .contenders import Contender, contenders_of, contender_data, read_at_k
-from .facts import facts_of, notes_of
-from .overtaking import crossings_of
-from .pairs import Pair, paired_differences
+from .scored_runs import facts_of, notes_of
+from .comparisons import crossings_of
+from .comparisons import Pair, paired_differences
 from .scored_runs import read_scores
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ...report.page import Written
     from ...report.page_data import BoardData, CrossingData, IndexData
     from .contenders import AtK
-    from .pairs import Pair
+    from .comparisons import Pair
     from .scored_runs import ScoredRun
 
 NOTE = (

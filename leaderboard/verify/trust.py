@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..._util.printable import one_line
-from ...budgets.arms import parse_arm
 from ...budgets.calibration import load_calibration, packaged_calibrations
 from ...budgets.models import catalogue_model, find_model
+from ...budgets.notation import parse_arm
 from ...errors import UserError
 from ...tasks import load_benchmark
 from ...tasks.datasets_loader import ALIASES, FIELDS, load_dataset_benchmark

@@ -16,7 +16,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from tokenizers import Tokenizer
@@ -24,8 +24,10 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from ..._util.outputs import replacing
 from .corpus import Batch, batches
-from .muon import Muon
 from .sizes import BATCH_TOKENS, SIZES, config_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HERE = Path(__file__).parent
 EASY_PART = 0.3
@@ -211,3 +213,50 @@ class Trainer:
 
 if __name__ == "__main__":
     main()
+
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+STEPS = 4
+
+
+class Muon(torch.optim.Optimizer):
+    """Muon for two-dimensional parameters; the update's root mean square is 0.2, as AdamW's is (Liu et al. 2025)."""
+
+    def __init__(
+        self, params: Iterable[torch.nn.Parameter], lr: float, momentum: float = 0.95, *, bf16: bool = False
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+        self._dtype = torch.bfloat16 if bf16 else torch.float32
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """Update every parameter that has a gradient."""
+        for group in self.param_groups:
+            shapes: dict[tuple[int, ...], list[torch.nn.Parameter]] = {}
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    shapes.setdefault(tuple(parameter.shape), []).append(parameter)
+            for (rows, columns), parameters in shapes.items():
+                updates = []
+                for parameter in parameters:
+                    gradient: Any = parameter.grad
+                    buffer = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
+                    buffer.lerp_(gradient, 1 - group["momentum"])
+                    updates.append(gradient.lerp(buffer, group["momentum"]))
+                scale = 0.2 * max(rows, columns) ** 0.5
+                directions = orthogonal(torch.stack(updates), self._dtype)
+                for parameter, direction in zip(parameters, directions, strict=True):
+                    parameter.add_(direction, alpha=-group["lr"] * scale)
+
+
+def orthogonal(matrices: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Move each stacked matrix's singular values near 1, by `STEPS` Newton-Schulz steps in `dtype`."""
+    a, b, c = COEFFICIENTS
+    is_tall = matrices.shape[-2] > matrices.shape[-1]
+    wide = matrices.mT if is_tall else matrices
+    x = (wide / (wide.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype)
+    for _ in range(STEPS):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    result: torch.Tensor = (x.mT if is_tall else x).to(matrices.dtype)
+    return result

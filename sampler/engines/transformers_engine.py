@@ -14,9 +14,8 @@ from ...errors import EngineError
 from ...records import Likelihood
 from ..engine import Description, Generation, Sampling
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
-from .decoding import Decoder, DecodingRow, Live
+from .decoding import Decoder, DecodingRow, Live, certainty, chosen_logprobs
 from .libraries import error_line, import_engine
-from .picking import certainty, chosen_logprobs
 from .selfcheck import (
     LIKELIEST,
     PROMPTS,

@@ -2,8 +2,7 @@
 
 from ..._util.progress import Progress
 from .corpus import Attack, corpus, corpus_digest
-from .examiner import Examiner
-from .record import AttackResult, Conformance
-from .suite import conformance
+from .examiner import AttackResult, Examiner
+from .suite import Conformance, conformance
 
 __all__ = ["Attack", "AttackResult", "Conformance", "Examiner", "Progress", "conformance", "corpus", "corpus_digest"]

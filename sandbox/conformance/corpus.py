@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from ..._util.hashing import key_of
 from ...errors import MachineError
 from ...records import HiddenTests, Record, Status, Task
-from ..launchers.promises import PROMISES
+from ..launchers.plugins import PROMISES
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ...records import Limits, Verdict
-from ..launchers.promises import not_promised
+from ...records import Limits, NonNegative, Record, Verdict
+from ..launchers.plugins import not_promised
 from ..sandbox import Job, Sandbox
 from .corpus import Attack, Expectation
 from .host import Host
-from .record import AttackResult
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from ...records import ReferenceCheck, Task
     from ..box import Launcher
+
+Outcome = Literal["ok", "not promised", "FAILED"]
 
 WALL_S = 1.0
 LIMITS = Limits(wall_s=WALL_S, memory_bytes=512 << 20)
@@ -51,6 +52,27 @@ def solve(numbers):
     Expectation(does="Looks for what the run before it left.", statuses=("crashed",)),
 )
 _NOTHING_LEFT = "KeyError: ([], [])"
+
+
+class AttackResult(Record):
+    """Result of one program of the corpus, or of one check of the launcher itself (group `launcher`).
+
+    `expected` and `got` are statuses, or for a check of the launcher words. `detail` says what failed, or which promise
+    the launcher does not make.
+    """
+
+    name: str
+    does: str
+    expected: tuple[str, ...]
+    got: tuple[str, ...]
+    outcome: Outcome
+    detail: str = ""
+    wall_s: NonNegative = 0.0
+
+    @property
+    def group(self) -> str:
+        """The first part of the name."""
+        return self.name.partition("/")[0]
 
 
 class _Trial(NamedTuple):

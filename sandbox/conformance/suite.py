@@ -1,4 +1,4 @@
-"""The whole examination of a launcher: its own contract, every attack, and what is left at the end."""
+"""Findings of a launcher's examination."""
 
 from __future__ import annotations
 
@@ -7,18 +7,48 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..._util.hashing import key_of
 from ...errors import CodebudgetError
+from ...records import NonNegative, Record
 from ..launchers.ownership import owner_mark
-from ..launchers.promises import not_promised
+from ..launchers.plugins import not_promised
 from .corpus import Attack, corpus, corpus_digest
-from .examiner import Examiner
-from .record import AttackResult, Conformance
+from .examiner import AttackResult, Examiner, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..._util.progress import Progress
     from ..box import Launcher
+
+
+class Conformance(Record):
+    """Every result on one launcher, in `environment` (see `Sandbox.environment`), with the corpus of that digest."""
+
+    launcher: str
+    environment: str
+    corpus: str
+    results: tuple[AttackResult, ...]
+    wall_s: NonNegative
+
+    def count(self, outcome: Outcome) -> int:
+        """Count results of this kind."""
+        return sum(result.outcome == outcome for result in self.results)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing failed."""
+        return self.count("FAILED") == 0
+
+    @property
+    def result_hash(self) -> str:
+        """SHA-256 over what is the same in all runs with the same findings: outcomes, corpus and environment.
+
+        Timings stay out, as does which of several allowed statuses a program got.
+        """
+        rows = sorted((result.name, *sorted(result.expected), result.outcome) for result in self.results)
+        return key_of(self.launcher, self.environment, self.corpus, *(key_of(*row) for row in rows))
+
 
 _END_S = 5.0
 _HELD = "holds"

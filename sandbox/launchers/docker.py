@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import SandboxError
-from ..box import START_S, Box
-from ..bundle import BOOTSTRAP, start_message
+from ..box import BOOTSTRAP, START_S, Box, start_message
 from ..stream import BoxLostError, DockerStream
 from .local import ENVIRONMENT
 from .ownership import owner_is_dead, owner_mark

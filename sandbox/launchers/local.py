@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import SandboxError
-from ..box import START_S, Box
-from ..bundle import BOOTSTRAP, start_message
+from ..box import BOOTSTRAP, START_S, Box, start_message
 from ..stream import BoxLostError, PipeStream
 
 ENVIRONMENT = {

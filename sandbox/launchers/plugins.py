@@ -1,10 +1,16 @@
-"""Third-party launchers, by entry point or as `FILE.py:Class`."""
+"""Third-party launchers, by entry point or as `FILE.py:Class`, and the promises that a launcher may omit."""
 
+from __future__ import annotations
+
+from collections.abc import Set
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from ..._util import plugins
-from ..box import Launcher
-from .promises import not_promised
+from ...errors import UserError
+
+if TYPE_CHECKING:
+    from ..box import Launcher
 
 GROUP = "codebudget.launchers"
 """The entry-point group in which distributions register their launchers."""
@@ -34,3 +40,28 @@ def load_launcher(spec: str) -> Launcher | None:
     launcher: Launcher = plugins.make(factory, spec, source, _KIND, _MEMBERS)
     not_promised(launcher)
     return launcher
+
+
+PROMISES = {
+    "network": "the host's network is out of reach",
+    "host files": "the host's files are hidden, also those that any user may read",
+    "own user": "programs are another user than codebudget: they cannot read its files or signal its processes",
+    "leftovers": "what a program leaves outside its own folder is removed before the next",
+    "user namespaces": "programs cannot make namespaces of their own",
+    "system calls": "system calls that programs have no use for are refused",
+    "total memory": "the memory of all of a program's processes together is bounded",
+    "total disk": "the size of all of a program's files together is bounded",
+}
+"""Promises a launcher may omit; that no pass can be forged and the limits of one process it may not."""
+
+
+def not_promised(launcher: Launcher) -> frozenset[str]:
+    """List names in `PROMISES` in the launcher's attribute `not_promised`; without it, all are promised.
+
+    Raises:
+        UserError: it holds something else.
+    """
+    declared: object = getattr(launcher, "not_promised", frozenset())
+    if not isinstance(declared, Set) or not set(declared) <= PROMISES.keys():
+        raise UserError(f"the sandbox {launcher.name}: not_promised must be a set of some of: {', '.join(PROMISES)}")
+    return frozenset(declared)

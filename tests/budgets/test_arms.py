@@ -1,9 +1,8 @@
 from typing import get_args
 
 import pytest
-from codebudget.budgets.arms import parse_arm, parse_budget
+from codebudget.budgets.notation import format_amount, parse_amount, parse_arm, parse_budget
 from codebudget.budgets.precision import NAMED_PRECISIONS, parse_precision
-from codebudget.budgets.quantities import format_amount, parse_amount
 from codebudget.errors import UserError
 from codebudget.records import Budget, BudgetKind
 from hypothesis import given

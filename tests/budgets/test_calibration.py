@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from codebudget.budgets.architecture import Architecture
-from codebudget.budgets.arms import parse_arm
 from codebudget.budgets.calibration import (
     Calibration,
     Fit,
@@ -17,6 +16,7 @@ from codebudget.budgets.calibration import (
 )
 from codebudget.budgets.costs import Conditions
 from codebudget.budgets.models import Model, find_model
+from codebudget.budgets.notation import parse_arm
 from codebudget.budgets.plan import plan_arms
 from codebudget.budgets.runtime import Regime
 from codebudget.budgets.work import decode_work, prefill_work

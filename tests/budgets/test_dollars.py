@@ -1,10 +1,10 @@
 import pytest
-from codebudget.budgets.arms import parse_arm
 from codebudget.budgets.costs import Conditions, sample_cost
 from codebudget.budgets.dollars import Prices, TokenPrice, parse_token_price, tokens_usd
 from codebudget.budgets.flops import PAPER_WORKLOAD
 from codebudget.budgets.hardware import find_machine
 from codebudget.budgets.models import find_model
+from codebudget.budgets.notation import parse_arm
 from codebudget.budgets.plan import plan_arms
 from codebudget.errors import UserError
 from codebudget.records import Plan, Workload

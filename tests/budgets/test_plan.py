@@ -3,13 +3,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from codebudget.budgets.arms import COST_FIELDS, parse_arm
 from codebudget.budgets.calibration import load_calibration
 from codebudget.budgets.costs import Conditions, cost_of_samples, sample_cost
 from codebudget.budgets.dollars import Prices
 from codebudget.budgets.flops import PAPER_WORKLOAD, decode_flops, prefill_flops
 from codebudget.budgets.hardware import find_machine
 from codebudget.budgets.models import families, find_model
+from codebudget.budgets.notation import COST_FIELDS, parse_arm
 from codebudget.budgets.plan import plan_arms, realised_flops, solve
 from codebudget.budgets.runtime import Regime
 from codebudget.errors import UserError

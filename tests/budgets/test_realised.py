@@ -1,8 +1,8 @@
 import pytest
-from codebudget.budgets.arms import parse_arm
 from codebudget.budgets.costs import Conditions
 from codebudget.budgets.flops import PAPER_WORKLOAD
 from codebudget.budgets.hardware import find_machine
+from codebudget.budgets.notation import parse_arm
 from codebudget.budgets.plan import plan_arms
 from codebudget.budgets.realised import realised_costs
 from codebudget.records import Budget, BudgetKind, Candidate, Plan, Usage, Workload

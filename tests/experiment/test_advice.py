@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 
 import pytest
-from codebudget.budgets.arms import parse_arm
+from codebudget.budgets.notation import parse_arm
 from codebudget.budgets.plan import plan_arms
 from codebudget.experiment.advice import advise
 from codebudget.records import ArmResult, Budget, Interval, PairedResult, Plan, RankerScore, Realised, Workload

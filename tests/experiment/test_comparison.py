@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from codebudget.budgets.arms import parse_arm
+from codebudget.budgets.notation import parse_arm
 from codebudget.budgets.plan import plan_arms
 from codebudget.errors import SandboxError, UserError
 from codebudget.estimators import holm, paired_difference

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from codebudget.budgets.arms import parse_arm
 from codebudget.budgets.costs import Conditions
+from codebudget.budgets.notation import parse_arm
 from codebudget.errors import UserError
 from codebudget.estimators import (
     mean_interval,

@@ -3,7 +3,7 @@
 import pytest
 from codebudget.errors import UserError
 from codebudget.rankers import load_ranker
-from codebudget.rankers.specs import Spec, arguments_for, parameters_of, parse
+from codebudget.rankers.registry import Spec, arguments_for, parameters_of, parse_specs
 
 
 class Tunable:
@@ -25,7 +25,7 @@ class Tunable:
     ],
 )
 def test_names_parameters_and_chains(text, links):
-    assert parse(text) == links
+    assert parse_specs(text) == links
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_names_parameters_and_chains(text, links):
 )
 def test_what_is_of_no_such_form_is_named(text):
     with pytest.raises(UserError, match="ranker"):
-        parse(text)
+        parse_specs(text)
 
 
 def test_values_get_the_types_of_the_defaults():

@@ -11,9 +11,8 @@ from codebudget.errors import UserError
 from codebudget.experiment.crossings import Crossing
 from codebudget.experiment.curves import Curve, CurveArm, CurvePoint
 from codebudget.records import Workload
-from codebudget.report.curve_files import COLUMNS, write_curve
-from codebudget.report.curve_plot import write_plot
-from codebudget.report.curve_terminal import print_curve
+from codebudget.report.curves import print_curve, write_plot
+from codebudget.report.files import COLUMNS, write_curve
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -120,7 +119,7 @@ def test_without_matplotlib_it_says_how_to_get_it(tmp_path: Path) -> None:
         "import sys\nsys.modules['matplotlib'] = None\n"
         "from pathlib import Path\n"
         "from codebudget.errors import MachineError\n"
-        "from codebudget.report.curve_plot import check_plot\n"
+        "from codebudget.report.curves import check_plot\n"
         "try:\n    check_plot(Path('curve.svg'))\n"
         "except MachineError as error:\n    print(error)\n"
     )

@@ -1,8 +1,8 @@
 """The tables of a comparison, from records."""
 
 import pytest
-from codebudget.budgets.arms import parse_arm
 from codebudget.budgets.flops import PAPER_WORKLOAD
+from codebudget.budgets.notation import parse_arm
 from codebudget.budgets.plan import plan_arms
 from codebudget.records import (
     ArmResult,

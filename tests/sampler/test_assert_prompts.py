@@ -6,16 +6,17 @@ import pytest
 from codebudget.budgets.flops import decode_flops, prefill_flops
 from codebudget.budgets.models import find_model
 from codebudget.errors import UserError
-from codebudget.sampler.assert_prompts import asserts_of_answer
 from codebudget.sampler.drawing import DrawRequest, draw_samples
 from codebudget.sampler.generated_tests import read_tests, rows_of_tests, write_test_rows
 from codebudget.sampler.prompting import (
+    WORKED_ASSERTS,
+    WORKED_EXAMPLES,
+    asserts_of_answer,
     preset_settings,
     prompt_of_task,
     sampling_of_task,
     settings_for_tests,
 )
-from codebudget.sampler.shots import WORKED_ASSERTS, WORKED_EXAMPLES
 from codebudget.sampler.store import open_store
 from codebudget.sampler.transfer import stored_samples
 

@@ -16,7 +16,7 @@ from codebudget.records import HiddenTests, Task
 from codebudget.sandbox import LAUNCHERS, Job, Sandbox, choose_launcher
 from codebudget.sandbox.box import Launcher
 from codebudget.sandbox.launchers.ownership import make_folder, owner_is_dead, owner_mark
-from codebudget.sandbox.launchers.promises import PROMISES, not_promised
+from codebudget.sandbox.launchers.plugins import PROMISES, not_promised
 
 CHOOSE = """
 import json, sys

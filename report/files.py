@@ -1,0 +1,157 @@
+"""Plans, comparisons and curves as files: a page, Markdown, JSON with the shape that DESIGN.md has, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING
+
+from .._util.outputs import check_output, write_text
+from ..errors import UserError
+from .comparison_page import write_comparison_page
+from .markdown import write_markdown
+from .page import check_plots
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..experiment.curves import Curve
+    from ..records import Comparison, Plan
+
+
+def write_json(comparison: Comparison, path: Path) -> None:
+    """Write the object of `compare --json`.
+
+    Raises:
+        UserError: A link or no plain file is there.
+        MachineError: The file cannot be written.
+    """
+    write_text(path, json.dumps(comparison_as_json(comparison)) + "\n", "`report`")
+
+
+def plan_as_json(plan: Plan) -> dict[str, object]:
+    """Build one arm of `plan --json`, as in DESIGN.md."""
+    fields = {"cost": plan.cost, "budget_ratio": plan.budget_ratio, "leftover": plan.leftover}
+    costs = {name: cost.model_dump(exclude={"schema_version"}) for name, cost in fields.items()}
+    return {
+        "spec": plan.arm.spec,
+        "model": plan.model,
+        "precision": plan.precision,
+        "k": plan.k,
+        "cost": costs["cost"],
+        "budget_ratio": costs["budget_ratio"],
+        "matched": plan.matched,
+        "equal": plan.equal,
+        "binding": plan.binding,
+        "leftover": costs["leftover"],
+    }
+
+
+def comparison_as_json(result: Comparison) -> dict[str, object]:
+    """Build `compare --json`, as in DESIGN.md."""
+    bare = result.model_dump(mode="json")
+    arms = []
+    for arm, dumped in zip(result.arms, bare["arms"], strict=True):
+        realised = dumped["realised"]
+        arms.append(
+            plan_as_json(arm.plan)
+            | {
+                "n": arm.n,
+                "samples": arm.samples,
+                "pass_at_k": dumped["pass_at_k"],
+                "rankers": dumped["rankers"],
+                "realised": realised["cost"]
+                | {name: realised[name] for name in ("budget_ratio", "matched", "equal", "usage", "deviations")},
+                "statuses": dumped["statuses"],
+                "strata": dumped["strata"],
+            }
+        )
+    answer = {
+        "benchmark": result.benchmark,
+        "convention": result.workload.convention,
+        "workload": bare["workload"],
+        "sandbox": result.sandbox,
+        "tasks": result.tasks,
+        "left_out": result.left_out,
+        "arms": arms,
+        "paired": bare["paired"],
+        "decisive_ranker": result.decisive_ranker,
+        "verdict": bare["verdict"],
+        "warnings": list(result.warnings),
+        "doubts": list(result.doubts),
+    }
+    bare_answer = without_versions(answer)
+    assert isinstance(bare_answer, dict)
+    return bare_answer
+
+
+def without_versions(value: object) -> object:
+    """Strip records' own version fields: this object is the command line's, with its own shape."""
+    if isinstance(value, dict):
+        return {key: without_versions(item) for key, item in value.items() if key != "schema_version"}
+    if isinstance(value, list | tuple):
+        return [without_versions(item) for item in value]
+    return value
+
+
+COMPARISON_FORMATS = {".html": write_comparison_page, ".md": write_markdown, ".json": write_json}
+
+
+def check_reports(paths: Sequence[Path]) -> None:
+    """Refuse reports that cannot be written, before any work is done for them.
+
+    Raises:
+        UserError: A file's name ends in none of `COMPARISON_FORMATS`, its folder is missing, or `check_output` refuses
+            it.
+        MachineError: A page is wanted but plotly is not installed.
+    """
+    for path in paths:
+        if path.suffix.lower() not in COMPARISON_FORMATS:
+            raise UserError(f"`report` {path}: name a file that ends in {', '.join(COMPARISON_FORMATS)}")
+        if not path.absolute().parent.is_dir():
+            raise UserError(f"`report` {path}: there is no folder {path.absolute().parent}; make it first")
+        check_output(path, "`report`")
+        if path.suffix.lower() == ".html":
+            check_plots()
+
+
+def write_reports(comparison: Comparison, paths: Sequence[Path]) -> None:
+    """Write a comparison to every file, by its ending.
+
+    Raises:
+        UserError: As `check_reports`.
+        MachineError: As `check_reports`, or a file cannot be written.
+    """
+    check_reports(paths)
+    for path in paths:
+        COMPARISON_FORMATS[path.suffix.lower()](comparison, path)
+
+
+CURVE_FORMATS = (".json", ".csv")
+COLUMNS = ("arm", "model", "precision", "metric", "by", "budget", "k", "value", "low", "high", "undefined")
+
+
+def write_curve(curve: Curve, path: Path) -> None:
+    """Write a curve by the file's ending: the record as JSON, or CSV with a row per arm, metric and budget.
+
+    The columns of CSV are `COLUMNS`. `budget` is FLOPs or seconds per task, as `by` says; `k`, `value`, `low` and
+    `high` are empty where `undefined` says `below` (one sample costs more) or `above` (there are not enough samples).
+
+    Raises:
+        UserError: A link or no plain file is there.
+        MachineError: The file cannot be written.
+    """
+    if path.suffix.lower() == ".json":
+        write_text(path, curve.model_dump_json(indent=1) + "\n")
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for arm in curve.arms:
+        for metric, points in arm.metrics.items():
+            for point in points:
+                scores = (point.k, point.value, point.low, point.high, point.undefined)
+                writer.writerow((arm.spec, arm.model, arm.precision, metric, curve.by, point.budget, *scores))
+    write_text(path, text.getvalue())
