@@ -195,8 +195,13 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     default = field.get_default(call_default_factory=True)
     is_list = get_origin(kind) is list
     shown = extra["shown"] or (default is not None and not is_list and default is not False)
+    flag = _flag(name, field)
     declared = typer.Option(
-        _flag(name, field), help=field.description, metavar=extra["metavar"], min=least, show_default=shown
+        f"{flag}/--no-{flag.removeprefix('--')}" if default is True else flag,
+        help=field.description,
+        metavar=extra["metavar"],
+        min=least,
+        show_default=shown,
     )
     return inspect.Parameter(
         name,
