@@ -138,12 +138,19 @@ class Drawing(Settings):
         "Sampling engine; recorded reuses stored samples and draws none.",
         metavar="auto|vllm|transformers|openai|recorded",
     )
-    preset: Text = option("completion", "How tasks are put to the model.", metavar="completion|few-shot|chat|paper")
+    preset: Text = option(
+        "completion", "How tasks are put to the model.", metavar="completion|few-shot|chat|reasoning|paper"
+    )
     temperature: Annotated[float, Field(ge=0)] | None = option(None, "Sampling temperature.", shown="the preset's: 0.8")
     top_p: Annotated[float, Field(gt=0, le=1)] | None = option(
         None, "Nucleus sampling: probability mass to keep.", shown="the preset's: 0.95"
     )
     max_tokens: Whole | None = option(None, "Most tokens in one sample.", shown="the preset's: 512")
+    thinking: Literal["on", "off"] | None = option(
+        None, "Have chat models think before they answer, if their template can; an arm's +think or +nothink wins."
+    )
+    max_thinking_tokens: Whole | None = option(None, "End a longer thought there (transformers, vllm).")
+    logprobs: bool = option(True, "Ask for logprobs of samples, which some rankers use.")
 
 
 class ProgramLimits(Settings):
@@ -246,6 +253,12 @@ class Running(Settings):
     family: Text = option(DEFAULT_FAMILY, "Model family where short names such as 7b are looked up.")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = option(
         0, "Seed of sampling, subsets, resampling and rankers; another one draws other samples."
+    )
+    base_url: list[Text] = option(
+        [],
+        "Server for --engine openai. Repeatable: several that serve the same model share its samples.",
+        metavar="URL",
+        shown="OPENAI_BASE_URL",
     )
     store: Text | None = option(None, "File that keeps samples and verdicts.", metavar="FILE", shown=DEFAULT_STORE)
     fresh: bool = option(False, "Draw and run again what the store already has.")

@@ -22,7 +22,7 @@ _COUNT = re.compile(r"[0-9]{1,9}")
 
 
 def parse_arm(text: str) -> Arm:
-    """Read `MODEL[@PRECISION][:K]`, K a number or `greedy`; a greedy arm has k = 1.
+    """Read `MODEL[@PRECISION][+think|+nothink][:K]`, K a number or `greedy`; a greedy arm has k = 1.
 
     It is read from the right, so a local path may hold `/`, `.`, and `:` or `@` before its last `/`.
 
@@ -31,13 +31,15 @@ def parse_arm(text: str) -> Arm:
     """
     rest, count = _split(text, ":")
     k, greedy = (None, False) if count is None else _parse_count(text, count)
+    rest, thinking = _split_thinking(rest)
     name, precision = _split(rest, "@")
     if not name.strip():
-        raise UserError(f"arm {text!r} names no model; write MODEL[@PRECISION][:K], such as 13b@int4:5")
+        raise UserError(f"arm {text!r} names no model; write MODEL[@PRECISION][+think][:K], such as 13b@int4:5")
     if precision is None:
-        return Arm(spec=text, name=name, k=k, greedy=greedy)
+        return Arm(spec=text, name=name, thinking=thinking, k=k, greedy=greedy)
     try:
-        return Arm(spec=text, name=name, precision=parse_precision(precision), k=k, greedy=greedy)
+        precision = parse_precision(precision)
+        return Arm(spec=text, name=name, precision=precision, thinking=thinking, k=k, greedy=greedy)
     except UserError as error:
         raise UserError(f"arm {text!r}: {error}") from error
 
@@ -67,6 +69,13 @@ def _split(text: str, mark: str) -> tuple[str, str | None]:
     """Split a text at its last `mark`; a mark before the last `/` belongs to a path."""
     head, found, tail = text.rpartition(mark)
     return (head, tail) if found and "/" not in tail else (text, None)
+
+
+def _split_thinking(text: str) -> tuple[str, bool | None]:
+    for ending, thinking in (("+think", True), ("+nothink", False)):
+        if text.lower().endswith(ending):
+            return text[: -len(ending)], thinking
+    return text, None
 
 
 def _parse_count(arm: str, count: str) -> tuple[int, bool]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import queue
+import signal
 import threading
 from collections import defaultdict
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from .._util.progress import Progress, silent
-from ..errors import CodebudgetError, UserError
+from .._util.progress import Progress, notice, silent
+from ..errors import CodebudgetError, EngineError, UserError
 from ..records import Candidate
-from .engine import Draw
+from .endings import Lost
+from .engine import Draw, NoAnswer
 from .series import KIND, Origin, Series, UsageCounter, keys_of_task, sample_seed, stored_tally
 from .stopping import Meter
 from .stored import taken
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..budgets.architecture import Architecture
     from ..records import Task
-    from .engine import Engine, Generation, Sampling
+    from .engine import Engine, Generation, Outcome, Sampling
     from .prompting import Settings
     from .series import Counts, TaskKeys
     from .store import Store
@@ -61,13 +63,15 @@ class Drawn(NamedTuple):
         candidates: In the order of the tasks, and within a task by index.
         series: Their making, with what drawing the whole series has taken in all sessions.
         new: How many were drawn now.
-        missing: How many are absent because the run was stopped.
+        missing: How many are absent because the run was stopped, or they came to nothing.
+        lost: Those that came to nothing now.
     """
 
     candidates: tuple[Candidate, ...]
     series: Series
     new: int
     missing: int
+    lost: tuple[Lost, ...] = ()
 
 
 def draw_samples(
@@ -97,7 +101,7 @@ def draw_samples(
     Raises:
         UserError: several samples at temperature 0 are asked for; a prompt leaves no room in the model's context; or
             the meter's limit is on something not known.
-        EngineError: the engine failed. Finished samples are kept.
+        EngineError: the engine failed, or gives nothing that can be used. Finished samples are kept.
         MachineError: the store cannot be written.
     """
     meter = meter or Meter()
@@ -110,20 +114,50 @@ def draw_samples(
         series = series.model_copy(update={"tally": stored_tally(store, series)})
     counter = UsageCounter(series, request.architecture, request.usd, meter)
     done = len(wanted) - len(missing)
+    lost: list[Lost] = []
     if missing and not meter.is_reached():
-        generated = _generated(engine, missing, series.origin.seed, counter)
-        with Writer(store, counter.series_with) as writer, closing(generated):
-            for keys, index, draw, generation in generated:
-                counts = counter.add(keys, generation)
-                writer.add(keys.key(index), _candidate(keys, index, draw.seed, generation, series), counts)
+        source = _Source(engine, missing, series.origin.seed, counter)
+        with Writer(store, counter.series_with) as writer:
+
+            def take(keys: TaskKeys, index: int, draw: Draw, outcome: Outcome) -> None:
+                if isinstance(outcome, NoAnswer):
+                    lost.append(Lost(keys.task.id, index, outcome.reason))
+                    return
+                counts = counter.add(keys, outcome)
+                writer.add(keys.key(index), _candidate(keys, index, draw.seed, outcome, series), counts)
                 progress(f"drawing {request.spec}", done + counts.samples, len(wanted))
-                if meter.is_reached():
-                    break
+
+            with source.interruptible():
+                _take_all(source, take, request.spec, meter)
         series = counter.series_with(counter.counts())
         store.put_records(KIND, {series.key: series.model_dump(mode="json")})
     wanted = [(keys, index) for keys in listed for index in range(request.k)]
     candidates = taken(store, wanted, series.origin.settings)
-    return Drawn(candidates, series, counter.counts().samples, len(wanted) - len(candidates))
+    if lost and not candidates:
+        raise EngineError(f"{request.spec}: none of {len(lost)} samples could be drawn: {lost[-1].reason}")
+    return Drawn(candidates, series, counter.counts().samples, len(wanted) - len(candidates), tuple(lost))
+
+
+def _take_all(source: _Source, take: Callable[[TaskKeys, int, Draw, Outcome], None], spec: str, meter: Meter) -> None:
+    """Take samples until there are no more, the meter's limit is reached, or only failures come.
+
+    Raises:
+        EngineError: Nothing usable came for a long time.
+    """
+    in_a_row, failing = 0, None
+    with closing(source.drawn()) as items:
+        for item in items:
+            take(*item)
+            outcome = item[-1]
+            in_a_row = in_a_row + 1 if isinstance(outcome, NoAnswer) else 0
+            if in_a_row >= _MOST_LOST_IN_A_ROW and failing is None:
+                failing = (
+                    f"{spec}: {in_a_row} samples in a row could not be drawn, so no more are asked for: {outcome[0]}"
+                )
+            if (failing is not None or meter.is_reached()) and not source.stop():
+                break
+    if failing is not None:
+        raise EngineError(failing)
 
 
 def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, settings: Settings) -> Series:
@@ -139,22 +173,67 @@ def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, setting
     return Series(model=request.model, precision=request.precision, benchmark=tasks[0].benchmark, origin=origin)
 
 
-def _generated(
-    engine: Engine, missing: Sequence[tuple[TaskKeys, int]], seed: int | None, counter: UsageCounter
-) -> Generator[tuple[TaskKeys, int, Draw, Generation], None, None]:
-    """Yield missing samples as the engine finishes them; leaving early stops the engine."""
-    # An engine draws with one set of parameters at a time; a benchmark's tasks nearly always share them.
-    groups: defaultdict[Sampling, list[tuple[TaskKeys, int]]] = defaultdict(list)
-    for keys, index in missing:
-        groups[keys.sampling].append((keys, index))
-    for sampling, group in groups.items():
-        draws = [Draw(keys.prompt, sample_seed(seed, keys.task.id, keys.prompt, index)) for keys, index in group]
-        with closing(_closable(engine.generate(draws, sampling))) as finished:
-            for place, generation in counter.timed(finished):
-                yield (*group[place], draws[place], generation)
+_MOST_LOST_IN_A_ROW = 50
+"""Failures without an answer between them, after which asking on would only cost."""
 
 
-def _closable(finished: Iterator[tuple[int, Generation]]) -> Generator[tuple[int, Generation], None, None]:
+class _Source:
+    """The missing samples of an arm, as its engine finishes them."""
+
+    def __init__(
+        self, engine: Engine, missing: Sequence[tuple[TaskKeys, int]], seed: int | None, counter: UsageCounter
+    ) -> None:
+        self._engine = engine
+        self._seed = seed
+        self._counter = counter
+        # An engine draws with one set of parameters at a time; a benchmark's tasks nearly always share them.
+        self._groups: defaultdict[Sampling, list[tuple[TaskKeys, int]]] = defaultdict(list)
+        for keys, index in missing:
+            self._groups[keys.sampling].append((keys, index))
+        self._is_stopped = False
+        self._interrupts = 0
+
+    def drawn(self) -> Generator[tuple[TaskKeys, int, Draw, Outcome], None, None]:
+        """Yield the samples; leaving early stops the engine."""
+        for sampling, group in self._groups.items():
+            if self._is_stopped:
+                return
+            draws = [
+                Draw(keys.prompt, sample_seed(self._seed, keys.task.id, keys.prompt, index)) for keys, index in group
+            ]
+            with closing(_closable(self._engine.generate(draws, sampling))) as finished:
+                for place, outcome in self._counter.timed(finished):
+                    yield (*group[place], draws[place], outcome)
+
+    def stop(self) -> bool:
+        """Begin nothing more; says whether what is in flight comes all the same."""
+        self._is_stopped = True
+        return self._engine.stop()
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let a first interrupt wait for what is in flight where that is paid for; it is raised at the end."""
+        is_ours = threading.current_thread() is threading.main_thread()
+        if not is_ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            # Ignored, or of the program that codebudget is a part of.
+            yield
+            return
+        signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._interrupts:
+            raise KeyboardInterrupt
+
+    def _interrupt(self, *_: object) -> None:
+        self._interrupts += 1
+        if self._interrupts > 1 or not self.stop():
+            raise KeyboardInterrupt
+        notice("waiting for the answers in flight, which are paid for; interrupt again to give them up")
+
+
+def _closable(finished: Iterator[tuple[int, Outcome]]) -> Generator[tuple[int, Outcome], None, None]:
     """Make an engine's iterator, of whatever kind, a generator."""
     yield from finished
 
@@ -171,6 +250,7 @@ def _candidate(keys: TaskKeys, index: int, seed: int, generation: Generation, se
         finish_reason=generation.finish_reason,
         prompt_tokens=generation.prompt_tokens,
         output_tokens=generation.output_tokens,
+        thinking_tokens=generation.thinking_tokens,
         logprobs=generation.logprobs,
     )
 

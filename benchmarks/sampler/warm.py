@@ -57,6 +57,10 @@ class Instant:
             text = f"    a = {draw.seed % 997}\n" + "    a = a + 1\n" * (self._tokens // 8) + "    return a\n"
             yield place, Generation(text, "stop", 150, self._tokens, (-0.1234567,) * self._tokens)
 
+    def stop(self) -> bool:
+        """Nothing is in flight."""
+        return False
+
 
 class Judge:
     """A sandbox that decides by a program's digest."""

@@ -146,12 +146,18 @@ class TransformersEngine:
     def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
         """Draw every sample; see `Engine.generate`."""
         self.check()
-        prompts = self._codec.draws_ids(draws)
+        if sampling.max_thinking_tokens is not None:
+            self._codec.thought_tags()
+        prompts = self._codec.draws_ids(draws, sampling.thinking)
         rows = [
             DecodingRow(place, prompt, draw.seed)
             for place, (prompt, draw) in enumerate(zip(prompts, draws, strict=True))
         ]
         return self._generate(rows, sampling)
+
+    def stop(self) -> bool:
+        """Do nothing: a batch that a caller leaves is given up; see `Engine.stop`."""
+        return False
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """Score each completion, tokenized apart from the prompt; see `Engine.score`.
@@ -222,6 +228,8 @@ class TransformersEngine:
                 if live is None:
                     continue
                 live.tokens.append(chosen[number])
+                if len(live.tokens) == sampling.max_thinking_tokens:
+                    live.forced = self._codec.ending_thought(live.row.prompt, live.tokens)
                 if known is not None:
                     live.logprobs.append(known[number])
                 generation = self._finished(live, sampling, finishing)
@@ -246,7 +254,7 @@ class TransformersEngine:
             # A character takes at most four tokens, and a token that holds none is rare.
             tail = 4 * max(map(len, sampling.stop)) + 4
             before = tokens[:-tail] if len(tokens) > tail else []
-            if cut_at_stop(self._codec.text(before or prompt, tokens[len(before) :]), sampling.stop) is not None:
+            if cut_at_stop(self._codec.piece(before or prompt, tokens[len(before) :]), sampling.stop) is not None:
                 text = cut_at_stop(self._codec.text(prompt, tokens), sampling.stop)
         if not (ended or room or text is not None):
             return None
@@ -263,6 +271,7 @@ class TransformersEngine:
             prompt_tokens=len(prompt),
             output_tokens=len(tokens),
             logprobs=tuple(live.logprobs) if sampling.logprobs else None,
+            thinking_tokens=self._codec.thinking_tokens(prompt, tokens, text),
         )
 
     def _scored(self, pairs: list[tuple[list[int], list[int]]]) -> list[Likelihood]:

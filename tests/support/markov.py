@@ -66,6 +66,9 @@ class Markov:
                     running.remove(pair)
                     yield pair[0], finished
 
+    def stop(self) -> bool:
+        return False
+
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         self.scored += texts
         return [
