@@ -96,6 +96,7 @@ def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | Non
         took |= {
             "prompt_tokens": counted.prompt_tokens,
             "output_tokens": plan.k * counted.output_tokens,
+            "thinking_tokens": _thinking_tokens(plan.k, tasks),
             "prefill_flops": counted.prefill_flops,
             "decode_flops": plan.k * counted.decode_flops,
         }
@@ -141,6 +142,15 @@ def _counted(plan: Plan, tasks: Sequence[Sequence[Candidate]]) -> _Counted | Non
         )
         sums = [total + mean / len(pairs) for total, mean in zip(sums, means, strict=True)]
     return _Counted(*(total / len(tasks) for total in sums))
+
+
+def _thinking_tokens(k: int, tasks: Sequence[Sequence[Candidate]]) -> float | None:
+    """Average the tokens that k samples of a task thought with; None if one's are not known."""
+    counts = [[candidate.thinking_tokens for candidate in candidates] for candidates in tasks]
+    known = [[count for count in task if count is not None] for task in counts]
+    if known != counts:
+        return None
+    return k * sum(sum(task) / len(task) for task in known) / len(known)
 
 
 def _one_more_exceeds(arm: _Arm, reference: Cost, kinds: Sequence[BudgetKind]) -> bool | None:

@@ -42,7 +42,7 @@ def curve(
     arms: Arms,
     asked: Annotated[Asked, only("benchmark", "field")],
     planning: Annotated[Planning, only(*_COUNTED)],
-    drawing: Annotated[Drawing, only("preset", "temperature", "top_p", "max_tokens")],
+    drawing: Annotated[Drawing, only("preset", "temperature", "top_p", "max_tokens", "thinking", "logprobs")],
     grading: Grading,
     selecting: Annotated[Selecting, only("rankers")],
     running: Annotated[Running, only("family", "seed", "store", "fresh")],

@@ -137,3 +137,11 @@ def doubts_of_lengths(name: str, candidates: Sequence[Candidate]) -> list[str]:
     if cut <= CUT_SHARE * len(reasons):
         return []
     return [f"the token limit cut {cut} of {len(reasons)} samples of {name}: raise --max-tokens"]
+
+
+def cut_samples(name: str, candidates: Sequence[Candidate]) -> list[str]:
+    """Say how many of an arm's samples the token limit cut, if any and too few for a doubt."""
+    cut = sum(candidate.finish_reason == "length" for candidate in candidates)
+    if not cut or doubts_of_lengths(name, candidates):
+        return []
+    return [f"the token limit cut {cut} of {len(candidates)} samples of {name}"]

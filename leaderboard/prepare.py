@@ -304,6 +304,8 @@ def _drawn_inputs(
         drawn = draw_arms(targets, planned.benchmark.tasks, session, planned.conditions, progress)
     except MachineError as error:
         raise with_ways(error, _WAYS) from None
+    for line in drawn.notes:
+        notice(line)
     return {plan.arm.spec: _drawn_input(planned, plan, arm) for plan, arm in zip(plans, drawn.arms, strict=True)}
 
 

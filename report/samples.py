@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..budgets.notation import format_amount
 from ..rankers.asserts import asserts_in
+from ..sampler.endings import count_cut
 from ..sampler.prompting import asserts_of_answer
 from .tables import Column, print_table
 
@@ -48,6 +50,8 @@ def samples_as_json(
                 "samples": len(arm.candidates),
                 "new": arm.new,
                 "missing": arm.missing,
+                "lost": {f"{one.task_id}/{one.place}": one.reason for one in arm.lost},
+                "ended": dict(Counter(one.finish_reason or "unknown" for one in arm.candidates)),
                 "engine": origin.description.model_dump(exclude={"schema_version"}),
                 "settings": origin.settings.model_dump(exclude={"schema_version"}),
                 "seed": origin.seed,
@@ -82,13 +86,20 @@ def print_samples(
     targets: Sequence[Target], drawn: DrawnArms, path: Path | None, tested: Sequence[Task] | None
 ) -> None:
     """Print the outcome of drawing; for the arguments see `samples_as_json`."""
+    thinks = any(arm.series.tally.usage.thinking_tokens for arm in drawn.arms)
     columns = (
         *(Column("arm", folds=True), Column("engine", folds=True)),
-        *(Column(header, right=True) for header in ("samples", "new", "tokens\nin", "tokens\nout", "FLOPs")),
-        *(Column(header, right=True) for header in ("seconds\nbusy", "tokens/s", "peak\nmemory")),
+        *(Column(header, right=True) for header in ("samples", "new", "tokens\nin", "tokens\nout")),
+        *([Column("of them\nthinking", right=True)] if thinks else []),
+        *(Column(header, right=True) for header in ("FLOPs", "seconds\nbusy", "tokens/s", "peak\nmemory")),
     )
-    print_table(columns, [_cells(target, arm) for target, arm in zip(targets, drawn.arms, strict=True)])
+    print_table(columns, [_cells(target, arm, thinks) for target, arm in zip(targets, drawn.arms, strict=True)])
     print("\nTokens, FLOPs and seconds are of all samples of these settings and this seed, in all sessions.")
+    for target, arm in zip(targets, drawn.arms, strict=True):
+        cut = count_cut(arm.candidates)
+        if cut:
+            limit = arm.series.origin.settings.max_tokens
+            print(f"{target.arm.spec}: the limit of {limit} tokens cut {cut} of {len(arm.candidates)} samples.")
     if path is not None:
         print(f"Samples are in {path}")
     for target, arm in zip(targets, drawn.arms, strict=True):
@@ -110,7 +121,7 @@ def usable_asserts(tasks: Sequence[Task], drawn: Drawn) -> UsableAsserts:
     return UsableAsserts(sum(counts), sum(count > 0 for count in counts))
 
 
-def _cells(target: Target, arm: Drawn) -> tuple[str, ...]:
+def _cells(target: Target, arm: Drawn, thinks: bool) -> tuple[str, ...]:
     usage = arm.series.tally.usage
     flops = None if usage.decode_flops is None else (usage.prefill_flops or 0.0) + usage.decode_flops
     rate = None if not usage.busy_s or usage.output_tokens is None else usage.output_tokens / usage.busy_s
@@ -121,6 +132,7 @@ def _cells(target: Target, arm: Drawn) -> tuple[str, ...]:
         str(arm.new),
         _whole(usage.prompt_tokens),
         _whole(usage.output_tokens),
+        *([_whole(usage.thinking_tokens)] if thinks else []),
         "-" if flops is None else format_amount("flops", flops),
         "-" if usage.busy_s is None else f"{usage.wall_s or 0:.1f}\n{usage.busy_s:.1f}",
         _whole(rate),

@@ -100,6 +100,7 @@ def _print_realised(comparison: Comparison) -> None:
         rows.append(("", "real", arm.realised.cost, arm.realised.usage))
     columns: dict[str, list[str]] = {
         "tokens in + out": [_tokens(usage) for *_, usage in rows],
+        "thinking": [_whole(usage.thinking_tokens) for *_, usage in rows],
         "FLOPs": [_flops(cost.flops) for *_, cost, _ in rows],
         "prefill": [_brief(usage.prefill_flops) for *_, usage in rows],
         "busy s": [_brief(cost.runtime_s) for *_, cost, _ in rows],
@@ -125,6 +126,10 @@ def _tokens(usage: Usage) -> str:
     if usage.prompt_tokens is None or usage.output_tokens is None:
         return "-"
     return f"{usage.prompt_tokens:.0f} + {usage.output_tokens:.0f}"
+
+
+def _whole(value: float | None) -> str:
+    return f"{value:.0f}" if value else "-"
 
 
 def _brief(value: float | None) -> str:
