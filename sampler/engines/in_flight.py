@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -35,17 +35,22 @@ class InFlight(Generic[T]):
         self._most = most
         self._waiting = iter(range(count))
         self._begun = 0
+        self._asked: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[_Done[T]] = queue.SimpleQueue()
+        self._threads = 0
 
     def __iter__(self) -> Iterator[tuple[int, T]]:
         """Yield what is done. When the caller leaves, nobody waits for what is under way."""
         first_error: Exception | None = None
-        threads = ThreadPoolExecutor(self._most, thread_name_prefix="codebudget-request")
         try:
             while True:
                 while self._begun < self._most and (place := next(self._waiting, None)) is not None:
                     self._begun += 1
-                    threads.submit(self._one, place)
+                    if self._threads < self._begun:
+                        self._threads += 1
+                        # A daemon: a program that gives its answers up ends without them.
+                        threading.Thread(target=self._run, name="codebudget-request", daemon=True).start()
+                    self._asked.put(place)
                 if not self._begun:
                     break
                 done = self._done.get()
@@ -57,7 +62,8 @@ class InFlight(Generic[T]):
                     first_error = first_error or done.error
                     self.stop()
         finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+            for _ in range(self._threads):
+                self._asked.put(None)
         if first_error is not None:
             raise first_error
 
@@ -65,9 +71,12 @@ class InFlight(Generic[T]):
         """Begin nothing more; what is under way is still yielded. A signal handler may call it."""
         self._waiting = iter(())
 
-    def _one(self, place: int) -> None:
+    def _run(self) -> None:
+        while (place := self._asked.get()) is not None:
+            self._done.put(self._result(place))
+
+    def _result(self, place: int) -> _Done[T]:
         try:
-            done = _Done(place, self._work(place), None)
+            return _Done(place, self._work(place), None)
         except Exception as error:
-            done = _Done(place, None, error)
-        self._done.put(done)
+            return _Done(place, None, error)

@@ -362,8 +362,8 @@ class OpenAIEngine:
         whole = [*(before or []), *(after or [])] if apart else prompt + completion
         create = endpoint.client.completions.create
         answer = self._ask(endpoint, create, model=self._model, prompt=whole, max_tokens=1, echo=True, logprobs=1)
-        known = answer.choices[0].logprobs
-        if known is None or len(known.token_logprobs) < 2:
+        known = _first_logprobs(answer)
+        if known is None or not known.token_logprobs or len(known.token_logprobs) < 2:
             raise EngineError(
                 f"{endpoint.url} gives no logprobs of a prompt, so it cannot score: use vllm or transformers"
             )
@@ -391,12 +391,12 @@ class OpenAIEngine:
         settings: dict[str, Any] = {"model": self._model, "temperature": 0.0, "logprobs": 1}
         drawing = {"ignore_eos": True, "return_tokens_as_token_ids": True}
         answer = self._ask(endpoint, create, prompt=prompt, max_tokens=TOKENS, extra_body=drawing, **settings)
-        drawn = answer.choices[0].logprobs
+        drawn = _first_logprobs(answer)
         try:
             tokens = [int(token.removeprefix("token_id:")) for token in drawn.tokens]
             whole = [*prompt, *tokens]
             answer = self._ask(endpoint, create, prompt=whole, max_tokens=1, echo=True, **settings)
-            forced = answer.choices[0].logprobs
+            forced = _first_logprobs(answer)
             after = slice(len(prompt), len(whole))
             return Continuation(
                 text,
@@ -423,12 +423,17 @@ class OpenAIEngine:
         Raises:
             UserError: No server has it.
         """
-        able, found, lacking = [], [], []
+        able: list[_Endpoint] = []
+        found: list[Any] = []
+        lacking: list[str] = []
         for endpoint in self._endpoints:
             listed = self._listed_models(endpoint)
-            if listed is None or self._model in listed:
+            if not listed:
                 able.append(endpoint)
-                found.append(None if listed is None else listed[self._model])
+                found.append(None)
+            elif self._model in listed:
+                able.append(endpoint)
+                found.append(listed[self._model])
             else:
                 some = redacted(", ".join(sorted(listed)[:_SHOWN_MODELS]))
                 lacking.append(f"{endpoint.url} serves no model {self._model!r}; it has {some or 'none'}")
@@ -440,17 +445,24 @@ class OpenAIEngine:
         self._url = ", ".join(sorted(endpoint.url for endpoint in able))
         return found
 
-    def _listed_models(self, endpoint: _Endpoint) -> dict[str, Any] | None:
+    def _listed_models(self, endpoint: _Endpoint) -> dict[str, Any]:
+        """List a server's models by name; none where it has no such list."""
         client = endpoint.client.with_options(max_retries=1)
 
         def listing() -> list[Any] | None:
             try:
                 return list(client.models.list())
-            except self._openai.NotFoundError:
+            except self._openai.APIStatusError as error:
+                if error.status_code in _NO_LIST:
+                    return None
+                raise
+            except (AttributeError, TypeError):
+                # Something else than a list.
                 return None
 
         found = self._ask(endpoint, listing)
-        return None if found is None else {served.id: served for served in found}
+        # Gemini's names have a folder in the list alone.
+        return {str(name).removeprefix("models/"): one for one in found or () if (name := getattr(one, "id", None))}
 
     def _server_version(self, endpoint: _Endpoint) -> str:
         answer = self._root_answer("GET", "version", endpoint)
@@ -498,12 +510,14 @@ class OpenAIEngine:
             if error.status_code == _FORBIDDEN and _FILTERED.search(str(error).lower()):
                 why = UnusableAnswer(f"{url} refused the prompt: {self._line(error)}")
         except openai.NotFoundError as error:
-            why = UserError(f"{url} has no model {self._model!r} for this kind of request: {self._line(error)}")
+            chat = "; where it answers chats alone, ask with `preset` chat" if "prompt" in named else ""
+            why = UserError(f"{url} has no model {self._model!r} for this kind of request: {self._line(error)}{chat}")
         except openai.APIStatusError as error:
             line = self._line(error)
             why = UnusableAnswer(f"{url} failed: {line}")
-            if error.status_code in STATUSES:
-                why = _Refusal(line, _words(error), error.code, error.param)
+            words = _words(error)
+            if error.status_code in STATUSES or (error.status_code != _BUSY and is_too_long(words, error.code)):
+                why = _Refusal(line, words, error.code, error.param)
             elif error.status_code == _PAYMENT or error.code in _NO_MONEY:
                 why = EngineError(f"{url} wants to be paid: {line}; the same command goes on from here")
         except (openai.OpenAIError, ValueError) as error:
@@ -520,6 +534,8 @@ _FORBIDDEN: Final = 403
 _FILTERED: Final = re.compile(r"moderat|flagged|content.?(filter|polic)|safety")
 """How those word it that forbid a prompt and not a key."""
 
+_NO_LIST: Final = frozenset({404, 405, 501})
+_BUSY: Final = 429
 _PAYMENT: Final = 402
 _NO_MONEY: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _MOST_DETAILS: Final = 20
@@ -533,6 +549,12 @@ def _words(error: Any) -> str:
         return str(error)
     parts = [detail for detail in details[:_MOST_DETAILS] if isinstance(detail, dict)]
     return "; ".join(f"{detail.get('loc')} {detail.get('msg')}" for detail in parts)
+
+
+def _first_logprobs(answer: Any) -> Any:
+    """Get the logprobs of an answer's first text, whatever the server made of it; None where it has none."""
+    choices = getattr(answer, "choices", None)
+    return getattr(choices[0], "logprobs", None) if choices else None
 
 
 def _joined(words: Iterable[str]) -> str:

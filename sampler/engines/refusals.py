@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STATUSES: Final = frozenset({400, 415, 422, 501})
+STATUSES: Final = frozenset({400, 413, 415, 422, 501})
 """HTTP statuses of refusals."""
 
 MOST_STOPS: Final = 4

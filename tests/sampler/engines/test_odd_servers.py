@@ -246,6 +246,21 @@ def test_a_server_that_fails_costs_the_sample_alone(server: MarkovServer, monkey
     assert "flagged" in drawn(opened(server), Sampling(max_tokens=9), count=1)[0].reason
 
 
+def test_a_context_error_of_any_status_is_one(server: MarkovServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_RETRIES", 0)
+    for status in (400, 413, 500):
+        server.refuses = lambda body, status=status: refused(CONTEXT[2], status)  # type: ignore[misc]
+        with pytest.raises(UserError, match="is too long for m"):
+            drawn(opened(server), Sampling(max_tokens=9))
+
+
+def test_a_server_of_chats_alone_says_how_to_ask(server: MarkovServer) -> None:
+    server.refuses = lambda body: refused("This is a chat model", 404) if "prompt" in body else None
+    with pytest.raises(UserError, match="ask with `preset` chat"):
+        drawn(opened(server), Sampling(max_tokens=9))
+    assert len(drawn(opened(server), Sampling(max_tokens=9), CHAT)) == 6
+
+
 def test_servers_share_by_what_they_have_in_flight(servers: Callable[..., MarkovServer]) -> None:
     quick, slow = servers(), servers()
     slow.delay_s = 0.15
