@@ -198,7 +198,8 @@ class TransformersEngine:
         waiting = sorted(rows, key=lambda row: (-len(row.prompt), first[id(row.prompt)], row.place))
         most = self._most_rows
         while waiting:
-            most = min(most, self._fitting_rows(len(waiting[0].prompt) + sampling.max_tokens))
+            longest = len(waiting[0].prompt) + self._most_outputs(waiting[0], sampling)
+            most = min(most, self._fitting_rows(longest))
             some = waiting[:most]
             done: set[int] = set()
             try:

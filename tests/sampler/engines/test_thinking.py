@@ -10,6 +10,7 @@ from codebudget.errors import UserError
 from codebudget.sampler.engine import Draw, Generation, Message, Sampling
 from codebudget.sampler.engines import EngineOptions, choose_engine
 from codebudget.sampler.engines.tokens import TokenCodec
+from codebudget.sampler.thinking import split_thought
 
 from .conftest import CHAT_TEMPLATE, ONE_THREAD, Reference
 
@@ -90,6 +91,38 @@ def test_a_template_without_a_switch_is_one_line(tiny_model: Path) -> None:
         codec.prompt_ids(CHAT, thinking=False)
     with pytest.raises(UserError, match="no tags for thoughts"):
         codec.thought_tags()
+
+
+HARMONY = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>x = 1"
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "thinking_tokens"),
+    [
+        (f"{HARMONY}<|return|>", HARMONY, len("*analysis*hm**assistant*final*")),
+        ("[THINK]hm[/THINK]x = 1</s>", "[THINK]hm[/THINK]x = 1", len("*hm*")),
+        # Without channels it is the end of a turn.
+        ("x = 1<|end|>", "x = 1", 0),
+    ],
+)
+def test_special_tokens_of_a_thought_stay_in_its_text(
+    tiny_model: Path, written: str, read: str, thinking_tokens: int
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_model)
+    names = ["<|channel|>", "<|message|>", "<|end|>", "<|start|>", "<|return|>", "[THINK]", "[/THINK]"]
+    tokenizer.add_special_tokens({"additional_special_tokens": names})
+    codec = TokenCodec(tokenizer, "tiny", None)
+    before, after = tokenizer.encode("[user]x?"), tokenizer.encode(written)
+    text = codec.text(before, after)
+    assert text == read
+    assert codec.thinking_tokens(before, after, text) == thinking_tokens
+    assert codec.thought_tags()[0] in ("[THINK]", "<|channel|>analysis<|message|>")
+    if thinking_tokens:
+        assert codec.ending_thought(before, after) == []
+        opened = tokenizer.encode(written.partition("hm")[0] + "hm")
+        ended = codec.text(before, [*opened, *codec.ending_thought(before, opened), *tokenizer.encode("y")])
+        assert split_thought(ended).answer.strip() == "y"
 
 
 def test_a_long_thought_is_ended(thinking_engine: Engine, thinker: Path, torch: Any) -> None:
