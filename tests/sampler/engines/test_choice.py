@@ -82,11 +82,14 @@ def test_the_modules_need_no_engine() -> None:
         "checkpoint",
         "libraries",
         "selfcheck",
-        "picking",
+        "decoding",
         "tokens",
         "transformers_engine",
         "vllm_engine",
         "openai_engine",
+        "answers",
+        "in_flight",
+        "refusals",
     )
     imports = "; ".join(f"import codebudget.sampler.engines.{name}" for name in names)
     heavy = "{'torch', 'transformers', 'vllm', 'openai'}"
