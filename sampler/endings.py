@@ -62,8 +62,12 @@ def notes_of_samples(
         settings: Of drawing.
     """
     lines = []
-    for reason, places in _grouped((one.reason, f"{one.task_id} #{one.place}") for one in lost):
+    reasons = _grouped((one.reason, f"{one.task_id} #{one.place}") for one in lost)
+    for reason, places in reasons[:_SHOWN]:
         lines.append(f"{spec}: missing: {_samples(places)}, since {reason}; the same command asks again")
+    others = [place for _, places in reasons[_SHOWN:] for place in places]
+    if others:
+        lines.append(f"{spec}: missing: {_samples(others)}, for {len(reasons) - _SHOWN} other reasons, in --json")
     odd = [(name, f"{one.task_id} #{one.index}") for one in candidates if (name := _oddity(one, settings)) is not None]
     for name, places in _grouped(odd):
         lines.append(f"{spec}: {name}: {_samples(places)}; kept and graded as they are")
