@@ -154,14 +154,21 @@ class Architecture(Record):
         """Read a Hugging Face `config.json`.
 
         Args:
-            config: The parsed file. Where a field is absent, transformers' default for that model type holds.
+            config: The parsed file. Where a field is absent, transformers' default for that model type holds. Its
+                `quantization_config` says what a quantised checkpoint leaves at 16 bits.
 
         Raises:
             UserError: The `model_type` is not supported, or a field is missing or makes no sense.
         """
         from .configs import read_config
+        from .ignored import unquantised_roles
+        from .quantised import read_quantisation
 
-        return cls.model_validate(read_config(config))
+        architecture = cls.model_validate(read_config(config))
+        quantisation = read_quantisation(config)
+        if quantisation is None:
+            return architecture
+        return architecture.model_copy(update={"unquantised": unquantised_roles(architecture, quantisation)})
 
     @property
     def attention_layers(self) -> int:

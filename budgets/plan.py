@@ -149,7 +149,8 @@ class _Pricing:
         precision = self.arm.precision or self.model.default_precision
         if precision is None:
             raise UserError(
-                f"{self.arm.spec}: its config.json names no precision; write {self.arm.name}@bf16 or the like"
+                f"{self.arm.spec}: its config.json names no precision, or none that is known here; write "
+                f"{self.arm.name}@bf16 or the like"
             )
         return precision
 

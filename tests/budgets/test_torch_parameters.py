@@ -11,6 +11,7 @@ import pytest
 from codebudget.budgets.architecture import Architecture
 from codebudget.budgets.configs import SUPPORTED_MODEL_TYPES
 from codebudget.budgets.configs.multimodal import PAIRS
+from codebudget.budgets.models import config_of_entry
 
 torch = pytest.importorskip("torch", reason="needs the extra [transformers]")
 transformers = pytest.importorskip("transformers", reason="needs the extra [transformers]")
@@ -20,7 +21,7 @@ def catalogue_configs() -> dict[str, dict[str, Any]]:
     """The config of every packaged model, as it is written in the catalogue."""
     files = (resources.files("codebudget.budgets") / "catalogue").iterdir()
     tables = [tomllib.loads(file.read_text(encoding="utf-8")) for file in files if file.name.endswith(".toml")]
-    return {model["name"]: model["config"] for table in tables for model in table["models"]}
+    return {model["name"]: config_of_entry(model) for table in tables for model in table["models"]}
 
 
 CASES: dict[str, Any] = json.loads((Path(__file__).parent / "architectures.json").read_text(encoding="utf-8"))
