@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .._util.printable import quoted
 from ..errors import UserError
@@ -41,7 +41,10 @@ _FFN: Final = {"gate": ("gate_proj", "gate_up_proj"), "up": ("up_proj", "gate_up
 _MIXTRAL: Final = {"gate": "w1", "up": "w3", "down": "w2"}
 
 _LONGEST_PATTERN: Final = 300
-_MOST_REPEATS: Final = 4
+_MOST_REPEATS: Final = 3
+_MOST_TRIALS: Final = 4000
+"""Patterns with `*` or expressions, times layers."""
+
 _REPEATED_GROUP: Final = re.compile(r"\)[*+{?]")
 
 
@@ -53,36 +56,55 @@ def unquantised_roles(architecture: Architecture, quantisation: Quantisation) ->
     Raises:
         UserError: A pattern is too long or too complicated to be tried.
     """
-    ignored = [_matcher(pattern) for pattern in quantisation.ignored]
-    targets = [_matcher(pattern) for pattern in quantisation.targets]
+    ignored = _Patterns.of(quantisation.ignored, architecture.layers)
+    targets = _Patterns.of(quantisation.targets, architecture.layers)
     experts_alone = quantisation.method.lower() == "mxfp4" and architecture.experts is not None
     found: list[tuple[str, float]] = []
     for linear in architecture.linears():
         share = 0.0
         if linear.quantisable and experts_alone and not linear.role.startswith("expert_"):
             share = 1.0
-        elif linear.quantisable and (ignored or targets):
-            share = _ignored_share(architecture, linear, ignored, targets)
+        elif linear.quantisable and quantisation.ignored + quantisation.targets:
+            share = _ignored_share(architecture, linear, ignored, targets if quantisation.targets else None)
         if share:
             found.append((linear.role, share))
     return tuple(found)
 
 
-def _ignored_share(
-    architecture: Architecture,
-    linear: Linear,
-    ignored: list[Callable[[str], bool]],
-    targets: list[Callable[[str], bool]],
-) -> float:
+class _Patterns(NamedTuple):
+    """Patterns of module names: those that are names or parts of them, and tests for the others."""
+
+    parts: frozenset[str]
+    tests: tuple[Callable[[str], object], ...]
+
+    @classmethod
+    def of(cls, patterns: tuple[str, ...], layers: int) -> _Patterns:
+        parts = frozenset(pattern for pattern in patterns if not pattern.startswith("re:") and "*" not in pattern)
+        others = [pattern for pattern in dict.fromkeys(patterns) if pattern not in parts]
+        if len(others) * layers > _MOST_TRIALS:
+            raise UserError(
+                f"config.json: quantization_config has {len(others)} patterns for {layers} layers, too many to be "
+                "tried; write fewer"
+            )
+        return cls(parts, tuple(_test(pattern) for pattern in others))
+
+    def match(self, name: str) -> bool:
+        steps = name.split(".")
+        ends = range(1, len(steps) + 1)
+        if any(".".join(steps[start:end]) in self.parts for end in ends for start in range(end)):
+            return True
+        return any(test(name) for test in self.tests)
+
+
+def _ignored_share(architecture: Architecture, linear: Linear, ignored: _Patterns, targets: _Patterns | None) -> float:
     experts = architecture.experts
     copies = linear.copies // experts.count if experts and linear.role.startswith("expert_") else linear.copies
     names = _module_names(linear.role)
     left = 0
     for layer in _layers_of(architecture, linear.role):
         modules = [f"{prefix}{layer}.{name}" for prefix in _PREFIXES for name in names]
-        is_ignored = any(matches(module) for matches in ignored for module in modules)
-        is_targeted = not targets or any(matches(module) for matches in targets for module in modules)
-        left += is_ignored or not is_targeted
+        targeted = targets is None or any(map(targets.match, modules))
+        left += not targeted or any(map(ignored.match, modules))
     return min(left / copies, 1.0)
 
 
@@ -110,28 +132,19 @@ def _module_names(role: str) -> list[str]:
     return [f"mlp.{name}" for name in _FFN[role]]
 
 
-def _matcher(pattern: str) -> Callable[[str], bool]:
-    """Build the test of a module's name."""
-    if len(pattern) > _LONGEST_PATTERN:
-        raise UserError(f"config.json: the pattern {quoted(pattern)} of quantization_config is too long; mend the file")
-    if pattern.startswith("re:"):
-        return _expression(pattern.removeprefix("re:"))
-    if "*" in pattern:
-        if pattern.count("*") > _MOST_REPEATS:
-            raise UserError(f"config.json: the pattern {quoted(pattern)} of quantization_config has too many *")
-        return lambda name: fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, pattern + ".*")
-    return lambda name: f".{pattern}." in f".{name}."
-
-
-def _expression(text: str) -> Callable[[str], bool]:
-    """Compile a regular expression that cannot take long: few repeats, and no group repeated."""
-    if _REPEATED_GROUP.search(text) or sum(text.count(mark) for mark in "*+{") > _MOST_REPEATS:
+def _test(pattern: str) -> Callable[[str], object]:
+    """Build the test of a pattern, one that cannot take long: few repeats, and no group repeated."""
+    text = pattern.removeprefix("re:")
+    is_expression = text != pattern
+    repeats = sum(text.count(mark) for mark in ("*+{?" if is_expression else "*"))
+    if len(text) > _LONGEST_PATTERN or repeats > _MOST_REPEATS or (is_expression and _REPEATED_GROUP.search(text)):
         raise UserError(
-            f"config.json: the pattern {quoted(text)} of quantization_config is too complicated to be tried; write it "
-            f"with at most {_MOST_REPEATS} repeats, none of them of a group"
+            f"config.json: the pattern {quoted(pattern)} of quantization_config is too complicated to be tried; write "
+            f"it with at most {_MOST_REPEATS} repeats, none of them of a group"
         )
     try:
-        compiled = re.compile(text)
+        return re.compile(text if is_expression else fnmatch.translate(text + "*")).match
     except re.error as error:
-        raise UserError(f"config.json: the pattern {quoted(text)} of quantization_config is broken: {error}") from None
-    return lambda name: compiled.match(name) is not None
+        raise UserError(
+            f"config.json: the pattern {quoted(pattern)} of quantization_config is broken: {error}"
+        ) from None
