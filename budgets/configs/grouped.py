@@ -157,6 +157,39 @@ def smollm3(config: Config) -> Fields:
     return {**llama(config), **layers_with_window(config, slides)}
 
 
+def arcee(config: Config) -> Fields:
+    """Read Arcee's AFM: Llama with a plain FFN."""
+    return {**llama(config), "gated_ffn": False}
+
+
+def nemotron(config: Config) -> Fields:
+    """Read Nemotron and Minitron: LayerNorm and a plain FFN."""
+    return {**arcee(config), "layer_norm": True}
+
+
+def ernie4_5(config: Config) -> Fields:
+    """Read ERNIE 4.5: biases on all matrices where the file says so."""
+    bias = flag(config, "use_bias")
+    return {**grouped(config, kv_heads_required=False), "attention_bias": bias, "mlp_bias": bias}
+
+
+def hunyuan(config: Config) -> Fields:
+    """Read dense Hunyuan models: normed heads."""
+    fields = grouped(config, kv_heads_required=False)
+    attention_bias = flag(config, "attention_bias")
+    return {**fields, "attention_bias": attention_bias, "qk_norm_weights": 2 * fields["head_dim"]}
+
+
+def exaone4(config: Config) -> Fields:
+    """Read EXAONE 4: norms after attention and FFN, normed heads, and a window in three layers of four."""
+    fields = grouped(config)
+    if config.get("layer_types") is not None or config.get("sliding_window") is None:
+        window_fields = layers_with_window(config, lambda _: False)
+    else:
+        window_fields = patterned_window(config)
+    return {**fields, **window_fields, "qk_norm_weights": 2 * fields["head_dim"]}
+
+
 def seed_oss(config: Config) -> Fields:
     """Read Seed-OSS: biases on queries, keys and values, one on the output by a field of its own."""
     return {

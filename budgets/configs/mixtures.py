@@ -113,6 +113,19 @@ def glm4_moe(config: Config) -> Fields:
     }
 
 
+def dots1(config: Config) -> Fields:
+    """Read dots.llm1: normed heads, shared experts, the first layers dense, a window in late layers if any."""
+    fields = grouped(config)
+    late = count(config, "max_window_layers")
+    return {
+        **fields,
+        **layers_with_window(config, lambda layer: layer >= late),
+        "attention_bias": flag(config, "attention_bias"),
+        "qk_norm_weights": 2 * fields["head_dim"],
+        "experts": _deepseek_experts(config),
+    }
+
+
 def olmoe(config: Config) -> Fields:
     """Read OLMoE: norms over all queries and all keys."""
     fields = grouped(config, kv_heads_required=False)
@@ -171,9 +184,13 @@ def _deepseek_experts(config: Config) -> Fields:
     experts = _experts(config, how_many, "moe_intermediate_size")
     return {
         **experts,
-        "shared_ffn_size": experts["ffn_size"] * count(config, "n_shared_experts"),
+        "shared_ffn_size": experts["ffn_size"] * _or_none(config, "n_shared_experts"),
         "dense_layers": min(count(config, "first_k_dense_replace"), layer_count(config)),
     }
+
+
+def _or_none(config: Config, key: str) -> int:
+    return 0 if key in config and config[key] is None else count(config, key)
 
 
 def _latent_attention(config: Config) -> Fields:

@@ -42,6 +42,9 @@ NAME_EVERY_FIELD |= {"starcoder2"}
 # Classes whose own defaults build no model, or, for glm4_moe, one with heads that do not share the hidden size evenly.
 UNUSABLE_DEFAULTS = {
     "deepseek_v2": {"num_experts_per_tok": 6},
+    "dots1": {"n_routed_experts": 8, "n_shared_experts": 2, "num_experts_per_tok": 6},
+    "hunyuan_v1_dense": {"head_dim": 128},
+    "nemotron": {"num_key_value_heads": 8},
     "glm4_moe": {"head_dim": 128},
     "ministral": {"head_dim": 128},
 }
@@ -268,6 +271,29 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "stablelm": {**SMALL, "model_type": "stablelm", "use_qkv_bias": True, "qk_layernorm": True},
     "stablelm, parallel": {**SMALL, "model_type": "stablelm", "use_parallel_residual": True},
     "minimax_m2": {**SMALL, "model_type": "minimax_m2", "num_local_experts": 8, "num_experts_per_tok": 2},
+    "arcee": {**SMALL, "model_type": "arcee", "mlp_bias": True},
+    "dots1": {
+        **SMALL,
+        "model_type": "dots1",
+        "n_routed_experts": 8,
+        "n_shared_experts": 2,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 12,
+        "first_k_dense_replace": 1,
+        "sliding_window": 8,
+        "max_window_layers": 3,
+        "attention_bias": True,
+    },
+    "ernie4_5": {**SMALL, "model_type": "ernie4_5", "use_bias": True},
+    "exaone4": {**SMALL, "model_type": "exaone4", "sliding_window": 8},
+    "exaone4 without windows": {
+        **SMALL,
+        "model_type": "exaone4",
+        "sliding_window": None,
+        "layer_types": ["full_attention"] * 4,
+    },
+    "hunyuan_v1_dense": {**SMALL, "model_type": "hunyuan_v1_dense", "attention_bias": True, "head_dim": 16},
+    "nemotron": {**SMALL, "model_type": "nemotron", "attention_bias": True, "mlp_bias": True},
     "deepseek_v3": {**SMALL, **SMALL_LATENT},
     "deepseek_v3, full-rank queries": {**SMALL, **SMALL_LATENT, "q_lora_rank": None, "attention_bias": True},
 }
