@@ -59,7 +59,6 @@ DEFAULTS: Final[dict[str, dict[str, object]]] = {
         "num_attention_heads": 8,
         "num_key_value_heads": 4,
         "sliding_window": 4096,
-        "sliding_window_pattern": 2,
     },
     "gemma3_text": {
         **_GEMMA,
@@ -89,7 +88,6 @@ DEFAULTS: Final[dict[str, dict[str, object]]] = {
         "num_local_experts": 128,
         "num_experts_per_tok": 4,
         "sliding_window": 128,
-        "sliding_window_pattern": 2,
         "attention_bias": True,
     },
     "deepseek_v2": {
@@ -164,7 +162,7 @@ DEFAULTS: Final[dict[str, dict[str, object]]] = {
     },
     "olmo": {**_LLAMA_LIKE, "vocab_size": 50304},
     "olmo2": {**_LLAMA_LIKE, "vocab_size": 50304},
-    "olmo3": {**_LLAMA_LIKE, "vocab_size": 50304, "sliding_window": 4096, "sliding_window_pattern": 4},
+    "olmo3": {**_LLAMA_LIKE, "vocab_size": 50304, "sliding_window": 4096},
     "olmoe": {
         "vocab_size": 50304,
         "intermediate_size": 2048,

@@ -103,12 +103,12 @@ def gemma(config: Config) -> Fields:
 
 def gemma2(config: Config) -> Fields:
     """Read Gemma 2: outputs of attention and FFN are normed too, every other layer has a window."""
-    return {**gemma(config), **patterned_window(config), "norms_per_layer": 4}
+    return {**gemma(config), **patterned_window(config, 2), "norms_per_layer": 4}
 
 
 def gemma3(config: Config) -> Fields:
-    """Read Gemma 3's text model: normed heads besides, and a window in five layers of six."""
-    fields = gemma2(config)
+    """Read Gemma 3's text model: normed heads besides, and a window in all layers but every sixth."""
+    fields = {**gemma2(config), **patterned_window(config, size(config, "sliding_window_pattern"))}
     return {**fields, "qk_norm_weights": 2 * fields["head_dim"]}
 
 
@@ -141,7 +141,7 @@ def olmo2(config: Config) -> Fields:
 
 def olmo3(config: Config) -> Fields:
     """Read OLMo 3: a window in three layers of four."""
-    return {**olmo2(config), **patterned_window(config)}
+    return {**olmo2(config), **patterned_window(config, 4)}
 
 
 def smollm3(config: Config) -> Fields:
@@ -186,7 +186,7 @@ def exaone4(config: Config) -> Fields:
     if config.get("layer_types") is not None or config.get("sliding_window") is None:
         window_fields = layers_with_window(config, lambda _: False)
     else:
-        window_fields = patterned_window(config)
+        window_fields = patterned_window(config, size(config, "sliding_window_pattern"))
     return {**fields, **window_fields, "qk_norm_weights": 2 * fields["head_dim"]}
 
 
@@ -213,7 +213,8 @@ def cohere(config: Config) -> Fields:
 
 def cohere2(config: Config) -> Fields:
     """Read Command R7B and A: a window in three layers of four, no norms of heads."""
-    return {**cohere({**config, "use_qk_norm": False}), **patterned_window(config)}
+    pattern = patterned_window(config, size(config, "sliding_window_pattern"))
+    return {**cohere({**config, "use_qk_norm": False}), **pattern}
 
 
 def stablelm(config: Config) -> Fields:
@@ -251,9 +252,8 @@ def late_window(config: Config) -> Fields:
     return layers_with_window(config, lambda layer: late is not None and layer >= late)
 
 
-def patterned_window(config: Config) -> Fields:
-    """Read a window in all layers but every n-th, n being `sliding_window_pattern`, or where `layer_types` says."""
-    every = size(config, "sliding_window_pattern")
+def patterned_window(config: Config, every: int) -> Fields:
+    """Read a window in all layers but every n-th, or where `layer_types` says."""
     return layers_with_window(config, lambda layer: (layer + 1) % every > 0)
 
 

@@ -32,7 +32,7 @@ def gpt_oss(config: Config) -> Fields:
     experts = {**_experts(config, "num_local_experts", "intermediate_size"), "router_bias": True}
     return {
         **grouped(config),
-        **patterned_window(config),
+        **patterned_window(config, 2),
         "attention_bias": flag(config, "attention_bias"),
         "mlp_bias": True,
         "attention_sinks": True,
