@@ -161,7 +161,8 @@ def _torchao(method: str, block: Block) -> Quantisation:
     if isinstance(kind, dict):
         # One entry, `default`, unless modules have types of their own.
         entries = list(kind.values())
-        kind, options = (entries[0].get("_type"), entries[0].get("_data")) if len(entries) == 1 else (None, None)
+        entry = entries[0] if len(entries) == 1 and isinstance(entries[0], dict) else {}
+        kind, options = entry.get("_type"), entry.get("_data")
     if not isinstance(kind, str):
         return Quantisation(method)
     data: Block = options if isinstance(options, dict) else {}

@@ -142,6 +142,7 @@ def test_each_tool_is_read_at_its_effective_bits(block: dict[str, Any], precisio
         {"quant_method": "compressed-tensors", "config_groups": []},
         {"quant_method": "compressed-tensors", "config_groups": {"a": {"weights": {"num_bits": 6, "type": "float"}}}},
         {"quant_method": "torchao", "quant_type": {"lm_head": {"_type": "A"}, "default": {"_type": "B"}}},
+        {"quant_method": "torchao", "quant_type": {"default": ["Int4WeightOnlyConfig"]}},
         torchao("FutureConfig"),
         {"quant_method": "fp8", "expert_dtype": "fp4"},
         {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "odd"},
