@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..._util.printable import quoted
 from ...errors import UserError
 from . import gpt, grouped, mixtures
-from .defaults import DEFAULTS
+from .defaults import DEFAULTS, OTHER_NAMES
 from .multimodal import PAIRS, text_part
 
 if TYPE_CHECKING:
@@ -86,7 +86,11 @@ def read_config(config: Config) -> Fields:
     if not isinstance(model_type, str) or model_type not in SUPPORTED_MODEL_TYPES:
         raise UserError(_unsupported(model_type))
     if model_type not in PAIRS:
-        return _READERS[model_type]({**DEFAULTS.get(model_type, {}), **config})
+        named = dict(config)
+        for other, name in OTHER_NAMES.get(model_type, {}).items():
+            if name not in named and other in named:
+                named[name] = named[other]
+        return _READERS[model_type]({**DEFAULTS.get(model_type, {}), **named})
     pair = PAIRS[model_type]
     fields = read_config(text_part(config, pair))
     return {**fields, "vision_parameters": pair.encoder_parameters(config, fields["hidden_size"])}

@@ -1,7 +1,7 @@
 """Values that hold where a `config.json` leaves a field out: those of transformers 5's configuration classes.
 
-Only fields that count, and never the number of layers or the hidden size: a file without these is broken. Types that
-are missing here name every field themselves, or their reader has the default.
+Only fields that count, and never the number of layers or the hidden size: a file without these is broken, and so is a
+`qwen2` without `num_key_value_heads`, which every such file has. Some defaults are in the readers.
 """
 
 from __future__ import annotations
@@ -44,7 +44,62 @@ _COHERE: Final[dict[str, object]] = {
     "tie_word_embeddings": True,
 }
 
+_MISTRAL: Final[dict[str, object]] = {
+    "vocab_size": 32000,
+    "intermediate_size": 14336,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+}
+
 DEFAULTS: Final[dict[str, dict[str, object]]] = {
+    "llama": {**_LLAMA_LIKE, "vocab_size": 32000},
+    "mistral": _MISTRAL,
+    "mixtral": {**_MISTRAL, "num_local_experts": 8, "num_experts_per_tok": 2},
+    "qwen2": {
+        "vocab_size": 151936,
+        "intermediate_size": 22016,
+        "num_attention_heads": 32,
+        "sliding_window": 4096,
+        "max_window_layers": 28,
+    },
+    "qwen3": {
+        "vocab_size": 151936,
+        "intermediate_size": 22016,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 32,
+        "sliding_window": 4096,
+        "max_window_layers": 28,
+    },
+    "qwen3_moe": {
+        "vocab_size": 151936,
+        "intermediate_size": 6144,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 4,
+        "moe_intermediate_size": 768,
+        "num_experts": 128,
+        "num_experts_per_tok": 8,
+        "sliding_window": 4096,
+    },
+    "starcoder2": {
+        "vocab_size": 49152,
+        "intermediate_size": 12288,
+        "num_attention_heads": 24,
+        "num_key_value_heads": 2,
+    },
+    "codegen": {"vocab_size": 50400, "n_head": 16},
+    "gpt_bigcode": {"vocab_size": 50257, "n_head": 12, "n_positions": 1024},
+    "deepseek_v3": {
+        **_LATENT,
+        "vocab_size": 129280,
+        "intermediate_size": 18432,
+        "num_attention_heads": 128,
+        "q_lora_rank": 1536,
+        "moe_intermediate_size": 2048,
+        "n_routed_experts": 256,
+        "n_shared_experts": 1,
+        "num_experts_per_tok": 8,
+        "first_k_dense_replace": 3,
+    },
     "gemma": {
         **_GEMMA,
         "vocab_size": 256000,
@@ -241,13 +296,7 @@ DEFAULTS: Final[dict[str, dict[str, object]]] = {
         "num_attention_heads": 64,
         "attention_bias": True,
     },
-    "ministral": {
-        "vocab_size": 32000,
-        "intermediate_size": 14336,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-        "sliding_window": 4096,
-    },
+    "ministral": {**_MISTRAL, "sliding_window": 4096},
     "ministral3": {
         "vocab_size": 131072,
         "intermediate_size": 14336,
@@ -298,3 +347,22 @@ DEFAULTS: Final[dict[str, dict[str, object]]] = {
         "patch_size": 16,
     },
 }
+
+_GPT_NAMES: Final = {
+    "hidden_size": "n_embd",
+    "num_hidden_layers": "n_layer",
+    "num_attention_heads": "n_head",
+    "max_position_embeddings": "n_positions",
+}
+_ROUTED_NAMES: Final = {"num_experts": "n_routed_experts", "num_local_experts": "n_routed_experts"}
+_EXPERT_NAMES: Final = {"num_local_experts": "num_experts"}
+_LOCAL_NAMES: Final = {"num_experts": "num_local_experts"}
+
+OTHER_NAMES: Final[dict[str, dict[str, str]]] = {
+    **dict.fromkeys(("codegen", "gpt2", "gpt_bigcode", "gptj"), _GPT_NAMES),
+    **dict.fromkeys(("deepseek_v2", "deepseek_v3", "dots1", "glm4_moe", "glm4_moe_lite", "kimi_k2"), _ROUTED_NAMES),
+    **dict.fromkeys(("gpt_oss", "minimax_m2", "mixtral"), _LOCAL_NAMES),
+    "gpt_neo": {"num_hidden_layers": "num_layers", "num_attention_heads": "num_heads"},
+    **dict.fromkeys(("olmoe", "qwen3_moe"), _EXPERT_NAMES),
+}
+"""Other names that those classes take for a field, where the field's own name is absent."""

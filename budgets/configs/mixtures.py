@@ -170,9 +170,7 @@ def _sparse_experts(config: Config) -> Fields:
     step = size_or(config, "decoder_sparse_step", 1) or 1
     plain: Container[int] = set(whole_numbers(config, "mlp_only_layers"))
     dense = sum(layer in plain or (layer + 1) % step > 0 for layer in range(layer_count(config)))
-    # transformers 5 writes the second name.
-    how_many = "num_experts" if "num_experts" in config else "num_local_experts"
-    return {**_experts(config, how_many, "moe_intermediate_size"), "dense_layers": dense}
+    return {**_experts(config, "num_experts", "moe_intermediate_size"), "dense_layers": dense}
 
 
 def _with_gated_shared(config: Config, experts: Fields) -> Fields:
@@ -180,8 +178,7 @@ def _with_gated_shared(config: Config, experts: Fields) -> Fields:
 
 
 def _deepseek_experts(config: Config) -> Fields:
-    how_many = "n_routed_experts" if "n_routed_experts" in config else "num_local_experts"
-    experts = _experts(config, how_many, "moe_intermediate_size")
+    experts = _experts(config, "n_routed_experts", "moe_intermediate_size")
     return {
         **experts,
         "shared_ffn_size": experts["ffn_size"] * _or_none(config, "n_shared_experts"),
