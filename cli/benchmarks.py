@@ -8,7 +8,8 @@ import typer
 
 from ..errors import UserError
 from ..settings import Grading, Running
-from .options import Asked, Json, only, options
+from .arguments import Asked, Json
+from .options import only, options
 from .progress import print_json, shown_progress
 
 CANNOT_CROSS = "its values cannot cross between processes"

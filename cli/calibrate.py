@@ -10,7 +10,8 @@ import typer
 from .._util.outputs import check_output, write_text
 from ..errors import UserError
 from ..settings import Running
-from .options import Json, only, options
+from .arguments import Json
+from .options import only, options
 from .progress import print_json
 
 DEFAULT_OUT = "calibration.json"

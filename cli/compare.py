@@ -9,7 +9,8 @@ import typer
 
 from ..errors import MachineError
 from ..settings import Drawing, Grading, Planning, Running, Selecting, Settings, option
-from .options import JSON, Arms, Asked, options, samples_by_arm
+from .arguments import JSON, Arms, Asked, samples_by_arm
+from .options import options
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 if TYPE_CHECKING:

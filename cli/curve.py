@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._util.outputs import check_output
-from ..errors import UserError
 from ..settings import Charting, Drawing, Grading, Planning, Running, Selecting, option
-from .options import JSON, Asked, only, options, samples_by_arm
+from .arguments import JSON, Asked, samples_by_arm
+from .options import only, options
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 if TYPE_CHECKING:
@@ -55,8 +54,10 @@ def curve(
     """
     from ..experiment.curves import curve as curve_of_arms
     from ..experiment.curves import curve_samples, price
+    from ..report.files import check_curves
 
-    charting, paths, plot = output.charting(), _paths(output.out), _plot(output.plot)
+    charting, paths, plot = output.charting(), [Path(name) for name in output.out], _plot(output.plot)
+    check_curves(paths)
     recorded = samples_by_arm(output.samples)
     benchmark = asked.load(running.family)
     priced = price(
@@ -70,20 +71,6 @@ def curve(
     _write(result, paths, plot)
     _show(result, priced, output.as_json)
     check_sandbox_errors(result.sandbox_errors)
-
-
-def _paths(names: list[str]) -> list[Path]:
-    """Return the files of --out, checked."""
-    from ..report.files import CURVE_FORMATS
-
-    paths = [Path(name) for name in names]
-    for path in paths:
-        if path.suffix.lower() not in CURVE_FORMATS:
-            raise UserError(f"`out` {path}: name a file that ends in {' or '.join(CURVE_FORMATS)}")
-        if not path.parent.is_dir():
-            raise UserError(f"`out` {path}: there is no folder {path.parent}; make it first")
-        check_output(path)
-    return paths
 
 
 def _plot(name: str | None) -> Path | None:

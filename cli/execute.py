@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..settings import DEFAULT_KS, Grading, Running
-from .options import Asked, Json, Ks, SampleFiles, only, options, parse_ks
+from .arguments import Asked, Json, Ks, SampleFiles, parse_ks
+from .options import only, options
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..report.tables import Column, print_facts, print_table
-from .options import Json
+from .arguments import Json
 from .progress import print_json
 
 if TYPE_CHECKING:

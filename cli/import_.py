@@ -8,7 +8,8 @@ import typer
 
 from ..errors import UserError
 from ..settings import Running
-from .options import Asked, Json, SampleFiles, only, options
+from .arguments import Asked, Json, SampleFiles
+from .options import only, options
 from .progress import print_json
 
 

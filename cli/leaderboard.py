@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from .arguments import Json
 from .leaderboard_run import run
 from .leaderboard_verify import verify
-from .options import Json, options
+from .options import options
 from .progress import print_json, shown_progress
 
 app = typer.Typer(no_args_is_help=True, help="Leaderboard runs: what a file declares, for anyone to verify.")

@@ -11,7 +11,9 @@ import typer
 
 from .._util.figures import interval
 from ..settings import Running
-from .options import Json, as_flags, only
+from .arguments import Json
+from .flags import as_flags
+from .options import only
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 if TYPE_CHECKING:

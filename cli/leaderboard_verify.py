@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..settings import Grading, Settings, option
-from .options import Json, as_flags, only, options
+from .arguments import Json
+from .flags import as_flags
+from .options import only, options
 from .progress import print_json, shown_progress
 
 if TYPE_CHECKING:

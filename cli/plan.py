@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from ..settings import Planning, Running
-from .options import Arms, Asked, Json, only, options
+from .arguments import Arms, Asked, Json
+from .options import only, options
 from .progress import print_json, warn
 
 

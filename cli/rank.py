@@ -11,7 +11,8 @@ import typer
 
 from .._util.outputs import check_output, write_rows
 from ..settings import DEFAULT_KS, Drawing, Grading, Running, Selecting, Settings, option
-from .options import JSON, Asked, Ks, SampleFiles, only, options, parse_ks
+from .arguments import JSON, Asked, Ks, SampleFiles, parse_ks
+from .options import only, options
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..errors import EngineError
 from ..settings import RECORDED, Drawing, Planning, Running, Settings, option
-from .options import JSON, Arms, Asked, only, options
+from .arguments import JSON, Arms, Asked
+from .options import only, options
 from .progress import print_json, shown_progress, warn
 
 if TYPE_CHECKING:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..settings import Grading
-from .options import Json, only, options
+from .arguments import Json
+from .options import only, options
 from .progress import print_json, shown_progress, warn
-
-if TYPE_CHECKING:
-    from ..sandbox.conformance import AttackResult
 
 app = typer.Typer(no_args_is_help=True, help="Sandboxes: what isolates programs on this machine.")
 
@@ -68,52 +66,18 @@ def build(
 def check(grading: Annotated[Grading, only("launcher")], as_json: Json = False) -> None:
     """Attack a sandbox with every program of the corpus; exit 1 when it does not hold what it promises."""
     from ..experiment.grading import chosen_launcher
+    from ..report.conformance import conformance_as_json, print_conformance
     from ..sandbox.conformance import conformance
 
     launcher = chosen_launcher(grading.launcher)
     with shown_progress() as progress:
         report = conformance(launcher, progress)
-    counts = {outcome: report.count(outcome) for outcome in ("ok", "not promised", "FAILED")}
     if as_json:
-        answer = {
-            "sandbox": report.launcher,
-            "environment": report.environment,
-            "corpus": report.corpus,
-            "ok": counts["ok"],
-            "not_promised": counts["not promised"],
-            "failed": counts["FAILED"],
-            "result_hash": report.result_hash,
-            "wall_s": round(report.wall_s, 3),
-            "results": [result.model_dump(mode="json", exclude={"schema_version"}) for result in report.results],
-        }
-        print_json(answer)
+        print_json(conformance_as_json(report))
     else:
-        _print_results(report.results)
-        typer.echo(
-            f"{report.launcher}: {counts['ok']} ok, {counts['not promised']} not promised, {counts['FAILED']} failed "
-            f"in {report.wall_s:.0f} s"
-        )
-        typer.echo(f"result hash {report.result_hash}")
+        print_conformance(report)
     if not report.holds:
         raise typer.Exit(1)
-
-
-def _print_results(results: tuple[AttackResult, ...]) -> None:
-    from ..report.tables import Column, print_table
-
-    columns = (Column("program"), Column("expected", folds=True), Column("got"), Column("outcome"))
-    for group in dict.fromkeys(result.group for result in results):
-        rows = [result for result in results if result.group == group]
-        cells = [
-            (row.name.partition("/")[2], " ".join(row.expected), " ".join(dict.fromkeys(row.got)) or "-", row.outcome)
-            for row in rows
-        ]
-        typer.echo(f"\n{group}")
-        print_table(columns, cells)
-        for row in rows:
-            if row.detail:
-                typer.echo(f"  {row.name.partition('/')[2]}: {row.detail}")
-    typer.echo("")
 
 
 @app.command()

@@ -14,7 +14,7 @@ from .markdown import write_markdown
 from .page import check_plots
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from ..experiment.curves import Curve
@@ -107,14 +107,9 @@ def check_reports(paths: Sequence[Path]) -> None:
             it.
         MachineError: A page is wanted but plotly is not installed.
     """
-    for path in paths:
-        if path.suffix.lower() not in COMPARISON_FORMATS:
-            raise UserError(f"`report` {path}: name a file that ends in {', '.join(COMPARISON_FORMATS)}")
-        if not path.absolute().parent.is_dir():
-            raise UserError(f"`report` {path}: there is no folder {path.absolute().parent}; make it first")
-        check_output(path, "`report`")
-        if path.suffix.lower() == ".html":
-            check_plots()
+    _check(paths, "`report`", COMPARISON_FORMATS)
+    if any(path.suffix.lower() == ".html" for path in paths):
+        check_plots()
 
 
 def write_reports(comparison: Comparison, paths: Sequence[Path]) -> None:
@@ -131,6 +126,15 @@ def write_reports(comparison: Comparison, paths: Sequence[Path]) -> None:
 
 CURVE_FORMATS = (".json", ".csv")
 COLUMNS = ("arm", "model", "precision", "metric", "by", "budget", "k", "value", "low", "high", "undefined")
+
+
+def check_curves(paths: Sequence[Path]) -> None:
+    """Refuse a curve's files that cannot be written, before any work is done for them.
+
+    Raises:
+        UserError: A file's name ends in none of `CURVE_FORMATS`, its folder is missing, or `check_output` refuses it.
+    """
+    _check(paths, "`out`", CURVE_FORMATS)
 
 
 def write_curve(curve: Curve, path: Path) -> None:
@@ -155,3 +159,13 @@ def write_curve(curve: Curve, path: Path) -> None:
                 scores = (point.k, point.value, point.low, point.high, point.undefined)
                 writer.writerow((arm.spec, arm.model, arm.precision, metric, curve.by, point.budget, *scores))
     write_text(path, text.getvalue())
+
+
+def _check(paths: Sequence[Path], parameter: str, formats: Collection[str]) -> None:
+    *others, last = formats
+    for path in paths:
+        if path.suffix.lower() not in formats:
+            raise UserError(f"{parameter} {path}: name a file that ends in {', '.join(others)} or {last}")
+        if not path.parent.is_dir():
+            raise UserError(f"{parameter} {path}: there is no folder {path.parent}; make it first")
+        check_output(path, parameter)
