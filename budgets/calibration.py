@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from .._util.bounded import parse_json, read_whole
 from .._util.printable import one_line
 from ..errors import UserError
-from ..records import NonNegative, Record
+from ..records import FileRecord, NonNegative, Record
 from .runtime import Regime, RuntimeOfK, task_runtime
 from .work import Work, decode_work, prefill_work
 
@@ -88,7 +88,7 @@ class Measurement(Record):
     decode_s: Positive
 
 
-class Calibration(Record):
+class Calibration(FileRecord):
     """Measurements with one engine on one machine of `devices` devices.
 
     `points` are what `fits` were fitted to.

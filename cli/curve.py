@@ -95,9 +95,7 @@ def _write(result: Curve, paths: list[Path], plot: Path | None) -> None:
 
 def _show(result: Curve, priced: Priced, as_json: bool) -> None:
     if as_json:
-        from ..report.files import without_versions
-
-        print_json(without_versions(result.model_dump(mode="json")))
+        print_json(result.model_dump(mode="json", exclude={"schema_version"}))
         return
     from ..report.curves import print_curve
     from ..report.plans import describe_runtime, describe_workload

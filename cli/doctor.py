@@ -19,7 +19,7 @@ def doctor(
 ) -> None:
     """Show what this machine can do: processor, GPUs, engines, sandboxes, Docker, disk, model cache."""
     from .. import __version__
-    from ..experiment.examination import examine
+    from ..experiment.checkup import examine
 
     found = {"codebudget": __version__, **examine(Path(store))}
     if as_json:

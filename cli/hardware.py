@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..report.tables import Column, print_facts, print_table
 from .arguments import Json
 from .progress import print_json
-
-if TYPE_CHECKING:
-    from ..budgets.hardware import Hardware
 
 app = typer.Typer(no_args_is_help=True, help="Hardware: the machines that runtime can be planned for.")
 
@@ -23,7 +20,7 @@ def list_hardware(as_json: Json = False) -> None:
 
     found = hardware_catalogue()
     if as_json:
-        print_json({"hardware": [_as_json(hardware) for hardware in found]})
+        print_json({"hardware": [hardware.model_dump() for hardware in found]})
         return
     rows = [
         (
@@ -49,9 +46,9 @@ def show(
 
     hardware = find_hardware(name)
     if as_json:
-        print_json(_as_json(hardware))
+        print_json(hardware.model_dump())
         return
-    peaks = hardware.peak_flops_per_s.model_dump(exclude={"schema_version"}, exclude_none=True)
+    peaks = hardware.peak_flops_per_s.model_dump(exclude_none=True)
     link = hardware.link_bytes_per_s
     facts = {
         "name": hardware.name,
@@ -63,9 +60,3 @@ def show(
         "source": hardware.source,
     }
     print_facts(facts)
-
-
-def _as_json(hardware: Hardware) -> dict[str, object]:
-    fields = hardware.model_dump(exclude={"schema_version"})
-    fields["peak_flops_per_s"].pop("schema_version")
-    return fields

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -72,24 +72,18 @@ def show(
     facts["active per token"] = f"{model.architecture.active_parameter_count():,}"
     facts["precision"] = model.default_precision or "not stated"
     facts["KV cache per token"] = format_amount("memory", kv_bytes_per_token(model.architecture)) + " at 16 bits"
-    facts |= {field.replace("_", " "): str(value) for field, value in _shape(model).items()}
+    facts |= {
+        field.replace("_", " "): str(value)
+        for field, value in model.architecture.model_dump(exclude_defaults=True).items()
+    }
     facts["source"] = model.source
     print_facts(facts)
 
 
 def _as_json(model: Model) -> dict[str, object]:
-    fields = model.model_dump(exclude={"schema_version", "architecture"})
+    fields = model.model_dump(exclude={"architecture"})
     parameters = {
         "parameters": model.architecture.parameter_count(),
         "active_parameters": model.architecture.active_parameter_count(),
     }
-    return {**fields, **parameters, "architecture": _shape(model)}
-
-
-def _shape(model: Model) -> dict[str, Any]:
-    """Describe the architecture without what it lacks."""
-    fields = model.architecture.model_dump(exclude_defaults=True)
-    for value in fields.values():
-        if isinstance(value, dict):
-            value.pop("schema_version", None)
-    return fields
+    return {**fields, **parameters, "architecture": model.architecture.model_dump(exclude_defaults=True)}

@@ -15,7 +15,7 @@ import time
 from typing import TextIO, cast
 
 from .._util import plugins
-from .stream import StandingStream, private_stream
+from .stand_in import StandingStream, private_stream
 
 _PATIENCE_S = 2.0
 """Seconds that leftovers of plug-ins may keep the process from ending."""

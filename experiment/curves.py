@@ -17,7 +17,7 @@ from ..budgets.models import find_model
 from ..budgets.notation import COST_FIELDS, parse_amount, parse_arm
 from ..errors import UserError
 from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
-from ..records import Arm, Cost, Interval, Record, Workload
+from ..records import Arm, Cost, FileRecord, Interval, Record, Workload
 from ..settings import RECORDED
 from .crossings import By, Crossing, Steps, find_crossing, format_budget
 from .planning import conditions_of, workload_of
@@ -65,13 +65,13 @@ class CurveArm(Record):
     metrics: dict[str, tuple[CurvePoint, ...]]
 
 
-class Curve(Record):
+class Curve(FileRecord):
     """Scores over budgets; as JSON on disk, it is this record.
 
     `{"benchmark", "workload": {...}, "sandbox", "by": "flops"|"runtime", "tasks", "left_out": {TASK: WHY},
     "budgets": [...], "every_step", "arms": [{"spec", "model", "precision", "n", "cost_of_one", "cost_of_all",
     "metrics": {METRIC: [{"budget", "k", "value", "low", "high", "undefined"}]}}], "crossings": [...], "warnings",
-    "sandbox_errors"}`, each object with its `schema_version`; crossings are `crossings.Crossing`. Budgets and costs are
+    "sandbox_errors"}`, and the `schema_version`; crossings are `crossings.Crossing`. Budgets and costs are
     FLOPs or seconds per task, as `by` says. `every_step`: the budgets are all those in the range at which some arm's k
     changes; else some of them, evenly on a logarithmic scale.
     """

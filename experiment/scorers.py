@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._util.hashing import key_of
+from .._util.hashing import key_of, record_text
 from ..budgets.flops import forward_flops
 from ..budgets.notation import parse_arm
 from ..errors import UserError
@@ -104,7 +104,7 @@ class EngineScorer:
         return None if work is None else work.wall_s
 
     def _found(self, texts: Sequence[Text]) -> dict[Text, Likelihood]:
-        description = self._engine.describe().model_dump_json()
+        description = record_text(self._engine.describe())
         keys = {text: key_of(KIND, description, *text) for text in texts}
         kept = self._store.records(KIND, keys.values())
         found = {text: self._taken(text, kept[key]) for text, key in keys.items() if key in kept}

@@ -54,7 +54,7 @@ OFFERED = frozenset({"execution", "logprobs"})
 _WAYS = "Or give recorded generations, as samples of the benchmark (see docs/leaderboard.md)"
 
 
-def load_tasks(file: BoardFile) -> list[Benchmark]:
+def load_benchmarks(file: BoardFile) -> list[Benchmark]:
     """Load a board's benchmarks, each cut to its first tasks if the board says so.
 
     Raises:
@@ -123,7 +123,7 @@ def _planned(board: Board, benchmark: Benchmark, calibration: str | None) -> Pla
     return planned
 
 
-def load_rankers(file: BoardFile) -> dict[str, Ranker]:
+def rankers_of_board(file: BoardFile) -> dict[str, Ranker]:
     """Load a board's rankers, by name, in its order.
 
     Raises:
@@ -242,8 +242,8 @@ def prepare_board(file: BoardFile) -> PreparedBoard:
         UserError: The board is wrong; the message names the line.
         MachineError: Something that it names is not here.
     """
-    benchmarks = plan_board(file, load_tasks(file), calibration_of(file))
-    rankers = load_rankers(file)
+    benchmarks = plan_board(file, load_benchmarks(file), calibration_of(file))
+    rankers = rankers_of_board(file)
     drawing = drawing_of(file)
     check_draws(file, benchmarks, drawing)
     return PreparedBoard(file, benchmarks, rankers, drawing)

@@ -14,8 +14,7 @@ from .code import bare_completion, is_degenerate, renamed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .context import Context
-    from .protocol import Need
+    from .protocol import Context, Need
 
 LEAST = -1e6
 """Score where there is no likelihood: below that of any text a model would draw."""

@@ -19,8 +19,8 @@ from ..estimators import (
     rank_score_at_ks,
 )
 from ..records import Candidate, PublicTask, Ranking
-from .context import Account, Context
-from .protocol import Ranker, uses_of
+from .offers import Account
+from .protocol import Context, Ranker, uses_of
 from .registry import is_foreign, origin
 
 if TYPE_CHECKING:

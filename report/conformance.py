@@ -21,7 +21,7 @@ def conformance_as_json(found: Conformance) -> dict[str, object]:
         "failed": found.count("FAILED"),
         "result_hash": found.result_hash,
         "wall_s": round(found.wall_s, 3),
-        "results": [result.model_dump(mode="json", exclude={"schema_version"}) for result in found.results],
+        "results": [result.model_dump(mode="json") for result in found.results],
     }
 
 

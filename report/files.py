@@ -34,7 +34,7 @@ def write_json(comparison: Comparison, path: Path) -> None:
 def plan_as_json(plan: Plan) -> dict[str, object]:
     """Build one arm of `plan --json`, as in DESIGN.md."""
     fields = {"cost": plan.cost, "budget_ratio": plan.budget_ratio, "leftover": plan.leftover}
-    costs = {name: cost.model_dump(exclude={"schema_version"}) for name, cost in fields.items()}
+    costs = {name: cost.model_dump() for name, cost in fields.items()}
     return {
         "spec": plan.arm.spec,
         "model": plan.model,
@@ -68,7 +68,7 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
                 "strata": dumped["strata"],
             }
         )
-    answer = {
+    return {
         "benchmark": result.benchmark,
         "convention": result.workload.convention,
         "workload": bare["workload"],
@@ -82,18 +82,6 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
         "warnings": list(result.warnings),
         "doubts": list(result.doubts),
     }
-    bare_answer = without_versions(answer)
-    assert isinstance(bare_answer, dict)
-    return bare_answer
-
-
-def without_versions(value: object) -> object:
-    """Strip records' own version fields: this object is the command line's, with its own shape."""
-    if isinstance(value, dict):
-        return {key: without_versions(item) for key, item in value.items() if key != "schema_version"}
-    if isinstance(value, list | tuple):
-        return [without_versions(item) for item in value]
-    return value
 
 
 COMPARISON_FORMATS = {".html": write_comparison_page, ".md": write_markdown, ".json": write_json}

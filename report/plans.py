@@ -24,7 +24,7 @@ def plans_as_json(planned: Planned) -> dict[str, Any]:
     rows = [plan_as_json(arm) for arm in planned.plans]
     for row, fit in zip(rows, memory_fits(planned), strict=True):
         if fit is not None:
-            row["memory_fit"] = fit.model_dump(exclude={"schema_version"})
+            row["memory_fit"] = fit.model_dump()
     answer: dict[str, Any] = {"arms": rows, "convention": planned.workload.convention}
     runtime = describe_runtime(planned.workload, planned.conditions)
     if runtime is not None:

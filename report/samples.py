@@ -48,14 +48,14 @@ def samples_as_json(
                 "samples": len(arm.candidates),
                 "new": arm.new,
                 "missing": arm.missing,
-                "engine": origin.description.model_dump(exclude={"schema_version"}),
-                "settings": origin.settings.model_dump(exclude={"schema_version"}),
+                "engine": origin.description.model_dump(),
+                "settings": origin.settings.model_dump(),
                 "seed": origin.seed,
                 "drawn": {
                     "samples": tally.samples,
                     "prompts": tally.prompts,
                     "sessions": tally.sessions,
-                    **tally.usage.model_dump(exclude={"schema_version"}),
+                    **tally.usage.model_dump(),
                 },
             }
         )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 
-class Run(NamedTuple):
+class RecordedRun(NamedTuple):
     """A run, as its files say. `results` is the JSON, whose every value is compared, whatever it is."""
 
     path: Path
@@ -42,7 +42,7 @@ class Run(NamedTuple):
 class Read(NamedTuple):
     """A run, None if something is wrong with its files, its id if its manifest has one, and what is wrong."""
 
-    run: Run | None
+    run: RecordedRun | None
     run_id: str | None
     differences: list[Difference]
 
@@ -139,7 +139,7 @@ def _contents(folder: RunFolder, manifest: Manifest) -> Read:
         return Read(None, manifest.run_id, reading.differences)
     if results is None or timings is None or board is None or report is None:
         return Read(None, manifest.run_id, reading.differences)
-    run = Run(folder.path, manifest, board, candidates, verdicts, rankings, results, timings, report)
+    run = RecordedRun(folder.path, manifest, board, candidates, verdicts, rankings, results, timings, report)
     return Read(run, manifest.run_id, [])
 
 

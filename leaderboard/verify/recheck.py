@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ...records import Candidate, Task
     from ..results import PlannedBenchmark
     from ..rows import VerdictRow
-    from .reading import Run
+    from .reading import RecordedRun
 
 RankingRows = dict[tuple[str, str, str], tuple[int, RankingRow]]
 """Numbers and rows by arm, task and ranker."""
@@ -103,7 +103,7 @@ class Rechecked(NamedTuple):
 
 
 def recheck(
-    run: Run,
+    run: RecordedRun,
     planned: PlannedBenchmark,
     own: OwnRankers,
     grader: Grader,
@@ -142,7 +142,7 @@ class _Recheck:
 
     def __init__(
         self,
-        run: Run,
+        run: RecordedRun,
         planned: PlannedBenchmark,
         own: OwnRankers,
         grader: Grader,

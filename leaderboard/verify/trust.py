@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ...tasks import Benchmark
     from ..board import BenchmarkTable, Board
     from ..results import PlannedBenchmark
-    from .reading import Run
+    from .reading import RecordedRun
 
 INSTALLED: Final = ("humaneval", "nano")
 """Benchmarks that need neither a file nor the network."""
@@ -97,7 +97,7 @@ def _is_inside(path: Path, run: Path) -> bool:
     return any((other.st_dev, other.st_ino) == (here.st_dev, here.st_ino) for other in others)
 
 
-def tasks_of_run(run: Run, named: Named) -> list[Benchmark]:
+def tasks_of_run(run: RecordedRun, named: Named) -> list[Benchmark]:
     """Load a run's benchmarks: installed ones, and files that the verifier named.
 
     A file is the run's if its tasks have the run's hash, else if it has the name given in the board.
@@ -214,7 +214,7 @@ def check_models(board: Board, named: Named) -> None:
         find_model(name, board.family)
 
 
-def rankers_of_run(run: Run, named: Named) -> OwnRankers:
+def rankers_of_run(run: RecordedRun, named: Named) -> OwnRankers:
     """Find a run's rankers, installed or in files the verifier named, and why others are not here.
 
     Raises:
@@ -288,7 +288,7 @@ def _shown(*texts: str) -> str:
     return one_line(", ".join(texts))
 
 
-def planned_of_run(run: Run, named: Named) -> list[PlannedBenchmark]:
+def planned_of_run(run: RecordedRun, named: Named) -> list[PlannedBenchmark]:
     """Plan a run's benchmarks here, from nothing but what is installed and what the verifier named.
 
     Raises:
@@ -308,7 +308,7 @@ def planned_of_run(run: Run, named: Named) -> list[PlannedBenchmark]:
 class Verifiable(NamedTuple):
     """A run whose files are those of a run, with the verifier's own benchmarks and rankers."""
 
-    run: Run
+    run: RecordedRun
     benchmarks: Sequence[PlannedBenchmark]
     rankers: OwnRankers
 

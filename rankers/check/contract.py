@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..._util import plugins
 from ...errors import RankerError, UserError
 from ...records import Ranking
-from ..context import Account, Context, RememberingRunner
-from ..protocol import uses_of
+from ..offers import Account, RememberingRunner
+from ..protocol import Context, uses_of
 from ..scoring import plain_ranking
 from .toys import ToyScorer, toys
 from .watching import Notes, ShownContext, shown_candidate, shown_task

@@ -102,14 +102,14 @@ def test_a_fit_has_no_negative_coefficient_even_where_one_would_fit_better() -> 
     bent = [point.model_copy(update={"decode_s": point.decode_s * point.batch**-0.8}) for point in points]
     calibration = fit_sweep([MeasuredModel(model, bent)], engine="test", machine="test", source="test")
     assert len(calibration.fits) == 1
-    costs = calibration.fits[0].decode.model_dump(exclude={"schema_version"})
+    costs = calibration.fits[0].decode.model_dump()
     assert all(rate >= 0 for rate in costs.values())
     assert any(rate > 0 for rate in costs.values())
 
 
 def test_plans_use_a_models_own_fit_then_that_of_all() -> None:
     def fit(model: str | None, scale: float) -> Fit:
-        rates = {name: scale * rate for name, rate in TRUTH.model_dump(exclude={"schema_version"}).items()}
+        rates = {name: scale * rate for name, rate in TRUTH.model_dump().items()}
         cost = PassCost.model_validate(rates)
         return Fit(model=model, precision="bf16", max_batch=16, prefill=cost, decode=cost)
 
@@ -170,3 +170,20 @@ def test_mistakes_are_the_users(tmp_path: Path) -> None:
     for points in ([], mixed):
         with pytest.raises(UserError, match="points of every model, all at one precision"):
             fit_sweep([MeasuredModel(model, points)], engine="test", machine="test", source="test")
+
+
+def test_a_file_states_its_version_once_and_older_ones_with_many_are_read(tmp_path: Path) -> None:
+    cost = PassCost.model_validate(TRUTH.model_dump())
+    fits = (Fit(model=None, precision="bf16", max_batch=16, prefill=cost, decode=cost),)
+    calibration = Calibration(source="test", engine="test", machine="test", fits=fits)
+    written = calibration.model_dump_json()
+    assert written.count("schema_version") == 1
+    older = json.loads(written)
+    for part in (*older["fits"], older["fits"][0]["decode"], older["fits"][0]["prefill"]):
+        part["schema_version"] = 1
+    file = tmp_path / "calibration.json"
+    file.write_text(json.dumps(older), encoding="utf-8")
+    assert load_calibration(str(file)) == calibration
+    file.write_text(json.dumps(older | {"schema_version": 2}), encoding="utf-8")
+    with pytest.raises(UserError):
+        load_calibration(str(file))

@@ -12,7 +12,7 @@ import pytest
 from codebudget.leaderboard import files, strict_json
 from codebudget.leaderboard.board import load_board
 from codebudget.leaderboard.files import json_bytes
-from codebudget.leaderboard.prepare import load_rankers, load_tasks, plan_board
+from codebudget.leaderboard.prepare import load_benchmarks, plan_board, rankers_of_board
 from codebudget.leaderboard.results_file import Results
 
 from support.command import started
@@ -171,7 +171,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(board: Path, co
 
 def test_the_example_board_can_be_planned(repository: Path) -> None:
     file = load_board(repository / "examples" / "nano.toml")
-    (planned,) = plan_board(file, load_tasks(file), None)
+    (planned,) = plan_board(file, load_benchmarks(file), None)
     assert [plan.arm.spec for plan in planned.plans] == ["4m:1", "1m", "250k"]
     assert all(plan.matched for plan in planned.plans)
-    assert list(load_rankers(file)) == ["codebudget", "examples", "majority", "shortest", "first", "random"]
+    assert list(rankers_of_board(file)) == ["codebudget", "examples", "majority", "shortest", "first", "random"]
