@@ -82,7 +82,7 @@ def test_the_modules_need_no_engine() -> None:
         "checkpoint",
         "libraries",
         "selfcheck",
-        "picking",
+        "decoding",
         "tokens",
         "transformers_engine",
         "vllm_engine",
