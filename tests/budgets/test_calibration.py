@@ -78,7 +78,7 @@ def test_the_papers_seconds_buy_fourteen_eight_and_one() -> None:
     assert [plan.cost.runtime_s for plan in plans] == pytest.approx([5.605, 14 * 0.395, 8 * 0.667, 2.994])
     with pytest.raises(UserError, match="`regime` throughput"):
         planned("70b:1", "7b", calibration=load_calibration("paper"), regime="latency")
-    with pytest.raises(UserError, match=r"7b@int4: .*nothing for codellama-7b@int4.*codebudget calibrate"):
+    with pytest.raises(UserError, match=r"7b@int4: .*does not cover codellama-7b@int4.*codebudget calibrate"):
         planned("70b:1", "7b@int4", calibration=load_calibration("paper"))
 
 
@@ -141,16 +141,16 @@ def test_mistakes_are_the_users(tmp_path: Path) -> None:
     sample = {"model": "m", "seconds": 1.0, "samples": 1}
     made = dict.fromkeys(("source", "engine", "machine"), "x")
     for text, message in (
-        ("{", "no calibration"),
-        (json.dumps({"fits": 1}), "no calibration: source"),
-        ("[" * 100_000, r"no calibration.*nested too deeply"),
+        ("{", "not a calibration"),
+        (json.dumps({"fits": 1}), "not a calibration: source"),
+        ("[" * 100_000, r"not a calibration.*nested too deeply"),
         (" " * 5_000_000, "longer than 4 MiB"),
-        (json.dumps({"x" * 10**6: 1}), r"no calibration: [\w.]{1,200}: "),
+        (json.dumps({"x" * 10**6: 1}), r"not a calibration: [\w.]{1,200}: "),
         *(
             (json.dumps(made | {"measured": [sample | {"seconds": value}]}), why)
             for value, why in (
                 (10**400, r"1e\+18"),
-                (float("inf"), "no number"),
+                (float("inf"), "not a number"),
                 (1e300, r"1e\+18"),
                 ("1", "valid number"),
             )
@@ -160,7 +160,7 @@ def test_mistakes_are_the_users(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=message):
             load_calibration(str(tmp_path / "broken.json"))
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UserError, match="no plain file"):
+    with pytest.raises(UserError, match="not a regular file"):
         load_calibration(str(tmp_path / "pipe"))
     model = small("one", 3, 64)
     mixed = [
@@ -168,7 +168,7 @@ def test_mistakes_are_the_users(tmp_path: Path) -> None:
         for point, name in zip(swept(model, (1,)).measurements, ("fp32", "bf16", "fp32"), strict=True)
     ]
     for points in ([], mixed):
-        with pytest.raises(UserError, match="points of every model, all at one precision"):
+        with pytest.raises(UserError, match="points for every model, all at the same precision"):
             fit_sweep([MeasuredModel(model, points)], engine="test", machine="test", source="test")
 
 
