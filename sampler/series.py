@@ -146,8 +146,8 @@ def _series(store: Store, value: Any) -> Series:
     except ValidationError as error:
         why = str(error).splitlines()[0]
         raise UserError(
-            f"{store.path} is damaged (what made its samples cannot be read: {why}); move it away, or name another "
-            "store with `store`"
+            f"{store.path} is damaged (the description of what made its samples cannot be read: {why}); move it "
+            "away, or choose another store with `store`"
         ) from None
 
 
