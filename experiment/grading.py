@@ -156,7 +156,7 @@ def chosen_launcher(name: str) -> Launcher:
     """
     choice = choose_launcher(name)
     for reason in choice.passed_over:
-        notice(f"{reason}; taking the {choice.launcher.name} sandbox instead")
+        notice(f"{reason}; using the {choice.launcher.name} sandbox instead")
     if choice.launcher.name == "process":
         notice(f"the process sandbox is {choice.launcher.promise}")
     return choice.launcher

@@ -163,7 +163,7 @@ def open_scorers(
         return
     engine, family = drawing.engine, running.family
     if engine == RECORDED:
-        raise UserError(f"`scorer` {scorer}: nothing scores with `engine` {RECORDED}; name one that does, such as auto")
+        raise UserError(f"`scorer` {scorer}: `engine` {RECORDED} cannot score; choose one that can, such as auto")
     named = {spec: spec if scorer == OWN_MODEL else scorer for spec in specs}
     targets = {text: target_of_arm(parse_arm(text), family, served=engine == "openai") for text in named.values()}
     lates: list[LateEngine] = []
@@ -188,7 +188,9 @@ def open_scorer(scorer: str | None, drawing: Drawing, running: Running) -> Itera
         MachineError: As `open_scorers`.
     """
     if scorer == OWN_MODEL:
-        raise UserError(f"`scorer` {OWN_MODEL}: nothing says which model drew these samples; name it, such as 7b@fp16")
+        raise UserError(
+            f"`scorer` {OWN_MODEL}: the model that drew these samples is unknown; name one, such as 7b@fp16"
+        )
     with open_scorers(scorer, ["samples"], drawing, running) as found:
         yield found.get("samples")
 
