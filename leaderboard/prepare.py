@@ -116,10 +116,10 @@ def _planned(board: Board, benchmark: Benchmark, calibration: str | None) -> Pla
         raise
     except (ArithmeticError, ValueError) as error:
         # Prices of 0 and of 1e308 dollars among others.
-        raise UserError(f"costs cannot be computed of these amounts ({type(error).__name__}); change them") from None
+        raise UserError(f"costs cannot be computed from these amounts ({type(error).__name__}); change them") from None
     amounts = [value for plan in planned.plans for _, value in plan.cost if value is not None]
     if max(amounts, default=0.0) > MOST_AMOUNT:
-        raise UserError(f"a cost is more than {MOST_AMOUNT:g}, past what results may hold; change these amounts")
+        raise UserError(f"a cost exceeds {MOST_AMOUNT:g}, the maximum in results; change these amounts")
     return planned
 
 
@@ -146,7 +146,7 @@ def offered_ranker(typed: str) -> Ranker:
     ranker = load_ranker(typed)
     lacking = sorted(ranker.needs - OFFERED)
     if lacking:
-        raise UserError(f"{typed} needs {' and '.join(lacking)}, which a board does not offer; leave it out")
+        raise UserError(f"{typed} needs {' and '.join(lacking)}, which a board does not offer; remove it")
     return ranker
 
 
@@ -176,7 +176,7 @@ def examined(sandbox: Sandbox, store: Store, progress: Progress) -> SandboxCheck
     )
     if not report.holds:
         raise MachineError(
-            f"the {report.launcher} sandbox does not hold what it promises ({found.failed} programs of the corpus); "
+            f"the {report.launcher} sandbox does not keep its promises ({found.failed} programs of the corpus); "
             "see codebudget sandbox check, or choose another launcher in the board"
         )
     store.put_records(kind, {key: found.model_dump(mode="json")})
@@ -284,7 +284,7 @@ def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict
             read = read_samples(patterns, load_whole(file, place).by_id, spec)
         missing = set(read.missing) & set(tasks)
         if missing:
-            notice(f"{spec}: no sample for {len(missing)} of {len(tasks)} tasks; they are left out")
+            notice(f"{spec}: no samples for {len(missing)} of {len(tasks)} tasks; they are left out")
         files = tuple(
             SampleFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in read.files
         )

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from .reading import RecordedRun
     from .trust import Verifiable
 
-_NOT_COMPUTED: Final = "results.json was not computed again, since rows are missing, too many or past computing"
+_NOT_COMPUTED: Final = "results.json was not recomputed, since rows are missing, too many or unusable"
 
 CANNOT_CATCH: Final = (
-    "a run that was forged as a whole and hashed again: compare the run id with one that was published before",
-    "candidates that another model drew, or that were chosen among more: nothing here draws them again",
-    "timings, memory, hardware, packages and command line: they are claims of whoever ran it",
+    "a run that was forged as a whole and rehashed: compare the run id with one published earlier",
+    "candidates that another model drew, or that were picked from a larger set: nothing is redrawn here",
+    "timings, memory, hardware, packages and command line: these are claims of whoever ran it",
 )
 """Flaws no verification of the files alone can find."""
 
@@ -119,17 +119,17 @@ def lines_of(result: Verification) -> Iterator[str]:
     """Render findings besides differences, and how much was checked, as printable lines."""
     for what, lines in (
         ("flips at its limit", result.flips),
-        ("not the same twice", result.unstable),
+        ("differs from one run to the next", result.unstable),
         ("note", result.notes),
     ):
         for line in lines:
             yield f"{what}: {printable(line)}"
     yield (
-        f"graded again {result.graded} of {result.verdicts} verdicts, made again {result.ranked} of {result.rankings} "
-        f"rankings, computed again {result.numbers} values of results.json"
+        f"regraded {result.graded} of {result.verdicts} verdicts, reranked {result.ranked} of {result.rankings} "
+        f"rankings, recomputed {result.numbers} values of results.json"
     )
     if result.graded < result.verdicts and result.verdicts:
-        yield f"a run in which one verdict in a hundred was changed passes this with {0.99**result.graded:.2g}"
+        yield f"a run with one verdict in a hundred changed passes this with probability {0.99**result.graded:.2g}"
 
 
 def _sample(run: RecordedRun, sample: int | None, seed: int) -> set[int] | None:

@@ -127,13 +127,13 @@ def test_what_a_killed_run_left_is_no_obstacle(board: Path, command) -> None:
         (('"13b:1"', '"13x:1"'), "board.toml:3: arms[0]: unknown model '13x'"),
         (
             ('"examples"', '"exampels"'),
-            "board.toml:4: rankers[0]: there is no ranker 'exampels'; did you mean 'examples'?",
+            "board.toml:4: rankers[0]: unknown ranker 'exampels': did you mean 'examples'?",
         ),
         (('"examples"', '"codet"'), "board.toml:4: rankers[0]: codet needs tests, which a board does not offer"),
         (("tiny.jsonl", "tinny.jsonl"), "board.toml:7: benchmarks[0].name: "),
         (('7b = ["small.jsonl"]', '8b = ["small.jsonl"]'), "no arm is called '8b'"),
         (("big.jsonl", "small2.jsonl"), "board.toml:8: benchmarks[0].samples: "),
-        (('"process"', '"chroot"'), "no sandbox is called 'chroot'"),
+        (('"process"', '"chroot"'), "unknown sandbox 'chroot'"),
         (('7b = ["small.jsonl"]', ""), "samples"),
     ],
 )
@@ -156,7 +156,7 @@ def test_another_folder_is_not_replaced(board: Path, command) -> None:
     (board / "mine" / "thesis.txt").write_text("years")
     done = command(board, "leaderboard", "run", "board.toml", "--out", "mine")
     assert done.returncode == 2
-    assert "is no run" in done.stderr
+    assert "is not a run" in done.stderr
     assert (board / "mine" / "thesis.txt").read_text() == "years"
 
 
