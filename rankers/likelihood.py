@@ -86,8 +86,8 @@ class SelfCertainty:
         found = context.scorer.score([(task.prompt, candidate.raw) for candidate in candidates])
         if any(likelihood.certainty is None for likelihood in found):
             raise MachineError(
-                "self-certainty needs the probabilities of the whole vocabulary, which this engine does not tell; "
-                "score with `engine` transformers"
+                "self-certainty needs the probabilities of the whole vocabulary, which this engine does not "
+                "report; score with `engine` transformers"
             )
         return Ranking(scores=tuple(likelihood.certainty or 0.0 for likelihood in found))
 

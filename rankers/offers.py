@@ -41,10 +41,10 @@ class Offers(NamedTuple):
 
 
 _HOW_TO_HAVE: dict[Need, str] = {
-    "execution": "runs programs, and there is no sandbox at hand: choose one with `launcher`",
-    "tests": "goes by tests that a model wrote, and there are none: give them with `tests`; "
-    "`codebudget sample --tests` draws them",
-    "scorer": "asks a model how likely it finds texts, and there is none: name an arm with `scorer` ARM",
+    "execution": "runs programs, but no sandbox is available: choose one with `launcher`",
+    "tests": "uses tests that a model wrote, but there are none: give them with `tests`; `codebudget sample --tests` "
+    "draws them",
+    "scorer": "asks a model how likely texts are, but there is none: choose an arm with `scorer` ARM",
 }
 
 
