@@ -40,11 +40,11 @@ class Benchmark:
 
     def __post_init__(self) -> None:
         if not self.tasks:
-            raise UserError(f"{self.name}: holds no task; name a benchmark with at least one")
+            raise UserError(f"{self.name}: contains no tasks; choose a benchmark with at least one")
         seen: set[str] = set()
         for task in self.tasks:
             if task.id in seen:
-                raise UserError(f"{self.name}: task {quoted(task.id)} is there twice; make the ids unique")
+                raise UserError(f"{self.name}: task {quoted(task.id)} occurs twice; make the ids unique")
             seen.add(task.id)
 
     @cached_property
