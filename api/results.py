@@ -57,7 +57,7 @@ class Shown(ABC):
             ".html": lambda: _PAGE.format(html.escape(str(self))),
         }
         if path.suffix.lower() not in texts:
-            raise UserError(f"{path}: name a file that ends in {', '.join(texts)}")
+            raise UserError(f"{path}: use a file name ending in {', '.join(texts)}")
         write_text(path, texts[path.suffix.lower()]())
 
     def __str__(self) -> str:
