@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 Arms = Annotated[
     list[str],
     typer.Argument(
-        metavar="ARM...", help="Model, with @PRECISION and :K (a number or greedy) if wanted: 70b:1 13b@int4:5 7b"
+        metavar="ARM...", help="Model, with optional @PRECISION and :K (a number or greedy): 70b:1 13b@int4:5 7b"
     ),
 ]
 SampleFiles = Annotated[
-    list[str], typer.Argument(metavar="FILES", help="JSON Lines, plain or .gz; a folder or glob stands for its files.")
+    list[str], typer.Argument(metavar="FILES", help="JSON Lines, plain or .gz; a folder or glob means all files in it.")
 ]
 Samples = Annotated[
     list[str] | None,
@@ -39,7 +39,7 @@ class Asked(Settings):
         None, "Benchmark to use.", metavar="NAME|FILE|ID", shown="humaneval, or the family's own: nano"
     )
     field: list[str] = option(
-        [], "Field of the benchmark's rows that holds a part of a task. Repeatable.", metavar="PART=FIELD"
+        [], "Field of the benchmark's rows that holds one part of a task. Repeatable.", metavar="PART=FIELD"
     )
     tasks: int | None = option(None, "Use only the benchmark's first N tasks.", metavar="N")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..experiment.curves import Curve, Priced
 
 Arms = Annotated[
-    list[str], typer.Argument(metavar="ARM...", help="Model, with @PRECISION if wanted and no :K: 70b 13b@int4")
+    list[str], typer.Argument(metavar="ARM...", help="Model, with optional @PRECISION but no :K: 70b 13b@int4")
 ]
 
 
@@ -47,9 +47,9 @@ def curve(
     running: Annotated[Running, only("family", "seed", "store", "fresh")],
     output: Output,
 ) -> None:
-    """Say what each arm scores at every budget, from one pool of samples, and where one overtakes another.
+    """Score each arm at every budget, from one pool of samples, and find where one overtakes another.
 
-    Arms without --samples use all that the store has of them: a curve has no K to draw by, so draw them first, with
+    Arms without --samples use everything the store has for them. A curve has no K, so draw samples first, with
     codebudget sample ARM:K.
     """
     from ..experiment.curves import curve as curve_of_arms

@@ -14,7 +14,7 @@ from .progress import print_json
 
 
 def doctor(
-    store: Annotated[str, typer.Option("--store", metavar="FILE", help="The store to look at.")] = DEFAULT_STORE,
+    store: Annotated[str, typer.Option("--store", metavar="FILE", help="Store to inspect.")] = DEFAULT_STORE,
     as_json: Json = False,
 ) -> None:
     """Show what this machine can do: processor, GPUs, engines, sandboxes, Docker, disk, model cache."""
@@ -64,4 +64,4 @@ def doctor(
 
 
 def _size(count: int | None) -> str:
-    return "not there yet" if count is None else f"{count / 1e9:.3g} GB"
+    return "does not exist yet" if count is None else f"{count / 1e9:.3g} GB"

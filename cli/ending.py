@@ -29,14 +29,16 @@ def exit_code_of(command: Callable[[], object]) -> int:
         # codebudget's own code never raises it.
         if not plugins.loaded():
             raise
-        return fail(f"{_place_of(error)} ended the command (SystemExit); leave out what has loaded it", 3)
+        return fail(
+            f"{_place_of(error)} ended the command (SystemExit); run it again without whatever loads that code", 3
+        )
     except Exception as error:
         # typer exports only the leaves of the errors that it raises for wrong arguments; all can be formatted.
         if not hasattr(error, "format_message"):
             raise
         return _explain(error, error.format_message())
     if result == INTERRUPTED:
-        return fail("interrupted; what was finished is kept, and the same command goes on from there", INTERRUPTED)
+        return fail("interrupted; finished work is kept, and the same command continues from there", INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 

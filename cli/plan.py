@@ -20,7 +20,7 @@ def plan(
     running: Annotated[Running, only("family", "strict")],
     as_json: Json = False,
 ) -> None:
-    """Say how many samples of each model the same cost buys: arithmetic, no GPU and no download."""
+    """Show how many samples of each model the same cost buys: arithmetic only, no GPU and no download."""
     from ..experiment.planning import plan as plan_arms
     from ..report.plans import plans_as_json, print_plans
 

@@ -67,7 +67,7 @@ def warn(message: str) -> None:
     print(f"codebudget: {one_message(as_flags(message))}", file=sys.stderr)
 
 
-def check_sandbox_errors(programs: int, consequence: str = "whose tasks are left out") -> None:
+def check_sandbox_errors(programs: int, consequence: str = "so their tasks are left out") -> None:
     """Fail if the machine failed to grade programs.
 
     Raises:

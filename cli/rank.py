@@ -34,7 +34,7 @@ def rank(
     output: Output,
     k: Ks = None,
 ) -> None:
-    """Rank recorded candidates without hidden tests, and score the picks by them where the benchmark has any.
+    """Rank recorded candidates without hidden tests, and score the picks with them if the benchmark has any.
 
     A score is the chance that the ranker's pick among k random candidates passes; ties count in expectation. Without
     hidden tests nothing is scored, and the ranked candidates are written.
@@ -62,5 +62,5 @@ def rank(
         print_ranked(result, len(benchmark.tasks), path)
     else:
         tasks = len({row.task_id for row in result.rows})
-        typer.echo(f"no hidden tests to score by: the ranked candidates of {tasks} tasks are in {path}")
+        typer.echo(f"no hidden tests to score with: the ranked candidates of {tasks} tasks are in {path}")
     check_sandbox_errors(result.sandbox_errors)

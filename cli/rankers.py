@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..rankers import Finding, Runner
 
-app = typer.Typer(no_args_is_help=True, help="Rankers: what can pick among candidates where there are no tests.")
+app = typer.Typer(no_args_is_help=True, help="List and check rankers, which pick among candidates without tests.")
 
 
 @app.command("list")
@@ -60,7 +60,7 @@ def check_rankers(
     grading: Annotated[Grading, only("launcher", "workers")],
     as_json: Json = False,
 ) -> None:
-    """Try rankers on toy tasks, and say what to mend where one breaks the contract; exit 1 where any does."""
+    """Try rankers on toy tasks, and say what to fix where one breaks the contract; exit 1 if any does."""
     from ..rankers import Finding, check_contract, load_ranker, uses_of
     from ..report.rankers import findings_as_json, print_findings
 

@@ -11,7 +11,7 @@ from .arguments import Json
 from .options import only, options
 from .progress import print_json, shown_progress, warn
 
-app = typer.Typer(no_args_is_help=True, help="Sandboxes: what isolates programs on this machine.")
+app = typer.Typer(no_args_is_help=True, help="List, check and clean up the sandboxes that isolate programs.")
 
 
 @app.command("list")
@@ -39,7 +39,7 @@ def list_sandboxes(as_json: Json = False) -> None:
 
 @app.command()
 def probe() -> None:
-    """Print the strongest sandbox that works here; `process`, which is weak, where there is nothing better."""
+    """Print the strongest sandbox that works here; `process`, which is weak, if nothing better does."""
     from ..errors import MachineError
     from ..sandbox import choose_launcher
 
@@ -52,7 +52,7 @@ def probe() -> None:
 @app.command()
 def build(
     base: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help="An image with Python 3.11+ to build on.", show_default=False)
+        str | None, typer.Option(metavar="IMAGE", help="Base image, with Python 3.11+.", show_default=False)
     ] = None,
 ) -> None:
     """Build the image that the Docker sandbox runs."""
@@ -64,7 +64,7 @@ def build(
 @app.command()
 @options
 def check(grading: Annotated[Grading, only("launcher")], as_json: Json = False) -> None:
-    """Attack a sandbox with every program of the corpus; exit 1 when it does not hold what it promises."""
+    """Attack a sandbox with every program of the corpus; exit 1 if it does not keep its promises."""
     from ..experiment.grading import chosen_launcher
     from ..report.conformance import conformance_as_json, print_conformance
     from ..sandbox.conformance import conformance
@@ -82,7 +82,7 @@ def check(grading: Annotated[Grading, only("launcher")], as_json: Json = False) 
 
 @app.command()
 def clean(as_json: Json = False) -> None:
-    """Remove the containers and folders that runs which are no longer alive have left on this machine."""
+    """Remove the containers and folders that ended runs have left on this machine."""
     from ..errors import SandboxError
     from ..sandbox.launchers import CLEANERS
 
@@ -97,5 +97,5 @@ def clean(as_json: Json = False) -> None:
         print_json({"removed": removed, "unreachable": unreachable})
         return
     for name, reason in unreachable.items():
-        warn(f"{name} was not looked at: {reason}")
-    typer.echo("\n".join(f"removed {what}" for what in removed) or "nothing was left")
+        warn(f"{name} was not checked: {reason}")
+    typer.echo("\n".join(f"removed {what}" for what in removed) or "nothing was left over")

@@ -64,7 +64,7 @@ class Streams:
         time.sleep(_PATIENCE_S)
         others = [one.name for one in threading.enumerate() if not one.daemon and one is not threading.main_thread()]
         left = f"threads {', '.join(others)}" if others else "something at exit"
-        self._say(f"codebudget: ended without what {' or '.join(plugins.loaded())} left running ({left})")
+        self._say(f"codebudget: exited without waiting for what {' or '.join(plugins.loaded())} left running ({left})")
         os._exit(code)
 
     def _say(self, line: str) -> None:

@@ -153,7 +153,7 @@ def _check(paths: Sequence[Path], parameter: str, formats: Collection[str]) -> N
     *others, last = formats
     for path in paths:
         if path.suffix.lower() not in formats:
-            raise UserError(f"{parameter} {path}: name a file that ends in {', '.join(others)} or {last}")
+            raise UserError(f"{parameter} {path}: use a file name ending in {', '.join(others)} or {last}")
         if not path.parent.is_dir():
-            raise UserError(f"{parameter} {path}: there is no folder {path.parent}; make it first")
+            raise UserError(f"{parameter} {path}: the folder {path.parent} does not exist; create it first")
         check_output(path, parameter)

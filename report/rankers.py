@@ -33,7 +33,7 @@ def print_details(links: Sequence[RankerDetails]) -> None:
                 "version": link.version,
                 "needs": ", ".join(link.needs) or "nothing",
                 "uses": ", ".join(link.uses) or "nothing else",
-                "pointwise": "yes" if link.pointwise else "no: it is ranked anew in each subset",
+                "pointwise": "yes" if link.pointwise else "no: ranked separately in each subset",
                 "parameters": ",".join(f"{name}={_typed(value)}" for name, value in link.parameters.items()) or "none",
             }
         )
