@@ -1,8 +1,8 @@
 """Which matrices of a model a quantised checkpoint leaves alone, by the patterns of its `config.json`.
 
-Tools name modules (`model.layers.0.mlp.gate`), parts of their names (`self_attn`), names with `*`, or regular
-expressions (`re:.*mlp.gate$`). Only those of a decoder with Llama's module names are looked for: others that nobody
-quantises in parts count as quantised throughout.
+Tools list modules (`model.layers.0.mlp.gate`), parts of their names (`self_attn`), names with `*`, or regular
+expressions (`re:.*mlp.gate$`). Only Llama's module names are matched. Decoders with other names count as quantised
+throughout; nobody quantises them in part.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def unquantised_roles(architecture: Architecture, quantisation: Quantisation) ->
     MXFP4 is for experts alone: so is every released checkpoint of it, and transformers' loader.
 
     Raises:
-        UserError: A pattern is too long or too complicated to be tried.
+        UserError: A pattern is too long or too complicated.
     """
     ignored = _Patterns.of(quantisation.ignored, architecture.layers)
     targets = _Patterns.of(quantisation.targets, architecture.layers)
@@ -83,8 +83,8 @@ class _Patterns(NamedTuple):
         others = [pattern for pattern in dict.fromkeys(patterns) if pattern not in parts]
         if len(others) * layers > _MOST_TRIALS:
             raise UserError(
-                f"config.json: quantization_config has {len(others)} patterns for {layers} layers, too many to be "
-                "tried; write fewer"
+                f"config.json: quantization_config has {len(others)} patterns for {layers} layers, too many to check; "
+                "use fewer"
             )
         return cls(parts, tuple(_test(pattern) for pattern in others))
 
@@ -109,7 +109,7 @@ def _ignored_share(architecture: Architecture, linear: Linear, ignored: _Pattern
 
 
 def _layers_of(architecture: Architecture, role: str) -> range:
-    """Get the layers where a role may be: dense layers come first where there are experts."""
+    """Get the layers that may have a role: with experts, dense layers come first."""
     dense = architecture.experts.dense_layers if architecture.experts else architecture.layers
     if role in _FFN:
         return range(dense)
@@ -139,12 +139,13 @@ def _test(pattern: str) -> Callable[[str], object]:
     repeats = sum(text.count(mark) for mark in ("*+{?" if is_expression else "*"))
     if len(text) > _LONGEST_PATTERN or repeats > _MOST_REPEATS or (is_expression and _REPEATED_GROUP.search(text)):
         raise UserError(
-            f"config.json: the pattern {quoted(pattern)} of quantization_config is too complicated to be tried; write "
-            f"it with at most {_MOST_REPEATS} repeats, none of them of a group"
+            f"config.json: the pattern {quoted(pattern)} of quantization_config is too complicated; use at most "
+            f"{_LONGEST_PATTERN} characters and {_MOST_REPEATS} repeats, and repeat no group"
         )
     try:
         return re.compile(text if is_expression else fnmatch.translate(text + "*")).match
     except re.error as error:
         raise UserError(
-            f"config.json: the pattern {quoted(pattern)} of quantization_config is broken: {error}"
+            f"config.json: the pattern {quoted(pattern)} of quantization_config is not a valid regular "
+            f"expression: {error}"
         ) from None

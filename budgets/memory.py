@@ -61,8 +61,8 @@ def weight_bytes(architecture: Architecture, precision: str, *, other_bits: int 
     """Bytes of all weights.
 
     The matrices of attention and FFN are stored as the precision says, scales and zero-points included. Embeddings,
-    output head, norms, biases, routers and image encoders stay at 16 bits, as quantisers leave them, and so does what
-    the checkpoint itself leaves unquantised.
+    output head, norms, biases, routers and image encoders stay at 16 bits, as quantisers leave them, and so do the
+    parts that the checkpoint itself leaves unquantised.
 
     Args:
         architecture: The decoder.
@@ -83,7 +83,7 @@ def weight_bytes(architecture: Architecture, precision: str, *, other_bits: int 
 
 
 def matrix_bytes(architecture: Architecture, linear: Linear, precision: str, other_bits: int = 16) -> float:
-    """Bytes of one matrix of the layers, the mean over its copies where the checkpoint quantises only some.
+    """Bytes of one matrix of the layers, the mean over its copies if the checkpoint quantises only some.
 
     Args:
         architecture: The decoder, which says what its checkpoint leaves unquantised.
@@ -132,7 +132,7 @@ def kv_bytes_per_token(architecture: Architecture, kv_bits: int = 16) -> float:
 
 
 def state_bytes(architecture: Architecture, kv_bits: int = 16) -> float:
-    """Bytes that each sequence holds for layers of linear attention, whatever its length.
+    """Bytes that each sequence holds for layers of linear attention, at any length.
 
     States are kept in 32 bits, as transformers 5 does, and the latest inputs of the convolution as the cache is.
     """
@@ -145,7 +145,7 @@ def state_bytes(architecture: Architecture, kv_bits: int = 16) -> float:
 def kv_bytes(architecture: Architecture, workload: Workload, sequences: int, kv_bits: int = 16) -> int:
     """Bytes of the key-value cache of `sequences` samples of one task held at once, at full length.
 
-    Each sample has states of its own where attention is linear; these cannot be shared with the prompt's.
+    With linear attention each sample also has its own states, which are not shared with the prompt.
     In the paper's convention each sample is its own pass over the prompt, and nothing is shared.
     """
     prompt, own = workload.prompt_tokens, max(workload.output_tokens - 1, 0)

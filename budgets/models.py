@@ -32,8 +32,8 @@ class Model(Record):
     `alias` is its short name within `family`; `hf_id` its Hugging Face repository; `path` its folder (or config file)
     where it is local, `package:FOLDER` where it is in this package. `published_parameters` is its publisher's total,
     rounded where not `published_exact`, and `source` says where shape and total come from.
-    `unverified`: the shape is recalled and was not read from a source. `default_precision` is None where a config.json
-    does not say.
+    `unverified`: the shape was recalled from memory, not read from a source. `default_precision` is None if a
+    config.json does not say.
     """
 
     name: str
@@ -72,13 +72,13 @@ def weights_of(model: Model) -> str:
         folder = Path(__file__).resolve().parents[1] / model.path.removeprefix(_IN_PACKAGE)
         if not (folder / "model.safetensors").is_file():
             raise MachineError(
-                f"{model.name} has no weights in this installation; train it: "
-                f"python -m codebudget.models.{model.family}.train {model.alias}"
+                f"the weights of {model.name} are not installed; train it: python -m "
+                f"codebudget.models.{model.family}.train {model.alias}"
             )
         return str(folder)
     weights = model.path or model.hf_id
     if weights is None:
-        raise UserError(f"no weights of {model.name} are known; name a folder or a Hugging Face id")
+        raise UserError(f"{model.name} has no known weights; give a folder or a Hugging Face id")
     return weights
 
 
@@ -95,7 +95,7 @@ def find_family(name: str) -> Family:
     """
     known = _catalogue()
     if name.lower() not in known:
-        raise UserError(f"unknown family {name!r}; {_did_you_mean(name, list(known))}known: {', '.join(known)}")
+        raise UserError(f"unknown family {name!r}: {_did_you_mean(name, list(known))}choose from {', '.join(known)}")
     return _load(name.lower())
 
 
@@ -143,7 +143,7 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
         raise UserError(hint)
     config_file = hub_config_file(name)
     if config_file is None:
-        raise UserError(f"{hint}; no config.json of {name} is on the Hugging Face hub, or it cannot be reached")
+        raise UserError(f"{hint}; the Hugging Face hub has no config.json for {name}, or cannot be reached")
     return _local_model(name, Path(config_file), hub=True)
 
 
@@ -193,7 +193,7 @@ def config_of_entry(entry: dict[str, Any]) -> dict[str, Any]:
 def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:
     config = parse_json(read_whole(file), str(file), is_computed=True)
     if not isinstance(config, dict):
-        raise UserError(f"{file} is not a model's config.json: it holds no JSON object")
+        raise UserError(f"{file} is not a model's config.json: it does not contain a JSON object")
     try:
         architecture = Architecture.from_config(config)
     except UserError as error:
@@ -223,16 +223,16 @@ def _config_precision(config: dict[str, Any]) -> str | None:
 
 def _unknown_model(name: str, family: Family, everything: list[Model]) -> str:
     if os.path.isdir(name):
-        return f"{name} holds no config.json; name a folder that does, or a model of the catalogue"
+        return f"{name} contains no config.json; give a folder that does, or a model from the catalogue"
     elsewhere = [model for model in everything if model.alias == name.lower()]
     if elsewhere:
         ways = " or ".join(f"`family` {model.family} (or {model.name})" for model in elsewhere)
-        return f"{name!r} is no model of the family {family.name}; it is one of {ways}"
+        return f"{name!r} is not a model of the family {family.name}; it belongs to {ways}"
     aliases = [model.alias for model in family.models if model.alias]
     names = [model.name for model in everything] + [model.hf_id for model in everything if model.hf_id]
     return (
         f"unknown model {name!r}; {_did_you_mean(name, [*aliases, *names])}{family.name} has {', '.join(aliases)}; "
-        "a model outside the catalogue is named by its Hugging Face id or a local folder that holds its config.json"
+        "for a model outside the catalogue give its Hugging Face id or a local folder with its config.json"
     )
 
 

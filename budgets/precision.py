@@ -87,8 +87,8 @@ def parse_precision(text: str) -> str:
     if name in NAMED_PRECISIONS or _WEIGHT_ACTIVATION.fullmatch(name):
         return name
     raise UserError(
-        f"unknown precision {text!r}; known: {' '.join(NAMED_PRECISIONS)}, or w<bits>a<bits>[-g<group>][-sym|-asym] "
-        "such as w4a16-g128"
+        f"unknown precision {text!r}: choose from {' '.join(NAMED_PRECISIONS)}, or "
+        "w<bits>a<bits>[-g<group>][-sym|-asym] such as w4a16-g128"
     )
 
 
@@ -124,7 +124,7 @@ def precision_scheme(precision: str) -> Scheme:
 def integer_precision(
     weight_bits: int, activation_bits: int = 16, group: int | None = None, *, symmetric: bool = True
 ) -> str | None:
-    """Name the precision of integers: the short name where it has one, None where it has none.
+    """Name the precision of integers, by its short name if it has one; None if it cannot be written.
 
     Args:
         weight_bits: Bits of a weight.

@@ -1,8 +1,8 @@
 """How a checkpoint is quantised, by the `quantization_config` of its `config.json`.
 
-Read are the forms that compressed-tensors (llm-compressor), bitsandbytes, torchao, NVIDIA's Model Optimizer, GPTQ, AWQ,
-AutoRound, EETQ, FBGEMM, and transformers' own FP8, MXFP4, MXFP8 and NVFP4 write. A form that is not read, and a mixture
-of precisions in one checkpoint, have no precision here: none is guessed.
+Supported are the formats of compressed-tensors (llm-compressor), bitsandbytes, torchao, NVIDIA's Model Optimizer, GPTQ,
+AWQ, AutoRound, EETQ, FBGEMM, and transformers' own FP8, MXFP4, MXFP8 and NVFP4. Any other format, or a checkpoint of
+mixed precision, gets no precision: none is guessed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Quantisation(NamedTuple):
     """A checkpoint's quantisation.
 
-    `method` is its tool, `precision` a name of `budgets.precision`, None where there is none for it. `weight_bits` and
-    `floating` (to floating-point numbers) are what is known of the weights, None where it does not say. `ignored` are
-    patterns of the modules that it leaves alone, `targets` of those it is confined to, if any.
+    `method` is its tool, `precision` a name of `budgets.precision`, None if it has no name for it. `weight_bits` and
+    `floating` (to floating-point numbers) are what is known about the weights, None if unknown. `ignored` are patterns
+    of the modules that it leaves unquantised, `targets` of those it is limited to, if any.
     """
 
     method: str
@@ -35,7 +35,7 @@ Block = dict[str, Any]
 
 
 def read_quantisation(config: Mapping[str, object]) -> Quantisation | None:
-    """Read a checkpoint's quantisation from its parsed `config.json`, None where it has none."""
+    """Read a checkpoint's quantisation from its parsed `config.json`, None if it is not quantised."""
     inner = config.get("text_config")
     for place in (config, inner if isinstance(inner, dict) else {}):
         for key in ("quantization_config", "compression_config"):
@@ -68,7 +68,7 @@ _IGNORED = (
 
 
 def _of(method: str, precision: str | None) -> Quantisation:
-    """Fill in what a precision's name says."""
+    """Fill in what a precision's name implies."""
     if precision is None:
         return Quantisation(method)
     scheme = precision_scheme(precision)
@@ -82,7 +82,7 @@ def _gptq(method: str, block: Block) -> Quantisation:
     overrides = block.get("dynamic")
     patterns = overrides if isinstance(overrides, dict) else {}
     if any(not name.startswith("-:") for name in patterns):
-        # Some layers have bits or groups of their own.
+        # Some layers have their own bits or groups.
         return Quantisation(method)
     found = _of(method, integer_precision(bits, 16, group, symmetric=block.get("sym") is not False))
     return found._replace(ignored=tuple("re:" + name.removeprefix("-:") for name in patterns))
@@ -159,7 +159,7 @@ def _torchao(method: str, block: Block) -> Quantisation:
     kind = block.get("quant_type")
     options = block.get("quant_type_kwargs")
     if isinstance(kind, dict):
-        # One entry, `default`, unless modules have types of their own.
+        # One entry, `default`, unless modules have their own types.
         entries = list(kind.values())
         entry = entries[0] if len(entries) == 1 and isinstance(entries[0], dict) else {}
         kind, options = entry.get("_type"), entry.get("_data")
@@ -273,7 +273,7 @@ _READERS: dict[str, Callable[[str, Block], Quantisation]] = {
 
 
 def _bits(value: object) -> int | None:
-    """Read a number of bits of 1 to 16, None where it is none."""
+    """Read a number of bits from 1 to 16, None for anything else."""
     if isinstance(value, str) and value.isdecimal() and len(value) <= 2:
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 16 else None

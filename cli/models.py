@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..report.tables import Column, print_facts, print_table
-from .options import Json
+from .arguments import Json
 from .progress import print_json
 
 if TYPE_CHECKING:
     from ..budgets.models import Model
 
-app = typer.Typer(no_args_is_help=True, help="Models: those whose cost is known without a download.")
+app = typer.Typer(no_args_is_help=True, help="List the models whose cost is known without a download.")
 
 
 @app.command("list")
@@ -52,10 +52,12 @@ def list_models(
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A name, an alias of the family, a Hugging Face id or a local path.")],
-    family: Annotated[str, typer.Option(help="Model family where short names such as 7b are looked up.")] = "codellama",
+    family: Annotated[
+        str, typer.Option(help="Model family in which short names such as 7b are looked up.")
+    ] = "codellama",
     as_json: Json = False,
 ) -> None:
-    """Show one model: its shape, its parameters, and what they come from."""
+    """Show one model: its shape, its parameters, and their source."""
     from ..budgets.memory import effective_bits, kv_bytes_per_token
     from ..budgets.models import find_model
     from ..budgets.notation import format_amount
@@ -83,7 +85,7 @@ def show(
 def _as_json(model: Model) -> dict[str, object]:
     from ..budgets.memory import effective_bits, kv_bytes_per_token
 
-    fields = model.model_dump(exclude={"schema_version", "architecture"})
+    fields = model.model_dump(exclude={"architecture"})
     shape, precision = model.architecture, model.default_precision
     return {
         **fields,
@@ -97,11 +99,8 @@ def _as_json(model: Model) -> dict[str, object]:
 
 
 def _shape(model: Model) -> dict[str, Any]:
-    """Describe the architecture without what it lacks."""
+    """Describe the architecture, without the fields at their default."""
     fields = model.architecture.model_dump(exclude_defaults=True)
     if "unquantised" in fields:
         fields["unquantised"] = dict(fields["unquantised"])
-    for value in fields.values():
-        if isinstance(value, dict):
-            value.pop("schema_version", None)
     return fields

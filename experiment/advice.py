@@ -136,4 +136,4 @@ def doubts_of_lengths(name: str, candidates: Sequence[Candidate]) -> list[str]:
     cut = reasons.count("length")
     if cut <= CUT_SHARE * len(reasons):
         return []
-    return [f"the token limit cut {cut} of {len(reasons)} samples of {name}: raise --max-tokens"]
+    return [f"the token limit cut off {cut} of {len(reasons)} samples of {name}: raise --max-tokens"]

@@ -98,9 +98,9 @@ def read_config(config: Config) -> Fields:
 
 def _unsupported(model_type: object) -> str:
     return (
-        f"model_type {quoted(model_type)} in config.json is not supported, and no other model's formula is put in its "
-        f"place; supported: {', '.join(SUPPORTED_MODEL_TYPES)}. Three ways on: if you know that it has the design of "
-        "one of these, name a copy of its config.json with that model_type and its field names; grade and rank its "
-        "samples without a cost (codebudget execute, codebudget rank); or ask for it, with its config.json attached, "
-        "where codebudget is developed"
+        f"model_type {quoted(model_type)} in config.json is not supported, and another model's formula would give a "
+        f"wrong cost; supported: {', '.join(SUPPORTED_MODEL_TYPES)}. Three ways forward: if it has the same design as "
+        "one of these, give a copy of its config.json with that model_type and its field names; grade and rank its "
+        "samples without a cost (codebudget execute, codebudget rank); or request support in a codebudget issue, with "
+        "its config.json attached"
     )

@@ -1,7 +1,7 @@
-"""Values that hold where a `config.json` leaves a field out: those of transformers 5's configuration classes.
+"""Values of fields that a `config.json` omits: those of transformers 5's configuration classes.
 
-Only fields that count, and never the number of layers or the hidden size: a file without these is broken, and so is a
-`qwen2` without `num_key_value_heads`, which every such file has. Some defaults are in the readers.
+Only fields that affect a cost are listed, and never the number of layers or the hidden size: a file without these is
+broken, and so is a `qwen2` without `num_key_value_heads`, which every such file has. Some defaults are in the readers.
 """
 
 from __future__ import annotations
@@ -365,4 +365,4 @@ OTHER_NAMES: Final[dict[str, dict[str, str]]] = {
     "gpt_neo": {"num_hidden_layers": "num_layers", "num_attention_heads": "num_heads"},
     **dict.fromkeys(("olmoe", "qwen3_moe"), _EXPERT_NAMES),
 }
-"""Other names that those classes take for a field, where the field's own name is absent."""
+"""Other names that those classes accept for a field, if the field's own name is absent."""

@@ -41,12 +41,12 @@ def _whole(config: Config, key: str, least: int, most: int = MAX_SIZE) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UserError(f"config.json: {key} must be a whole number of at least {least}, not {quoted(value)}")
     if value > most:
-        raise UserError(f"config.json: {key} is {quoted(value)}, and no model has more than {most}; mend the file")
+        raise UserError(f"config.json: {key} is {quoted(value)}, above the limit of {most}; fix the file")
     return value
 
 
 def flag(config: Config, key: str, default: bool = False) -> bool:
-    """Read true or false; the default where it is absent or null."""
+    """Read true or false; the default if it is absent or null."""
     value = config.get(key)
     if value is None:
         return default
@@ -56,12 +56,12 @@ def flag(config: Config, key: str, default: bool = False) -> bool:
 
 
 def size_or(config: Config, key: str, default: int | None) -> int | None:
-    """Read a size; the default where it is absent or null."""
+    """Read a size; the default if it is absent or null."""
     return default if config.get(key) is None else size(config, key)
 
 
 def whole_numbers(config: Config, key: str) -> list[int]:
-    """Read a list of whole numbers, empty where it is absent or null."""
+    """Read a list of whole numbers, empty if it is absent or null."""
     found = config.get(key) or []
     if not isinstance(found, list) or any(isinstance(item, bool) or not isinstance(item, int) for item in found):
         raise UserError(f"config.json: {key} must be a list of whole numbers, not {quoted(found)}")
@@ -69,24 +69,24 @@ def whole_numbers(config: Config, key: str) -> list[int]:
 
 
 def kinds(config: Config, key: str, known: tuple[str, ...], layers: int) -> list[str] | None:
-    """Read the kind of every layer; None where it is absent or null.
+    """Read the kind of every layer; None if it is absent or null.
 
     Raises:
-        UserError: It is no list of `layers` kinds, all of them `known`.
+        UserError: It is not a list of `layers` kinds, all of them `known`.
     """
     found = config.get(key)
     if found is None:
         return None
     if not isinstance(found, list) or len(found) != layers or any(kind not in known for kind in found):
         raise UserError(
-            f"config.json: {key} must name one of {', '.join(known)} for each of the {layers} layers, "
+            f"config.json: {key} must list one of {', '.join(known)} for each of the {layers} layers, "
             f"not {quoted(found)}"
         )
     return found
 
 
 def part(config: Config, key: str) -> Fields:
-    """Read an object inside, empty where it is absent or null."""
+    """Read a nested object, empty if it is absent or null."""
     found = config.get(key)
     if found is not None and not isinstance(found, dict):
         raise UserError(f"config.json: {key} must be an object, not {quoted(found)}")

@@ -1,4 +1,4 @@
-"""Decoders with GPT-2's field names or GPT-2's ways: plain FFNs, LayerNorm, biases, parallel blocks, one key head."""
+"""Decoders with GPT-2's field names or design: plain FFNs, LayerNorm, biases, parallel blocks, one key head."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def gptj(config: Config) -> Fields:
 
 
 def gpt_neo(config: Config) -> Fields:
-    """Read GPT-Neo: a window in the layers that are called local."""
+    """Read GPT-Neo: a window in the layers called local."""
     hidden_size, heads, layers = (
         size(config, "hidden_size"),
         size(config, "num_heads"),
@@ -57,7 +57,7 @@ def gpt_neo(config: Config) -> Fields:
 
 
 def gpt_neox(config: Config) -> Fields:
-    """Read GPT-NeoX and Pythia: a norm each for attention and FFN, even where these are parallel."""
+    """Read GPT-NeoX and Pythia: separate norms for attention and FFN, even if they are parallel."""
     return {
         **grouped(config, kv_heads_required=False),
         "gated_ffn": False,
@@ -90,7 +90,7 @@ def falcon(config: Config) -> Fields:
     hidden_size = size(config, "n_embed" if config.get("n_embed") is not None else "hidden_size")
     if newer or not flag(config, "multi_query"):
         kv_heads = size_or(config, "num_kv_heads", heads)
-        # The older design has as many keys as queries, whatever the file says.
+        # The older design always has as many key heads as query heads.
         kv_heads = kv_heads if newer else heads
     else:
         kv_heads = 1
@@ -141,7 +141,7 @@ def _local_layers(config: Config, layers: int) -> int:
         named = []
     if len(named) != layers or any(kind not in ("global", "local") for kind in named):
         raise UserError(
-            f"config.json: attention_types must say global or local for each of the {layers} layers, "
+            f"config.json: attention_types must give global or local for each of the {layers} layers, "
             f"not {quoted(types)}"
         )
     return named.count("local")

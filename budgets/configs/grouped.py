@@ -1,4 +1,4 @@
-"""Dense decoders with Llama's field names: grouped queries, rotary positions, norms of each kind and place."""
+"""Dense decoders with Llama's field names: grouped queries, rotary positions, and norms of various kinds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def grouped(config: Config, *, kv_heads_required: bool = True, head_dim: int | N
     absent = config.get(key) is None and (key in config or not kv_heads_required)
     kv_heads = heads if absent else size(config, key)
     if heads % kv_heads:
-        raise UserError(f"config.json: num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}")
+        raise UserError(f"config.json: num_attention_heads {heads} is not a multiple of num_key_value_heads {kv_heads}")
     return {
         "layers": layer_count(config),
         "hidden_size": hidden_size,
@@ -36,12 +36,12 @@ def grouped(config: Config, *, kv_heads_required: bool = True, head_dim: int | N
 
 
 def width_of_head(config: Config, hidden_size: int, heads: int, default: int | None = None) -> int:
-    """Read `head_dim`; where there is none, the default, or the hidden size shared among the heads."""
+    """Read `head_dim`; if absent, the default, or else the hidden size divided by the number of heads."""
     named = size_or(config, "head_dim", default)
     if named is not None:
         return named
     if hidden_size % heads:
-        raise UserError(f"config.json: the hidden size {hidden_size} is no multiple of {heads} heads; add head_dim")
+        raise UserError(f"config.json: the hidden size {hidden_size} is not a multiple of {heads} heads; add head_dim")
     return hidden_size // heads
 
 
@@ -52,7 +52,7 @@ def llama(config: Config) -> Fields:
 
 
 def mistral(config: Config) -> Fields:
-    """Read Mistral: a window in every layer, 4096 where the file does not say."""
+    """Read Mistral: a window in every layer, 4096 by default."""
     return {**grouped(config), **window(config, default=MISTRAL_WINDOW)}
 
 
@@ -72,7 +72,7 @@ def qwen2(config: Config) -> Fields:
 
 
 def qwen3(config: Config) -> Fields:
-    """Read Qwen3: normed heads."""
+    """Read Qwen3: norms of each head's queries and keys."""
     fields = grouped(config, head_dim=QWEN3_HEAD_DIM)
     return {
         **fields,
@@ -107,7 +107,7 @@ def gemma2(config: Config) -> Fields:
 
 
 def gemma3(config: Config) -> Fields:
-    """Read Gemma 3's text model: normed heads besides, and a window in all layers but every sixth."""
+    """Read Gemma 3's text model: also norms of queries and keys, and a window in all layers but every sixth."""
     fields = {**gemma2(config), **patterned_window(config, size(config, "sliding_window_pattern"))}
     return {**fields, "qk_norm_weights": 2 * fields["head_dim"]}
 
@@ -168,20 +168,20 @@ def nemotron(config: Config) -> Fields:
 
 
 def ernie4_5(config: Config) -> Fields:
-    """Read ERNIE 4.5: biases on all matrices where the file says so."""
+    """Read ERNIE 4.5: biases on all matrices, if the file says so."""
     bias = flag(config, "use_bias")
     return {**grouped(config, kv_heads_required=False), "attention_bias": bias, "mlp_bias": bias}
 
 
 def hunyuan(config: Config) -> Fields:
-    """Read dense Hunyuan models: normed heads."""
+    """Read dense Hunyuan models: norms of queries and keys."""
     fields = grouped(config, kv_heads_required=False)
     attention_bias = flag(config, "attention_bias")
     return {**fields, "attention_bias": attention_bias, "qk_norm_weights": 2 * fields["head_dim"]}
 
 
 def exaone4(config: Config) -> Fields:
-    """Read EXAONE 4: norms after attention and FFN, normed heads, and a window in three layers of four."""
+    """Read EXAONE 4: norms after attention and FFN and of queries and keys, and a window in three layers of four."""
     fields = grouped(config)
     if config.get("layer_types") is not None or config.get("sliding_window") is None:
         window_fields = layers_with_window(config, lambda _: False)
@@ -191,7 +191,7 @@ def exaone4(config: Config) -> Fields:
 
 
 def seed_oss(config: Config) -> Fields:
-    """Read Seed-OSS: biases on queries, keys and values, one on the output by a field of its own."""
+    """Read Seed-OSS: biases on queries, keys and values, and one on the output with its own field."""
     return {
         **grouped(config, kv_heads_required=False),
         "qkv_bias": flag(config, "attention_bias"),
@@ -201,7 +201,7 @@ def seed_oss(config: Config) -> Fields:
 
 
 def cohere(config: Config) -> Fields:
-    """Read Command R: parallel blocks, and norms of each head where there are any."""
+    """Read Command R: parallel blocks, and norms of each head, if any."""
     fields = grouped(config, kv_heads_required=False)
     return {
         **fields,
@@ -218,7 +218,7 @@ def cohere2(config: Config) -> Fields:
 
 
 def stablelm(config: Config) -> Fields:
-    """Read StableLM 2: LayerNorm, and parallel blocks or norms of each head where the file says so."""
+    """Read StableLM 2: LayerNorm, and parallel blocks or norms of each head, if the file says so."""
     fields = grouped(config)
     return {
         **fields,
@@ -253,7 +253,7 @@ def late_window(config: Config) -> Fields:
 
 
 def patterned_window(config: Config, every: int) -> Fields:
-    """Read a window in all layers but every n-th, or where `layer_types` says."""
+    """Read a window in all layers but every n-th, or as `layer_types` says."""
     return layers_with_window(config, lambda layer: (layer + 1) % every > 0)
 
 

@@ -1,4 +1,4 @@
-"""Mixtures of experts, and what comes with them: latent attention, linear attention, shared experts, sinks."""
+"""Mixtures of experts, and features found with them: latent attention, linear attention, shared experts, sinks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def mixtral(config: Config) -> Fields:
 
 
 def phimoe(config: Config) -> Fields:
-    """Read Phi-3.5-MoE: LayerNorm, and biases on attention and head where the file says so."""
+    """Read Phi-3.5-MoE: LayerNorm, and biases on attention and head if the file says so."""
     return {
         **mixtral(config),
         "layer_norm": True,
@@ -55,7 +55,7 @@ def qwen2_moe(config: Config) -> Fields:
 
 
 def qwen3_moe(config: Config) -> Fields:
-    """Read Qwen3-MoE: normed heads, some layers dense where the file says so."""
+    """Read Qwen3-MoE: norms of queries and keys, some layers dense if the file says so."""
     fields = grouped(config)
     return {
         **fields,
@@ -95,7 +95,7 @@ def deepseek_v3(config: Config) -> Fields:
 
 
 def glm4_moe_lite(config: Config) -> Fields:
-    """Read GLM-4.7-Flash: latent attention, and dense layers where `mlp_layer_types` says."""
+    """Read GLM-4.7-Flash: latent attention, and dense layers as `mlp_layer_types` says."""
     layers = layer_count(config)
     named = kinds(config, "mlp_layer_types", ("dense", "sparse"), layers)
     dense = 1 if named is None else named.count("dense")
@@ -103,7 +103,7 @@ def glm4_moe_lite(config: Config) -> Fields:
 
 
 def glm4_moe(config: Config) -> Fields:
-    """Read GLM-4.5 to 4.7: shared experts, the first layers dense, normed heads where the file says so."""
+    """Read GLM-4.5 to 4.7: shared experts, the first layers dense, norms of queries and keys if the file says so."""
     fields = grouped(config)
     return {
         **fields,
@@ -114,7 +114,7 @@ def glm4_moe(config: Config) -> Fields:
 
 
 def dots1(config: Config) -> Fields:
-    """Read dots.llm1: normed heads, shared experts, the first layers dense, a window in late layers if any."""
+    """Read dots.llm1: norms of queries and keys, shared experts, first layers dense, maybe windows in late ones."""
     fields = grouped(config)
     late = count(config, "max_window_layers")
     return {
@@ -138,7 +138,7 @@ def olmoe(config: Config) -> Fields:
 
 
 def granitemoe(config: Config) -> Fields:
-    """Read Granite's mixtures: a shared expert where the file names its width."""
+    """Read Granite's mixtures: a shared expert if the file gives its width."""
     shared = 0 if config.get("shared_intermediate_size") is None else count(config, "shared_intermediate_size")
     return {
         **grouped(config, kv_heads_required=False),
@@ -214,7 +214,7 @@ def _latent_attention(config: Config) -> Fields:
 
 
 def _linear_layers(config: Config) -> Fields:
-    """Read the linear attention of all layers but every `full_attention_interval`-th, or where `layer_types` says."""
+    """Read the linear attention of all layers but every `full_attention_interval`-th, or as `layer_types` says."""
     layers, every = layer_count(config), size(config, "full_attention_interval")
     named = kinds(config, "layer_types", ("full_attention", "linear_attention"), layers)
     found = layers - layers // every if named is None else named.count("linear_attention")
@@ -230,7 +230,7 @@ def _linear_layers(config: Config) -> Fields:
     }
     if linear["value_heads"] % linear["key_heads"]:
         raise UserError(
-            f"config.json: linear_num_value_heads {linear['value_heads']} is no multiple of linear_num_key_heads "
+            f"config.json: linear_num_value_heads {linear['value_heads']} is not a multiple of linear_num_key_heads "
             f"{linear['key_heads']}"
         )
     return {"linear": linear}

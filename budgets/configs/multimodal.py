@@ -1,7 +1,7 @@
-"""Models that hold a decoder and an image encoder, each with a configuration of its own inside `config.json`.
+"""Models with a decoder and an image encoder, each with its own configuration inside `config.json`.
 
-A model is counted as transformers' class for it loads it: with its encoder, or as the decoder alone where that is what
-its class for text builds. Engines that serve images besides hold the encoder too.
+A model is counted as transformers' class for it loads it: with its encoder, or as the decoder alone if that is what its
+class for text builds. Engines that also serve images hold the encoder too.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ MISTRAL3_TEXT: Final[Fields] = {
 """The decoder of a `mistral3` without a `text_config`: transformers 5's default, that of Mistral Small 3.1."""
 
 MISTRAL3_VISION: Final[Fields] = {"patch_size": 14}
-"""What its encoder has without a `vision_config`, unlike other Pixtral encoders."""
+"""Fields of its encoder without a `vision_config`, unlike other Pixtral encoders."""
 
 
 class Pair(NamedTuple):
     """A decoder and its encoder.
 
-    `decoder` is the model type of a `text_config` that names none, `decoder_fields` what holds where there is none at
-    all. `tied`: whether embeddings are tied where the whole does not say; None where only the decoder says it.
+    `decoder` is the model type if `text_config` has none, `decoder_fields` the fields if there is no `text_config`.
+    `tied`: whether embeddings are tied if the outer configuration does not say; None if only the decoder's says so.
     `encoder_parameters` counts them from the configuration and the decoder's hidden size.
     """
 

@@ -217,7 +217,7 @@ def test_the_experts_of_gpt_oss_are_quantised_alone() -> None:
     [
         ("re:(a+)+$", "too complicated"),
         ("re:.*.*.*.*.*x", "too complicated"),
-        ("re:(", "broken"),
+        ("re:(", "not a valid regular expression"),
         ("re:" + "x" * 400, "too complicated"),
         ("*a*a*a*a*a*a*", "too complicated"),
     ],

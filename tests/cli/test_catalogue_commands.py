@@ -67,7 +67,7 @@ def test_a_local_model_shows_its_cache_and_the_bits_of_its_weights(tmp_path: Pat
 
 
 def test_a_shape_that_was_recalled_says_so() -> None:
-    assert "recalled, unverified" in run(models.app, "show", "codestral-22b")
+    assert "recalled from memory, unverified" in run(models.app, "show", "codestral-22b")
     assert json.loads(run(models.app, "show", "codestral-22b", "--json"))["unverified"] is True
     assert "unverified" in run(models.app, "list", "--family", "codestral")
     assert "unverified" not in run(models.app, "show", "phi-4-14b")
