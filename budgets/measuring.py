@@ -19,6 +19,7 @@ from .._util.bounded import parse_json, read_whole
 from .._util.machine import cpu_name
 from ..errors import MachineError, UserError
 from .calibration import Measurement
+from .models import config_of_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -214,7 +215,7 @@ def _config(model: Model) -> dict[str, Any]:
         if file.name.endswith(".toml"):
             for entry in tomllib.loads(file.read_text(encoding="utf-8"))["models"]:
                 if entry["name"] == model.name:
-                    return dict(entry["config"])
+                    return config_of_entry(entry)
     raise UserError(f"{model.name} has no local config.json; give a local folder that contains one")
 
 

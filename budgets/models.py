@@ -15,7 +15,7 @@ from .._util.bounded import parse_json, read_whole
 from ..errors import MachineError, UserError
 from ..records import Record
 from .architecture import Architecture
-from .precision import NAMED_PRECISIONS
+from .quantised import read_quantisation
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -32,7 +32,8 @@ class Model(Record):
     `alias` is its short name within `family`; `hf_id` its Hugging Face repository; `path` its folder (or config file)
     where it is local, `package:FOLDER` where it is in this package. `published_parameters` is its publisher's total,
     rounded where not `published_exact`, and `source` says where shape and total come from.
-    `default_precision` is None where a config.json does not say.
+    `unverified`: the shape was recalled from memory, not read from a source. `default_precision` is None if a
+    config.json does not say.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Model(Record):
     path: str | None = None
     published_parameters: int | None = None
     published_exact: bool = True
+    unverified: bool = False
     default_precision: str | None = None
 
 
@@ -166,9 +168,10 @@ def _load(name: str) -> Family:
             family=table["name"],
             hf_id=entry.get("hf_id"),
             path=entry.get("path"),
-            architecture=Architecture.from_config(entry["config"]),
+            architecture=Architecture.from_config(config_of_entry(entry)),
             published_parameters=entry["parameters"],
             published_exact=entry.get("exact", True),
+            unverified=entry.get("unverified", False),
             source=entry["source"],
             default_precision=table["default_precision"],
         )
@@ -180,6 +183,11 @@ def _load(name: str) -> Family:
         benchmark=table.get("benchmark"),
         models=models,
     )
+
+
+def config_of_entry(entry: dict[str, Any]) -> dict[str, Any]:
+    """Get the `config.json` of a catalogue entry, with the nulls that TOML cannot write."""
+    return {**entry["config"], **dict.fromkeys(entry.get("null_fields", ()))}
 
 
 def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:
@@ -202,12 +210,15 @@ def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:
 
 def _config_precision(config: dict[str, Any]) -> str | None:
     """Read the precision that a config.json states for its weights, None where it states none known here."""
-    quantization = config.get("quantization_config")
-    if quantization is None:
-        return _TORCH_DTYPES.get(str(config.get("dtype") or config.get("torch_dtype")))
-    method = quantization.get("quant_method") if isinstance(quantization, dict) else None
-    precision = f"int{quantization.get('bits')}" if method in ("gptq", "awq") else method
-    return precision if isinstance(precision, str) and precision in NAMED_PRECISIONS else None
+    quantisation = read_quantisation(config)
+    if quantisation is not None:
+        return quantisation.precision
+    inner = config.get("text_config")
+    for place in (config, inner if isinstance(inner, dict) else {}):
+        stated = place.get("dtype") or place.get("torch_dtype")
+        if stated:
+            return _TORCH_DTYPES.get(str(stated).removeprefix("torch."))
+    return None
 
 
 def _unknown_model(name: str, family: Family, everything: list[Model]) -> str:

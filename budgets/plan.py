@@ -149,7 +149,8 @@ class _Pricing:
         precision = self.arm.precision or self.model.default_precision
         if precision is None:
             raise UserError(
-                f"{self.arm.spec}: its config.json gives no precision; add one, such as {self.arm.name}@bf16"
+                f"{self.arm.spec}: its config.json gives no precision, or none that codebudget knows; add one, such as "
+                f"{self.arm.name}@bf16"
             )
         return precision
 

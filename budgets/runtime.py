@@ -114,14 +114,16 @@ class Roofline:
 def peak_flops_per_s(hardware: Hardware, precision: str) -> float:
     """Dense peak of the format that a precision multiplies in.
 
-    With activations of 8 bits or fewer (`fp8 int8 w8a8`) it is that of the device's 8-bit units, floating or integer,
-    where it has them. Weights alone in few bits (`int4 nf4 w4a16`) are widened and multiplied in 16 bits.
+    With activations of 8 bits or fewer (`fp8 mxfp8 int8 w8a8`) it is that of the device's 8-bit units, floating or
+    integer, where it has them. Weights alone in few bits (`int4 nf4 nvfp4 w4a16`) are widened and multiplied in 16
+    bits.
     """
     peaks = hardware.peak_flops_per_s
-    bits = precision_scheme(precision).activation_bits
+    scheme = precision_scheme(precision)
+    bits = scheme.activation_bits
     if bits > 16:
         return peaks.fp32
-    narrow = peaks.fp8 if precision == "fp8" else peaks.int8
+    narrow = peaks.fp8 if scheme.floating else peaks.int8
     return narrow if bits <= 8 and narrow is not None else peaks.bf16
 
 

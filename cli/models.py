@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,7 +39,7 @@ def list_models(
                 known.name,
                 model.alias or "",
                 model.name,
-                f"{model.architecture.parameter_count():,}",
+                f"{model.architecture.parameter_count():,}" + ("\nunverified" if model.unverified else ""),
                 model.default_precision or "",
                 model.hf_id or "",
             )
@@ -58,7 +58,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one model: its shape, its parameters, and their source."""
-    from ..budgets.memory import kv_bytes_per_token
+    from ..budgets.memory import effective_bits, kv_bytes_per_token
     from ..budgets.models import find_model
     from ..budgets.notation import format_amount
 
@@ -73,19 +73,34 @@ def show(
     facts["parameters"] = f"{model.architecture.parameter_count():,}"
     facts["active per token"] = f"{model.architecture.active_parameter_count():,}"
     facts["precision"] = model.default_precision or "not stated"
+    if model.default_precision is not None:
+        bits = effective_bits(model.architecture, model.default_precision)
+        facts["effective bits"] = f"{bits:.4g} per weight of attention and FFN"
     facts["KV cache per token"] = format_amount("memory", kv_bytes_per_token(model.architecture)) + " at 16 bits"
-    facts |= {
-        field.replace("_", " "): str(value)
-        for field, value in model.architecture.model_dump(exclude_defaults=True).items()
-    }
-    facts["source"] = model.source
+    facts |= {field.replace("_", " "): str(value) for field, value in _shape(model).items()}
+    facts["source"] = model.source + (", unverified" if model.unverified else "")
     print_facts(facts)
 
 
 def _as_json(model: Model) -> dict[str, object]:
+    from ..budgets.memory import effective_bits, kv_bytes_per_token
+
     fields = model.model_dump(exclude={"architecture"})
-    parameters = {
-        "parameters": model.architecture.parameter_count(),
-        "active_parameters": model.architecture.active_parameter_count(),
+    shape, precision = model.architecture, model.default_precision
+    return {
+        **fields,
+        "parameters": shape.parameter_count(),
+        "active_parameters": shape.active_parameter_count(),
+        "kv_bytes_per_token": int(kv_bytes_per_token(shape)),
+        "precision": precision,
+        "effective_bits": None if precision is None else effective_bits(shape, precision),
+        "architecture": _shape(model),
     }
-    return {**fields, **parameters, "architecture": model.architecture.model_dump(exclude_defaults=True)}
+
+
+def _shape(model: Model) -> dict[str, Any]:
+    """Describe the architecture, without the fields at their default."""
+    fields = model.architecture.model_dump(exclude_defaults=True)
+    if "unquantised" in fields:
+        fields["unquantised"] = dict(fields["unquantised"])
+    return fields

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..budgets.models import find_model
 from ..budgets.notation import COST_FIELDS, format_amount
 from ..experiment.planning import memory_fits
 from .files import plan_as_json
@@ -29,6 +30,9 @@ def plans_as_json(planned: Planned) -> dict[str, Any]:
     runtime = describe_runtime(planned.workload, planned.conditions)
     if runtime is not None:
         answer["runtime"] = runtime
+    recalled = unverified_arms(planned)
+    if recalled:
+        answer["unverified"] = recalled
     return answer
 
 
@@ -56,6 +60,8 @@ def plan_notes(planned: Planned) -> Iterator[str]:
     yield f"ratios are to the {against}; binding is the limit that one more sample would break"
     yield from describe_memory(planned)
     yield describe_workload(planned.workload)
+    for spec in unverified_arms(planned):
+        yield f"{spec} is unverified: its shape is from memory, not from a source (codebudget models show)"
     runtime = describe_runtime(planned.workload, planned.conditions)
     if runtime is not None:
         yield runtime
@@ -75,6 +81,11 @@ def describe_memory(planned: Planned) -> Iterator[str]:
         else:
             waves = "at once" if fit.waves == 1 else f"in {fit.waves} waves of up to {fit.concurrency}"
             yield f"{plan.arm.spec} fits {limit}: its {plan.k} samples of a task run {waves}"
+
+
+def unverified_arms(planned: Planned) -> list[str]:
+    """List the arms whose model's shape was recalled from memory, as typed."""
+    return [plan.arm.spec for plan in planned.plans if find_model(plan.model).unverified]
 
 
 def describe_runtime(workload: Workload, conditions: Conditions) -> str | None:

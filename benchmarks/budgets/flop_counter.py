@@ -28,9 +28,11 @@ PROMPT_TOKENS = 512
 
 
 def catalogue_configs() -> dict[str, dict[str, Any]]:
+    from codebudget.budgets.models import config_of_entry
+
     files = (resources.files("codebudget.budgets") / "catalogue").iterdir()
     tables = [tomllib.loads(file.read_text(encoding="utf-8")) for file in files if file.name.endswith(".toml")]
-    return {model["name"]: model["config"] for table in tables for model in table["models"]}
+    return {model["name"]: config_of_entry(model) for table in tables for model in table["models"]}
 
 
 def counted(config: dict[str, Any]) -> tuple[int, int]:

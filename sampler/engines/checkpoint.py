@@ -7,11 +7,12 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..._util.hashing import key_of
 from ...budgets.models import hub_config_file, looks_like_hub_id
 from ...budgets.precision import parse_precision, precision_scheme
+from ...budgets.quantised import Quantisation, read_quantisation
 from ...errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -23,14 +24,6 @@ DTYPES: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 _WEIGHTS: Final = (".safetensors", ".bin", ".pt", ".pth")
 _DECISIVE: Final = (*_WEIGHTS, ".json", ".model", ".txt", ".jinja", ".py")
 """Files that can change a text, unlike a card."""
-
-
-class Quantisation(NamedTuple):
-    """A checkpoint's quantisation: method, number of bits and whether to floating point, where it says so."""
-
-    method: str
-    weight_bits: int | None
-    floating: bool | None
 
 
 class Checkpoint(NamedTuple):
@@ -96,7 +89,7 @@ def check_precision(checkpoint: Checkpoint, precision: str, *, online: tuple[str
         UserError: The message names what to do.
     """
     name = parse_precision(precision)
-    bits = precision_scheme(name).weight_bits
+    scheme = precision_scheme(name)
     found = checkpoint.quantisation
     if found is None:
         if name in DTYPES or name in online:
@@ -107,10 +100,11 @@ def check_precision(checkpoint: Checkpoint, precision: str, *, online: tuple[str
             "(pip install llmcompressor) and give the folder that this writes, or choose another precision "
             f"({instead})"
         )
-    differs = found.weight_bits is not None and found.weight_bits != bits
-    if differs or (found.floating is not None and found.floating != name.startswith(("fp", "bf", "nf"))):
+    differs = found.weight_bits is not None and found.weight_bits != scheme.weight_bits
+    if differs or (found.floating is not None and found.floating != scheme.floating):
         kind = f"{found.weight_bits or 'other'} bits, {found.method}"
-        raise UserError(f"{checkpoint.source} is already quantised ({kind}), not {name}: write its own precision")
+        own = "its own precision" if found.precision is None else f"its own precision ({found.precision})"
+        raise UserError(f"{checkpoint.source} is already quantised ({kind}), not {name}: write {own}")
     return name
 
 
@@ -174,26 +168,9 @@ def _digest(folder: Path) -> str:
 
 def _quantisation(file: Path) -> Quantisation | None:
     try:
-        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        config: object = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {file}: {error}") from None
-    found = config.get("quantization_config") or config.get("compression_config")
-    if not isinstance(found, dict):
-        return None
-    method = str(found.get("quant_method", "unknown method"))
-    if method == "compressed-tensors":
-        groups = [group.get("weights") or {} for group in (found.get("config_groups") or {}).values()]
-        bits = {group.get("num_bits") for group in groups}
-        kinds = {group.get("type") for group in groups}
-        return Quantisation(
-            method,
-            bits.pop() if len(bits) == 1 else None,
-            kinds.pop() == "float" if len(kinds) == 1 else None,
-        )
-    if found.get("load_in_4bit"):
-        return Quantisation(method, 4, None)
-    if found.get("load_in_8bit"):
-        return Quantisation(method, 8, False)
-    fixed = {"fp8": Quantisation(method, 8, True), "mxfp4": Quantisation(method, 4, True)}
-    bits_named = found.get("bits", found.get("w_bit"))
-    return fixed.get(method, Quantisation(method, bits_named if isinstance(bits_named, int) else None, None))
+    if not isinstance(config, dict):
+        raise UserError(f"{file} is not a model's config.json: it does not contain a JSON object")
+    return read_quantisation(config)

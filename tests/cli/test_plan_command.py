@@ -83,6 +83,14 @@ def test_text_like_markup_is_printed_as_it_is() -> None:
         run("[red]:1")
 
 
+def test_a_plan_says_which_shapes_are_unverified() -> None:
+    recalled = run("phi-4-14b:2", "codestral-22b", "--match", "flops")
+    (line,) = (line for line in recalled.stdout.splitlines() if "unverified" in line)
+    assert line.startswith("codestral-22b is unverified")
+    assert json.loads(run("phi-4-14b:2", "codestral-22b", "--json").stdout)["unverified"] == ["codestral-22b"]
+    assert "unverified" not in run("7b:1", "--json").stdout
+
+
 def test_strict_is_about_matching() -> None:
     assert run("70b:1", "7b:10", "--strict").exit_code == 0
     assert run("70b:1", "7b:1").exit_code == 0
