@@ -67,9 +67,13 @@ def _show(result: ExecutedFiles, tasks: int, wall_s: float, as_json: bool) -> No
             "pass_at_k": result.pass_at_k,
             "wall_s": round(wall_s, 3),
         }
+        if result.recorded is not None:
+            answer["recorded"] = result.recorded.as_json()
         print_json(answer)
         return
     counted = ", ".join(f"{count} {status}" for status, count in result.statuses.items())
     typer.echo(f"{programs} programs in {wall_s:.1f} s: {counted}")
     typer.echo(f"{result.tasks} of {tasks} tasks scored; rows are in {result.path}")
+    if result.recorded is not None:
+        typer.echo(result.recorded.line)
     typer.echo({f"pass@{size}": value for size, value in result.pass_at_k.items()})

@@ -1,0 +1,263 @@
+"""JSON files of rows in every layout: lines, one array or one object, read as a stream and within bounds."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ..errors import UserError
+from .bounded import (
+    ANY_JSON,
+    FREE_LINES,
+    MAX_LINE_BYTES,
+    MIB,
+    check_values,
+    parse_json,
+    read_lines,
+    reading,
+    why_broken,
+)
+from .printable import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+_PEEK_BYTES: Final = 1 << 16
+_CHUNK_BYTES: Final = 1 << 20
+_CUT_CHARACTERS: Final = 16
+"""No token but a string is longer, so an error that is farther from the end is not for want of what follows."""
+
+_BYTE_ORDER_MARK: Final = "\ufeff"
+_BLANKS: Final = re.compile(rf"[ \t\r\n{_BYTE_ORDER_MARK}]*")
+
+_FOREIGN: Final = {
+    b"\x1f\x8b": "gzip, which its name does not say; end its name in .gz",
+    b"PAR1": "Parquet; write JSON Lines of it, or bring it in with codebudget import",
+    b"PK\x03\x04": "a zip archive; unpack it and name what it holds",
+    b"\x28\xb5\x2f\xfd": "zstd; decompress it, or compress it with gzip",
+    b"\xfd7zXZ": "xz; decompress it, or compress it with gzip",
+    b"BZh": "bzip2; decompress it, or compress it with gzip",
+    b"\xff\xfe": "UTF-16; save the file as UTF-8",
+    b"\xfe\xff": "UTF-16; save the file as UTF-8",
+}
+"""How files of other kinds begin, and what to say of each."""
+
+
+class Element(NamedTuple):
+    """A value of a file.
+
+    Attributes:
+        where: Its place, for messages: `a.jsonl:3`, `a.json: row 3` or `a.json: 'KEY'`.
+        value: Any JSON value.
+        key: Its key, if it is a member of the file's one object.
+    """
+
+    where: str
+    value: Any
+    key: str | None = None
+
+
+def no_key(key: str) -> bool:
+    """Take no object for a table of rows."""
+    return False
+
+
+def read_elements(path: Path, is_key: Callable[[str], bool] = no_key) -> Iterator[Element]:
+    """Yield the values of a file, plain or `.gz`: its lines', its array's elements, or its object's members.
+
+    The layout goes by what the file holds, whatever its name. An array on a line of its own counts as its elements. A
+    file is never held whole; what a line of it may come to, an element or member may.
+
+    Args:
+        path: The file.
+        is_key: Whether an object's first key says that the object's members are the values; otherwise the object is
+            one value.
+
+    Raises:
+        UserError: The file cannot be read, holds no JSON, or is beyond a bound; the message names file and place.
+    """
+    layout = _layout(path, is_key)
+    if layout != "lines":
+        with reading(path, lambda: str(path)) as file:
+            yield from _Document(path, file, by_key=layout == "members").elements()
+        return
+    for number, line in read_lines(path):
+        if line.isspace() or not line:
+            continue
+        where = f"{path}:{number}"
+        value = parse_json(line.removeprefix(codecs.BOM_UTF8), where)
+        if isinstance(value, list):
+            yield from (Element(where, item) for item in value)
+        else:
+            yield Element(where, value)
+
+
+def _layout(path: Path, is_key: Callable[[str], bool]) -> str:
+    """Tell a file's layout by its first bytes: `lines`, `array`, `objects` (over several lines) or `members`."""
+    with reading(path, lambda: f"{path}:1") as file:
+        data = file.read(_PEEK_BYTES)
+    foreign = next((said for mark, said in _FOREIGN.items() if data.startswith(mark)), None)
+    if foreign is not None:
+        raise UserError(f"{path}: this is {foreign}")
+    # What is no UTF-8 is found where it is read.
+    text = data.decode("utf-8", "replace")
+    start = _after_blanks(text, 0)
+    mark = text[start : start + 1]
+    if mark == "[":
+        return "array"
+    if mark != "{":
+        if mark:
+            raise UserError(
+                f"{path}:{1 + text.count(chr(10), 0, start)}: no JSON object; write JSON Lines, an array of objects, "
+                "or an object of rows by id"
+            )
+        return "lines"
+    key = _first_key(text, start)
+    if key is not None and is_key(key):
+        return "members"
+    line, newline, _ = text[start:].partition("\n")
+    try:
+        ANY_JSON.raw_decode(line)
+    except json.JSONDecodeError as error:
+        # The line is an object's beginning, and the rest of the object is on the next ones.
+        return "objects" if newline and error.pos >= len(line.rstrip()) else "lines"
+    except (RecursionError, ValueError):
+        pass
+    return "lines"
+
+
+def _first_key(text: str, start: int) -> str | None:
+    try:
+        key, end = ANY_JSON.raw_decode(text, _after_blanks(text, start + 1))
+    except (RecursionError, ValueError):
+        return None
+    is_member = isinstance(key, str) and text[_after_blanks(text, end) :][:1] == ":"
+    return key if is_member else None
+
+
+def _after_blanks(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return found.end() if found else at
+
+
+class _Document:
+    """The text of a file, of which a window is held."""
+
+    def __init__(self, path: Path, file: BinaryIO, *, by_key: bool) -> None:
+        self._path = path
+        self._file = file
+        self._by_key = by_key
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._text = ""
+        self._at = 0
+        self._line = 1
+        self._is_end = False
+        self._count = 0
+        self._most = FREE_LINES + os.stat(path).st_size
+
+    def elements(self) -> Iterator[Element]:
+        """Yield the values of all arrays and objects in turn."""
+        while mark := self._peek():
+            if mark == "[":
+                yield from self._listed("]")
+            elif mark == "{" and self._by_key:
+                yield from self._listed("}")
+            else:
+                where = self._counted()
+                yield Element(where, self._value(where))
+
+    def _listed(self, end: str) -> Iterator[Element]:
+        """Yield the elements or members up to the closing bracket."""
+        self._at += 1
+        if self._peek() == end:
+            self._at += 1
+            return
+        while True:
+            where, key = self._counted(), None
+            if end == "}":
+                if self._peek() != '"':
+                    raise self._broken(where, "a name in double quotes is missing")
+                key = self._value(where)
+                where = f"{self._path}: {quoted(key)}"
+                self._pass(":", where)
+            self._peek()
+            yield Element(where, self._value(where), key)
+            if self._peek() == end:
+                self._at += 1
+                return
+            self._pass(",", where)
+
+    def _counted(self) -> str:
+        self._count += 1
+        where = f"{self._path}: row {self._count}"
+        if self._count > self._most:
+            raise UserError(f"{where}: more rows than {FREE_LINES} and one for each byte of the file, the most read")
+        return where
+
+    def _pass(self, mark: str, where: str) -> None:
+        if self._peek() != mark:
+            raise self._broken(where, f"{mark!r} is missing" if self._peek() else "the file ends in the middle")
+        self._at += 1
+
+    def _peek(self) -> str:
+        """Find the next character that is no blank; empty at the end of the file."""
+        while True:
+            self._at = _after_blanks(self._text, self._at)
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if self._is_end:
+                return ""
+            self._read(_CHUNK_BYTES)
+
+    def _value(self, where: str) -> Any:
+        """Parse the value that begins here, reading on until it is whole."""
+        while True:
+            held = len(self._text) - self._at
+            try:
+                value, end = ANY_JSON.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if self._is_end:
+                    is_cut = self._is_cut(error)
+                    raise self._broken(where, "the file ends in the middle" if is_cut else error.msg, error) from None
+                if not self._is_cut(error):
+                    raise self._broken(where, error.msg, error) from None
+            except (RecursionError, ValueError) as error:
+                raise self._broken(where, why_broken(error)) from None
+            else:
+                # A number may go on in what is not read yet.
+                if end < len(self._text) or self._is_end:
+                    self._at = end
+                    return value
+            if held > MAX_LINE_BYTES:
+                raise UserError(
+                    f"{where}: longer than {MAX_LINE_BYTES // MIB} MiB, the most that is read of a row; write its "
+                    "samples as rows of their own"
+                )
+            self._read(min(max(_CHUNK_BYTES, held), MAX_LINE_BYTES + 1 - held))
+            check_values(self._text, where)
+
+    def _is_cut(self, error: json.JSONDecodeError) -> bool:
+        """Whether an error may be for want of what follows."""
+        return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - _CUT_CHARACTERS
+
+    def _read(self, size: int) -> None:
+        """Let go of what was parsed, and read on."""
+        data = self._file.read(size)
+        try:
+            more = self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError:
+            where = f"{self._path}: row {self._count or 1}"
+            raise UserError(f"{where}, or one soon after it: not UTF-8; save the file as UTF-8") from None
+        self._line += self._text.count("\n", 0, self._at)
+        self._text = self._text[self._at :] + more
+        self._at = 0
+        self._is_end = not data
+
+    def _broken(self, where: str, why: str, error: json.JSONDecodeError | None = None) -> UserError:
+        line = self._line + self._text.count("\n", 0, self._at if error is None else error.pos)
+        return UserError(f"{where}: broken JSON ({why}, line {line} of the file); mend the file")

@@ -1,0 +1,377 @@
+"""Rows of samples as strangers write them: which task, which texts, what is said of each, and what is left out."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from .._util.bounded import encodable, is_number, is_whole
+from .._util.elements import read_elements
+from .._util.printable import listed, one_line, quoted
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from ..records import Task
+    from .task_names import TaskNames
+
+TextField = Literal["completion", "solution", "samples", "generation", "messages"]
+
+_SINGLE: Final[tuple[TextField, ...]] = ("completion", "solution", "generation")
+_IN_SAMPLES: Final = ("generation", "completion", "solution")
+
+SAMPLE_FORMS: Final = "a row has the model's text as completion or solution, or a list of texts as samples"
+TEST_FORMS: Final = (
+    'a row of tests has one text of asserts as completion ("assert f(1) == 2"), or a list of such texts as samples'
+)
+
+
+class Kind(NamedTuple):
+    """A kind of remark: what is counted, and what is said of it."""
+
+    noun: str
+    text: str
+
+
+NO_TEXT: Final = Kind("sample", "without a text (null), left out")
+EMPTY: Final = Kind("row", "with an empty list of samples, left out")
+BEYOND: Final = Kind("row", "of tasks beyond those asked for, left out")
+RESPELT: Final = Kind("row", "with the task_id spelt otherwise than in the benchmark")
+NO_LOGPROBS: Final = Kind("sample", "with logprobs that are not all finite numbers, read without them")
+NO_REASON: Final = Kind("sample", "with an unknown finish_reason, read without it")
+NO_VERDICT: Final = Kind("sample", "with a verdict other than passed or failed, read without it")
+TWICE: Final = Kind("row", "with the index and the text of an earlier row of the task, counted all the same")
+
+_FINISH_REASONS: Final[Mapping[str, Literal["stop", "length"]]] = {
+    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence", "stop_string", "stop_str"), "stop"),
+    **dict.fromkeys(("length", "max_tokens", "max_length", "max_new_tokens", "max_output_tokens"), "length"),
+}
+"""How servers and libraries call the two ends of a text."""
+
+_MAX_DIGITS: Final = 20
+
+_VERDICTS: Final[Mapping[object, bool]] = {0: False, 1: True, 100: True, "false": False, "true": True}
+"""Booleans are 0 and 1; the seed study has per cent, 0 and 100."""
+
+
+class Remarks:
+    """What readers of files must be told of their rows: by kind, how many, and the first one's place."""
+
+    def __init__(self) -> None:
+        self._found: dict[Kind, tuple[int, str]] = {}
+
+    def add(self, kind: Kind, where: str, count: int = 1, detail: str = "") -> None:
+        """Count rows or samples of a kind; only the first one's place and detail are kept."""
+        known, first = self._found.get(kind, (0, f"{where}{detail}"))
+        self._found[kind] = (known + count, first)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One line for each kind."""
+        return tuple(
+            f"{count} {kind.noun} {kind.text}: {first}"
+            if count == 1
+            else f"{count} {kind.noun}s {kind.text}; the first: {first}"
+            for kind, (count, first) in self._found.items()
+        )
+
+
+class Sample(NamedTuple):
+    """A sample of a row.
+
+    Attributes:
+        text: As it stands; None where the model's text is missing.
+        said: The fields that are about this sample.
+    """
+
+    text: str | None
+    said: Mapping[str, Any]
+
+
+class Row(NamedTuple):
+    """A row of a task that is asked for, with its place for messages."""
+
+    where: str
+    task: Task
+    fields: Mapping[str, Any]
+
+
+def read_rows(path: Path, names: TaskNames, remarks: Remarks) -> Iterator[Row]:
+    """Yield the rows of a file, JSON Lines or other JSON, plain or `.gz`, that are of the tasks asked for.
+
+    An object without a `task_id` whose keys are tasks' names is read as a row for each.
+
+    Raises:
+        UserError: The file cannot be read or is beyond a bound, or a row is no object or of no task; the message names
+            file and place.
+    """
+    indexed: set[int] = set()
+    for element in read_elements(path, names.is_name):
+        for where, fields in _rows_of(element.where, element.value, element.key, names):
+            row = row_of(where, fields, names, remarks)
+            if row is None:
+                continue
+            if is_whole(fields.get("index")):
+                mark = hash((row.task.id, fields["index"], *map(str, map(fields.get, ("raw", *_SINGLE)))))
+                if mark in indexed:
+                    remarks.add(TWICE, where)
+                indexed.add(mark)
+            yield row
+
+
+def row_of(where: str, fields: Mapping[str, Any], names: TaskNames, remarks: Remarks) -> Row | None:
+    """Find a row's task; None if that is not asked for.
+
+    Raises:
+        UserError: It is of no task.
+    """
+    task_id = names.of_row(fields, where)
+    if task_id in names.beyond:
+        remarks.add(BEYOND, where)
+        return None
+    name = fields["task_id"]
+    if name != task_id:
+        remarks.add(RESPELT, where, detail=f", {quoted(name)} read as {quoted(task_id)}")
+    return Row(where, names.tasks[task_id], fields)
+
+
+def _rows_of(where: str, value: Any, key: str | None, names: TaskNames) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if key is not None:
+        yield where, _under(key, value, where, names)
+        return
+    if isinstance(value, list):
+        raise UserError(f"{where}: a list, which names no task; write rows with a task_id, or an object of lists by id")
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: not a JSON object; a row is one object with a task_id")
+    if "task_id" in value:
+        yield where, value
+    elif any(names.find(name) is not None for name in value):
+        for name, member in value.items():
+            place = f"{where}: {quoted(name)}"
+            yield place, _under(name, member, place, names)
+    else:
+        inner = [name for name, member in value.items() if _holds_rows(member, names)]
+        if inner:
+            raise UserError(
+                f"{where}: no task_id; rows are under {one_line(inner[0])!r}: write these into a file of their own"
+            )
+        yield where, value
+
+
+def _holds_rows(value: object, names: TaskNames) -> bool:
+    if isinstance(value, dict):
+        return any(names.find(name) is not None for name in value)
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and "task_id" in value[0]
+
+
+def _under(key: str, value: Any, where: str, names: TaskNames) -> Mapping[str, Any]:
+    """Make a row of what stands under a task's name."""
+    if isinstance(value, dict):
+        own = value.get("task_id")
+        if own is not None and names.find(own) != names.find(key):
+            raise UserError(f"{where}: its task_id is {quoted(own)}; mend one of them")
+        return {**value, "task_id": key}
+    if isinstance(value, list) or value is None or isinstance(value, str):
+        return {"task_id": key, "samples": value if isinstance(value, list) else [value]}
+    raise UserError(f"{where}: {quoted(value)} is no row; under a task's name stands its row or a list of its texts")
+
+
+def samples_of(
+    row: Mapping[str, Any], where: str, remarks: Remarks, forms: str = SAMPLE_FORMS
+) -> tuple[TextField, list[Sample]]:
+    """Find the field that a row has its samples in, and these; a text that is missing is remarked on.
+
+    Args:
+        row: The row.
+        where: Its place, for messages.
+        remarks: Told of missing texts.
+        forms: What rows may look like, for messages.
+
+    Raises:
+        UserError: The row has no such field, or what is there is no text.
+    """
+    name = next((name for name in ("samples", *_SINGLE, "messages") if not _is_missing(row.get(name))), None)
+    if name is None:
+        # A field that is there and empty means that the model gave no text.
+        name = next((name for name in ("samples", *_SINGLE, "messages") if name in row), None)
+        if name is None:
+            raise UserError(f"{where}: no completion, solution or samples; {forms} (the row has {listed(row)})")
+        samples = [Sample(None, row)]
+    elif name == "messages":
+        samples = [Sample(_answer(row["messages"], where), {**row, "prompt": _asked(row["messages"])})]
+    elif name == "samples":
+        if not isinstance(row["samples"], list):
+            raise UserError(f"{where}: samples is not a list; {forms}")
+        samples = [_listed_sample(one, row, where, forms) for one in row["samples"]]
+    else:
+        texts = row[name]
+        if isinstance(texts, list):
+            samples = [_listed_sample(one, row, where, forms) for one in texts]
+        else:
+            samples = [Sample(_text(texts, where, forms), row)]
+    if not samples:
+        remarks.add(EMPTY, where)
+    missing = sum(sample.text is None for sample in samples)
+    if missing:
+        remarks.add(NO_TEXT, where, missing)
+    return name, samples
+
+
+def _listed_sample(one: Any, row: Mapping[str, Any], where: str, forms: str) -> Sample:
+    # What is said of a whole row is not said of each of its samples, but for the prompt.
+    shared = {"prompt": row.get("prompt")}
+    if not isinstance(one, dict):
+        return Sample(_text(one, where, forms), shared)
+    name = next((name for name in _IN_SAMPLES if not _is_missing(one.get(name))), None)
+    if name is None and not any(name in one for name in _IN_SAMPLES):
+        raise UserError(f"{where}: a sample has no generation, completion or solution; {forms} (it has {listed(one)})")
+    prompt = shared if one.get("prompt") is None else {}
+    return Sample(None if name is None else _text(one[name], where, forms), {**one, **prompt})
+
+
+def _text(value: Any, where: str, forms: str) -> str | None:
+    if _is_missing(value):
+        return None
+    if not isinstance(value, str):
+        raise UserError(f"{where}: a sample is {type(value).__name__}, not text; {forms}")
+    return value
+
+
+def _is_missing(value: object) -> bool:
+    """Whether a value stands for none; tables write NaN."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _answer(messages: Any, where: str) -> str | None:
+    """Find the text of the last message of a chat, if the model wrote it."""
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    if not isinstance(last, dict) or not isinstance(last.get("role"), str):
+        raise UserError(f"{where}: messages is not a list of objects with role and content, the model's answer last")
+    if last["role"] not in ("assistant", "model", "gpt"):
+        return None
+    return _content(last)
+
+
+def _asked(messages: Any) -> str | None:
+    """Join what a chat says before its last message."""
+    contents = [_content(one) for one in messages[:-1] if isinstance(one, dict)]
+    return "\n\n".join(text for text in contents if text) or None
+
+
+def _content(message: Mapping[str, Any]) -> str | None:
+    content = message.get("content")
+    if isinstance(content, list):
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        content = "".join(text for text in texts if isinstance(text, str))
+    return content if isinstance(content, str) else None
+
+
+def prompt_of(said: Mapping[str, Any], field: TextField, task: Task, where: str) -> str | None:
+    """Get the prompt that a sample was drawn from where that is not the benchmark's, else None.
+
+    Raises:
+        UserError: It is no text.
+    """
+    prompt = said.get("prompt")
+    if isinstance(prompt, list):
+        # A chat; the last message is asked too.
+        prompt = _asked([*prompt, None])
+    if _is_missing(prompt) or prompt in ("", task.prompt):
+        return None
+    if not isinstance(prompt, str):
+        raise UserError(f"{where}: prompt is {type(prompt).__name__}, not text; mend it or leave it out")
+    if field == "messages" and task.prompt.strip() in prompt:
+        # A chat about the task shows the benchmark's own prompt, examples and all.
+        return None
+    return encodable(prompt)
+
+
+def optional_fields(
+    said: Mapping[str, Any], field: TextField, task: Task, where: str, remarks: Remarks
+) -> dict[str, Any]:
+    """Get the fields of a candidate that a sample has.
+
+    Numbers may be texts, and an empty text or NaN is no value.
+
+    Raises:
+        UserError: One cannot be what it should be.
+    """
+    fields: dict[str, Any] = {}
+    for name in ("seed", "prompt_tokens", "output_tokens"):
+        value = _whole(said.get(name))
+        if value is not None:
+            if not is_whole(value, least=-(1 << 63) if name == "seed" else 0):
+                raise UserError(
+                    f"{where}: {name} is {quoted(said[name])}; write a whole number below 2^63 or leave it out"
+                )
+            fields[name] = value
+    reason = said.get("finish_reason")
+    if not _is_missing(reason) and reason != "":
+        if not isinstance(reason, str):
+            raise UserError(f"{where}: finish_reason is {quoted(reason)}; write 'stop' or 'length' or leave it out")
+        if reason.casefold() in _FINISH_REASONS:
+            fields["finish_reason"] = _FINISH_REASONS[reason.casefold()]
+        else:
+            remarks.add(NO_REASON, where, detail=f", {quoted(reason)}")
+    logprobs = _logprobs(said.get("logprobs"), where, remarks, is_ours=said.get("made_by") is not None)
+    if logprobs is not None:
+        fields["logprobs"] = logprobs
+    prompt = prompt_of(said, field, task, where)
+    if prompt is not None:
+        fields["prompt"] = prompt
+    return fields
+
+
+def recorded_verdict(said: Mapping[str, Any], where: str, remarks: Remarks) -> bool | None:
+    """Get a file's own verdict on a sample: `pass_at_1` (0 or 1, or in per cent), else `passed`; None without."""
+    value = said.get("pass_at_1")
+    if _is_missing(value):
+        value = said.get("passed")
+    if _is_missing(value) or value == "":
+        return None
+    known = number_of(value.strip().casefold() if isinstance(value, str) else value)
+    verdict = _VERDICTS.get(known) if isinstance(known, str | int | float) else None
+    if verdict is None:
+        remarks.add(NO_VERDICT, where, detail=f", {quoted(value)}")
+    return verdict
+
+
+def number_of(value: Any) -> Any:
+    """Make a number of a text that is one, None of what stands for no value; all else stays."""
+    if _is_missing(value) or not isinstance(value, str):
+        return None if _is_missing(value) else value
+    try:
+        return float(value) if value.strip() else None
+    except ValueError:
+        return value
+
+
+def _whole(value: Any) -> Any:
+    """Make a whole number of a text or a float that is one; None of what stands for no value; all else stays."""
+    if _is_missing(value):
+        return None
+    if isinstance(value, str):
+        text = value.strip()
+        if not text:
+            return None
+        whole, _, zeros = text.partition(".")
+        is_number_text = len(whole) <= _MAX_DIGITS and whole.removeprefix("-").isdecimal() and not zeros.strip("0")
+        return int(whole) if is_number_text else value
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53 else value
+
+
+def _logprobs(value: Any, where: str, remarks: Remarks, *, is_ours: bool) -> tuple[float, ...] | None:
+    if _is_missing(value) or value == "":
+        return None
+    if isinstance(value, list):
+        if all(map(is_number, value)):
+            return tuple(value)
+        if all(one is None or isinstance(one, float) or is_number(one) for one in value):
+            if is_ours and not any(isinstance(one, float) and not math.isfinite(one) for one in value):
+                # JSON has no infinity: null is what an export writes for a probability of 0.
+                return tuple(-math.inf if one is None else float(one) for one in value)
+            remarks.add(NO_LOGPROBS, where)
+            return None
+    raise UserError(f"{where}: logprobs is not a list of numbers, one per token; mend it or leave it out")
