@@ -221,16 +221,14 @@ class _Document:
             try:
                 value, end = ANY_JSON.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
-                if self._is_end:
-                    is_cut = self._is_cut(error)
-                    raise self._broken(where, "the file ends in the middle" if is_cut else error.msg, error) from None
-                if not self._is_cut(error):
-                    raise self._broken(where, error.msg, error) from None
+                if self._is_end or not self._is_cut(error):
+                    raise self._broken(where, self._why(error), error) from None
             except (RecursionError, ValueError) as error:
                 raise self._broken(where, why_broken(error)) from None
             else:
-                # A number may go on in what is not read yet.
-                if end < len(self._text) or self._is_end:
+                # A number may go on in what is not read yet, behind its point or its e.
+                is_open = isinstance(value, int | float) and end >= len(self._text) - _CUT_CHARACTERS
+                if self._is_end or not is_open:
                     self._at = end
                     return value
             if held > MAX_LINE_BYTES:
@@ -244,6 +242,10 @@ class _Document:
     def _is_cut(self, error: json.JSONDecodeError) -> bool:
         """Whether an error may be for want of what follows."""
         return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - _CUT_CHARACTERS
+
+    def _why(self, error: json.JSONDecodeError) -> str:
+        is_whole = not error.msg.startswith("Unterminated string") and error.pos < len(self._text.rstrip())
+        return error.msg if is_whole else "the file ends in the middle"
 
     def _read(self, size: int) -> None:
         """Let go of what was parsed, and read on."""

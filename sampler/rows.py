@@ -172,7 +172,7 @@ def _under(key: str, value: Any, where: str, names: TaskNames) -> Mapping[str, A
         own = value.get("task_id")
         if own is not None and names.find(own) != names.find(key):
             raise UserError(f"{where}: its task_id is {quoted(own)}; mend one of them")
-        return {**value, "task_id": key}
+        return {"task_id": key} | value | {"task_id": key}
     if isinstance(value, list) or value is None or isinstance(value, str):
         return {"task_id": key, "samples": value if isinstance(value, list) else [value]}
     raise UserError(f"{where}: {quoted(value)} is no row; under a task's name stands its row or a list of its texts")
