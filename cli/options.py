@@ -32,7 +32,10 @@ Arms = Annotated[
     ),
 ]
 SampleFiles = Annotated[
-    list[str], typer.Argument(metavar="FILES", help="JSON Lines, plain or .gz; a folder or glob stands for its files.")
+    list[str],
+    typer.Argument(
+        metavar="FILES", help="JSON Lines or other JSON, plain or .gz; a folder or glob stands for its files."
+    ),
 ]
 Samples = Annotated[
     list[str] | None,

@@ -52,6 +52,7 @@ _FINISH_REASONS: Final[Mapping[str, Literal["stop", "length"]]] = {
 
 _MAX_DIGITS: Final = 20
 
+_VERDICT_FIELDS: Final = ("pass_at_1", "passed")
 _VERDICTS: Final[Mapping[object, bool]] = {0: False, 1: True, 100: True, "false": False, "true": True}
 """Booleans are 0 and 1; the seed study has per cent, 0 and 100."""
 
@@ -204,11 +205,11 @@ def samples_of(
     elif name == "samples":
         if not isinstance(row["samples"], list):
             raise UserError(f"{where}: samples is not a list; {forms}")
-        samples = [_listed_sample(one, row, where, forms) for one in row["samples"]]
+        samples = _listed_samples(row["samples"], row, where, forms)
     else:
         texts = row[name]
         if isinstance(texts, list):
-            samples = [_listed_sample(one, row, where, forms) for one in texts]
+            samples = _listed_samples(texts, row, where, forms)
         else:
             samples = [Sample(_text(texts, where, forms), row)]
     if not samples:
@@ -219,16 +220,24 @@ def samples_of(
     return name, samples
 
 
-def _listed_sample(one: Any, row: Mapping[str, Any], where: str, forms: str) -> Sample:
-    # What is said of a whole row is not said of each of its samples, but for the prompt.
-    shared = {"prompt": row.get("prompt")}
+def _listed_samples(listed_ones: list[Any], row: Mapping[str, Any], where: str, forms: str) -> list[Sample]:
+    # What is said of a whole row is not said of each of its samples, but for the prompt, and verdicts in a list.
+    verdicts = {name: row[name] for name in _VERDICT_FIELDS if isinstance(row.get(name), list)}
+    samples = []
+    for place, one in enumerate(listed_ones):
+        own = {name: found[place] if len(found) == len(listed_ones) else found for name, found in verdicts.items()}
+        samples.append(_listed_sample(one, {"prompt": row.get("prompt"), **own}, where, forms))
+    return samples
+
+
+def _listed_sample(one: Any, shared: Mapping[str, Any], where: str, forms: str) -> Sample:
     if not isinstance(one, dict):
         return Sample(_text(one, where, forms), shared)
     name = next((name for name in _IN_SAMPLES if not _is_missing(one.get(name))), None)
     if name is None and not any(name in one for name in _IN_SAMPLES):
         raise UserError(f"{where}: a sample has no generation, completion or solution; {forms} (it has {listed(one)})")
-    prompt = shared if one.get("prompt") is None else {}
-    return Sample(None if name is None else _text(one[name], where, forms), {**one, **prompt})
+    prompt = {"prompt": shared["prompt"]} if one.get("prompt") is None else {}
+    return Sample(None if name is None else _text(one[name], where, forms), {**shared, **one, **prompt})
 
 
 def _text(value: Any, where: str, forms: str) -> str | None:
@@ -326,9 +335,7 @@ def optional_fields(
 
 def recorded_verdict(said: Mapping[str, Any], where: str, remarks: Remarks) -> bool | None:
     """Get a file's own verdict on a sample: `pass_at_1` (0 or 1, or in per cent), else `passed`; None without."""
-    value = said.get("pass_at_1")
-    if _is_missing(value):
-        value = said.get("passed")
+    value = next((said[name] for name in _VERDICT_FIELDS if not _is_missing(said.get(name))), None)
     if _is_missing(value) or value == "":
         return None
     known = number_of(value.strip().casefold() if isinstance(value, str) else value)

@@ -227,6 +227,17 @@ def test_verdicts_of_files_are_read_and_kept_from_rankers(tmp_path: Path, field:
     assert not {"verdict", field} & set(Candidate.model_fields)
 
 
+def test_verdicts_in_a_list_beside_the_samples_are_each_ones_own(tmp_path: Path) -> None:
+    fields = {"task_id": "T/0", "samples": [BODY, None, OTHER], "passed": [True, True, False]}
+    recorded = read(tmp_path / "s.json", json.dumps([fields, {**fields, "task_id": "T/1", "passed": [True]}]))
+    assert recorded.verdicts == {("T/0", 0): True, ("T/0", 1): False}
+    # The second row's list is too short to say whose verdicts it has.
+    assert any("2 samples with a verdict other than passed or failed" in line for line in recorded.remarks)
+    attempts = list(read_attempts([tmp_path / "s.json"], TASKS))
+    assert [one.verdict for one in attempts] == [True, True, False, None, None, None]
+    assert attempts[2].answered(passed=True)["passed"] is True
+
+
 def chat(answer: Any, question: str = PROMPT, role: str = "assistant") -> dict[str, Any]:
     asked = [{"role": "system", "content": "You code."}, {"role": "user", "content": question}]
     return {"task_id": "T/0", "messages": [*asked, {"role": role, "content": answer}]}
