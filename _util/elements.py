@@ -122,13 +122,14 @@ def _layout(path: Path, is_key: Callable[[str], bool]) -> str:
         return "members"
     line, newline, _ = text[start:].partition("\n")
     try:
-        ANY_JSON.raw_decode(line)
+        end = ANY_JSON.raw_decode(line)[1]
     except json.JSONDecodeError as error:
         # The line is an object's beginning, and the rest of the object is on the next ones.
         return "objects" if newline and error.pos >= len(line.rstrip()) else "lines"
     except (RecursionError, ValueError):
-        pass
-    return "lines"
+        return "lines"
+    # Lines may end in carriage returns alone, or not at all.
+    return "objects" if line[_after_blanks(line, end) :][:1] == "{" else "lines"
 
 
 def _first_key(text: str, start: int) -> str | None:

@@ -28,6 +28,7 @@ class BareSolutions:
         self._names: dict[str, None] = {}
         self._known: dict[str, bool] = {}
         self._effort = Effort(_MAX_EFFORT)
+        self._is_whole = True
 
     def add(self, task: Task, text: str | None, *, has_passed: bool) -> None:
         """Count a solution."""
@@ -39,7 +40,9 @@ class BareSolutions:
             return
         key = key_of(task.id, text)
         if key not in self._known:
-            tree = Effort(_MAX_TOKENS).parse(text) if self._effort.affords(text) else None
+            is_affordable = self._effort.affords(text)
+            self._is_whole &= is_affordable
+            tree = Effort(_MAX_TOKENS).parse(text) if is_affordable else None
             lacking = set() if tree is None else given & _lacking(tree)
             self._known[key] = bool(lacking)
             self._names |= dict.fromkeys(sorted(lacking))
@@ -51,11 +54,12 @@ class BareSolutions:
         if not self._bare:
             return []
         names = list(self._names)
+        least = "" if self._is_whole else "at least "
         some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         return [
-            f"{self._bare} of {self._solutions} solutions fail here and use what only their prompt imports or defines "
-            f"({some}): a solution is graded alone, as it stands; rank and compare put the prompt's imports before it, "
-            "and may score higher"
+            f"{least}{self._bare} of {self._solutions} solutions fail here and use what only their prompt imports or "
+            f"defines ({some}): a solution is graded alone, as it stands; rank and compare put the prompt's imports "
+            "before it, and may score higher"
         ]
 
 

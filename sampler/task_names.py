@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,10 @@ if TYPE_CHECKING:
     from ..records import Task
 
 _MAX_CHARACTERS: Final = 500
-_NUMBERED: Final = re.compile(r"(.*?)[\s/_:;,.#-]*([0-9]{1,18})", re.DOTALL)
+_MAX_DIGITS: Final = 18
+_DRESS: Final = " \t\r\n\"',;"
+"""What may stand around a name, in what was a table once."""
+
 
 _FAMILIES: Final = ("humaneval", "mbpp")
 """Benchmarks whose name people write in many ways, with the edition or the publisher in it: `sanitized-mbpp`."""
@@ -109,12 +111,14 @@ def _spelling(name: object) -> Spelling | None:
         return ("", name) if 0 <= name < 1 << 63 else None
     if len(name) > _MAX_CHARACTERS:
         return None
-    text = name.strip(" \t\r\n\"'").casefold()
-    numbered = _NUMBERED.fullmatch(text)
-    letters = "".join(filter(str.isalnum, numbered[1] if numbered else text))
-    if numbered is None:
+    text = name.strip(_DRESS).casefold()
+    head = text.rstrip("0123456789")
+    digits = text[len(head) :]
+    if not 0 < len(digits) <= _MAX_DIGITS:
+        letters = "".join(filter(str.isalnum, text))
         return (letters, None) if letters else None
+    letters = "".join(filter(str.isalnum, head))
     if not any(map(str.isdigit, letters)):
         # A digit before the number may be the task's, and the number the sample's.
         letters = next((family for family in _FAMILIES if family in letters), letters)
-    return letters, int(numbered[2])
+    return letters, int(digits)

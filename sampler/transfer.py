@@ -272,8 +272,7 @@ def _texts(
         count.add(1, where)
         yield row["raw"], _fields(row, "samples", task, where, remarks)
         return
-    name, samples = samples_of(row, where, remarks)
-    count.add(len(samples), where)
+    name, samples = samples_of(row, where, remarks, count)
     for text, said in samples:
         if text is not None:
             yield text, _fields(said, name, task, where, remarks, is_ours=is_ours)

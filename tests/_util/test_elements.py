@@ -43,6 +43,8 @@ LAYOUTS: dict[str, Callable[[list[Any]], str]] = {
     "array over lines": lambda rows: json.dumps(rows, indent=2),
     "arrays": lambda rows: json.dumps(rows[:1]) + "\n" + json.dumps([]) + json.dumps(rows[1:]),
     "array per line": lambda rows: json.dumps(rows[0]) + "\n" + json.dumps(rows[1:]),
+    "objects one behind the other": lambda rows: "".join(map(json.dumps, rows)),
+    "old ends of lines": lambda rows: "\r".join(map(json.dumps, rows)),
     "objects over lines": lambda rows: "\n".join(json.dumps(row, indent=1) for row in rows),
 }
 

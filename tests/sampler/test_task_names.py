@@ -31,6 +31,7 @@ MBPP = names_of("Mbpp/2", "Mbpp/17", "Mbpp/601")
         " HumanEval/17\n",
         '"HumanEval/17"',
         "HumanEval,17",
+        "HumanEval/17,",
         "17",
         "0017",
         17,
