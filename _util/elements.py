@@ -52,7 +52,8 @@ class Element(NamedTuple):
     """A value of a file.
 
     Attributes:
-        where: Its place, for messages: `a.jsonl:3`, `a.json: row 3` or `a.json: 'KEY'`.
+        where: Its place, for messages: `a.jsonl:3`, or with the line that it begins on, `a.json:1: row 3` or
+            `a.json:1: 'KEY'`.
         value: Any JSON value.
         key: Its key, if it is a member of the file's one object.
     """
@@ -157,6 +158,7 @@ class _Document:
         self._text = ""
         self._at = 0
         self._line = 1
+        self._upto = 0
         self._is_end = False
         self._count = 0
         self._most = FREE_LINES + os.stat(path).st_size
@@ -179,14 +181,15 @@ class _Document:
             self._at += 1
             return
         while True:
+            mark = self._peek()
             where, key = self._counted(), None
             if end == "}":
-                if self._peek() != '"':
+                if mark != '"':
                     raise self._broken(where, "a name in double quotes is missing")
                 key = self._value(where)
-                where = f"{self._path}: {quoted(key)}"
+                where = f"{self._path}:{self._line}: {quoted(key)}"
                 self._pass(":", where)
-            self._peek()
+                self._peek()
             yield Element(where, self._value(where), key)
             if self._peek() == end:
                 self._at += 1
@@ -195,7 +198,9 @@ class _Document:
 
     def _counted(self) -> str:
         self._count += 1
-        where = f"{self._path}: row {self._count}"
+        self._line += self._text.count("\n", self._upto, self._at)
+        self._upto = self._at
+        where = f"{self._path}:{self._line}: row {self._count}"
         if self._count > self._most:
             raise UserError(f"{where}: more rows than {FREE_LINES} and one for each byte of the file, the most read")
         return where
@@ -254,13 +259,13 @@ class _Document:
         try:
             more = self._decoder.decode(data, final=not data)
         except UnicodeDecodeError:
-            where = f"{self._path}: row {self._count or 1}"
+            where = f"{self._path}:{self._line}: row {self._count or 1}"
             raise UserError(f"{where}, or one soon after it: not UTF-8; save the file as UTF-8") from None
-        self._line += self._text.count("\n", 0, self._at)
+        self._line += self._text.count("\n", self._upto, self._at)
         self._text = self._text[self._at :] + more
-        self._at = 0
+        self._at = self._upto = 0
         self._is_end = not data
 
     def _broken(self, where: str, why: str, error: json.JSONDecodeError | None = None) -> UserError:
-        line = self._line + self._text.count("\n", 0, self._at if error is None else error.pos)
+        line = self._line + self._text.count("\n", self._upto, self._at if error is None else error.pos)
         return UserError(f"{where}: broken JSON ({why}, line {line} of the file); mend the file")

@@ -120,7 +120,7 @@ def test_missing_texts_in_lists_are_counted(tmp_path: Path) -> None:
         tmp_path / "s.json", json.dumps([{"task_id": 0, "samples": samples}, {"task_id": 1, "samples": []}])
     )
     assert [(one.index, one.raw) for one in recorded.candidates] == [(0, BODY), (1, OTHER)]
-    place = f"{tmp_path}/s.json: row"
+    place = f"{tmp_path}/s.json:1: row"
     assert recorded.remarks == (
         f"2 rows with the task_id spelt otherwise than in the benchmark; the first: {place} 1, 0 read as 'T/0'",
         f"2 samples {NO_TEXT}; the first: {place} 1",
