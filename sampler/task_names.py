@@ -70,7 +70,8 @@ class TaskNames:
         if name is None:
             raise UserError(f"{where}: no task_id; every row needs one, such as {first} (the row has {listed(row)})")
         if isinstance(name, bool) or not isinstance(name, str | int | float):
-            raise UserError(f"{where}: task_id is {quoted(name)}; write the task's id, such as {first}")
+            # A table that was written by columns has them all in one.
+            raise UserError(f"{where}: task_id is {quoted(name)}; write one row per sample, with an id such as {first}")
         raise UserError(f"{where}: unknown task {quoted(name)}; {self._hint(name)}")
 
     def _hint(self, name: str | float) -> str:
