@@ -61,12 +61,12 @@ _BUFFER_BYTES: Final = 1 << 17
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 _TOO_LONG_A_LINE: Final = (
-    f"longer than {MAX_LINE_BYTES // MIB} MiB, the most that is read of a line; write its samples as rows of their own"
+    f"longer than {MAX_LINE_BYTES // MIB} MiB, the limit for one line; write each sample as its own row"
 )
-_TOO_MANY_LINES: Final = f"more lines than {FREE_LINES} and one for each byte of the file, the most that are read"
+_TOO_MANY_LINES: Final = f"more lines than the limit of {FREE_LINES} plus one per byte of the file"
 _TOO_MUCH: Final = (
-    f"comes to more than {FREE_BYTES // MIB} MiB and {MAX_RATIO} times what it takes on the disk, the most that is "
-    "decompressed; if you trust it, decompress it yourself and name that"
+    f"expands to more than the limit of {FREE_BYTES // MIB} MiB plus {MAX_RATIO} times its size on disk; if you "
+    "trust it, decompress it yourself and use the result"
 )
 
 
@@ -92,11 +92,11 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 @contextmanager
 def reading(path: Path, place: Callable[[], str]) -> Iterator[BinaryIO]:
-    """Open a plain or `.gz` file for reading as a stream; what is compressed is bounded by what is read of it.
+    """Open a plain or `.gz` file as a stream; how far a compressed file may expand depends on how much of it was read.
 
     Args:
         path: The file.
-        place: Names the place that was come to, for messages.
+        place: Names the current place in the file, for messages.
 
     Raises:
         UserError: The file cannot be read, or expands beyond the bound.
@@ -182,7 +182,7 @@ def read_whole(path: Path, most_bytes: int = MAX_SMALL_BYTES) -> str:
     except OSError as error:
         raise UserError(_unreadable(path, error)) from None
     if len(data) > most_bytes:
-        raise UserError(f"{path}: longer than {_size(most_bytes)}, the most that is read of such a file; name another")
+        raise UserError(f"{path}: longer than {_size(most_bytes)}, the limit for such a file; choose another")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -203,7 +203,7 @@ def parse_json(data: bytes | str, where: str, *, is_computed: bool = False) -> A
         UserError: It is not JSON, or beyond a bound.
     """
     check_values(data, where)
-    fix = "mend the line or leave it out" if isinstance(data, bytes) else "mend the file"
+    fix = "fix the line or remove it" if isinstance(data, bytes) else "fix the file"
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
         return (_COMPUTED if is_computed else ANY_JSON).decode(text)
@@ -217,7 +217,7 @@ def parse_json(data: bytes | str, where: str, *, is_computed: bool = False) -> A
 
 
 def check_values(data: bytes | str, where: str) -> None:
-    """Refuse a JSON text of more values than are read.
+    """Refuse a JSON text that may have more values than the limit.
 
     Raises:
         UserError: It may have more.
@@ -226,13 +226,13 @@ def check_values(data: bytes | str, where: str) -> None:
         marks = (b"[", b"{", b",") if isinstance(data, bytes) else ("[", "{", ",")
         if sum(map(data.count, marks)) > FREE_VALUES + len(data) // BYTES_PER_VALUE:  # type: ignore[arg-type]
             raise UserError(
-                f"{where}: more values than {FREE_VALUES} and one for every {BYTES_PER_VALUE} characters, the most "
-                "that are read; write what it holds as several rows"
+                f"{where}: more values than the limit of {FREE_VALUES} plus one per {BYTES_PER_VALUE} characters; "
+                "split it into several rows"
             )
 
 
 def why_broken(error: RecursionError | ValueError) -> str:
-    """Say why a text is no JSON, where its syntax is not the reason."""
+    """Say why a text is not JSON if its syntax is not the reason."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
     return str(error) if isinstance(error, _NumberError) else f"a number of more than {MAX_DIGITS} digits"
@@ -253,8 +253,8 @@ class SampleCount:
         self._left -= samples
         if self._left < 0:
             raise UserError(
-                f"{where}: more samples than {FREE_SAMPLES} and one for every {BYTES_PER_SAMPLE} bytes of the "
-                "files, the most that are read; decompress the files, or leave out what repeats"
+                f"{where}: more samples than the limit of {FREE_SAMPLES} plus one per {BYTES_PER_SAMPLE} bytes of the "
+                "files; decompress the files, or remove repeated samples"
             )
 
 
@@ -323,7 +323,7 @@ def _opened(path: Path) -> BinaryIO:
         OSError: It cannot be opened.
     """
     if not stat.S_ISREG(path.stat().st_mode):
-        raise UserError(f"{path}: no plain file; name one that is")
+        raise UserError(f"{path}: not a regular file; choose one that is")
     return path.open("rb", buffering=_BUFFER_BYTES)
 
 
@@ -338,13 +338,13 @@ def _size(count: int) -> str:
 
 
 def _no_constant(name: str) -> Any:
-    raise _NumberError(f"{name} is no number")
+    raise _NumberError(f"{name} is not a number")
 
 
 def _within(digits: str) -> float:
     value = float(digits)
     if value and not LEAST_NUMBER <= abs(value) <= MOST_NUMBER:
-        raise _NumberError(f"{one_line(digits, 40)} is beyond {MOST_NUMBER:g} or below {LEAST_NUMBER:g}")
+        raise _NumberError(f"{one_line(digits, 40)} is above {MOST_NUMBER:g} or below {LEAST_NUMBER:g}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""JSON files of rows in every layout: lines, one array or one object, read as a stream and within bounds."""
+"""JSON files of rows in every layout: lines, one array or one object, read as a stream and within limits."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 _PEEK_BYTES: Final = 1 << 16
 _CHUNK_BYTES: Final = 1 << 20
 _CUT_CHARACTERS: Final = 16
-"""No token but a string is longer, so an error that is farther from the end is not for want of what follows."""
+"""No token but a string is longer, so an error farther from the end is not caused by missing text."""
 
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _BLANKS: Final = re.compile(rf"[ \t\r\n{_BYTE_ORDER_MARK}]*")
 
 _FOREIGN: Final = {
-    b"\x1f\x8b": "gzip, which its name does not say; end its name in .gz",
-    b"PAR1": "Parquet; write JSON Lines of it, or bring it in with codebudget import",
-    b"PK\x03\x04": "a zip archive; unpack it and name what it holds",
-    b"\x28\xb5\x2f\xfd": "zstd; decompress it, or compress it with gzip",
-    b"\xfd7zXZ": "xz; decompress it, or compress it with gzip",
-    b"BZh": "bzip2; decompress it, or compress it with gzip",
+    b"\x1f\x8b": "gzip, although its name does not end in .gz; rename it",
+    b"PAR1": "Parquet; convert it to JSON Lines, or use codebudget import",
+    b"PK\x03\x04": "a zip archive; unpack it and give the files in it",
+    b"\x28\xb5\x2f\xfd": "zstd; decompress it, or use gzip instead",
+    b"\xfd7zXZ": "xz; decompress it, or use gzip instead",
+    b"BZh": "bzip2; decompress it, or use gzip instead",
     b"\xff\xfe": "UTF-16; save the file as UTF-8",
     b"\xfe\xff": "UTF-16; save the file as UTF-8",
 }
-"""How files of other kinds begin, and what to say of each."""
+"""First bytes of files in other formats, and the advice for each."""
 
 
 class Element(NamedTuple):
@@ -55,7 +55,7 @@ class Element(NamedTuple):
         where: Its place, for messages: `a.jsonl:3`, or with the line that it begins on, `a.json:1: row 3` or
             `a.json:1: 'KEY'`.
         value: Any JSON value.
-        key: Its key, if it is a member of the file's one object.
+        key: Its key if the file is one object and this is a member of it.
     """
 
     where: str
@@ -64,23 +64,23 @@ class Element(NamedTuple):
 
 
 def no_key(key: str) -> bool:
-    """Take no object for a table of rows."""
+    """Treat no object as a table of rows."""
     return False
 
 
 def read_elements(path: Path, is_key: Callable[[str], bool] = no_key) -> Iterator[Element]:
     """Yield the values of a file, plain or `.gz`: its lines', its array's elements, or its object's members.
 
-    The layout goes by what the file holds, whatever its name. An array on a line of its own counts as its elements. A
-    file is never held whole; what a line of it may come to, an element or member may.
+    The layout is recognised by the content, not by the name. An array on one line counts as its elements. A file is
+    never held whole; an element or member has the same limit as a line.
 
     Args:
         path: The file.
-        is_key: Whether an object's first key says that the object's members are the values; otherwise the object is
-            one value.
+        is_key: Whether an object's first key means that its members are the values; otherwise the object is one
+            value.
 
     Raises:
-        UserError: The file cannot be read, holds no JSON, or is beyond a bound; the message names file and place.
+        UserError: The file cannot be read, is not JSON, or exceeds a limit; the message names file and place.
     """
     layout = _layout(path, is_key)
     if layout != "lines":
@@ -99,13 +99,13 @@ def read_elements(path: Path, is_key: Callable[[str], bool] = no_key) -> Iterato
 
 
 def _layout(path: Path, is_key: Callable[[str], bool]) -> str:
-    """Tell a file's layout by its first bytes: `lines`, `array`, `objects` (over several lines) or `members`."""
+    """Recognise a file's layout by its first bytes: `lines`, `array`, `objects` (over several lines) or `members`."""
     with reading(path, lambda: f"{path}:1") as file:
         data = file.read(_PEEK_BYTES)
     foreign = next((said for mark, said in _FOREIGN.items() if data.startswith(mark)), None)
     if foreign is not None:
         raise UserError(f"{path}: this is {foreign}")
-    # What is no UTF-8 is found where it is read.
+    # Invalid UTF-8 is reported when its row is read.
     text = data.decode("utf-8", "replace")
     start = _after_blanks(text, 0)
     mark = text[start : start + 1]
@@ -114,8 +114,8 @@ def _layout(path: Path, is_key: Callable[[str], bool]) -> str:
     if mark != "{":
         if mark:
             raise UserError(
-                f"{path}:{1 + text.count(chr(10), 0, start)}: no JSON object; write JSON Lines, an array of objects, "
-                "or an object of rows by id"
+                f"{path}:{1 + text.count(chr(10), 0, start)}: not a JSON object; write JSON Lines, an array of "
+                "objects, or one object with the rows by id"
             )
         return "lines"
     key = _first_key(text, start)
@@ -125,7 +125,7 @@ def _layout(path: Path, is_key: Callable[[str], bool]) -> str:
     try:
         end = ANY_JSON.raw_decode(line)[1]
     except json.JSONDecodeError as error:
-        # The line is an object's beginning, and the rest of the object is on the next ones.
+        # The object begins on this line and continues on the next ones.
         return "objects" if newline and error.pos >= len(line.rstrip()) else "lines"
     except (RecursionError, ValueError):
         return "lines"
@@ -148,7 +148,7 @@ def _after_blanks(text: str, at: int) -> int:
 
 
 class _Document:
-    """The text of a file, of which a window is held."""
+    """The text of a file, of which only a window is held."""
 
     def __init__(self, path: Path, file: BinaryIO, *, by_key: bool) -> None:
         self._path = path
@@ -185,7 +185,7 @@ class _Document:
             where, key = self._counted(), None
             if end == "}":
                 if mark != '"':
-                    raise self._broken(where, "a name in double quotes is missing")
+                    raise self._broken(where, "a key in double quotes is missing")
                 key = self._value(where)
                 where = f"{self._path}:{self._line}: {quoted(key)}"
                 self._pass(":", where)
@@ -202,16 +202,16 @@ class _Document:
         self._upto = self._at
         where = f"{self._path}:{self._line}: row {self._count}"
         if self._count > self._most:
-            raise UserError(f"{where}: more rows than {FREE_LINES} and one for each byte of the file, the most read")
+            raise UserError(f"{where}: more rows than the limit of {FREE_LINES} plus one per byte of the file")
         return where
 
     def _pass(self, mark: str, where: str) -> None:
         if self._peek() != mark:
-            raise self._broken(where, f"{mark!r} is missing" if self._peek() else "the file ends in the middle")
+            raise self._broken(where, f"{mark!r} is missing" if self._peek() else "the file ends too early")
         self._at += 1
 
     def _peek(self) -> str:
-        """Find the next character that is no blank; empty at the end of the file."""
+        """Find the next character that is not blank; empty at the end of the file."""
         while True:
             self._at = _after_blanks(self._text, self._at)
             if self._at < len(self._text):
@@ -232,35 +232,35 @@ class _Document:
             except (RecursionError, ValueError) as error:
                 raise self._broken(where, why_broken(error)) from None
             else:
-                # A number may go on in what is not read yet, behind its point or its e.
+                # A number may continue in what is not read yet, after its point or its e.
                 is_open = isinstance(value, int | float) and end >= len(self._text) - _CUT_CHARACTERS
                 if self._is_end or not is_open:
                     self._at = end
                     return value
             if held > MAX_LINE_BYTES:
                 raise UserError(
-                    f"{where}: longer than {MAX_LINE_BYTES // MIB} MiB, the most that is read of a row; write its "
-                    "samples as rows of their own"
+                    f"{where}: longer than {MAX_LINE_BYTES // MIB} MiB, the limit for one row; write each sample "
+                    "as its own row"
                 )
             self._read(min(max(_CHUNK_BYTES, held), MAX_LINE_BYTES + 1 - held))
             check_values(self._text, where)
 
     def _is_cut(self, error: json.JSONDecodeError) -> bool:
-        """Whether an error may be for want of what follows."""
+        """Whether an error may only mean that the rest is not read yet."""
         return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - _CUT_CHARACTERS
 
     def _why(self, error: json.JSONDecodeError) -> str:
         is_whole = not error.msg.startswith("Unterminated string") and error.pos < len(self._text.rstrip())
-        return error.msg if is_whole else "the file ends in the middle"
+        return error.msg if is_whole else "the file ends too early"
 
     def _read(self, size: int) -> None:
-        """Let go of what was parsed, and read on."""
+        """Drop what was parsed, and read more."""
         data = self._file.read(size)
         try:
             more = self._decoder.decode(data, final=not data)
         except UnicodeDecodeError:
             where = f"{self._path}:{self._line}: row {self._count or 1}"
-            raise UserError(f"{where}, or one soon after it: not UTF-8; save the file as UTF-8") from None
+            raise UserError(f"{where} or shortly after it: not UTF-8; save the file as UTF-8") from None
         self._line += self._text.count("\n", self._upto, self._at)
         self._text = self._text[self._at :] + more
         self._at = self._upto = 0
@@ -268,4 +268,4 @@ class _Document:
 
     def _broken(self, where: str, why: str, error: json.JSONDecodeError | None = None) -> UserError:
         line = self._line + self._text.count("\n", self._upto, self._at if error is None else error.pos)
-        return UserError(f"{where}: broken JSON ({why}, line {line} of the file); mend the file")
+        return UserError(f"{where}: broken JSON ({why}, line {line} of the file); fix the file")

@@ -70,13 +70,13 @@ def weights_of(model: Model) -> str:
         folder = Path(__file__).resolve().parents[1] / model.path.removeprefix(_IN_PACKAGE)
         if not (folder / "model.safetensors").is_file():
             raise MachineError(
-                f"{model.name} has no weights in this installation; train it: "
-                f"python -m codebudget.models.{model.family}.train {model.alias}"
+                f"the weights of {model.name} are not installed; train it: python -m "
+                f"codebudget.models.{model.family}.train {model.alias}"
             )
         return str(folder)
     weights = model.path or model.hf_id
     if weights is None:
-        raise UserError(f"no weights of {model.name} are known; name a folder or a Hugging Face id")
+        raise UserError(f"{model.name} has no known weights; give a folder or a Hugging Face id")
     return weights
 
 
@@ -93,7 +93,7 @@ def find_family(name: str) -> Family:
     """
     known = _catalogue()
     if name.lower() not in known:
-        raise UserError(f"unknown family {name!r}; {_did_you_mean(name, list(known))}known: {', '.join(known)}")
+        raise UserError(f"unknown family {name!r}: {_did_you_mean(name, list(known))}choose from {', '.join(known)}")
     return _load(name.lower())
 
 
@@ -141,7 +141,7 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
         raise UserError(hint)
     config_file = hub_config_file(name)
     if config_file is None:
-        raise UserError(f"{hint}; no config.json of {name} is on the Hugging Face hub, or it cannot be reached")
+        raise UserError(f"{hint}; the Hugging Face hub has no config.json for {name}, or cannot be reached")
     return _local_model(name, Path(config_file), hub=True)
 
 
@@ -185,7 +185,7 @@ def _load(name: str) -> Family:
 def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:
     config = parse_json(read_whole(file), str(file), is_computed=True)
     if not isinstance(config, dict):
-        raise UserError(f"{file} is not a model's config.json: it holds no JSON object")
+        raise UserError(f"{file} is not a model's config.json: it does not contain a JSON object")
     try:
         architecture = Architecture.from_config(config)
     except UserError as error:
@@ -212,16 +212,16 @@ def _config_precision(config: dict[str, Any]) -> str | None:
 
 def _unknown_model(name: str, family: Family, everything: list[Model]) -> str:
     if os.path.isdir(name):
-        return f"{name} holds no config.json; name a folder that does, or a model of the catalogue"
+        return f"{name} contains no config.json; give a folder that does, or a model from the catalogue"
     elsewhere = [model for model in everything if model.alias == name.lower()]
     if elsewhere:
         ways = " or ".join(f"`family` {model.family} (or {model.name})" for model in elsewhere)
-        return f"{name!r} is no model of the family {family.name}; it is one of {ways}"
+        return f"{name!r} is not a model of the family {family.name}; it belongs to {ways}"
     aliases = [model.alias for model in family.models if model.alias]
     names = [model.name for model in everything] + [model.hf_id for model in everything if model.hf_id]
     return (
         f"unknown model {name!r}; {_did_you_mean(name, [*aliases, *names])}{family.name} has {', '.join(aliases)}; "
-        "a model outside the catalogue is named by its Hugging Face id or a local folder that holds its config.json"
+        "for a model outside the catalogue give its Hugging Face id or a local folder with its config.json"
     )
 
 

@@ -131,13 +131,13 @@ def doubts_of_statuses(name: str, statuses: Mapping[str, int]) -> list[str]:
 
 
 def notes_of_settings(strata: Sequence[str]) -> list[str]:
-    """Say that files of several settings are read as one set of samples; nothing if there is one setting."""
+    """Say that files of several settings are treated as one set of samples; nothing if there is one setting."""
     if not strata:
         return []
     some = ", ".join(strata[:3]) + (", ..." if len(strata) > 3 else "")
     return [
-        f"{len(strata)} files hold the same tasks ({some}), and their rows count as samples of one setting here; where "
-        "the settings differ, name one file at a time, or use compare, which keeps them apart"
+        f"{len(strata)} files have the same tasks ({some}), and their rows are treated as samples of one setting; "
+        "if the settings differ, give one file at a time, or use compare, which keeps them apart"
     ]
 
 
@@ -147,4 +147,4 @@ def doubts_of_lengths(name: str, candidates: Sequence[Candidate]) -> list[str]:
     cut = reasons.count("length")
     if cut <= CUT_SHARE * len(reasons):
         return []
-    return [f"the token limit cut {cut} of {len(reasons)} samples of {name}: raise --max-tokens"]
+    return [f"the token limit cut off {cut} of {len(reasons)} samples of {name}: raise --max-tokens"]

@@ -1,4 +1,4 @@
-"""Verdicts that files of samples bring along, beside those of the sandbox."""
+"""Verdicts recorded in files of samples, compared with the sandbox's."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Agreement:
-    """Counter of samples that have a verdict of their file's and one of ours.
+    """Counter of samples with both a recorded verdict and one of ours.
 
     Attributes:
         samples: Those with both.
-        passed: Those that pass by the file.
+        passed: Those that pass according to the file.
         passed_here: Those that pass here.
         agreeing: Those with the same verdict.
     """
@@ -38,14 +38,14 @@ class Agreement:
 
     @property
     def line(self) -> str:
-        """The verdicts side by side, in a line; empty if there are none."""
+        """Both verdicts in one line; empty if there are none."""
         if not self.samples:
             return ""
         differing = self.samples - self.agreeing
-        same = "the same ones" if not differing else f"{differing} differ, the first: {self._first}"
+        same = "all agree" if not differing else f"{differing} differ, the first: {self._first}"
         return (
             f"of {self.samples} samples with a verdict in the files, {self.passed} pass there and {self.passed_here} "
-            f"here: {same}"
+            f"here; {same}"
         )
 
     def as_json(self) -> dict[str, int]:
@@ -59,7 +59,7 @@ class Agreement:
 
 
 def agreement(verdicts: Mapping[tuple[str, int], bool], pool: Pool) -> Agreement:
-    """Put a file's verdicts, by task id and index, beside those of graded candidates."""
+    """Compare a file's verdicts, by task id and index, with those of graded candidates."""
     found = Agreement()
     for task_id, graded in pool.items() if verdicts else ():
         for candidate, verdict in zip(graded.candidates, graded.verdicts, strict=True):

@@ -1,4 +1,4 @@
-"""Solutions that fail because they are graded without the imports and helpers of their prompt."""
+"""Solutions that fail because they are graded without their prompt's imports and helpers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from ..records import Task
 
 _MAX_TOKENS: Final = 100_000
-"""Of a text that is looked at: 0.3 s at the worst."""
+"""Per text: 0.3 s at worst."""
 
 _MAX_EFFORT: Final = 20_000_000
-"""Of all texts together, a minute at the worst."""
+"""For all texts together: a minute at worst."""
 
 
 class BareSolutions:
-    """Counter of solutions that fail, and use a name that only their prompt gives a meaning."""
+    """Counter of solutions that fail and use a name that only their prompt binds."""
 
     def __init__(self) -> None:
         self._solutions = 0
@@ -57,9 +57,9 @@ class BareSolutions:
         least = "" if self._is_whole else "at least "
         some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         return [
-            f"{least}{self._bare} of {self._solutions} solutions fail here and use what only their prompt imports or "
-            f"defines ({some}): a solution is graded alone, as it stands; rank and compare put the prompt's imports "
-            "before it, and may score higher"
+            f"{least}{self._bare} of {self._solutions} solutions fail here and use names that only their prompt "
+            f"imports or defines ({some}); a solution is graded alone, but rank and compare put the prompt's imports "
+            "before it, so they may score higher"
         ]
 
 
@@ -72,7 +72,7 @@ def _given(prompt: str, entry_point: str) -> frozenset[str]:
 
 
 def _lacking(tree: ast.Module) -> set[str]:
-    """List the names that a program reads and nowhere binds; none if it imports all names of a module."""
+    """List the names that a program reads but never binds; none if it imports all names of a module."""
     used: set[str] = set()
     bound: set[str] = set()
     for node in ast.walk(tree):
@@ -86,7 +86,7 @@ def _lacking(tree: ast.Module) -> set[str]:
 
 
 def _bound(statements: list[ast.stmt]) -> set[str]:
-    """List what statements bind by importing, defining and assigning, without what is inside of them."""
+    """List what statements bind by importing, defining and assigning, without what is nested in them."""
     names: set[str] = set()
     for node in statements:
         if isinstance(node, Function | ast.ClassDef):

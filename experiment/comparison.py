@@ -214,8 +214,8 @@ def _of_realised(plans: Sequence[Plan], realised: Sequence[Realised]) -> list[st
     """List what readers must know of counted costs."""
     without = [plan.arm.spec for plan, result in zip(plans, realised, strict=True) if result.cost.flops is None]
     if len(without) == len(plans):
-        return ["the samples carry no token counts, so there is no realised cost to set beside the plan"]
-    notes = [f"{spec}: not every sample carries token counts, so it has no realised cost" for spec in without]
+        return ["the samples have no token counts, so there is no realised cost to compare with the plan"]
+    notes = [f"{spec}: not every sample has token counts, so it has no realised cost" for spec in without]
     return notes + [
         f"{plan.arm.spec} was planned to match, but its samples took {_ratios(result)} of the limit"
         for plan, result in zip(plans, realised, strict=True)

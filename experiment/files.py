@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..tasks import Benchmark
     from .grading import Grader
 
-NO_TEXT_HERE = "it has no text"
+NO_TEXT_HERE = "the row has no text"
 
 BATCH_SIZE = 20_000
 """Enough programs that waiting for a batch's last one costs little, few enough to hold on any machine."""
@@ -54,8 +54,8 @@ class Survey(NamedTuple):
         files: Those files.
         attempts: Rows per task id, counting each sample of a list, and those without a text.
         distinct: Different programs per task id.
-        remarks: Lines that tell what was left out, and what was read otherwise than it is written.
-        strata: A name per file, where several hold the same tasks.
+        remarks: Lines that say what was left out, and what was not read exactly as written.
+        strata: A name per file if several files have the same tasks.
     """
 
     files: tuple[Path, ...]
@@ -83,7 +83,7 @@ class ExecutedFiles(NamedTuple):
         tampered: One line for each row that tampered with its grading.
         path: Where the rows are.
         warnings: Lines that a reader must see.
-        recorded: The files' own verdicts beside these; None where they have none.
+        recorded: The files' own verdicts compared with these; None if they have none.
     """
 
     tasks: int
@@ -135,17 +135,22 @@ def results_path(first: Path, out: str | None, files: Sequence[Path], *, pattern
     """
     path = Path(f"{first}{RESULTS_SUFFIX}" if out is None else out).expanduser()
     if path.exists() and not path.is_file():
-        raise UserError(f"{path} is no plain file, which the results would replace; name another with --out FILE")
+        raise UserError(
+            f"{path} is not a regular file and would be replaced by the results; choose another with --out FILE"
+        )
     check_output(path, typed=out is not None)
     if out is None and patterns is not None and not _is_beside(path.parent, patterns):
-        raise UserError(f"{path.parent} is reached through a link that was not typed; name the results with --out FILE")
+        raise UserError(
+            f"{path.parent} is reached through a link that you did not type; choose a file for the results with "
+            "--out FILE"
+        )
     if any(path.resolve() == file.resolve() for file in files):
-        raise UserError(f"{path} is an input, which the results would replace; name another file with --out FILE")
+        raise UserError(f"{path} is an input and would be replaced by the results; choose another file with --out FILE")
     folder = path.resolve().parent
     if not folder.is_dir():
-        raise UserError(f"there is no folder {folder}; make it, or name another file with --out FILE")
+        raise UserError(f"the folder {folder} does not exist; create it, or choose another file with --out FILE")
     if not os.access(folder, os.W_OK):
-        raise MachineError(f"the folder {folder} cannot be written; name a file elsewhere with --out FILE")
+        raise MachineError(f"the folder {folder} is not writable; choose a file elsewhere with --out FILE")
     return path
 
 
@@ -201,7 +206,7 @@ def grade_files(
     checks = grader.check([task for name, task in tasks.items() if name in found.distinct])
     left_out = {name: why for name, check in checks.items() if (why := _why_left_out(check, allow_shared))}
     if len(left_out) == len(checks):
-        raise UserError(f"no task is left to score ({next(iter(left_out.values()))})")
+        raise UserError(f"no tasks are left to score ({next(iter(left_out.values()))})")
     progress.expect(sum(count for name, count in found.distinct.items() if name not in left_out))
     order = {name: place for place, name in enumerate(tasks)}
     outcomes: dict[str, RowResult] = {}
@@ -231,7 +236,7 @@ def write_results(
 ) -> ExecutedFiles:
     """Write every row with its outcome, all or nothing, and score the tasks.
 
-    Rows of a task that is left out, and those without a text, have a `result` saying so, and neither `passed` nor
+    Rows of a task that is left out, and rows without a text, have a `result` that says why, and neither `passed` nor
     `status`.
 
     Args:
@@ -285,7 +290,7 @@ def write_results(
     try:
         write_rows(path, answers(), typed=typed)
     except MachineError as error:
-        raise MachineError(f"{error}; verdicts are kept, so run the command again then") from None
+        raise MachineError(f"{error}; then run the command again, which keeps the verdicts so far") from None
     scored = [name for name in graded_rows if name not in broken]
     counts = np.array([graded_rows[name] for name in scored], np.int64)
     passes = np.array([passed[name] for name in scored], np.int64)
@@ -355,7 +360,7 @@ def execute(
     """Grade every row of files of samples, write the rows with their results, and score the tasks.
 
     Args:
-        files: JSON Lines or other JSON, plain or gzip; a folder or glob stands for them.
+        files: JSON Lines or other JSON, plain or gzip; a folder or glob means all files in it.
         benchmark: Where the tasks come from.
         ks: The k of pass@k.
         grading: Where programs run.
@@ -383,7 +388,7 @@ def _notes(found: Survey, benchmark: Benchmark, graded: GradedFiles) -> list[str
     notes = notes_of_settings(found.strata)
     if missing:
         notes.append(
-            f"no sample for {len(missing)} of {len(benchmark.tasks)} tasks ({_some(missing)}); they are left out"
+            f"no samples for {len(missing)} of {len(benchmark.tasks)} tasks ({_some(missing)}); they are left out"
         )
     for why in dict.fromkeys(graded.left_out.values()):
         names = [name for name, reason in graded.left_out.items() if reason == why]

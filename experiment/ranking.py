@@ -340,7 +340,7 @@ def score_rankers(
         candidates: Of one model and setting.
         ks: Those that some task has too few candidates for are left out, with a warning.
         judging: How; what rankers are offered is under `SPEC`.
-        verdicts: Those of the files, passed or not, by task id and index; a warning has them beside ours.
+        verdicts: Those recorded in the files, passed or not, by task id and index; a warning compares them with ours.
 
     Raises:
         UserError: No task can be scored, no k is left, or a ranker lacks what it needs.
@@ -356,9 +356,9 @@ def score_rankers(
     n = int(counts.min())
     possible = [k for k in ks if k <= n]
     if not possible:
-        raise UserError(f"a task has only {n} candidates, and the smallest k is {min(ks)}; name a smaller `k`")
+        raise UserError(f"a task has only {n} candidates, but the smallest k is {min(ks)}; give a smaller `k`")
     if len(possible) < len(ks):
-        warnings.append(f"no k over {n} can be scored: a task has only {n} candidates")
+        warnings.append(f"k above {n} cannot be scored: a task has only {n} candidates")
     ranked, failures = rank_pool(SPEC, pool, graded.tasks, possible, judging)
     warnings += [f"{name} is left out: {why}" for name, why in failures.items()]
     warnings += filter(None, [agreement(verdicts or {}, pool).line])

@@ -87,7 +87,7 @@ class ArmSamples(NamedTuple):
         plan: Its k and cost.
         candidates: As recorded or drawn.
         tally: What drawing them took, if they were drawn here.
-        verdicts: Those that its files bring along, passed or not, by task id and index; no ranker sees them.
+        verdicts: Those recorded in its files, passed or not, by task id and index; no ranker sees them.
     """
 
     plan: Plan
@@ -109,7 +109,7 @@ class DrawnArms(NamedTuple):
             return None
         limit = self.stopped.limit
         missing = sum(arm.missing for arm in self.arms)
-        went_on = f"; {missing} samples are missing, and the same command goes on from there" if missing else ""
+        went_on = f"; {missing} samples are missing, and the same command continues from there" if missing else ""
         spent, overshoot = limit.format(self.stopped.spent), limit.format(self.stopped.overshoot)
         return f"stopped after {spent}, {overshoot} beyond the limit of {limit.format(limit.amount)}{went_on}"
 
@@ -222,7 +222,7 @@ def target_of_arm(arm: Arm, family: str, *, served: bool) -> Target:
         return Target(arm, arm.name, arm.name, arm.precision or "unknown", arm.k or 1)
     precision = arm.precision or model.default_precision
     if precision is None:
-        raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
+        raise UserError(f"{arm.spec}: its config.json gives no precision; add one, such as {arm.name}@bf16")
     return Target(arm, model.name, weights_of(model), precision, arm.k or 1, model.architecture)
 
 
@@ -330,7 +330,7 @@ def files_by_arm(samples: Mapping[str, Sequence[str]], arms: Sequence[NamedArm])
             known = ", ".join(dict.fromkeys(named.arm.name for named in arms))
             raise UserError(f"{shown}: no arm is called {name!r}; the arms are {known}")
         if len(meant) > 1:
-            raise UserError(f"{shown}: {name!r} may be {' or '.join(meant)}; write the arm as it is there")
+            raise UserError(f"{shown}: {name!r} could be {' or '.join(meant)}; write the arm as listed here")
         files.setdefault(meant[0], []).extend(patterns)
     return files
 
@@ -347,7 +347,7 @@ def read_arm(spec: str, patterns: Sequence[str], benchmark: Benchmark) -> Record
         notice(f"{spec}: {line}")
     if recorded.missing:
         some = ", ".join(recorded.missing[:3]) + (", ..." if len(recorded.missing) > 3 else "")
-        notice(f"{spec}: no sample for {len(recorded.missing)} of {len(tasks)} tasks ({some}); they are left out")
+        notice(f"{spec}: no samples for {len(recorded.missing)} of {len(tasks)} tasks ({some}); they are left out")
     return recorded
 
 
@@ -368,7 +368,7 @@ def _named(planned: Planned) -> list[NamedArm]:
 def _ways(arms: Sequence[Arm]) -> str:
     """Describe alternatives for arms that nothing draws."""
     ways = " ".join(f"`samples` {without_k(arm)}=FILES" for arm in arms)
-    return f"Or give recorded generations ({ways}), take what the store has (`engine` {RECORDED}), or keep to the plan"
+    return f"Or give recorded generations ({ways}), use what the store has (`engine` {RECORDED}), or only plan"
 
 
 _NAMINGS: tuple[Callable[[NamedArm], str], ...] = (
@@ -413,9 +413,9 @@ def _replayed(target: Target, tasks: Sequence[Task], session: Session) -> Drawn:
         found = [one for one in found if (one.origin.seed is None) == target.arm.greedy]
     if not found:
         raise MachineError(
-            f"{spec}: {store.path} has no samples of {target.model}@{target.precision} for {benchmark}; draw some with "
-            "another `engine`, bring some in with codebudget import, or give recorded ones with "
-            f"`samples` {spec.partition(':')[0]}=FILES"
+            f"{spec}: {store.path} has no samples of {target.model}@{target.precision} for {benchmark}; draw some "
+            "with another `engine`, import some with codebudget import, or give recorded ones with `samples` "
+            f"{spec.partition(':')[0]}=FILES"
         )
     if len(found) > 1:
         # Those that were asked for, out of several sets.
@@ -423,9 +423,9 @@ def _replayed(target: Target, tasks: Sequence[Task], session: Session) -> Drawn:
         found = [one for one in found if one.origin.settings == settings and one.origin.seed in (session.seed, None)]
     if len(found) != 1:
         raise UserError(
-            f"{spec}: the store has several sets of samples of {target.model}@{target.precision} (engines, settings or "
-            "seeds differ); say which with `seed`, `preset`, `temperature`, `top_p` and `max_tokens`, or name files "
-            "with `samples`"
+            f"{spec}: the store has several sets of samples of {target.model}@{target.precision} (engines, "
+            "settings or seeds differ); choose one with `seed`, `preset`, `temperature`, `top_p` and "
+            "`max_tokens`, or give files with `samples`"
         )
     candidates = stored_samples(store, found[0], tasks)
     counts = {task.id: 0 for task in tasks}

@@ -72,7 +72,7 @@ def generated_tests(patterns: Sequence[str], benchmark: Benchmark) -> dict[str, 
     for line in remarks.lines:
         notice(f"tests: {line}")
     if len(found) < len(tasks):
-        notice(f"{len(tasks) - len(found)} of {len(tasks)} tasks have no generated tests in these files")
+        notice(f"{len(tasks) - len(found)} of {len(tasks)} tasks have no model-written tests in these files")
     return found
 
 
@@ -124,7 +124,7 @@ def rank(
     """Rank recorded candidates by the settings, and score the picks if the benchmark has hidden tests.
 
     Args:
-        files: JSON Lines or other JSON, plain or gzip; a folder or glob stands for them.
+        files: JSON Lines or other JSON, plain or gzip; a folder or glob means all files in it.
         benchmark: Where the tasks come from; scores need hidden tests and reference solutions.
         ks: Of how many candidates one is picked.
         drawing: What scores texts for rankers.

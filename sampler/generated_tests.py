@@ -41,9 +41,9 @@ def read_tests(
 
     Args:
         patterns: Files, folders and globs; see `files.find_files`.
-        tasks: The tasks that are asked for, by their ids.
+        tasks: The selected tasks, by their ids.
         beyond: Ids of the benchmark's other tasks, whose rows are left out.
-        remarks: Told of what is left out.
+        remarks: Receives what is left out.
 
     Raises:
         UserError: A pattern means no file, a row is wrong, or a file is beyond a bound; the message names file and
@@ -60,7 +60,7 @@ def read_tests(
             samples = samples_of(row, where, remarks, count, TEST_FORMS)[1]
             found = [sample.text for sample in samples if sample.text is not None]
             if any(len(text) > MAX_CHARACTERS for text in found):
-                raise UserError(f"{where}: a text of tests is longer than 1 MiB; cut it or leave it out")
+                raise UserError(f"{where}: a text of tests is longer than 1 MiB; shorten or remove it")
             if found:
                 texts.setdefault(task.id, []).extend(map(encodable, found))
                 costs.setdefault(task.id, []).append({name: _amount(row, name, where) for name in _COSTS})
@@ -75,7 +75,7 @@ def _amount(row: Mapping[str, Any], name: str, where: str) -> float | None:
     if value is None:
         return None
     if not is_number(value) or not 0 <= value <= _MOST:
-        raise UserError(f"{where}: {name} is {quoted(row[name])}; write a number from 0 to 1e30 or leave it out")
+        raise UserError(f"{where}: {name} is {quoted(row[name])}; write a number from 0 to 1e30 or remove it")
     return float(value)
 
 
@@ -98,7 +98,7 @@ def check_tests_file(path: Path) -> None:
         UserError: its name ends in none of `ENDINGS`; or as `check_output`.
     """
     if not path.name.endswith(ENDINGS):
-        raise UserError(f"{path}: a file of tests ends in {' or '.join(ENDINGS)}; name one like tests.jsonl")
+        raise UserError(f"{path}: a file of tests must end in {' or '.join(ENDINGS)}; use a name such as tests.jsonl")
     check_output(path)
 
 
@@ -154,5 +154,5 @@ def write_test_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with `out`") from None
+        raise MachineError(f"cannot write {path} ({error.strerror or error}); choose another with `out`") from None
     return write_rows(path, rows)

@@ -1,4 +1,4 @@
-"""Rows of samples as strangers write them: which task, which texts, what is said of each, and what is left out."""
+"""Rows of samples in the forms that others write: the task, the texts, the fields of each, and what is left out."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ TextField = Literal["completion", "solution", "samples", "generation", "messages
 _SINGLE: Final[tuple[TextField, ...]] = ("completion", "solution", "generation")
 _IN_SAMPLES: Final = ("generation", "completion", "solution")
 
-SAMPLE_FORMS: Final = "a row has the model's text as completion or solution, or a list of texts as samples"
+SAMPLE_FORMS: Final = "a row needs the model's text as completion or solution, or a list of texts as samples"
 TEST_FORMS: Final = (
-    'a row of tests has one text of asserts as completion ("assert f(1) == 2"), or a list of such texts as samples'
+    'a row of tests needs a text of asserts as completion ("assert f(1) == 2"), or a list of such texts as samples'
 )
 
 
 class Kind(NamedTuple):
-    """A kind of remark: what is counted, and what is said of it."""
+    """A kind of remark: what is counted, and what the remark says about it."""
 
     noun: str
     text: str
@@ -37,28 +37,28 @@ class Kind(NamedTuple):
 
 NO_TEXT: Final = Kind("sample", "without a text (null), left out")
 EMPTY: Final = Kind("row", "with an empty list of samples, left out")
-BEYOND: Final = Kind("row", "of tasks beyond those asked for, left out")
-RESPELT: Final = Kind("row", "with the task_id spelt otherwise than in the benchmark")
-NO_LOGPROBS: Final = Kind("sample", "with logprobs that are not all finite numbers, read without them")
-NO_REASON: Final = Kind("sample", "with an unknown finish_reason, read without it")
-NO_VERDICT: Final = Kind("sample", "with a verdict other than passed or failed, read without it")
-TWICE: Final = Kind("row", "with the index and the text of an earlier row of the task, counted all the same")
+BEYOND: Final = Kind("row", "of tasks that were not selected, left out")
+RESPELT: Final = Kind("row", "with a task_id spelt differently from the benchmark's")
+NO_LOGPROBS: Final = Kind("sample", "whose logprobs are not all finite numbers and are ignored")
+NO_REASON: Final = Kind("sample", "whose finish_reason is unknown and ignored")
+NO_VERDICT: Final = Kind("sample", "whose verdict is neither passed nor failed and is ignored")
+TWICE: Final = Kind("row", "with the same index and text as an earlier row of the task, counted anyway")
 
 _FINISH_REASONS: Final[Mapping[str, Literal["stop", "length"]]] = {
     **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence", "stop_string", "stop_str"), "stop"),
     **dict.fromkeys(("length", "max_tokens", "max_length", "max_new_tokens", "max_output_tokens"), "length"),
 }
-"""How servers and libraries call the two ends of a text."""
+"""Names that servers and libraries use for the two ways in which a text ends."""
 
 _MAX_DIGITS: Final = 20
 
 _VERDICT_FIELDS: Final = ("pass_at_1", "passed")
 _VERDICTS: Final[Mapping[object, bool]] = {0: False, 1: True, 100: True, "false": False, "true": True}
-"""Booleans are 0 and 1; the seed study has per cent, 0 and 100."""
+"""Booleans are 0 and 1; the seed study writes percentages, 0 and 100."""
 
 
 class Remarks:
-    """What readers of files must be told of their rows: by kind, how many, and the first one's place."""
+    """What users must know about the rows of their files: for each kind, how many, and the first one's place."""
 
     def __init__(self) -> None:
         self._found: dict[Kind, tuple[int, str]] = {}
@@ -83,8 +83,8 @@ class Sample(NamedTuple):
     """A sample of a row.
 
     Attributes:
-        text: As it stands; None where the model's text is missing.
-        said: The fields that are about this sample.
+        text: Unchanged; None if the model's text is missing.
+        said: The fields about this sample.
     """
 
     text: str | None
@@ -92,7 +92,7 @@ class Sample(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of a task that is asked for, with its place for messages."""
+    """A row of a selected task, with its place for messages."""
 
     where: str
     task: Task
@@ -100,13 +100,13 @@ class Row(NamedTuple):
 
 
 def read_rows(path: Path, names: TaskNames, remarks: Remarks) -> Iterator[Row]:
-    """Yield the rows of a file, JSON Lines or other JSON, plain or `.gz`, that are of the tasks asked for.
+    """Yield the rows of the selected tasks in a file of JSON Lines or other JSON, plain or `.gz`.
 
-    An object without a `task_id` whose keys are tasks' names is read as a row for each.
+    An object without a `task_id` whose keys are task ids is read as one row per key.
 
     Raises:
-        UserError: The file cannot be read or is beyond a bound, or a row is no object or of no task; the message names
-            file and place.
+        UserError: The file cannot be read or exceeds a limit, or a row is not an object or has no known task; the
+            message names file and place.
     """
     indexed: set[int] = set()
     for element in read_elements(path, names.is_name):
@@ -123,10 +123,10 @@ def read_rows(path: Path, names: TaskNames, remarks: Remarks) -> Iterator[Row]:
 
 
 def row_of(where: str, fields: Mapping[str, Any], names: TaskNames, remarks: Remarks) -> Row | None:
-    """Find a row's task; None if that is not asked for.
+    """Find a row's task; None if that was not selected.
 
     Raises:
-        UserError: It is of no task.
+        UserError: It has no known task.
     """
     task_id = names.of_row(fields, where)
     if task_id in names.beyond:
@@ -143,9 +143,11 @@ def _rows_of(where: str, value: Any, key: str | None, names: TaskNames) -> Itera
         yield where, _under(key, value, where, names)
         return
     if isinstance(value, list):
-        raise UserError(f"{where}: a list, which names no task; write rows with a task_id, or an object of lists by id")
+        raise UserError(
+            f"{where}: a list without a task; write rows with a task_id, or one object with lists by task id"
+        )
     if not isinstance(value, dict):
-        raise UserError(f"{where}: not a JSON object; a row is one object with a task_id")
+        raise UserError(f"{where}: not a JSON object; a row must be one object with a task_id")
     if "task_id" in value:
         yield where, value
     elif any(names.find(name) is not None for name in value):
@@ -156,7 +158,7 @@ def _rows_of(where: str, value: Any, key: str | None, names: TaskNames) -> Itera
         inner = [name for name, member in value.items() if _holds_rows(member, names)]
         if inner:
             raise UserError(
-                f"{where}: no task_id; rows are under {one_line(inner[0])!r}: write these into a file of their own"
+                f"{where}: no task_id; the rows are under {one_line(inner[0])!r}; save that part as its own file"
             )
         yield where, value
 
@@ -168,37 +170,37 @@ def _holds_rows(value: object, names: TaskNames) -> bool:
 
 
 def _under(key: str, value: Any, where: str, names: TaskNames) -> Mapping[str, Any]:
-    """Make a row of what stands under a task's name."""
+    """Turn the value under a task's id into a row."""
     if isinstance(value, dict):
         own = value.get("task_id")
         if own is not None and names.find(own) != names.find(key):
-            raise UserError(f"{where}: its task_id is {quoted(own)}; mend one of them")
+            raise UserError(f"{where}: its task_id is {quoted(own)}; fix one of the two")
         return {"task_id": key} | value | {"task_id": key}
     if isinstance(value, list) or value is None or isinstance(value, str):
         return {"task_id": key, "samples": value if isinstance(value, list) else [value]}
-    raise UserError(f"{where}: {quoted(value)} is no row; under a task's name stands its row or a list of its texts")
+    raise UserError(f"{where}: {quoted(value)} is not a row; put a row or a list of texts under each task id")
 
 
 def samples_of(
     row: Mapping[str, Any], where: str, remarks: Remarks, count: SampleCount, forms: str = SAMPLE_FORMS
 ) -> tuple[TextField, list[Sample]]:
-    """Find the field that a row has its samples in, and these; a text that is missing is remarked on.
+    """Find the field with a row's samples, and the samples; missing texts get a remark.
 
     Args:
         row: The row.
         where: Its place, for messages.
-        remarks: Told of missing texts.
-        count: Told of the samples before they are gone through.
-        forms: What rows may look like, for messages.
+        remarks: Receives missing texts.
+        count: Counts the samples before they are looked at.
+        forms: The accepted forms of rows, for messages.
 
     Raises:
-        UserError: The row has no such field, what is there is no text, or there are too many samples.
+        UserError: The row has no such field, a sample is not text, or there are too many samples.
     """
     name = next((name for name in ("samples", *_SINGLE, "messages") if not _is_missing(row.get(name))), None)
     values = None if name is None else row[name]
     count.add(len(values) if isinstance(values, list) and name != "messages" else 1, where)
     if name is None:
-        # A field that is there and empty means that the model gave no text.
+        # A field that is present but empty means that the model gave no text.
         name = next((name for name in ("samples", *_SINGLE, "messages") if name in row), None)
         if name is None:
             raise UserError(f"{where}: no completion, solution or samples; {forms} (the row has {listed(row)})")
@@ -220,7 +222,7 @@ def samples_of(
 
 
 def _listed_samples(listed_ones: list[Any], row: Mapping[str, Any], where: str, forms: str) -> list[Sample]:
-    # What is said of a whole row is not said of each of its samples, but for the prompt, and verdicts in a list.
+    # Fields of a whole row do not apply to each sample, except for the prompt, and verdicts in a list.
     shared = {"prompt": row.get("prompt")}
     verdicts = {name: row[name] for name in _VERDICT_FIELDS if isinstance(row.get(name), list)}
     if not verdicts:
@@ -251,7 +253,7 @@ def _text(value: Any, where: str, forms: str) -> str | None:
 
 
 def _is_missing(value: object) -> bool:
-    """Whether a value stands for none; tables write NaN."""
+    """Whether a value means that there is none; tables write NaN."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
@@ -259,7 +261,7 @@ def _answer(messages: Any, where: str) -> str | None:
     """Find the text of the last message of a chat, if the model wrote it."""
     last = messages[-1] if isinstance(messages, list) and messages else None
     if not isinstance(last, dict) or not isinstance(last.get("role"), str):
-        raise UserError(f"{where}: messages is not a list of objects with role and content, the model's answer last")
+        raise UserError(f"{where}: messages is not a list of objects with role and content, ending with the answer")
     if last["role"] not in ("assistant", "model", "gpt"):
         return None
     return _content(last)
@@ -280,21 +282,21 @@ def _content(message: Mapping[str, Any]) -> str | None:
 
 
 def prompt_of(said: Mapping[str, Any], field: TextField, task: Task, where: str) -> str | None:
-    """Get the prompt that a sample was drawn from where that is not the benchmark's, else None.
+    """Get the prompt that a sample was drawn from if it is not the benchmark's, else None.
 
     Raises:
-        UserError: It is no text.
+        UserError: It is not text.
     """
     prompt = said.get("prompt")
     if isinstance(prompt, list):
-        # A chat; the last message is asked too.
+        # A chat; its last message is part of the question too.
         prompt = _asked([*prompt, None])
     if _is_missing(prompt) or prompt in ("", task.prompt):
         return None
     if not isinstance(prompt, str):
-        raise UserError(f"{where}: prompt is {type(prompt).__name__}, not text; mend it or leave it out")
+        raise UserError(f"{where}: prompt is {type(prompt).__name__}, not text; fix it or remove it")
     if field == "messages" and task.prompt.strip() in prompt:
-        # A chat about the task shows the benchmark's own prompt, examples and all.
+        # A chat about the task shows the benchmark's own prompt with its examples.
         return None
     return encodable(prompt)
 
@@ -304,10 +306,10 @@ def optional_fields(
 ) -> dict[str, Any]:
     """Get the fields of a candidate that a sample has.
 
-    Numbers may be texts, and an empty text or NaN is no value.
+    Numbers may be written as texts; an empty text or NaN counts as missing.
 
     Raises:
-        UserError: One cannot be what it should be.
+        UserError: One has the wrong type or range.
     """
     fields: dict[str, Any] = {}
     for name in ("seed", "prompt_tokens", "output_tokens"):
@@ -315,13 +317,13 @@ def optional_fields(
         if value is not None:
             if not is_whole(value, least=-(1 << 63) if name == "seed" else 0):
                 raise UserError(
-                    f"{where}: {name} is {quoted(said[name])}; write a whole number below 2^63 or leave it out"
+                    f"{where}: {name} is {quoted(said[name])}; write a whole number below 2^63 or remove it"
                 )
             fields[name] = value
     reason = said.get("finish_reason")
     if not _is_missing(reason) and reason != "":
         if not isinstance(reason, str):
-            raise UserError(f"{where}: finish_reason is {quoted(reason)}; write 'stop' or 'length' or leave it out")
+            raise UserError(f"{where}: finish_reason is {quoted(reason)}; write 'stop' or 'length' or remove it")
         if reason.casefold() in _FINISH_REASONS:
             fields["finish_reason"] = _FINISH_REASONS[reason.casefold()]
         else:
@@ -336,7 +338,7 @@ def optional_fields(
 
 
 def recorded_verdict(said: Mapping[str, Any], where: str, remarks: Remarks) -> bool | None:
-    """Get a file's own verdict on a sample: `pass_at_1` (0 or 1, or in per cent), else `passed`; None without."""
+    """Get a file's own verdict on a sample: `pass_at_1` (0 or 1, or a percentage), else `passed`; None without."""
     value = next((said[name] for name in _VERDICT_FIELDS if not _is_missing(said.get(name))), None)
     if _is_missing(value) or value == "":
         return None
@@ -348,7 +350,7 @@ def recorded_verdict(said: Mapping[str, Any], where: str, remarks: Remarks) -> b
 
 
 def number_of(value: Any) -> Any:
-    """Make a number of a text that is one, None of what stands for no value; all else stays."""
+    """Convert a text that is a number, and turn missing values into None; all else stays."""
     if _is_missing(value) or not isinstance(value, str):
         return None if _is_missing(value) else value
     try:
@@ -358,7 +360,7 @@ def number_of(value: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """Make a whole number of a text or a float that is one; None of what stands for no value; all else stays."""
+    """Convert a text or float that is a whole number, and turn missing values into None; all else stays."""
     if _is_missing(value):
         return None
     if isinstance(value, str):
@@ -383,4 +385,4 @@ def _logprobs(value: Any, where: str, remarks: Remarks, *, is_ours: bool) -> tup
                 return tuple(-math.inf if one is None else float(one) for one in value)
             remarks.add(NO_LOGPROBS, where)
             return None
-    raise UserError(f"{where}: logprobs is not a list of numbers, one per token; mend it or leave it out")
+    raise UserError(f"{where}: logprobs is not a list of numbers, one per token; fix it or remove it")

@@ -1,4 +1,4 @@
-"""Tasks by whatever name a stranger's file calls them: `HumanEval/17`, `humaneval_17`, `17`."""
+"""Tasks by the names that files use for them: `HumanEval/17`, `humaneval_17`, `17`."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 _MAX_CHARACTERS: Final = 500
 _MAX_DIGITS: Final = 18
 _DRESS: Final = " \t\r\n\"',;"
-"""What may stand around a name, in what was a table once."""
+"""Characters around a name that are left over from tables."""
 
 
 _FAMILIES: Final = ("humaneval", "mbpp")
-"""Benchmarks whose name people write in many ways, with the edition or the publisher in it: `sanitized-mbpp`."""
+"""Benchmarks whose names are written in many ways, with the edition or the publisher: `sanitized-mbpp`."""
 
 Spelling = tuple[str, int | None]
-"""A name without its dress: letters and digits in lower case, and the number at its end."""
+"""A name reduced to its letters and digits in lower case, and the number at its end."""
 
 
 class TaskNames:
     """The tasks of a benchmark by their names in files.
 
-    A name that is an id is that task. Any other is the one task whose id has the same number and the same name of a
-    benchmark, or where a file gives the number alone, that number.
+    An exact id is that task. Any other name is the one task whose id has the same number and the same benchmark's
+    name, or only the same number if the file gives nothing else.
 
     Attributes:
-        tasks: Those that are asked for, by their ids.
+        tasks: The selected ones, by their ids.
         beyond: Ids of the benchmark's other tasks.
     """
 
@@ -43,7 +43,7 @@ class TaskNames:
         self.beyond = frozenset(beyond)
 
     def find(self, name: object) -> str | None:
-        """Find the id of one of `tasks` or `beyond`; None where it is none, or may be several."""
+        """Find the id of one of `tasks` or `beyond`; None if it is none of them, or could be several."""
         if isinstance(name, str) and (name in self.tasks or name in self.beyond):
             return name
         spelling = _spelling(name)
@@ -57,10 +57,10 @@ class TaskNames:
         return is_like or self.find(key) is not None
 
     def of_row(self, row: Mapping[str, Any], where: str) -> str:
-        """Find the id that a row names.
+        """Find the task id of a row.
 
         Raises:
-            UserError: It names none, or one that the benchmark lacks; the message starts with `where`.
+            UserError: It has none, or one that the benchmark lacks; the message starts with `where`.
         """
         name = row.get("task_id")
         task_id = None if name is None else self.find(name)
@@ -70,7 +70,7 @@ class TaskNames:
         if name is None:
             raise UserError(f"{where}: no task_id; every row needs one, such as {first} (the row has {listed(row)})")
         if isinstance(name, bool) or not isinstance(name, str | int | float):
-            # A table that was written by columns has them all in one.
+            # A table written by columns has all ids in one value.
             raise UserError(f"{where}: task_id is {quoted(name)}; write one row per sample, with an id such as {first}")
         raise UserError(f"{where}: unknown task {quoted(name)}; {self._hint(name)}")
 
@@ -78,14 +78,14 @@ class TaskNames:
         spelling = _spelling(name)
         found = self._spelt.get(spelling, []) if spelling is not None else []
         if len(found) > 1:
-            return f"it may be {quoted(found[0])} or {quoted(found[1])}; write the id in full"
+            return f"it could be {quoted(found[0])} or {quoted(found[1])}; write the full id"
         if spelling is None or spelling[1] is None:
             near = nearest(str(name), self.tasks)
-            return f"did you mean {near!r}?" if near else "name the benchmark that it is of with `benchmark`"
+            return f"did you mean {near!r}?" if near else "choose its benchmark with `benchmark`"
         ids = list(self.tasks)
         return (
-            f"this benchmark's tasks are {quoted(ids[0])} to {quoted(ids[-1])}, {len(ids)} of them; "
-            "name the one that it is of with `benchmark`"
+            f"this benchmark has {len(ids)} tasks, {quoted(ids[0])} to {quoted(ids[-1])}; choose the right one with "
+            "`benchmark`"
         )
 
     @cached_property

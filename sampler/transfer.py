@@ -59,7 +59,7 @@ def check_samples_file(path: Path) -> None:
         UserError: its name ends in none of `ENDINGS`; or as `check_output`.
     """
     if not path.name.endswith(ENDINGS):
-        raise UserError(f"{path}: a file of samples ends in {', '.join(ENDINGS)}; name one like samples.jsonl")
+        raise UserError(f"{path}: a file of samples must end in {', '.join(ENDINGS)}; use a name such as samples.jsonl")
     check_output(path)
 
 
@@ -83,7 +83,7 @@ def write_samples(path: Path, sets: Iterable[tuple[Series, Sequence[Candidate]]]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with `out`") from None
+        raise MachineError(f"cannot write {path} ({error.strerror or error}); choose another with `out`") from None
     if path.suffix != ".parquet":
         return write_rows(path, rows)
     with replacing(path) as file:
@@ -132,7 +132,7 @@ def import_samples(
             made_by = _made_by(row, where)
             origin = made_by or foreign
             if origin is None:
-                raise UserError(f"{where}: does not say what made it; name the model with `model`")
+                raise UserError(f"{where}: the row does not say which model made it; give one with `model`")
             key = _key(origin, where)
             if key not in series:
                 _check_lasting(origin, where)
@@ -173,7 +173,8 @@ def _index(key: str, store: Store) -> int:
     text = key.rpartition("/")[2]
     if not _INDEX.fullmatch(text):
         raise UserError(
-            f"{store.path} is damaged (it has a sample {text[:20]!r}); move it away, or name another store with `store`"
+            f"{store.path} is damaged (it has a sample {text[:20]!r}); move it away, or choose another store with "
+            "`store`"
         )
     return int(text)
 
@@ -254,14 +255,14 @@ def _check_lasting(series: Series, where: str) -> None:
         # Half a surrogate pair, or not a number.
         raise _unread(where, str(error)) from None
     if not is_lasting:
-        raise _unread(where, "a setting is no number")
+        raise _unread(where, "a setting is not a number")
     if len(text) > _MAX_MADE_BY:
         raise _unread(where, f"longer than {_MAX_MADE_BY} characters")
 
 
 def _unread(where: str, why: str) -> UserError:
     reason = one_line(why.splitlines()[0])
-    return UserError(f"{where}: made_by cannot be read ({reason}); leave it out and give `model`")
+    return UserError(f"{where}: made_by cannot be read ({reason}); remove it and give `model`")
 
 
 def _texts(
@@ -284,7 +285,7 @@ def _fields(
     fields = optional_fields(said, name, task, where, remarks)
     if is_ours and said.get("index") is not None:
         if not is_whole(said["index"]):
-            raise UserError(f"{where}: index is {quoted(said['index'])}; write a whole number or leave it out")
+            raise UserError(f"{where}: index is {quoted(said['index'])}; write a whole number or remove it")
         fields["index"] = said["index"]
     return fields
 

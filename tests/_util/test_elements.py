@@ -136,29 +136,29 @@ def test_whatever_the_window_the_values_are_pythons(
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"task_id,completion\na,b\n", ":1: no JSON object"),
-        (b"\n\n'a'", ":3: no JSON object"),
-        (b'[{"a": 1}, {"a"', ":1: row 2: broken JSON (the file ends in the middle, line 1"),
-        (b'[{"a": 1},\n{"a": "x', ":2: row 2: broken JSON (the file ends in the middle, line 2"),
-        (b'[{"a": 1}\n', ":1: row 1: broken JSON (the file ends in the middle, line 2"),
+        (b"task_id,completion\na,b\n", ":1: not a JSON object"),
+        (b"\n\n'a'", ":3: not a JSON object"),
+        (b'[{"a": 1}, {"a"', ":1: row 2: broken JSON (the file ends too early, line 1"),
+        (b'[{"a": 1},\n{"a": "x', ":2: row 2: broken JSON (the file ends too early, line 2"),
+        (b'[{"a": 1}\n', ":1: row 1: broken JSON (the file ends too early, line 2"),
         (b'[{"a": 1}\n{"a": 2}]', ":1: row 1: broken JSON (',' is missing, line 2"),
         (b'[{"a": 1},]', ":1: row 2: broken JSON (Expecting value, line 1"),
         (b'[{"a": 1},\n\n{a: 1}]' + b" " * 99, ":3: row 2: broken JSON (Expecting property name"),
         (b'[{"a": 1}]]' + b" " * 99, ":1: row 2: broken JSON (Expecting value"),
-        (b'{"k": 1, 2: 3}', ":1: row 2: broken JSON (a name in double quotes is missing"),
+        (b'{"k": 1, 2: 3}', ":1: row 2: broken JSON (a key in double quotes is missing"),
         (b'{"k" 1}', ":1: broken JSON"),
         (b'{"k": 1, "l" 3}', ":1: 'l': broken JSON (':' is missing"),
         (b'{\n"a": 1,\n"b" 2}', ":1: row 1: broken JSON (Expecting ':' delimiter, line 3"),
-        (b'["' + b"\xff" * 99 + b'"]', ":1: row 1, or one soon after it: not UTF-8"),
+        (b'["' + b"\xff" * 99 + b'"]', ":1: row 1 or shortly after it: not UTF-8"),
         (b'{"a": "\xff"}', ":1: not UTF-8"),
         ("[1]".encode("utf-16"), ": this is UTF-16"),
-        (gzip.compress(b"[1]"), ": this is gzip, which its name does not say"),
+        (gzip.compress(b"[1]"), ": this is gzip, although its name does not end in .gz"),
         (b"PAR1" + b"\0" * 99, ": this is Parquet"),
         (b"PK\x03\x04" + b"\0" * 99, ": this is a zip archive"),
         (b"[" * 100_000, ":1: row 1: broken JSON (nested too deeply"),
         (b'{\n"a": ' + b"[" * 100_000, ":1: row 1: broken JSON (nested too deeply"),
         (b"[[" + b"1" * 5000 + b"]]", ":1: row 1: broken JSON (a number of more than 4300 digits"),
-        (b"[[" + b"[]," * 3_000_000 + b"1]]", ":1: row 1: more values than 2000000"),
+        (b"[[" + b"[]," * 3_000_000 + b"1]]", ":1: row 1: more values than the limit of 2000000"),
         (b'[{"a": ' + b"1," * 5_000_000, ":1: row 1: broken JSON"),
     ],
 )
@@ -218,5 +218,5 @@ def test_a_bomb_ends_early_and_takes_little_memory(tmp_path: Path, head: bytes, 
     done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, timeout=120)
     said, counted = done.stdout.strip().splitlines()
     assert str(path) in said
-    assert "the most" in said
+    assert "limit" in said
     assert int(counted.split()[1]) < 500

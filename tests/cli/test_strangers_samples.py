@@ -1,4 +1,4 @@
-"""The cases of files that people have, through the real commands: what is read, and what is said of the rest."""
+"""Files that people have, through the real commands: what is read, and what the user is told about the rest."""
 
 import json
 from pathlib import Path
@@ -52,8 +52,8 @@ CASES = {
     "seed.jsonl": jsonl([{"task_id": "T/0", "completion": SORT, "seed": ""}]),
 }
 REMARKS = {
-    "intid.jsonl": "1 row with the task_id spelt otherwise than in the benchmark: intid.jsonl:1, 0 read as 'T/0'",
-    "nanrow.jsonl": "1 sample with logprobs that are not all finite numbers, read without them: nanrow.jsonl:1",
+    "intid.jsonl": "1 row with a task_id spelt differently from the benchmark's: intid.jsonl:1, 0 read as 'T/0'",
+    "nanrow.jsonl": "1 sample whose logprobs are not all finite numbers and are ignored: nanrow.jsonl:1",
     "null.jsonl": "1 sample without a text (null), left out: null.jsonl:1",
 }
 
@@ -106,7 +106,7 @@ def test_a_row_without_a_text_comes_out_as_not_graded(codebudget, numbered: Path
         (1, True, "passed"),
         (2, False, "wrong"),
     ]
-    assert rows[0]["result"] == "not graded: it has no text"
+    assert rows[0]["result"] == "not graded: the row has no text"
 
 
 def released(*verdicts: int) -> dict[str, Any]:
@@ -126,8 +126,8 @@ def released(*verdicts: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("verdicts", "line"),
     [
-        ((100, 0, 100, 0), "of 4 samples with a verdict in the files, 2 pass there and 2 here: the same ones"),
-        ((100, 0, 0, 100), "of 4 samples with a verdict in the files, 2 pass there and 2 here: 2 differ, the first: "),
+        ((100, 0, 100, 0), "of 4 samples with a verdict in the files, 2 pass there and 2 here; all agree"),
+        ((100, 0, 0, 100), "of 4 samples with a verdict in the files, 2 pass there and 2 here; 2 differ, the first: "),
     ],
 )
 def test_the_seed_studys_verdicts_are_shown_beside_ours(
@@ -160,9 +160,9 @@ def test_the_first_tasks_are_taken_of_files_that_hold_later_ones(compare, tiny: 
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout.splitlines()[-1])["tasks"] == 2
     lines = said(result)
-    assert "13b:1: 1 row of tasks beyond those asked for, left out: big.jsonl:3" in lines
-    assert "7b:2: 3 rows of tasks beyond those asked for, left out; the first: small.jsonl:7" in lines
-    assert "tests: 1 row of tasks beyond those asked for, left out: tests.jsonl:3" in lines
+    assert "13b:1: 1 row of tasks that were not selected, left out: big.jsonl:3" in lines
+    assert "7b:2: 3 rows of tasks that were not selected, left out; the first: small.jsonl:7" in lines
+    assert "tests: 1 row of tasks that were not selected, left out: tests.jsonl:3" in lines
 
 
 def test_files_of_several_settings_are_said_to_count_as_one(codebudget, tiny: Path) -> None:
@@ -170,13 +170,13 @@ def test_files_of_several_settings_are_said_to_count_as_one(codebudget, tiny: Pa
         (tiny / "runs").mkdir(exist_ok=True)
         (tiny / "runs" / f"{name}.jsonl").write_text(bodies([("double", "return 2 * x")]))
     options = ("--benchmark", "tiny.jsonl", *PROCESS)
-    line = "2 files hold the same tasks (cold, hot), and their rows count as samples of one setting here"
+    line = "2 files have the same tasks (cold, hot), and their rows are treated as samples of one setting;"
     assert any(told.startswith(line) for told in said(codebudget("execute", "runs", *options)))
     assert any(
         told.startswith(line) for told in said(codebudget("rank", "runs", *options, "--ranker", "first", "--k", "1"))
     )
     (tiny / "runs" / "hot.jsonl").write_text(bodies([("square", "return x * x")]))
-    assert not any("files hold the same" in told for told in said(codebudget("execute", "runs", *options)))
+    assert not any("files have the same" in told for told in said(codebudget("execute", "runs", *options)))
 
 
 def test_solutions_without_their_prompts_imports_are_counted(codebudget, tmp_path: Path) -> None:
@@ -197,7 +197,8 @@ def test_solutions_without_their_prompts_imports_are_counted(codebudget, tmp_pat
     assert json.loads(result.stdout)["passed"] == 1
     (hint,) = (line for line in said(result) if "solutions" in line)
     assert hint.startswith(
-        "3 of 5 solutions fail here and use what only their prompt imports or defines (List, helper, math): a solution"
+        "3 of 5 solutions fail here and use names that only their prompt imports or defines (List, helper, math); a"
+        " solution"
     )
     ranked = codebudget(
         "rank", "s.jsonl", "--benchmark", "bench.jsonl", *PROCESS, "--ranker", "first", "--k", "1", "--json"

@@ -112,21 +112,21 @@ def test_half_a_surrogate_pair_does_not_break_anything(tmp_path: Path) -> None:
         (b'{"task_id": null, "completion": "x"}', "no task_id"),
         (b'{"task_id": ["b/0"], "completion": "x"}', "task_id is a list of 1"),
         (b'{"task_id": true, "completion": "x"}', "task_id is True"),
-        (b'{"task_id": 3, "completion": "x"}', "unknown task 3; this benchmark's tasks are 'b/0' to 'b/2', 3 of them"),
-        (b'{"task_id": "HumanEval/0", "completion": "x"}', "unknown task 'HumanEval/0'; this benchmark's tasks are"),
+        (b'{"task_id": 3, "completion": "x"}', "unknown task 3; this benchmark has 3 tasks, 'b/0' to 'b/2'; choose"),
+        (b'{"task_id": "HumanEval/0", "completion": "x"}', "unknown task 'HumanEval/0'; this benchmark has"),
         (b'{"task_id": "b/0/1/2", "completion": "x"}', "unknown task 'b/0/1/2'"),
-        (b'{"task_id": "zzzz", "completion": "x"}', "unknown task 'zzzz'; name the benchmark"),
+        (b'{"task_id": "zzzz", "completion": "x"}', "unknown task 'zzzz'; choose its benchmark"),
         (b'{"task_id": "b/0"}', "no completion, solution or samples"),
-        (b'{"task_id": "b/0", "output": "x"}', "no completion, solution or samples; a row has the model's text as"),
+        (b'{"task_id": "b/0", "output": "x"}', "no completion, solution or samples; a row needs the model's text as"),
         (b'{"task_id": "b/0", "completion": 3}', "a sample is int"),
         (b'{"task_id": "b/0", "completion": {"text": "x"}}', "a sample is dict"),
         (b'{"task_id": "b/0", "messages": "x"}', "messages is not a list of objects"),
         (b'{"task_id": "b/0", "samples": [{"text": "x"}]}', "a sample has no generation, completion or solution"),
-        (b'[["x"], ["y"]]', "a list, which names no task"),
+        (b'[["x"], ["y"]]', "a list without a task"),
         (b'{"b/0": {"task_id": "b/1", "completion": "x"}}', "'b/0': its task_id is 'b/1'"),
-        (b'{"b/0": 3}', "'b/0': 3 is no row"),
+        (b'{"b/0": 3}', "'b/0': 3 is not a row"),
         (b'{"b/0": ["x"], "meta": ["y"]}', "'meta': unknown task 'meta'"),
-        (b'{"date": "x", "eval": {"b/0": ["x"]}}', "no task_id; rows are under 'eval'"),
+        (b'{"date": "x", "eval": {"b/0": ["x"]}}', "no task_id; the rows are under 'eval'"),
         (b'{"task_id": "b/0", "samples": "x"}', "samples is not a list"),
         (b'{"task_id": "b/0", "completion": "x", "seed": "one"}', "seed is 'one'"),
         (b'{"task_id": "b/0", "completion": "x", "seed": 1.5}', "seed is 1.5"),
@@ -149,8 +149,11 @@ def test_half_a_surrogate_pair_does_not_break_anything(tmp_path: Path) -> None:
             b'{"task_id": "b/0", "completion": "x", "logprobs": [1' + b"0" * 400 + b"]}",
             "logprobs is not a list of numbers",
         ),
-        (b'{"task_id": "b/0", "samples": [' + b'"",' * 250_000 + b'""]}', "more samples than 200000"),
-        (b'{"task_id": "b/0", "completion": "", "x": [' + b"[]," * 3_000_000 + b"1]}", "more values than 2000000"),
+        (b'{"task_id": "b/0", "samples": [' + b'"",' * 250_000 + b'""]}', "more samples than the limit of 200000"),
+        (
+            b'{"task_id": "b/0", "completion": "", "x": [' + b"[]," * 3_000_000 + b"1]}",
+            "more values than the limit of 2000000",
+        ),
     ],
 )
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
@@ -170,7 +173,7 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
     cases = {
         "torn.jsonl.gz": (whole[:-30], r"torn\.jsonl\.gz:\d+: broken gzip"),
         "plain.jsonl.gz": (b"{}", r"plain\.jsonl\.gz:1: broken gzip"),
-        "empty.jsonl": (b"\n", r"empty\.jsonl: holds no sample"),
+        "empty.jsonl": (b"\n", r"empty\.jsonl: contains no samples"),
     }
     for name, (data, message) in cases.items():
         (tmp_path / name).write_bytes(data)

@@ -1,4 +1,4 @@
-"""Files of samples in the shapes that people have: what is meant is read, and what is left out is counted and said."""
+"""Files of samples in the forms that people have: what is meant is read, and omissions are counted and named."""
 
 import gzip
 import json
@@ -90,14 +90,14 @@ def test_a_folder_of_json_files_is_read_and_results_are_not(tmp_path: Path) -> N
     assert raws(read_samples([str(tmp_path)], TASKS, "a")) == BOTH
 
 
-def test_json_files_beside_lines_are_said_not_to_be_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_json_files_beside_lines_are_ignored_with_a_notice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_rows(tmp_path / "a.jsonl", row(0))
     (tmp_path / "config.json").write_text("{}")
     assert find_files([str(tmp_path)]) == (tmp_path / "a.jsonl",)
-    assert "1 .json files beside its .jsonl files are not read" in caplog.text
+    assert "1 .json files beside its .jsonl files are ignored" in caplog.text
 
 
-def test_a_folder_of_folders_is_told_to_go_on(tmp_path: Path) -> None:
+def test_a_folder_of_folders_is_refused_with_a_hint(tmp_path: Path) -> None:
     write_rows(tmp_path / "7b" / "a.jsonl", row(0))
     with pytest.raises(UserError, match=r"no \.jsonl or \.json file.* such as one of its folders \(7b\)"):
         find_files([str(tmp_path)])
@@ -105,7 +105,7 @@ def test_a_folder_of_folders_is_told_to_go_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("null", ["null", "NaN"])
 @pytest.mark.parametrize("field", ["completion", "solution", "generation", "samples", "messages"])
-def test_a_missing_text_costs_itself_alone(tmp_path: Path, field: str, null: str) -> None:
+def test_a_missing_text_affects_only_its_own_sample(tmp_path: Path, field: str, null: str) -> None:
     recorded = read(tmp_path / "s.jsonl", f'{{"task_id": "T/0", "{field}": {null}}}\n' + jsonl([row(1)]))
     assert raws(recorded) == [("T/1", BODY)]
     assert recorded.remarks == (f"1 sample {NO_TEXT}: {tmp_path}/s.jsonl:1",)
@@ -122,7 +122,7 @@ def test_missing_texts_in_lists_are_counted(tmp_path: Path) -> None:
     assert [(one.index, one.raw) for one in recorded.candidates] == [(0, BODY), (1, OTHER)]
     place = f"{tmp_path}/s.json:1: row"
     assert recorded.remarks == (
-        f"2 rows with the task_id spelt otherwise than in the benchmark; the first: {place} 1, 0 read as 'T/0'",
+        f"2 rows with a task_id spelt differently from the benchmark's; the first: {place} 1, 0 read as 'T/0'",
         f"2 samples {NO_TEXT}; the first: {place} 1",
         f"1 row with an empty list of samples, left out: {place} 2",
     )
@@ -138,7 +138,7 @@ def test_a_field_that_has_the_text_counts_where_another_is_null(tmp_path: Path) 
 
 def test_a_file_without_any_text_says_why(tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"holds no sample \(2 samples without a text \(null\), left out; the first: .*:1\)"
+        UserError, match=r"contains no samples \(2 samples without a text \(null\), left out; the first: .*:1\)"
     ):
         read(tmp_path / "s.jsonl", jsonl([row(0, completion=None)] * 2))
 
@@ -167,7 +167,7 @@ FIELDS = [
 
 
 @pytest.mark.parametrize(("said", "expected"), FIELDS)
-def test_what_is_said_of_a_sample_is_read_as_meant(
+def test_fields_of_a_sample_are_read_as_intended(
     tmp_path: Path, said: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     for rows in ([row(0, **said)], [{"task_id": "T/0", "samples": [{"generation": BODY, **said}]}]):
@@ -180,23 +180,21 @@ def test_what_is_said_of_a_sample_is_read_as_meant(
 @pytest.mark.parametrize(
     ("said", "remark"),
     [
-        ({"logprobs": [math.nan, -1.0]}, "logprobs that are not all finite numbers, read without them"),
-        ({"logprobs": [None, -1.0]}, "logprobs that are not all finite numbers"),
-        ({"logprobs": [-math.inf]}, "logprobs that are not all finite numbers"),
-        ({"finish_reason": "content_filter"}, "an unknown finish_reason, read without it"),
-        ({"pass_at_1": 35}, "a verdict other than passed or failed"),
-        ({"passed": "perhaps"}, "a verdict other than passed or failed"),
+        ({"logprobs": [math.nan, -1.0]}, "whose logprobs are not all finite numbers and are ignored"),
+        ({"logprobs": [None, -1.0]}, "whose logprobs are not all finite numbers"),
+        ({"logprobs": [-math.inf]}, "whose logprobs are not all finite numbers"),
+        ({"finish_reason": "content_filter"}, "whose finish_reason is unknown and ignored"),
+        ({"pass_at_1": 35}, "whose verdict is neither passed nor failed"),
+        ({"passed": "perhaps"}, "whose verdict is neither passed nor failed"),
     ],
 )
-def test_what_cannot_be_read_of_a_sample_is_left_aside_and_said(
-    tmp_path: Path, said: dict[str, Any], remark: str
-) -> None:
+def test_fields_that_cannot_be_read_are_ignored_and_counted(tmp_path: Path, said: dict[str, Any], remark: str) -> None:
     recorded = read(tmp_path / "s.jsonl", jsonl([row(0, **said), row(1), row(2, **said)]))
     assert len(recorded.candidates) == 3
     assert recorded.verdicts == {}
     assert [one.logprobs for one in recorded.candidates] == [None] * 3
     (line,) = recorded.remarks
-    assert line.startswith(f"2 samples with {remark}")
+    assert line.startswith(f"2 samples {remark}")
     assert f"the first: {tmp_path}/s.jsonl:1" in line
 
 
@@ -232,7 +230,7 @@ def test_verdicts_in_a_list_beside_the_samples_are_each_ones_own(tmp_path: Path)
     recorded = read(tmp_path / "s.json", json.dumps([fields, {**fields, "task_id": "T/1", "passed": [True]}]))
     assert recorded.verdicts == {("T/0", 0): True, ("T/0", 1): False}
     # The second row's list is too short to say whose verdicts it has.
-    assert any("2 samples with a verdict other than passed or failed" in line for line in recorded.remarks)
+    assert any("2 samples whose verdict is neither passed nor failed" in line for line in recorded.remarks)
     attempts = list(read_attempts([tmp_path / "s.json"], TASKS))
     assert [one.verdict for one in attempts] == [True, True, False, None, None, None]
     assert attempts[2].answered(passed=True)["passed"] is True
@@ -263,7 +261,7 @@ def test_repeated_rows_are_samples_and_said_where_their_index_says_otherwise(tmp
     assert read(tmp_path / "s.jsonl", jsonl([row(0), row(0)])).remarks == ()
     recorded = read(tmp_path / "s.jsonl", jsonl([row(0, index=0), row(0, index=1), row(0, index=0), row(1, index=0)]))
     assert len(recorded.candidates) == 4
-    said = "1 row with the index and the text of an earlier row of the task, counted all the same"
+    said = "1 row with the same index and text as an earlier row of the task, counted anyway"
     assert recorded.remarks == (f"{said}: {tmp_path}/s.jsonl:3",)
 
 
@@ -272,14 +270,14 @@ def test_escapes_and_half_pairs_are_those_of_json(tmp_path: Path) -> None:
     assert raws(read(tmp_path / "s.jsonl", text)) == [("T/0", "é😀?")]
 
 
-def test_rows_of_tasks_beyond_those_asked_for_are_counted(tmp_path: Path) -> None:
+def test_rows_of_tasks_that_were_not_selected_are_counted(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "s.jsonl", *(row(place) for place in (0, 3, 1, 4)))
     recorded = read_samples([str(path)], TASKS, "a", beyond=("T/3", "T/4"))
     assert [one.task_id for one in recorded.candidates] == ["T/0", "T/1"]
-    assert recorded.remarks == (f"2 rows of tasks beyond those asked for, left out; the first: {path}:2",)
+    assert recorded.remarks == (f"2 rows of tasks that were not selected, left out; the first: {path}:2",)
     tests, remarks = write_rows(tmp_path / "t.jsonl", *(row(place) for place in (0, 3))), Remarks()
     assert list(read_tests([str(tests)], TASKS, ("T/3", "T/4"), remarks)) == ["T/0"]
-    assert "1 row of tasks beyond" in remarks.lines[0]
+    assert "1 row of tasks that were not selected" in remarks.lines[0]
 
 
 @pytest.mark.parametrize(
@@ -291,7 +289,7 @@ def test_a_row_of_tests_is_told_the_forms_it_can_have(tmp_path: Path, fields: di
     with pytest.raises(UserError) as caught:
         read_tests([str(path)], TASKS)
     assert str(caught.value).startswith(f"{path}:1: ")
-    assert 'one text of asserts as completion ("assert f(1) == 2"), or a list of such texts as samples' in str(
+    assert 'a text of asserts as completion ("assert f(1) == 2"), or a list of such texts as samples' in str(
         caught.value
     )
 

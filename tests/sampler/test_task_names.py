@@ -100,7 +100,7 @@ def test_an_id_as_it_stands_comes_first() -> None:
     names = names_of("MBPP/17", "Mbpp/17", "17")
     assert [names.find(name) for name in ("MBPP/17", "Mbpp/17", "17")] == ["MBPP/17", "Mbpp/17", "17"]
     assert names.find("mbpp/17") is None
-    with pytest.raises(UserError, match="it may be 'MBPP/17' or 'Mbpp/17'; write the id in full"):
+    with pytest.raises(UserError, match="it could be 'MBPP/17' or 'Mbpp/17'; write the full id"):
         names.of_row({"task_id": "mbpp_17"}, "f:1")
 
 
@@ -124,5 +124,5 @@ def test_tasks_beyond_those_asked_for_are_known() -> None:
 def test_a_wrong_number_is_told_what_there_is_and_no_near_miss() -> None:
     with pytest.raises(UserError) as caught:
         HUMANEVAL.of_row({"task_id": "HumanEval/164"}, "f:1")
-    assert "'HumanEval/0' to 'HumanEval/163', 164 of them" in str(caught.value)
+    assert "164 tasks, 'HumanEval/0' to 'HumanEval/163'" in str(caught.value)
     assert "did you mean" not in str(caught.value)
