@@ -14,6 +14,7 @@ import os
 import stat
 import sys
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,7 @@ from ..errors import UserError
 from .printable import MAX_MESSAGE, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
     from _typeshed import WriteableBuffer
@@ -78,21 +79,35 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         UserError: The file cannot be read, or is beyond a bound.
     """
     number = 0
+    with reading(path, lambda: f"{path}:{number + 1}") as lines:
+        most_lines = FREE_LINES + path.stat().st_size
+        while line := lines.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(line) > MAX_LINE_BYTES:
+                raise UserError(f"{path}:{number}: {_TOO_LONG_A_LINE}")
+            if number > most_lines:
+                raise UserError(f"{path}:{number}: {_TOO_MANY_LINES}")
+            yield number, line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+
+
+@contextmanager
+def reading(path: Path, place: Callable[[], str]) -> Iterator[BinaryIO]:
+    """Open a plain or `.gz` file as a stream; how far a compressed file may expand depends on how much of it was read.
+
+    Args:
+        path: The file.
+        place: Names the current place in the file, for messages.
+
+    Raises:
+        UserError: The file cannot be read, or expands beyond the bound.
+    """
     try:
         with _opened(path) as file:
-            most_lines = FREE_LINES + os.fstat(file.fileno()).st_size
-            lines = _unzipped(file) if path.name.lower().endswith(".gz") else file
-            while line := lines.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                if len(line) > MAX_LINE_BYTES:
-                    raise UserError(f"{path}:{number}: {_TOO_LONG_A_LINE}")
-                if number > most_lines:
-                    raise UserError(f"{path}:{number}: {_TOO_MANY_LINES}")
-                yield number, line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+            yield _unzipped(file) if path.name.lower().endswith(".gz") else file
     except _TooMuchError:
-        raise UserError(f"{path}:{number + 1}: {_TOO_MUCH}") from None
+        raise UserError(f"{place()}: {_TOO_MUCH}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}:{number + 1}: broken gzip ({error}); copy or compress the file again") from None
+        raise UserError(f"{place()}: broken gzip ({error}); copy or compress the file again") from None
     except OSError as error:
         raise UserError(_unreadable(path, error)) from None
 
@@ -187,27 +202,40 @@ def parse_json(data: bytes | str, where: str, *, is_computed: bool = False) -> A
     Raises:
         UserError: It is not JSON, or beyond a bound.
     """
+    check_values(data, where)
+    fix = "fix the line or remove it" if isinstance(data, bytes) else "fix the file"
+    try:
+        text = data.decode("utf-8") if isinstance(data, bytes) else data
+        return (_COMPUTED if is_computed else ANY_JSON).decode(text)
+    except UnicodeDecodeError:
+        raise UserError(f"{where}: not UTF-8; save the file as UTF-8") from None
+    except json.JSONDecodeError as error:
+        where = f"{where}:{error.lineno}" if isinstance(data, str) else where
+        raise UserError(f"{where}: broken JSON ({error}); {fix}") from None
+    except (RecursionError, ValueError) as error:
+        raise UserError(f"{where}: broken JSON ({why_broken(error)}); {fix}") from None
+
+
+def check_values(data: bytes | str, where: str) -> None:
+    """Refuse a JSON text that may have more values than the limit.
+
+    Raises:
+        UserError: It may have more.
+    """
     if len(data) > FREE_VALUES:
-        marks = [b"[", b"{", b","] if isinstance(data, bytes) else ["[", "{", ","]
+        marks = (b"[", b"{", b",") if isinstance(data, bytes) else ("[", "{", ",")
         if sum(map(data.count, marks)) > FREE_VALUES + len(data) // BYTES_PER_VALUE:  # type: ignore[arg-type]
             raise UserError(
                 f"{where}: more values than the limit of {FREE_VALUES} plus one per {BYTES_PER_VALUE} characters; "
                 "split it into several rows"
             )
-    fix = "fix the line or remove it" if isinstance(data, bytes) else "fix the file"
-    try:
-        text = data.decode("utf-8") if isinstance(data, bytes) else data
-        return (_COMPUTED if is_computed else _ANY).decode(text)
-    except UnicodeDecodeError:
-        raise UserError(f"{where}: not UTF-8; save the file as UTF-8") from None
-    except RecursionError:
-        raise UserError(f"{where}: broken JSON (nested too deeply); {fix}") from None
-    except json.JSONDecodeError as error:
-        where = f"{where}:{error.lineno}" if isinstance(data, str) else where
-        raise UserError(f"{where}: broken JSON ({error}); {fix}") from None
-    except ValueError as error:
-        reason = str(error) if isinstance(error, _NumberError) else f"a number of more than {MAX_DIGITS} digits"
-        raise UserError(f"{where}: broken JSON ({reason}); {fix}") from None
+
+
+def why_broken(error: RecursionError | ValueError) -> str:
+    """Say why a text is not JSON if its syntax is not the reason."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return str(error) if isinstance(error, _NumberError) else f"a number of more than {MAX_DIGITS} digits"
 
 
 class SampleCount:
@@ -216,7 +244,7 @@ class SampleCount:
     def __init__(self, paths: Iterable[Path]) -> None:
         self._left = FREE_SAMPLES + sum(path.stat().st_size for path in paths) // BYTES_PER_SAMPLE
 
-    def add(self, samples: int, path: Path, line: int) -> None:
+    def add(self, samples: int, where: str) -> None:
         """Count more samples.
 
         Raises:
@@ -225,8 +253,8 @@ class SampleCount:
         self._left -= samples
         if self._left < 0:
             raise UserError(
-                f"{path}:{line}: more samples than the limit of {FREE_SAMPLES} plus one per {BYTES_PER_SAMPLE} "
-                "bytes of the files; decompress the files, or remove repeated samples"
+                f"{where}: more samples than the limit of {FREE_SAMPLES} plus one per {BYTES_PER_SAMPLE} bytes of the "
+                "files; decompress the files, or remove repeated samples"
             )
 
 
@@ -333,5 +361,5 @@ def _short_int(digits: str) -> int:
 
 # Python's limit may have been lifted; the hook costs time, so it is used only then.
 _INTEGERS: Final = None if 0 < sys.get_int_max_str_digits() <= MAX_DIGITS else _short_int
-_ANY: Final = json.JSONDecoder(parse_int=_INTEGERS)
+ANY_JSON: Final = json.JSONDecoder(parse_int=_INTEGERS)
 _COMPUTED: Final = json.JSONDecoder(parse_int=_whole_within, parse_float=_within, parse_constant=_no_constant)

@@ -135,17 +135,21 @@ class ExecutionResult(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return `codebudget execute --json`, without the time it took."""
+        recorded = {} if self.record.recorded is None else {"recorded": self.record.recorded.as_json()}
         return {
             "tasks": self.record.tasks,
             "programs": sum(self.record.statuses.values()),
             "passed": self.record.statuses.get("passed", 0),
             "statuses": self.record.statuses,
             "pass_at_k": self.record.pass_at_k,
+            **recorded,
         }
 
     def _print(self) -> None:
         counted = ", ".join(f"{count} {status}" for status, count in self.record.statuses.items())
         print(f"{sum(self.record.statuses.values())} programs: {counted}")
+        if self.record.recorded is not None:
+            print(self.record.recorded.line)
         print({f"pass@{k}": value for k, value in self.record.pass_at_k.items()})
 
 

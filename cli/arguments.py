@@ -19,7 +19,10 @@ Arms = Annotated[
     ),
 ]
 SampleFiles = Annotated[
-    list[str], typer.Argument(metavar="FILES", help="JSON Lines, plain or .gz; a folder or glob means all files in it.")
+    list[str],
+    typer.Argument(
+        metavar="FILES", help="JSON Lines or other JSON, plain or .gz; a folder or glob means all files in it."
+    ),
 ]
 Samples = Annotated[
     list[str] | None,

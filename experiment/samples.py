@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._util.progress import Progress, notice, silent
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ..budgets.costs import Conditions
     from ..records import Arm, Candidate, Plan, Task
     from ..sampler.engine import Engine
+    from ..sampler.files import Recorded
     from ..sampler.prompting import Settings
     from ..sampler.series import Tally
     from ..sampler.stopping import Stopped
@@ -79,11 +81,19 @@ class Target(NamedTuple):
 
 
 class ArmSamples(NamedTuple):
-    """An arm's plan and its candidates; `tally` is what drawing them took, if they were drawn here."""
+    """An arm's plan and its candidates.
+
+    Attributes:
+        plan: Its k and cost.
+        candidates: As recorded or drawn.
+        tally: What drawing them took, if they were drawn here.
+        verdicts: Those recorded in its files, passed or not, by task id and index; no ranker sees them.
+    """
 
     plan: Plan
     candidates: Sequence[Candidate]
     tally: Tally | None = None
+    verdicts: Mapping[tuple[str, int], bool] = MappingProxyType({})
 
 
 class DrawnArms(NamedTuple):
@@ -144,9 +154,13 @@ def arm_samples(
         MachineError: Nothing can draw here; the message names alternatives.
     """
     files = files_by_arm(samples, _named(planned))
-    recorded = {spec: read_arm(spec, patterns, benchmark.by_id) for spec, patterns in files.items()}
+    recorded = {spec: read_arm(spec, patterns, benchmark) for spec, patterns in files.items()}
     missing = [plan for plan in planned.plans if plan.arm.spec not in files]
-    found = {plan.arm.spec: ArmSamples(plan, recorded[plan.arm.spec]) for plan in planned.plans if plan not in missing}
+    found = {
+        plan.arm.spec: ArmSamples(plan, read.candidates, verdicts=read.verdicts)
+        for plan in planned.plans
+        if (read := recorded.get(plan.arm.spec)) is not None
+    }
     if missing:
         try:
             check_engine(drawing.engine)
@@ -321,17 +335,20 @@ def files_by_arm(samples: Mapping[str, Sequence[str]], arms: Sequence[NamedArm])
     return files
 
 
-def read_arm(spec: str, patterns: Sequence[str], tasks: Mapping[str, Task]) -> tuple[Candidate, ...]:
-    """Read an arm's recorded candidates; tasks without any are told as a notice.
+def read_arm(spec: str, patterns: Sequence[str], benchmark: Benchmark) -> Recorded:
+    """Read an arm's recorded candidates; tasks without any, and what is left out, are told as notices.
 
     Raises:
         UserError: A file or a row is wrong.
     """
-    recorded = read_samples(patterns, tasks, spec)
+    tasks = benchmark.by_id
+    recorded = read_samples(patterns, tasks, spec, benchmark.beyond)
+    for line in recorded.remarks:
+        notice(f"{spec}: {line}")
     if recorded.missing:
         some = ", ".join(recorded.missing[:3]) + (", ..." if len(recorded.missing) > 3 else "")
         notice(f"{spec}: no samples for {len(recorded.missing)} of {len(tasks)} tasks ({some}); they are left out")
-    return recorded.candidates
+    return recorded
 
 
 def without_k(arm: Arm) -> str:

@@ -282,6 +282,8 @@ def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict
         with file.at("benchmarks", place, "samples"):
             # Files may hold samples of tasks that the board leaves out.
             read = read_samples(patterns, load_whole(file, place).by_id, spec)
+        for line in read.remarks:
+            notice(f"{spec}: {line}")
         missing = set(read.missing) & set(tasks)
         if missing:
             notice(f"{spec}: no samples for {len(missing)} of {len(tasks)} tasks; they are left out")

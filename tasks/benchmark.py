@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -33,10 +33,12 @@ class Benchmark:
     Attributes:
         name: The benchmark's name in reports.
         tasks: Its tasks, ids unique.
+        beyond: Ids of tasks that were left out of it; files of samples may still have rows of them.
     """
 
     name: str
     tasks: tuple[Task, ...]
+    beyond: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.tasks:
@@ -51,6 +53,11 @@ class Benchmark:
     def by_id(self) -> Mapping[str, Task]:
         """Index the tasks by id, in order."""
         return MappingProxyType({task.id: task for task in self.tasks})
+
+    def first(self, count: int) -> Benchmark:
+        """Keep only the first tasks."""
+        later = frozenset(task.id for task in self.tasks[count:])
+        return replace(self, tasks=self.tasks[:count], beyond=self.beyond | later)
 
     @property
     def is_tested(self) -> bool:

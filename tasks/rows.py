@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._util.bounded import MAX_LINE_BYTES, parse_json, read_lines, read_table, read_whole
-from .._util.printable import listed, one_line
+from .._util.bounded import read_table
+from .._util.elements import read_elements
+from .._util.printable import listed, one_line, quoted
 from ..errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -47,19 +48,13 @@ def _values(path: Path) -> Iterator[tuple[str, Any]]:
     if path.name.lower().endswith(".parquet"):
         for number, row in read_table(path):
             yield f"{path}: row {number}", row
-    elif _is_array(path):
-        for number, row in enumerate(parse_json(read_whole(path, MAX_LINE_BYTES), str(path)), 1):
-            yield f"{path}: row {number}", row
     else:
-        for number, line in read_lines(path):
-            if line and not line.isspace():
-                yield f"{path}:{number}", parse_json(line, f"{path}:{number}")
-
-
-def _is_array(path: Path) -> bool:
-    """Whether a file is one list of rows, not one row per line."""
-    first = next((line for _, line in read_lines(path) if line and not line.isspace()), b"")
-    return first.lstrip().startswith(b"[")
+        for where, value, _ in read_elements(path):
+            if isinstance(value, dict) and value and all(isinstance(row, dict) for row in value.values()):
+                # One object has the rows by their ids.
+                yield from ((f"{where}: {quoted(key)}", {"task_id": key, **row}) for key, row in value.items())
+            else:
+                yield where, value
 
 
 def read_hub(name: str, config: str | None, split: str | None) -> list[Located]:

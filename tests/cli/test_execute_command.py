@@ -280,6 +280,7 @@ def test_tampering_is_listed_one_by_one(execute, tiny: Path, repository: Path) -
         ('{"task_id": "double", "samples": ["x", 1]}', 1, "int, not text"),
         ('{"task_id": "double", "prompt": 1, "samples": ["x"]}', 1, "prompt is int"),
         ("[1]", 1, "not a JSON object"),
+        ('{"task_id": "double", "completion": "x"}\n[1]', 2, "not a JSON object"),
     ],
 )
 def test_a_wrong_row_is_one_line_with_file_and_line(execute, tiny: Path, text: str, line: int, message: str) -> None:
