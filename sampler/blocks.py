@@ -39,10 +39,19 @@ _TAKEN_BACK: Final = re.compile(
     r"|(?:is|was|are|were|looks|seems) (?:\w+ )?(?:wrong|incorrect|buggy|broken|flawed"
     r"|not (?:quite )?(?:right|correct))"
     r"|(?:has|had|have|contains?|there(?:'s| is| was)) (?:an?|some|the|one) (?:\w+ )?(?:bugs?|mistakes?|flaws?)"
-    r"|(?:the|this|that) (?:bug|mistake))\b",
+    r"|(?:the|this|that) (?:bug|mistake)|(?:this|that|it|which) (?:still )?(?:fails|breaks|crashes))\b",
     re.IGNORECASE,
 )
 """Takes back what stands before."""
+
+_WARNS: Final = re.compile(
+    r"\b(?:would be (?:wrong|incorrect|a mistake)|an? (?:common|typical|classic) (?:mistake|error|pitfall)"
+    r"|what not to do"
+    r"|an? (?:incorrect|wrong|buggy|bad|broken) (?:answer|attempt|code|example|implementation|solution|version|way)"
+    r"|(?:don't|do not|never|avoid) (?:do|us|writ)\w*)\b",
+    re.IGNORECASE,
+)
+"""Says that what follows is wrong."""
 
 _ANNOUNCES: Final = re.compile(
     r"\b(?:correct(?:ed|ion|ing)|fix(?:ed|es|ing)? (?:it|this|that|the|version|code|one)|fixed|revised"
@@ -64,7 +73,7 @@ _OFFERS: Final = re.compile(
     r"|(?:approach|method|option|solution|way|variant) (?:#? ?)?(?:[2-9]|two|three|b\b)"
     r"|equivalent(?:ly)?|same (?:thing|result|function)|or,? (?:using|with|you|even|simply|just|as|in)|variation"
     r"|different (?:way|approach)"
-    r"|usage|example|test(?:s|ing)?\b|naive|brute[- ]force|slow(?:er)?)\b",
+    r"|usage|tests?|naive|brute[- ]force|slow(?:er)?)\b",
     re.IGNORECASE,
 )
 """Offers what follows besides, or shows something else."""
@@ -85,7 +94,7 @@ _REJECTED: Final = re.compile(
     r"|your (?:\w+ )?(?:code|function|version|attempt|implementation|solution|snippet)|you (?:wrote|gave|provided"
     r"|posted|have)|original|given|existing|before|skeleton|template|signature|stub|placeholder"
     r"|start(?:ing)? (?:with|point|from|by)|draft|first (?:attempt|try|draft|thought|idea|version|cut)|initial"
-    r"|attempt|tempting|might (?:think|try|write)|naive(?:ly)?)\b|❌",
+    r"|attempt|tempt(?:ing|ed)|might (?:think|try|write)|naive(?:ly)?)\b|❌",
     re.IGNORECASE,
 )
 """Before a block: it is not the answer."""
@@ -174,6 +183,8 @@ def meant(versions: Sequence[str]) -> int:
     for place in range(1, len(versions)):
         said = versions[place][-_MOST_SAID:]
         last = _last_words(said)
+        if _WARNS.search(last):
+            continue
         if _TAKEN_BACK.search(last):
             chosen = place
         elif not _OFFERS.search(last):

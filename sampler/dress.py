@@ -135,6 +135,10 @@ def _tailless(text: str) -> Iterator[str]:
     """The text less what is glued to its end: the rest of a JSON object, backticks, an unknown tag, quotes."""
     yield text[:-_LONGEST_TAIL] + _GLUED_END.sub("", text[-_LONGEST_TAIL:])
     yield _GLUED_TAG.sub("", text)
+    body = text.strip()
+    for quote in ('"""', "'''", "**"):
+        if len(body) > 2 * len(quote) and body.startswith(quote) and body.endswith(quote):
+            yield body[len(quote) : -len(quote)]
     end = _TRIPLE_END.search(text[-20:])
     if end is not None and text.count(end[1]) % 2:
         start = text.find(end[1])
@@ -202,7 +206,7 @@ def _decoded(text: str, parser: Parser, defines: re.Pattern[str]) -> Iterator[st
     found: list[str] = []
     inside = text.strip().removeprefix("```json").removesuffix("```").strip()
     if inside[:1] in ("{", "[", '"', "'", "("):
-        found += _strings(_loaded(inside), None)
+        found += _strings(_loaded(inside))
         tree = parser.effort.parse_expression(inside) if not found and inside[-1:] in "}])'\"" else None
         if tree is not None:
             found += [
@@ -210,8 +214,13 @@ def _decoded(text: str, parser: Parser, defines: re.Pattern[str]) -> Iterator[st
             ]
     for brace in [match.start() for match in islice(re.finditer(r"^[ \t]*[{\[]", text, re.MULTILINE), _MOST_OBJECTS)]:
         if not found:
-            found += _strings(_loaded(text[brace:].lstrip()), None)
-    yield from [string for string in found[:_MOST_STRINGS] if defines.search(string)]
+            found += _strings(_loaded(text[brace:].lstrip()))
+    for string in found[:_MOST_STRINGS]:
+        if defines.search(string):
+            yield string
+        elif string.lstrip()[:1] == "{":
+            # The arguments of a tool call are JSON in JSON.
+            yield from [inner for inner in _strings(_loaded(string.lstrip())) if defines.search(inner)]
     field = _CODE_FIELD.search(text)
     if field is not None:
         rest = text[field.end() :]
@@ -226,7 +235,7 @@ def _loaded(text: str) -> Any:
         return None
 
 
-def _strings(value: Any, _: None) -> list[str]:
+def _strings(value: Any) -> list[str]:
     """The strings in a value, those of a list of lines joined besides; fields that are called code first."""
     found: list[tuple[bool, str]] = []
     ahead: list[tuple[str, Any]] = [("", value)]

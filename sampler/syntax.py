@@ -50,10 +50,15 @@ _SETS_UP: Final = re.compile(
 )
 """What functions of modules are called that change how the rest runs: `sys.setrecursionlimit`, `random.seed`."""
 
+_TOKENS_PER_STATEMENT: Final = 4
+_BYTES_PER_TOKEN: Final = 4
+"""What it takes to look into a program, in tokens of the effort."""
+
 _TEST_MODULES: Final = frozenset({"pytest", "unittest", "doctest", "hypothesis", "nose"})
 _TEST_NAME: Final = re.compile(
     r"_*(?:test|check|demo|example|usage|benchmark)(?![a-z])|_*tests|_*(?:main|run_\w*tests?)$|Test"
 )
+_COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.GeneratorExp)
 _ACTS: Final = ast.Call | ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr
 _BLOCKS: Final = ast.If | ast.Try | ast.With | ast.For | ast.While
 
@@ -75,7 +80,8 @@ def select(source: str, entry_point: str, parser: Parser | None = None) -> str |
         The program, verbatim where nothing is dropped; None where nothing defines the entry point with a body. A method
         of the entry point's name is bound to it.
     """
-    tree = (parser or Parser(source)).tree(source)
+    parser = parser or Parser(source)
+    tree = parser.tree(source)
     if tree is None:
         return None
     lines = lines_in(source)
@@ -90,7 +96,10 @@ def select(source: str, entry_point: str, parser: Parser | None = None) -> str |
             main = next((node for node in tree.body if _is_imported(node, entry_point)), None)
     if main is None:
         return None
-    kept = _kept(tree.body, main, entry_point, is_last=not mains or main is mains[-1])
+    if parser.effort.spend(_TOKENS_PER_STATEMENT * len(tree.body) + len(source) // _BYTES_PER_TOKEN):
+        kept = _kept(tree.body, main, entry_point, is_last=not mains or main is mains[-1])
+    else:
+        kept = _kept_of_many(tree.body, main, entry_point)
     return _without(lines, tree.body, kept) + binding
 
 
@@ -159,12 +168,16 @@ def _kept(body: list[ast.stmt], main: ast.stmt, entry_point: str, *, is_last: bo
     kept.append(main)
     kept += effects.needed(kept, [*tests, *body[place + 1 :]], replaces=is_last)
     kept_nodes = set(kept)
-    dropped = [node for node in body if node not in kept_nodes]
-    if dropped:
-        reads = {name for node in kept for name in _names_read(node)}
-        shown = {name for node in dropped for name in _names_read(node)}
-        kept = [node for node in kept if not _is_dropped_with(node, shown - reads, reads)]
-    return kept
+    reads = {name for node in kept for name in _names_read(node)}
+    shown = {name for node in body if node not in kept_nodes for name in _names_read(node)}
+    return [node for node in kept if not _is_dropped_with(node, shown - reads, reads)]
+
+
+def _kept_of_many(body: list[ast.stmt], main: ast.stmt, entry_point: str) -> list[ast.stmt]:
+    """What belongs to the answer where there is no time to look into all: what stands before it, and what it reads."""
+    place = body.index(main)
+    kept = [node for node in body[:place] if entry_point not in bound_names(node)] + [main]
+    return kept + Needs(kept).take([node for node in body[place + 1 :] if is_definition(node)])
 
 
 def _is_dropped_with(node: ast.stmt, shown: set[str], reads: set[str]) -> bool:
@@ -409,8 +422,10 @@ def _changed(nodes: Iterable[ast.AST]) -> Iterator[str]:
             yield _root(node)
         elif isinstance(node, ast.AugAssign):
             yield _root(node.target)
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            call = node.value
+        elif isinstance(node, ast.Expr):
+            call = node.value.elt if isinstance(node.value, _COMPREHENSIONS) else node.value
+            if not isinstance(call, ast.Call):
+                continue
             if isinstance(call.func, ast.Attribute):
                 yield _root(call.func)
             elif isinstance(call.func, ast.Name) and call.func.id in ("setattr", "delattr") and call.args:

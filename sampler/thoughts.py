@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 _NAMES: Final = (
     r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion)?|analysis|scratchpad|(?:chain_of_thought|cot|monologue)"
-    r"|inner_\w+|internal_\w+)(?:[_-]\w+)?"
+    r"|inner_(?!prefix|suffix)\w+|internal_\w+)(?:[_-]\w+)?"
 )
 _ANSWERS: Final = r"(?:(?:final_?)?(?:answer|response|solution|output|result))"
 
@@ -66,15 +67,20 @@ _TURN: Final = re.compile(
     r"""
     <\|(?P<name>[^|<>\n]{1,60})\|> | <\uff5c[^\uff5c<>\n]{1,60}\uff5c>
   | <(?P<role>start_of_turn)> | <end_of_turn> | </s> | <(?:eos|eot|eod|end_of_text|endoftext|end_of_utterance)> | <EOT>
-  | \A\s*<(?:s|bos|pad|unk)> | <(?:s|bos|pad|unk)>[ \t]*(?=\n|\Z)
+  | (?:\A\s*|(?<=>))<(?:s|bos|pad|unk)> | <(?:s|bos|pad|unk)>[ \t]*(?=\n|\Z)
   | <jupyter_\w+> | <empty_output> | <(?:file_sep|filename|reponame|repo_name|gh_stars)>
   | <fim_(?:prefix|suffix|middle|pad)>
   | <issue_\w+> | <commit_\w+> | <extra_id_\d+> | <unused\d+> | <step>
-  | (?P<asks>(?:^|(?<=[ \t]))\[INST\]) | \[/INST\] | <</?SYS>>
+  | (?P<asks>\[INST\]) | \[/INST\] | <</?SYS>>
     """,
     re.VERBOSE | re.MULTILINE,
 )
 """Special tokens as tokenizers spell them. Those without pipes are listed: `<NAME>` and the like are not special."""
+
+_COMPARISON: Final = re.compile(r"<\w+>|\[\w+\]")
+"""Marks that are operators to Python."""
+
+_ESCAPED_TAG: Final = re.compile(rf"&lt;(/?(?:[a-z]+:)?{_NAMES})&gt;", re.IGNORECASE)
 
 _ROLE_NAMES: Final = frozenset({"im_start", "start_header_id", "header_start", "im_user", "start"})
 _ROLE: Final = re.compile(r"\s*(assistant|model|ipython|user|system|human|tool)\b[ \t]*")
@@ -104,7 +110,7 @@ _WRAPPER: Final = re.compile(
 """What stands around an answer or its code: MBPP's `[BEGIN]`, CodeLlama's `[PYTHON]`, R1-Zero's `<answer>`, LaTeX."""
 
 MARKS: Final = re.compile(
-    r"<[|\uff5ca-zA-Z/\\<]|\[/?[A-Z]{3,}|◁|assistantfinal|\\begin\{|\A\s*(?:analysis|thinking\.\.\.)|^here is my ",
+    r"&lt;|<[|\uff5ca-zA-Z/\\<]|\[/?[A-Z]{3,}|◁|assistantfinal|\\begin\{|\A\s*(?:analysis|thinking\.\.\.)|^here is my ",
     re.IGNORECASE | re.MULTILINE,
 )
 """Stands in every text that has one of the marks above."""
@@ -154,6 +160,10 @@ class Quotes:
         return before >= 0 and place < self._ends[before]
 
 
+CodeIn = Callable[[str], Callable[[int], bool]]
+"""Tells of a text which places in it lie in code that parses with what stands there."""
+
+
 class Answer(NamedTuple):
     """What is left of a text.
 
@@ -168,34 +178,55 @@ class Answer(NamedTuple):
     inner: str | None = None
 
 
-def answer_in(text: str, is_code: Callable[[str], Callable[[int], bool]]) -> Answer:
+def answer_in(text: str, is_code: CodeIn) -> Answer:
     """The answer in a text; empty where a thought never ends.
 
     Args:
         text: The text.
-        is_code: Tells of a text which places in it lie in code that parses with what stands there.
+        is_code: Tells what is code.
     """
-    if MARKS.search(text) is None:
-        return Answer(text)
+    if "&lt;" in text:
+        text = _ESCAPED_TAG.sub(r"<\1>", text)
     text = _without_channels(text, is_code)
     text = _without_thoughts(text, is_code)
     text, rest = _first_turn(text, is_code)
     return _unwrapped(text, rest, is_code)
 
 
-def _marks(
-    pattern: re.Pattern[str], text: str, is_code: Callable[[str], Callable[[int], bool]]
-) -> Iterator[re.Match[str]]:
+def _marks(pattern: re.Pattern[str], text: str, is_code: CodeIn) -> Iterator[re.Match[str]]:
     """The marks of a kind that are no code."""
     quotes = Quotes(text)
     in_code = is_code(text)
+    strings: list[tuple[int, int]] | None = None
     for match in pattern.finditer(text):
         place = match.end() - len(match[0].lstrip())
-        if not quotes.hold(place) and not in_code(place):
-            yield match
+        if quotes.hold(place):
+            continue
+        if in_code(place):
+            if _COMPARISON.fullmatch(match[0].strip()) is None:
+                continue
+            # `x<eos>y` parses, as do `x[INST]`: it takes a string of several lines to make them code.
+            strings = _long_strings(text) if strings is None else strings
+            number = bisect_left(strings, (place, 0)) - 1
+            if number >= 0 and place < strings[number][1]:
+                continue
+        yield match
 
 
-def _without_channels(text: str, is_code: Callable[[str], Callable[[int], bool]]) -> str:
+def _long_strings(text: str) -> list[tuple[int, int]]:
+    """Where strings in triple quotes begin and end, about."""
+    found: list[tuple[int, int]] = []
+    opened: re.Match[str] | None = None
+    for match in re.finditer(r"\"\"\"|'''", text):
+        if opened is None:
+            opened = match
+        elif match[0] == opened[0]:
+            found.append((opened.start(), match.end()))
+            opened = None
+    return found
+
+
+def _without_channels(text: str, is_code: CodeIn) -> str:
     if "<|message|>" in text:
         marks = list(_marks(_CHANNEL, text, is_code))
         if marks:
@@ -206,7 +237,7 @@ def _without_channels(text: str, is_code: Callable[[str], Callable[[int], bool]]
     return "" if _BARE_CHANNELS.match(text) else text
 
 
-def _without_thoughts(text: str, is_code: Callable[[str], Callable[[int], bool]]) -> str:
+def _without_thoughts(text: str, is_code: CodeIn) -> str:
     """The text less its thoughts: a closing tag alone ends one that the template has begun, an open one goes on."""
     pieces: list[str] = []
     position = 0
@@ -234,33 +265,30 @@ def _without_thoughts(text: str, is_code: Callable[[str], Callable[[int], bool]]
     return said[0] if len(said) == 1 else "\n".join(said)
 
 
-def _first_turn(text: str, is_code: Callable[[str], Callable[[int], bool]]) -> tuple[str, str]:
+def _first_turn(text: str, is_code: CodeIn) -> tuple[str, str]:
     """What stands before the first mark of an end or a turn, and what the model wrote in later turns."""
     pieces: list[str] = []
     position = 0
     is_asked = names_role = False
-    marks = [*_marks(_TURN, text, is_code), None]
-    for mark in marks:
+    for mark in [*_marks(_TURN, text, is_code), None]:
         piece = text[position : mark.start() if mark else len(text)]
+        position = mark.end() if mark else len(text)
         if names_role and (role := _ROLE.match(piece)):
             is_asked = role[1] in _ASKING
             piece = piece[role.end() :].removeprefix("\n")
-            names_role = False
-        if mark is not None:
-            position = mark.end()
-        is_header = mark is not None and mark["name"] in _HEADER_ENDS
-        if piece.strip() and not is_asked and not is_header:
+        if piece.strip() and not is_asked:
             pieces.append(piece)
-        if mark is None or is_header:
-            continue
-        names_role = mark["role"] is not None or mark["name"] in _ROLE_NAMES
-        is_asked = mark["asks"] is not None or mark["name"] in _ASKING
+        if mark is not None and not (names_role and mark["name"] in _HEADER_ENDS):
+            names_role = mark["role"] is not None or mark["name"] in _ROLE_NAMES
+            is_asked = mark["asks"] is not None or mark["name"] in _ASKING
+        else:
+            names_role = False
     if not pieces:
         return "", ""
     return pieces[0], "\n".join(pieces[1:])
 
 
-def _unwrapped(text: str, rest: str, is_code: Callable[[str], Callable[[int], bool]]) -> Answer:
+def _unwrapped(text: str, rest: str, is_code: CodeIn) -> Answer:
     """The text with a line break for each mark around an answer or its code, and what stands between such marks."""
     ends_alone = [
         f"[{name}]" for name in ("DONE", "END") if len(re.findall(rf"\b{name}\b", text)) == text.count(f"[{name}]")
