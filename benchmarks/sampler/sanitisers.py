@@ -107,7 +107,7 @@ def recorded(folder: Path | None) -> list[Text]:
 def cases(folder: Path | None) -> list[Text]:
     """The cases of the files of a folder."""
     return [
-        Text(path.name, TASK, row["prompt"], row["raw"], row["expect"] == "right")
+        Text(row.get("kind", path.name), TASK, row["prompt"], row["raw"], row["expect"] == "right")
         for path in (sorted(folder.glob("*.jsonl")) if folder else ())
         for row in map(json.loads, path.read_text(encoding="utf-8").split("\n")[:-1])
     ]
