@@ -34,7 +34,8 @@ _ATTRIBUTES: Final = re.compile(
 _LANGUAGE_LINE: Final = re.compile(r"\s*(?:python[\d.]*|py)[ \t]*:?[ \t]*\n(?=\s*\S)", re.IGNORECASE)
 
 _TAKEN_BACK: Final = re.compile(
-    r"\b(?:wait|oops|hmm+|whoops|sorry|apolog\w+|my mistake|scratch that|on second thought|never ?mind"
+    r"\b(?:wait|oops|hmm+|whoops|sorry|apolog\w+|my mistake|scratch that|edit(?=:)"
+    r"|on (?:second thought|reflection)|never ?mind"
     r"|(?:i|we) (?:made|forgot|missed|overlooked|should have|need to (?:fix|change|correct))"
     r"|(?:is|was|are|were|looks|seems) (?:\w+ )?(?:wrong|incorrect|buggy|broken|flawed"
     r"|not (?:quite )?(?:right|correct))"
@@ -83,7 +84,8 @@ _GOES_ON: Final = re.compile(
     r"|simplif\w+|rewrit\w+|rewrote|again|now|finally|next|then"
     r"|updat\w+|final|fails?|does(?:n't| not) (?:work|handle|return|give)|won't work|but|however|issue|problem"
     r"|let me|let's|let us|i(?:'ll| will| should|'d)|we (?:need|should|must|can now)"
-    r"|version (?:2|two)|v2|attempt|try|step|put(?:ting)? (?:it|this|everything) (?:all )?together|implementation"
+    r"|version (?:2|two)|v2|attempt|try|step|therefore|thus|hence"
+    r"|put(?:ting)? (?:it|this|everything) (?:all )?together|implementation"
     r"|implemented|complete|full|here(?:'s| is) (?:the|my))\b",
     re.IGNORECASE,
 )
@@ -94,7 +96,7 @@ _REJECTED: Final = re.compile(
     r"|your (?:\w+ )?(?:code|function|version|attempt|implementation|solution|snippet)|you (?:wrote|gave|provided"
     r"|posted|have)|original|given|existing|before|skeleton|template|signature|stub|placeholder"
     r"|start(?:ing)? (?:with|point|from|by)|draft|first (?:attempt|try|draft|thought|idea|version|cut)|initial"
-    r"|attempt|tempt(?:ing|ed)|might (?:think|try|write)|naive(?:ly)?)\b|❌",
+    r"|attempt|tempt(?:ing|ed)|(?:might|would|could) (?:think|try|write)|at first|naive(?:ly)?)\b|❌",
     re.IGNORECASE,
 )
 """Before a block: it is not the answer."""

@@ -116,7 +116,7 @@ MARKS: Final = re.compile(
 """Stands in every text that has one of the marks above."""
 
 _QUOTED: Final = re.compile(
-    r"(?:^|(?<=\s))(?P<comment>#)[^\n]*|`[^`\n]++(?P<tick>`)?"
+    r"(?:^|(?<=\s))(?P<comment>#)[^\n]*|(?<!`)`(?!`)[^`\n]++(?P<tick>`(?!`))?"
     r"|(?<!\w)[rbfuRBFU]{0,2}(?:'(?:[^'\\\n]|\\.)*+(?P<single>')?|\"(?:[^\"\\\n]|\\.)*+(?P<double>\")?)",
     re.MULTILINE,
 )

@@ -102,6 +102,7 @@ def test_channels_and_other_forms_of_thoughts(monkeypatch: pytest.MonkeyPatch) -
         f"Here is my thought process:\n{fenced(WRONG)}\nHere is my response:\n{fenced(RIGHT)}",
         f"<think>I close </think> too early. {fenced(WRONG)}</think>\n{fenced(RIGHT)}",
         f"<think>\n```python\n{WRONG}\n</think>\n{fenced(RIGHT)}",
+        f"<think>```python\n{WRONG}```</think>{fenced(RIGHT)}",
         f"<think>\n{fenced(WRONG)}\n<answer>\n{fenced(RIGHT)}</answer>",
         f"<think>a</think>\n{fenced(WRONG)}<think>That is wrong.</think>\nCorrected:\n{fenced(RIGHT)}",
         f"&lt;think&gt;\n{fenced(WRONG)}&lt;/think&gt;\n{fenced(RIGHT)}",
@@ -144,6 +145,8 @@ CORRECTIONS = [
     "Use this instead:",
     "### Step 2: implementation",
     "This fails the second example. Revised:",
+    "On reflection, the first version ignores the text, so:",
+    "Edit:",
 ]
 OFFERS = [
     "Alternatively, you can write:",
