@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from codebudget.records import Task
 from codebudget.sampler.extract import extract_program
+from codebudget.sampler.files import program_in
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "answers.jsonl").read_text("utf-8").split("\n") if line]
 PROMPT = CASES[0]["prompt"]
@@ -410,6 +412,14 @@ def test_what_the_parser_does_not_count_ends_no_line(character: str, monkeypatch
 )
 def test_an_answer_without_a_program_is_invalid(raw: str) -> None:
     assert is_invalid(raw)
+
+
+def test_half_a_surrogate_pair_behind_an_escape_reaches_no_file() -> None:
+    task = Task(id="0", benchmark="b", prompt=PROMPT, entry_point="count_vowels", stop=STOP)
+    escaped = json.dumps(RIGHT + "# \ud800\n")
+    program = program_in(escaped, task, None)
+    assert "wanted" in program
+    assert program.encode("utf-8")
 
 
 def test_what_is_wrong_in_a_program_is_never_mended(monkeypatch: pytest.MonkeyPatch) -> None:
