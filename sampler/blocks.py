@@ -124,7 +124,7 @@ def without_language(text: str) -> str:
 
 def has_fence(text: str) -> bool:
     """Whether fences may stand in a text."""
-    return "```" in text or _FENCE.search(text) is not None
+    return any(mark in text for mark in ("```", "~~~", "'''py", '"""py'))
 
 
 def blocks_in(text: str) -> list[Block]:

@@ -42,6 +42,9 @@ _MAX_LAST_LINE: Final = 1000
 _MAX_DEFINITIONS: Final = 8
 _MAX_STARTS: Final = 32
 _MAX_READINGS: Final = 16
+_LONGEST_DRESSED: Final = 1 << 18
+"""Characters of a text whose dress is looked for: some twenty searches through all of it."""
+
 _REMEMBERED_CHARACTERS: Final = 1 << 14
 
 _FENCE_LINE: Final = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*", re.MULTILINE)
@@ -175,7 +178,8 @@ def _extracted(raw: str, prompt: str, entry_point: str, stop: tuple[str, ...]) -
         return prompt + _cut(text, stop)
     answer = _readable(text, request)
     found = _best(answer, request)
-    for reading in islice(undressed(answer, request.parser, request.defines), _MAX_READINGS):
+    readings = undressed(answer, request.parser, request.defines) if len(answer) <= _LONGEST_DRESSED else iter(())
+    for reading in islice(readings, _MAX_READINGS):
         if found is not None and not found.loss and not has_entities(found.program):
             break
         if not request.affords(reading, by_line=True):

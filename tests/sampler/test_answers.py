@@ -5,6 +5,7 @@
 
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,15 @@ def is_right(raw: str, monkeypatch: pytest.MonkeyPatch, stop: tuple[str, ...] = 
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     program = extract_program(raw, prompt=PROMPT, entry_point="count_vowels", stop=stop)
     namespace: dict[str, Any] = {"__name__": "candidate"}
+    limit = sys.getrecursionlimit()
     try:
         exec(program, namespace)
         count = namespace["count_vowels"]
         return (count("Banana"), count("xyz", "y"), count("AEIOU"), count("")) == (3, 1, 5, 0)
     except Exception:
         return False
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def is_invalid(raw: str) -> bool:
