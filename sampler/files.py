@@ -192,7 +192,9 @@ def program_in(raw: str, task: Task, prompt: str | None) -> str:
     # A chat prompt around the task has no header for a body to continue; the benchmark's has.
     if prompt is None or f"def {task.entry_point}" not in prompt:
         prompt = task.prompt
-    return extract_program(encodable(raw), prompt=prompt, entry_point=task.entry_point, stop=task.stop)
+    program = extract_program(encodable(raw), prompt=prompt, entry_point=task.entry_point, stop=task.stop)
+    # Escapes that were undone may stand for half of a surrogate pair.
+    return encodable(program)
 
 
 def _samples(row: Row, count: SampleCount, remarks: Remarks) -> list[_Sample]:
