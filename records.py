@@ -24,10 +24,23 @@ FinishReason = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
 """End of a text: `stop`, `length` (the token limit), `content_filter`, `tool_calls`, or a server's own word."""
 
 
+LATER: Final = "later"
+"""Marks, in `Annotated`, a field added after version 1: it enters keys only where it differs from its default."""
+
+
 class Record(BaseModel):
-    """Base of all records: frozen, closed, versioned."""
+    """Base of all records: frozen and closed.
+
+    Older files have a version in every value; it is read, and written in a `FileRecord` alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, exclude=True, repr=False)
+
+
+class FileRecord(Record):
+    """Base of records that fill a file, which states its version."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
 

@@ -210,16 +210,16 @@ def explain_deviations(plan: Plan, workload: Workload, cost: Cost, usage: Usage)
     lines = []
     flops = _off(cost.flops, plan.cost.flops)
     if flops is not None and abs(flops - 1) > NOTABLE:
-        lines.append(f"FLOPs were {flops:.2f} of the plan: {_lengths(plan, workload, usage)}")
+        lines.append(f"FLOPs were {flops:.2f} times the plan: {_lengths(plan, workload, usage)}")
     runtime = _off(cost.runtime_s, plan.cost.runtime_s)
     if runtime is not None and abs(runtime - 1) > NOTABLE:
-        lines.append(f"seconds were {runtime:.2f} of the plan: {_speed(runtime, flops, usage)}")
+        lines.append(f"seconds were {runtime:.2f} times the plan: {_speed(runtime, flops, usage)}")
     memory = _off(cost.memory_bytes, plan.cost.memory_bytes)
     if memory is not None and abs(memory - 1) > NOTABLE:
-        lines.append(f"memory was {memory:.2f} of the plan: {_memory(plan, workload, cost)}")
+        lines.append(f"memory was {memory:.2f} times the plan: {_memory(plan, workload, cost)}")
     usd = _off(cost.usd, plan.cost.usd)
     if usd is not None and abs(usd - 1) > NOTABLE:
-        lines.append(f"dollars were {usd:.2f} of the plan: they follow the tokens or the seconds above")
+        lines.append(f"dollars were {usd:.2f} times the plan: they follow from the tokens or seconds above")
     return tuple(lines)
 
 
@@ -230,12 +230,12 @@ def _off(realised: float | None, planned: float | None) -> float | None:
 def _lengths(plan: Plan, workload: Workload, usage: Usage) -> str:
     """Name lengths that were not as planned, and each one's effect on the FLOPs."""
     if usage.prompt_tokens is None or usage.output_tokens is None:
-        return "their token counts are not known"
+        return "their token counts are unknown"
     prompt, output = round(usage.prompt_tokens), round(usage.output_tokens / plan.k)
     if workload.convention == "paper":
         return (
-            f"the paper's convention counts one pass over {workload.prompt_tokens} tokens per sample; the prompt had "
-            f"{prompt}, read once, and a sample {output}"
+            f"the paper's convention counts one pass over {workload.prompt_tokens} tokens per sample; the prompt "
+            f"really had {prompt}, prefilled once, and a sample {output}"
         )
     architecture = find_model(plan.model).architecture
     parts = []
@@ -245,7 +245,7 @@ def _lengths(plan: Plan, workload: Workload, usage: Usage) -> str:
         if abs(share) >= _PART:
             parts.append((abs(share), f"{name} had {really} tokens, not {getattr(workload, field)} ({share:+.0%})"))
     if not parts:
-        return "lengths are as planned in the mean, and vary"
+        return "lengths match the plan on average, but vary"
     return "; ".join(part for _, part in sorted(parts, reverse=True))
 
 
@@ -254,8 +254,8 @@ def _speed(runtime: float, flops: float | None, usage: Usage) -> str:
     if usage.output_tokens is not None and usage.busy_s:
         rate = f", at {usage.output_tokens / usage.busy_s:.0f} output tokens/s"
     if flops is None:
-        return f"how much of that the lengths are is not known{rate}"
-    return f"{flops:.2f} by the FLOPs, {runtime / flops:.2f} by the speed of machine and engine{rate}"
+        return f"how much of that is due to lengths is unknown{rate}"
+    return f"{flops:.2f} from the FLOPs, {runtime / flops:.2f} from the speed of machine and engine{rate}"
 
 
 def _memory(plan: Plan, workload: Workload, cost: Cost) -> str:
@@ -269,7 +269,7 @@ def _memory(plan: Plan, workload: Workload, cost: Cost) -> str:
     }
     planned = ", ".join(f"{name} {format_amount('memory', amount)}" for name, amount in parts.items())
     if (cost.memory_bytes or 0.0) > (plan.cost.memory_bytes or 0.0):
-        why = "an engine reserves a cache for many tasks at once, and its libraries count too"
+        why = "an engine reserves cache for many tasks at once, and its libraries count too"
     else:
-        why = "the plan's workspace is that of a large engine on a GPU"
+        why = "the plan assumes the workspace of a large engine on a GPU"
     return f"{format_amount('memory', cost.memory_bytes or 0.0)}, planned {planned}; {why}"

@@ -130,18 +130,29 @@ def doubts_of_statuses(name: str, statuses: Mapping[str, int]) -> list[str]:
     return found
 
 
+def notes_of_settings(strata: Sequence[str]) -> list[str]:
+    """Say that files of several settings are treated as one set of samples; nothing if there is one setting."""
+    if not strata:
+        return []
+    some = ", ".join(strata[:3]) + (", ..." if len(strata) > 3 else "")
+    return [
+        f"{len(strata)} files have the same tasks ({some}), and their rows are treated as samples of one setting; "
+        "if the settings differ, give one file at a time, or use compare, which keeps them apart"
+    ]
+
+
 def doubts_of_lengths(name: str, candidates: Sequence[Candidate]) -> list[str]:
     """Add a doubt if the token limit cut too many of an arm's samples that say how they ended."""
     reasons = [candidate.finish_reason for candidate in candidates if candidate.finish_reason is not None]
     cut = reasons.count("length")
     if cut <= CUT_SHARE * len(reasons):
         return []
-    return [f"the token limit cut {cut} of {len(reasons)} samples of {name}: raise --max-tokens"]
+    return [f"the token limit cut off {cut} of {len(reasons)} samples of {name}: raise --max-tokens"]
 
 
 def cut_samples(name: str, candidates: Sequence[Candidate]) -> list[str]:
-    """Say how many of an arm's samples the token limit cut, if any and too few for a doubt."""
+    """Report how many of an arm's samples the token limit cut off, if any and too few for a doubt."""
     cut = sum(candidate.finish_reason == "length" for candidate in candidates)
     if not cut or doubts_of_lengths(name, candidates):
         return []
-    return [f"the token limit cut {cut} of {len(candidates)} samples of {name}"]
+    return [f"the token limit cut off {cut} of {len(candidates)} samples of {name}"]

@@ -33,6 +33,7 @@ from ..records import (
 )
 from ..settings import BLIND_RANKER, ORACLE
 from .advice import advise
+from .agreement import agreement
 from .pools import Wanted, grade_arms
 from .ranking import rank_pool, ranking_cost
 from .scorers import open_scorers
@@ -92,7 +93,7 @@ def compare(
         MachineError: No sandbox works here, or the store or an engine failed.
     """
     specs = [arm.plan.arm.spec for arm in arms]
-    tests = generated_tests(selecting.tests, benchmark.by_id)
+    tests = generated_tests(selecting.tests, benchmark)
     terms = Terms(planned.workload, planned.settings.tolerance, planned.settings.match, planned.budget)
     with open_scorers(selecting.scorer, specs, drawing, running) as scorers:
         offers = {spec: Offers(tests, scorers.get(spec)) for spec in specs}
@@ -134,10 +135,15 @@ def compare_arms(
     if decisive_ranker in failures:
         raise RankerError(failures[decisive_ranker])
     left_out = [f"{name} is left out: {why}" for name, why in failures.items()]
+    recorded = [
+        f"{arm.plan.arm.spec}: {line}"
+        for arm, pool in zip(arms, graded.pools, strict=True)
+        if (line := agreement(arm.verdicts, pool).line)
+    ]
     return comparison_of(
         benchmark.name,
         arms,
-        graded._replace(warnings=[*graded.warnings, *left_out]),
+        graded._replace(warnings=[*graded.warnings, *left_out, *recorded]),
         [{name: rows for name, rows in mine.items() if name not in failures} for mine in ranked],
         terms,
         sandbox=judging.grader.sandbox.launcher.name,
@@ -208,8 +214,8 @@ def _of_realised(plans: Sequence[Plan], realised: Sequence[Realised]) -> list[st
     """List what readers must know of counted costs."""
     without = [plan.arm.spec for plan, result in zip(plans, realised, strict=True) if result.cost.flops is None]
     if len(without) == len(plans):
-        return ["the samples carry no token counts, so there is no realised cost to set beside the plan"]
-    notes = [f"{spec}: not every sample carries token counts, so it has no realised cost" for spec in without]
+        return ["the samples have no token counts, so there is no realised cost to compare with the plan"]
+    notes = [f"{spec}: not every sample has token counts, so it has no realised cost" for spec in without]
     return notes + [
         f"{plan.arm.spec} was planned to match, but its samples took {_ratios(result)} of the limit"
         for plan, result in zip(plans, realised, strict=True)

@@ -73,10 +73,8 @@ def load_tasks(
         UserError: There is no such benchmark or family, or the mapping of fields is wrong.
         MachineError: A package or the hub is out of reach.
     """
-    from dataclasses import replace
-
     whole = load_benchmark(benchmark_name(named, family), fields)
-    return whole if tasks is None else replace(whole, tasks=whole.tasks[:tasks])
+    return whole if tasks is None else whole.first(tasks)
 
 
 def plan(

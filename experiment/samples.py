@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._util.progress import Progress, notice, silent
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..budgets.costs import Conditions
     from ..records import Arm, Candidate, Plan, Task
     from ..sampler.engine import Engine
+    from ..sampler.files import Recorded
     from ..sampler.prompting import Settings
     from ..sampler.series import Tally
     from ..sampler.stopping import Stopped
@@ -87,11 +89,19 @@ class Target(NamedTuple):
 
 
 class ArmSamples(NamedTuple):
-    """An arm's plan and its candidates; `tally` is what drawing them took, if they were drawn here."""
+    """An arm's plan and its candidates.
+
+    Attributes:
+        plan: Its k and cost.
+        candidates: As recorded or drawn.
+        tally: What drawing them took, if they were drawn here.
+        verdicts: Those recorded in its files, passed or not, by task id and index; no ranker sees them.
+    """
 
     plan: Plan
     candidates: Sequence[Candidate]
     tally: Tally | None = None
+    verdicts: Mapping[tuple[str, int], bool] = MappingProxyType({})
 
 
 class DrawnArms(NamedTuple):
@@ -111,7 +121,7 @@ class DrawnArms(NamedTuple):
             return self.lacks
         limit = self.stopped.limit
         missing = sum(arm.missing for arm in self.arms)
-        went_on = f"; {missing} samples are missing, and the same command goes on from there" if missing else ""
+        went_on = f"; {missing} samples are missing, and the same command continues from there" if missing else ""
         spent, overshoot = limit.format(self.stopped.spent), limit.format(self.stopped.overshoot)
         stop = f"stopped after {spent}, {overshoot} beyond the limit of {limit.format(limit.amount)}{went_on}"
         return (*self.lacks, stop)
@@ -157,9 +167,13 @@ def arm_samples(
         MachineError: Nothing can draw here; the message names alternatives.
     """
     files = files_by_arm(samples, _named(planned))
-    recorded = {spec: read_arm(spec, patterns, benchmark.by_id) for spec, patterns in files.items()}
+    recorded = {spec: read_arm(spec, patterns, benchmark) for spec, patterns in files.items()}
     missing = [plan for plan in planned.plans if plan.arm.spec not in files]
-    found = {plan.arm.spec: ArmSamples(plan, recorded[plan.arm.spec]) for plan in planned.plans if plan not in missing}
+    found = {
+        plan.arm.spec: ArmSamples(plan, read.candidates, verdicts=read.verdicts)
+        for plan in planned.plans
+        if (read := recorded.get(plan.arm.spec)) is not None
+    }
     if missing:
         try:
             check_engine(drawing.engine)
@@ -205,7 +219,7 @@ def _checked_thinking(settings: Settings, asked: str) -> Settings:
     if settings.thinking is None:
         asked = f"`max_thinking_tokens` {settings.max_thinking_tokens}"
     raise UserError(
-        f"{asked}: a text that continues its prompt has no thought; ask by chat, with `preset` reasoning or chat"
+        f"{asked}: texts that continue their prompt have no thoughts; use a chat, with `preset` reasoning or chat"
     )
 
 
@@ -241,7 +255,7 @@ def target_of_arm(arm: Arm, family: str, *, served: bool) -> Target:
         return Target(arm, arm.name, arm.name, arm.precision or "unknown", arm.k or 1)
     precision = arm.precision or model.default_precision
     if precision is None:
-        raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
+        raise UserError(f"{arm.spec}: its config.json gives no precision; add one, such as {arm.name}@bf16")
     return Target(arm, model.name, weights_of(model), precision, arm.k or 1, model.architecture)
 
 
@@ -365,22 +379,25 @@ def files_by_arm(samples: Mapping[str, Sequence[str]], arms: Sequence[NamedArm])
             known = ", ".join(dict.fromkeys(named.arm.name for named in arms))
             raise UserError(f"{shown}: no arm is called {name!r}; the arms are {known}")
         if len(meant) > 1:
-            raise UserError(f"{shown}: {name!r} may be {' or '.join(meant)}; write the arm as it is there")
+            raise UserError(f"{shown}: {name!r} could be {' or '.join(meant)}; write the arm as listed here")
         files.setdefault(meant[0], []).extend(patterns)
     return files
 
 
-def read_arm(spec: str, patterns: Sequence[str], tasks: Mapping[str, Task]) -> tuple[Candidate, ...]:
-    """Read an arm's recorded candidates; tasks without any are told as a notice.
+def read_arm(spec: str, patterns: Sequence[str], benchmark: Benchmark) -> Recorded:
+    """Read an arm's recorded candidates; tasks without any, and what is left out, are told as notices.
 
     Raises:
         UserError: A file or a row is wrong.
     """
-    recorded = read_samples(patterns, tasks, spec)
+    tasks = benchmark.by_id
+    recorded = read_samples(patterns, tasks, spec, benchmark.beyond)
+    for line in recorded.remarks:
+        notice(f"{spec}: {line}")
     if recorded.missing:
         some = ", ".join(recorded.missing[:3]) + (", ..." if len(recorded.missing) > 3 else "")
-        notice(f"{spec}: no sample for {len(recorded.missing)} of {len(tasks)} tasks ({some}); they are left out")
-    return recorded.candidates
+        notice(f"{spec}: no samples for {len(recorded.missing)} of {len(tasks)} tasks ({some}); they are left out")
+    return recorded
 
 
 def without_k(arm: Arm) -> str:
@@ -400,7 +417,7 @@ def _named(planned: Planned) -> list[NamedArm]:
 def _ways(arms: Sequence[Arm]) -> str:
     """Describe alternatives for arms that nothing draws."""
     ways = " ".join(f"`samples` {without_k(arm)}=FILES" for arm in arms)
-    return f"Or give recorded generations ({ways}), take what the store has (`engine` {RECORDED}), or keep to the plan"
+    return f"Or give recorded generations ({ways}), use what the store has (`engine` {RECORDED}), or only plan"
 
 
 _NAMINGS: tuple[Callable[[NamedArm], str], ...] = (
@@ -448,18 +465,18 @@ def _replayed(target: Target, tasks: Sequence[Task], session: Session) -> Drawn:
         found = [one for one in found if (one.origin.seed is None) == target.arm.greedy]
     if not found:
         raise MachineError(
-            f"{spec}: {store.path} has no samples of {target.model}@{target.precision} for {benchmark}; draw some with "
-            "another `engine`, bring some in with codebudget import, or give recorded ones with "
-            f"`samples` {spec.partition(':')[0]}=FILES"
+            f"{spec}: {store.path} has no samples of {target.model}@{target.precision} for {benchmark}; draw some "
+            "with another `engine`, import some with codebudget import, or give recorded ones with `samples` "
+            f"{spec.partition(':')[0]}=FILES"
         )
     if len(found) > 1:
         # Those that were asked for, out of several sets.
         found = [one for one in found if one.origin.settings == settings and one.origin.seed in (session.seed, None)]
     if len(found) != 1:
         raise UserError(
-            f"{spec}: the store has several sets of samples of {target.model}@{target.precision} (engines, settings or "
-            "seeds differ); say which with `seed`, `preset`, `temperature`, `top_p`, `max_tokens` and `thinking`, or "
-            "name files with `samples`"
+            f"{spec}: the store has several sets of samples of {target.model}@{target.precision} (engines, "
+            "settings or seeds differ); choose one with `seed`, `preset`, `temperature`, `top_p`, `max_tokens` "
+            "and `thinking`, or give files with `samples`"
         )
     candidates = stored_samples(store, found[0], tasks)
     counts = {task.id: 0 for task in tasks}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .._util.progress import Progress, notice, silent
 from ..rankers import Offers, check_offered, load_ranker
+from .advice import notes_of_settings
 from .grading import open_grader
 from .ranking import SPEC, Judging, rank_untested, score_rankers
 from .samples import read_arm
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ..rankers import Need, Ranker
-    from ..records import GeneratedTests, Task
+    from ..records import GeneratedTests
     from ..settings import Drawing, Grading, Running, Selecting
     from ..tasks import Benchmark
     from .ranking import Ranked
@@ -53,8 +54,10 @@ def check_selecting(selecting: Selecting) -> None:
         check_offered(ranker, offered)
 
 
-def generated_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, GeneratedTests] | None:
-    """Read a model's tests, by task id; None if no file is named. Tasks without any are told as a notice.
+def generated_tests(patterns: Sequence[str], benchmark: Benchmark) -> dict[str, GeneratedTests] | None:
+    """Read a model's tests, by task id; None if no file is named.
+
+    Tasks without any, and what is left out, are told as notices.
 
     Raises:
         UserError: A file or a row is wrong.
@@ -62,10 +65,14 @@ def generated_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[
     if not patterns:
         return None
     from ..sampler.generated_tests import read_tests
+    from ..sampler.rows import Remarks
 
-    found = read_tests(patterns, tasks)
+    tasks, remarks = benchmark.by_id, Remarks()
+    found = read_tests(patterns, tasks, benchmark.beyond, remarks)
+    for line in remarks.lines:
+        notice(f"tests: {line}")
     if len(found) < len(tasks):
-        notice(f"{len(tasks) - len(found)} of {len(tasks)} tasks have no generated tests in these files")
+        notice(f"{len(tasks) - len(found)} of {len(tasks)} tasks have no model-written tests in these files")
     return found
 
 
@@ -117,7 +124,7 @@ def rank(
     """Rank recorded candidates by the settings, and score the picks if the benchmark has hidden tests.
 
     Args:
-        files: JSON Lines, plain or gzip; a folder or glob stands for them.
+        files: JSON Lines or other JSON, plain or gzip; a folder or glob means all files in it.
         benchmark: Where the tasks come from; scores need hidden tests and reference solutions.
         ks: Of how many candidates one is picked.
         drawing: What scores texts for rankers.
@@ -130,13 +137,15 @@ def rank(
         UserError: A setting, a file or a row is wrong, or nothing can be scored.
         MachineError: No sandbox works here, or the store or an engine failed.
     """
-    candidates = read_arm(SPEC, files, benchmark.by_id)
-    tests = generated_tests(selecting.tests, benchmark.by_id)
+    recorded = read_arm(SPEC, files, benchmark)
+    for line in notes_of_settings(recorded.strata):
+        notice(line)
+    tests = generated_tests(selecting.tests, benchmark)
     with open_scorer(selecting.scorer, drawing, running) as scorer:
         offers = {SPEC: Offers(tests, scorer)}
         is_chosen = "rankers" in selecting.model_fields_set
         rankers = selecting.named if is_chosen else selecting.bounded
         with open_judging(rankers, grading, running, progress, offers=offers) as judging:
             if benchmark.is_tested:
-                return score_rankers(benchmark, candidates, ks, judging)
-            return rank_untested(benchmark, candidates, judging)
+                return score_rankers(benchmark, recorded.candidates, ks, judging, recorded.verdicts)
+            return rank_untested(benchmark, recorded.candidates, judging)

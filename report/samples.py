@@ -52,14 +52,14 @@ def samples_as_json(
                 "missing": arm.missing,
                 "lost": {f"{one.task_id}/{one.place}": one.reason for one in arm.lost},
                 "ended": dict(Counter(one.finish_reason or "unknown" for one in arm.candidates)),
-                "engine": origin.description.model_dump(exclude={"schema_version"}),
-                "settings": origin.settings.model_dump(exclude={"schema_version"}),
+                "engine": origin.description.model_dump(),
+                "settings": origin.settings.model_dump(),
                 "seed": origin.seed,
                 "drawn": {
                     "samples": tally.samples,
                     "prompts": tally.prompts,
                     "sessions": tally.sessions,
-                    **tally.usage.model_dump(exclude={"schema_version"}),
+                    **tally.usage.model_dump(),
                 },
             }
         )
@@ -94,20 +94,20 @@ def print_samples(
         *(Column(header, right=True) for header in ("FLOPs", "seconds\nbusy", "tokens/s", "peak\nmemory")),
     )
     print_table(columns, [_cells(target, arm, thinks) for target, arm in zip(targets, drawn.arms, strict=True)])
-    print("\nTokens, FLOPs and seconds are of all samples of these settings and this seed, in all sessions.")
+    print("\nTokens, FLOPs and seconds cover all samples with these settings and this seed, from all sessions.")
     for target, arm in zip(targets, drawn.arms, strict=True):
         cut = count_cut(arm.candidates)
         if cut:
             limit = arm.series.origin.settings.max_tokens
-            print(f"{target.arm.spec}: the limit of {limit} tokens cut {cut} of {len(arm.candidates)} samples.")
+            print(f"{target.arm.spec}: the limit of {limit} tokens cut off {cut} of {len(arm.candidates)} samples.")
     if path is not None:
         print(f"Samples are in {path}")
     for target, arm in zip(targets, drawn.arms, strict=True):
         if tested is not None:
             found = usable_asserts(tested, arm)
             print(
-                f"{target.arm.spec}: {found.asserts} asserts that rankers can use, "
-                f"for {found.tasks} of {len(tested)} tasks"
+                f"{target.arm.spec}: {found.asserts} asserts usable by rankers, for {found.tasks} of {len(tested)} "
+                "tasks"
             )
 
 

@@ -152,7 +152,7 @@ def _take_all(source: _Source, take: Callable[[TaskKeys, int, Draw, Outcome], No
             in_a_row = in_a_row + 1 if isinstance(outcome, NoAnswer) else 0
             if in_a_row >= _MOST_LOST_IN_A_ROW and failing is None:
                 failing = (
-                    f"{spec}: {in_a_row} samples in a row could not be drawn, so no more are asked for: {outcome[0]}"
+                    f"{spec}: {in_a_row} samples in a row could not be drawn, so no more are requested: {outcome[0]}"
                 )
             if (failing is not None or meter.is_reached()) and not source.stop():
                 break
@@ -230,7 +230,7 @@ class _Source:
         self._interrupts += 1
         if self._interrupts > 1 or not self.stop():
             raise KeyboardInterrupt
-        notice("waiting for the answers in flight, which are paid for; interrupt again to give them up")
+        notice("waiting for answers in flight, which are paid for; interrupt again to abandon them")
 
 
 def _closable(finished: Iterator[tuple[int, Outcome]]) -> Generator[tuple[int, Outcome], None, None]:

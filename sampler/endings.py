@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .prompting import Settings
 
 _WORDS: Final = {
-    "stop": "stop eos eos_token end_of_text end_turn stop_sequence stop_token complete completed finished done end",
+    "stop": "stop eos eos_token end_of_text end_turn stop_sequence stop_string stop_str stop_token complete completed "
+    "finished done end",
     "length": "length max_tokens max_length max_new_tokens max_output_tokens model_length token_limit",
     "content_filter": "content_filter content_filtered filter filtered safety sensitive refusal blocked recitation "
     "prohibited_content blocklist spii moderation guardrail_intervened",
@@ -64,25 +65,29 @@ def notes_of_samples(
     lines = []
     reasons = _grouped((one.reason, f"{one.task_id} #{one.place}") for one in lost)
     for reason, places in reasons[:_SHOWN]:
-        lines.append(f"{spec}: missing: {_samples(places)}, since {reason}; the same command asks again")
+        lines.append(f"{spec}: missing: {_samples(places)}, since {reason}; the same command requests them again")
     others = [place for _, places in reasons[_SHOWN:] for place in places]
     if others:
-        lines.append(f"{spec}: missing: {_samples(others)}, for {len(reasons) - _SHOWN} other reasons, in --json")
+        lines.append(
+            f"{spec}: missing: {_samples(others)}, for {len(reasons) - _SHOWN} other reasons, listed in --json"
+        )
     odd = [(name, f"{one.task_id} #{one.index}") for one in candidates if (name := _oddity(one, settings)) is not None]
     for name, places in _grouped(odd):
-        lines.append(f"{spec}: {name}: {_samples(places)}; kept and graded as they are")
+        lines.append(f"{spec}: {name}: {_samples(places)}; stored and graded unchanged")
     cut = [one for one in candidates if one.finish_reason == "length" and not _answer(one, settings)]
     if cut and len(cut) == len(candidates):
         lines.append(
-            f"{spec}: cut by the limit of {settings.max_tokens} tokens before an answer: all {len(cut)} samples; raise "
-            "`max_tokens`"
+            f"{spec}: cut off by the limit of {settings.max_tokens} tokens before an answer: all {len(cut)} samples; "
+            "raise `max_tokens`"
         )
     elif cut:
         places = [f"{one.task_id} #{one.index}" for one in cut]
-        lines.append(f"{spec}: cut by the limit of {settings.max_tokens} tokens before an answer: {_samples(places)}")
+        lines.append(
+            f"{spec}: cut off by the limit of {settings.max_tokens} tokens before an answer: {_samples(places)}"
+        )
     thoughts = sum(bool(one.thinking_tokens) for one in candidates)
     if settings.thinking is False and thoughts:
-        lines.append(f"{spec}: thinking was to be off, but {thoughts} of {len(candidates)} samples have a thought")
+        lines.append(f"{spec}: thinking should be off, but {thoughts} of {len(candidates)} samples have a thought")
     return tuple(lines)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from .._util.bounded import is_number
-from ..records import Record
+from ..records import LATER, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,20 +30,14 @@ Prompt = str | tuple[Message, ...]
 
 
 class Thinking(Record):
-    """Choices about a chat's thought, left out of what is written where there are none: keys from before stay valid.
+    """Choices about a chat's thought.
 
-    `thinking` switches it on or off in the chat template, None leaves the model's own default. `max_thinking_tokens`
-    ends a thought that is longer.
+    `thinking` switches it on or off in the chat template; None leaves the model's own default. `max_thinking_tokens`
+    ends a longer thought.
     """
 
-    thinking: bool | None = None
-    max_thinking_tokens: Annotated[int, Field(ge=1)] | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_unsaid(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values: dict[str, Any] = dump(self)
-        unsaid = [name for name in ("thinking", "max_thinking_tokens") if values.get(name, 0) is None]
-        return {name: value for name, value in values.items() if name not in unsaid}
+    thinking: Annotated[bool | None, LATER] = None
+    max_thinking_tokens: Annotated[Annotated[int, Field(ge=1)] | None, LATER] = None
 
 
 class Sampling(Thinking):

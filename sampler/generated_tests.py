@@ -10,11 +10,13 @@ from .._util.printable import quoted
 from ..budgets.flops import decode_flops, prefill_flops
 from ..errors import MachineError, UserError
 from ..records import GeneratedTests, Usage
-from .files import find_files, read_rows, task_id_of, texts_of
+from .files import find_files
 from .prompting import asserts_of_answer, prompt_of_task
+from .rows import TEST_FORMS, Remarks, number_of, read_rows, samples_of
+from .task_names import TaskNames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -29,15 +31,19 @@ _MOST = 1e30
 _COSTS = ("prompt_tokens", "output_tokens", "prefill_flops", "decode_flops", "wall_s")
 
 
-def read_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, GeneratedTests]:
+def read_tests(
+    patterns: Sequence[str], tasks: Mapping[str, Task], beyond: Collection[str] = (), remarks: Remarks | None = None
+) -> dict[str, GeneratedTests]:
     """Read generated tests by task id, with the usage of drawing them where every row has it.
 
     Rows are as for samples: one text as `completion`, or a list of them as `samples`. A row's `prompt_tokens`,
     `output_tokens`, `prefill_flops`, `decode_flops` and `wall_s` are what its texts took.
 
     Args:
-        patterns: Files, folders and globs; see `sample_files.find_files`.
-        tasks: The benchmark's tasks by their ids.
+        patterns: Files, folders and globs; see `files.find_files`.
+        tasks: The selected tasks, by their ids.
+        beyond: Ids of the benchmark's other tasks, whose rows are left out.
+        remarks: Receives what is left out.
 
     Raises:
         UserError: A pattern means no file, a row is wrong, or a file is beyond a bound; the message names file and
@@ -47,27 +53,29 @@ def read_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, 
     count = SampleCount(files)
     texts: dict[str, list[str]] = {}
     costs: dict[str, list[dict[str, float | None]]] = {}
+    names = TaskNames(tasks, beyond)
+    remarks = Remarks() if remarks is None else remarks
     for path in files:
-        for number, row in read_rows(path):
-            task_id = task_id_of(row, tasks, path, number)
-            found = texts_of(row, path, number)[1]
-            count.add(len(found), path, number)
+        for where, task, row in read_rows(path, names, remarks):
+            samples = samples_of(row, where, remarks, count, TEST_FORMS)[1]
+            found = [sample.text for sample in samples if sample.text is not None]
             if any(len(text) > MAX_CHARACTERS for text in found):
-                raise UserError(f"{path}:{number}: a text of tests is longer than 1 MiB; cut it or leave it out")
-            texts.setdefault(task_id, []).extend(map(encodable, found))
-            costs.setdefault(task_id, []).append({name: _amount(row, name, path, number) for name in _COSTS})
+                raise UserError(f"{where}: a text of tests is longer than 1 MiB; shorten or remove it")
+            if found:
+                texts.setdefault(task.id, []).extend(map(encodable, found))
+                costs.setdefault(task.id, []).append({name: _amount(row, name, where) for name in _COSTS})
     return {
         task_id: GeneratedTests(samples=tuple(samples), usage=_total(costs[task_id]))
         for task_id, samples in texts.items()
     }
 
 
-def _amount(row: Mapping[str, Any], name: str, path: Path, number: int) -> float | None:
-    value = row.get(name)
+def _amount(row: Mapping[str, Any], name: str, where: str) -> float | None:
+    value = number_of(row.get(name))
     if value is None:
         return None
     if not is_number(value) or not 0 <= value <= _MOST:
-        raise UserError(f"{path}:{number}: {name} is {quoted(value)}; write a number from 0 to 1e30 or leave it out")
+        raise UserError(f"{where}: {name} is {quoted(row[name])}; write a number from 0 to 1e30 or remove it")
     return float(value)
 
 
@@ -90,7 +98,7 @@ def check_tests_file(path: Path) -> None:
         UserError: its name ends in none of `ENDINGS`; or as `check_output`.
     """
     if not path.name.endswith(ENDINGS):
-        raise UserError(f"{path}: a file of tests ends in {' or '.join(ENDINGS)}; name one like tests.jsonl")
+        raise UserError(f"{path}: a file of tests must end in {' or '.join(ENDINGS)}; use a name such as tests.jsonl")
     check_output(path)
 
 
@@ -146,5 +154,5 @@ def write_test_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with `out`") from None
+        raise MachineError(f"cannot write {path} ({error.strerror or error}); choose another with `out`") from None
     return write_rows(path, rows)

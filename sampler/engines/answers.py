@@ -15,7 +15,7 @@ _MOST_CHARACTERS: Final = 200
 
 
 class UnusableAnswer(Exception):  # noqa: N818 (it ends no run)
-    """An answer that holds no text; the message says why, to stand behind "since"."""
+    """An answer without a text; the message says why, and is shown after "since"."""
 
 
 class Tokens(NamedTuple):
@@ -57,10 +57,10 @@ def read_answer(body: bytes) -> Answer:
     """
     text = body.decode("utf-8", "replace").lstrip("\ufeff").strip()
     if not text:
-        raise UnusableAnswer("the server answered nothing")
+        raise UnusableAnswer("the server's answer was empty")
     answer = _of_stream(text) if text.startswith(("data:", "event:", "id:", ":")) else _parsed(text)
     if not isinstance(answer, dict):
-        raise UnusableAnswer("the server's answer is no JSON object")
+        raise UnusableAnswer("the server's answer is not a JSON object")
     choices = answer.get("choices")
     if not isinstance(choices, list) or not any(isinstance(choice, dict) for choice in choices):
         raise UnusableAnswer(_failure(answer) or "the server's answer has no choices")
@@ -75,7 +75,7 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         start = " ".join(text[:40].split())
-        raise UnusableAnswer(f"the server's answer is no JSON or ends within it ({start!r}...)") from None
+        raise UnusableAnswer(f"the server's answer is not JSON or is cut off ({start!r}...)") from None
 
 
 def _of_stream(text: str) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _of_stream(text: str) -> dict[str, Any]:
             if isinstance(piece, dict):
                 _add(choices.setdefault(piece.get("index") or 0, {}), piece)
     if not is_done and not all(choice.get("finish_reason") for choice in choices.values()):
-        raise UnusableAnswer("the server cut its answer off")
+        raise UnusableAnswer("the server broke off its answer")
     return {"choices": list(choices.values()), "usage": usage}
 
 

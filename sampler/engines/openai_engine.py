@@ -178,7 +178,7 @@ class OpenAIEngine:
         self.check()
         if sampling.max_thinking_tokens is not None and not all(map(self._limits_thinking, self._endpoints)):
             raise UserError(
-                f"{self._url} has no limit on thinking that a request can set: leave `max_thinking_tokens` out, limit "
+                f"{self._url} does not let a request limit thinking: remove `max_thinking_tokens`, limit "
                 "it at the server, or draw with vllm or transformers"
             )
         self._in_flight = InFlight(len(draws), lambda place: self._draw(draws[place], sampling), self._concurrency)
@@ -295,7 +295,7 @@ class OpenAIEngine:
             was_up, endpoint.is_up = endpoint.is_up, False
             left = [one for one in self._endpoints if one.is_up]
         if was_up and left:
-            notice(f"{endpoint.url} can no longer be reached: its samples are asked of {_listed(left)}")
+            notice(f"{endpoint.url} can no longer be reached: its samples now go to {_listed(left)}")
         return bool(left)
 
     def _do_without(self, refusal: _Refusal, takes: Takes, wanted: dict[str, Any], url: str) -> None:
@@ -310,7 +310,7 @@ class OpenAIEngine:
         if is_too_long(message, refusal.code):
             raise UserError(
                 f"the prompt {prompt[:_SHOWN_CHARACTERS]!r}... is too long for {self._model} with "
-                f"{wanted['max_tokens']} tokens behind it: lower `max_tokens`, or choose a model with a longer context "
+                f"{wanted['max_tokens']} tokens after it: lower `max_tokens`, or choose a model with a longer context "
                 f"({refusal})"
             )
         # Where a server gives the whole request back, a parameter's name says nothing.
@@ -328,11 +328,11 @@ class OpenAIEngine:
         if self._takes != takes:
             return
         if name == "thinking" and "extra_body" in wanted:
-            raise UserError(f"{url} cannot switch or limit thinking: leave `thinking` out ({refusal})")
+            raise UserError(f"{url} cannot switch or limit thinking: remove `thinking` ({refusal})")
         if name in ("limit", "temperature", "top_p"):
             setting = "max_tokens" if name == "limit" else name
-            raise UserError(f"{url} refuses `{setting}` {wanted[setting]}: choose another ({refusal})")
-        raise UnusableAnswer(f"the server refused the request: {refusal}")
+            raise UserError(f"{url} rejects `{setting}` {wanted[setting]}: choose another value ({refusal})")
+        raise UnusableAnswer(f"the server rejected the request: {refusal}")
 
     def _thinking_tokens(self, choice: Choice, answer: Answer, endpoint: _Endpoint, prompt: Prompt) -> int | None:
         """Count a thought's tokens: by the server's word, else by its tokenizer; None if it has neither."""
@@ -365,7 +365,7 @@ class OpenAIEngine:
         known = _first_logprobs(answer)
         if known is None or not known.token_logprobs or len(known.token_logprobs) < 2:
             raise EngineError(
-                f"{endpoint.url} gives no logprobs of a prompt, so it cannot score: use vllm or transformers"
+                f"{endpoint.url} returns no logprobs for a prompt, so it cannot score: use vllm or transformers"
             )
         values = list(known.token_logprobs)[:-1]
         if apart:
@@ -374,13 +374,13 @@ class OpenAIEngine:
             start = next((at for at, offset in enumerate(known.text_offset) if offset >= len(prompt)), len(values))
             if start == len(values) or known.text_offset[start] != len(prompt):
                 raise EngineError(
-                    f"{endpoint.url} has one token across the border of a prompt and its completion, so it cannot "
-                    "score the completion: use vllm or transformers"
+                    f"{endpoint.url} has a token that spans the end of a prompt and the start of its completion, so "
+                    "it cannot score the completion: use vllm or transformers"
                 )
         logprobs = whole_logprobs(values[start:])
         if logprobs is None:
             raise EngineError(
-                f"{endpoint.url} leaves out logprobs of a text, so it cannot score: use vllm or transformers"
+                f"{endpoint.url} omits some logprobs of a text, so it cannot score: use vllm or transformers"
             )
         return Likelihood(logprobs, prompt_tokens=start)
 
@@ -407,7 +407,7 @@ class OpenAIEngine:
         except (AttributeError, TypeError, ValueError) as error:
             raise EngineError(
                 f"{endpoint.url} failed its self-check on {self._model}, so nothing was drawn: it has vLLM's "
-                f"/tokenize, but gives no logprobs of tokens as vLLM does ({self._line(error)})"
+                f"/tokenize, but does not return logprobs of tokens as vLLM does ({self._line(error)})"
             ) from None
 
     def _server_tokens(self, text: str, endpoint: _Endpoint, *, special: bool) -> list[int] | None:
@@ -436,11 +436,11 @@ class OpenAIEngine:
                 found.append(listed[self._model])
             else:
                 some = redacted(", ".join(sorted(listed)[:_SHOWN_MODELS]))
-                lacking.append(f"{endpoint.url} serves no model {self._model!r}; it has {some or 'none'}")
+                lacking.append(f"{endpoint.url} does not serve the model {self._model!r}; it has {some or 'none'}")
         if not able:
             raise UserError("; ".join(lacking))
         for line in lacking:
-            notice(f"{line}, and gets none of its samples")
+            notice(f"{line}, so it gets none of its samples")
         self._endpoints = able
         self._url = ", ".join(sorted(endpoint.url for endpoint in able))
         return found
@@ -504,13 +504,13 @@ class OpenAIEngine:
         except openai.APIConnectionError as error:
             why = _UnreachableError(f"{url} cannot be reached: start the server, or check its address")
             if type(error.__cause__).__name__ in _CUT_SHORT:
-                why = UnusableAnswer(f"{url} cut its answer off")
+                why = UnusableAnswer(f"{url} broke off its answer")
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            why = UserError(f"{url} refuses the key: set OPENAI_API_KEY")
+            why = UserError(f"{url} rejected the key: set OPENAI_API_KEY")
             if error.status_code == _FORBIDDEN and _FILTERED.search(str(error).lower()):
-                why = UnusableAnswer(f"{url} refused the prompt: {self._line(error)}")
+                why = UnusableAnswer(f"{url} rejected the prompt: {self._line(error)}")
         except openai.NotFoundError as error:
-            chat = "; where it answers chats alone, ask with `preset` chat" if "prompt" in named else ""
+            chat = "; if it only answers chats, use `preset` chat" if "prompt" in named else ""
             why = UserError(f"{url} has no model {self._model!r} for this kind of request: {self._line(error)}{chat}")
         except openai.APIStatusError as error:
             line = self._line(error)
@@ -519,9 +519,9 @@ class OpenAIEngine:
             if error.status_code in STATUSES or (error.status_code != _BUSY and is_too_long(words, error.code)):
                 why = _Refusal(line, words, error.code, error.param)
             elif error.status_code == _PAYMENT or error.code in _NO_MONEY:
-                why = EngineError(f"{url} wants to be paid: {line}; the same command goes on from here")
+                why = EngineError(f"{url} wants payment: {line}; the same command continues from here")
         except (openai.OpenAIError, ValueError) as error:
-            why = UnusableAnswer(f"{url} gave what the openai SDK cannot read: {self._line(error)}")
+            why = UnusableAnswer(f"{url} sent a response that the openai SDK cannot read: {self._line(error)}")
         raise why
 
     def _line(self, error: Exception) -> str:

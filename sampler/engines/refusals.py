@@ -123,31 +123,31 @@ def without_refused(takes: Takes, name: str, message: str, wanted: Mapping[str, 
         is_other_meant = other in message.lower() or "maximum" not in message.lower()
         if takes.limit != _LIMIT_NAMES[0] or not is_other_meant or "large" in message.lower():
             return None
-        return Without(takes._replace(limit=other), f"{{url}} takes {other} in place of {takes.limit}")
+        return Without(takes._replace(limit=other), f"{{url}} takes {other} instead of {takes.limit}")
     if name == "stop" and takes.stops != 0 and wanted.get("stop"):
         if takes.stops is None and len(wanted["stop"]) > MOST_STOPS:
             return Without(
                 takes._replace(stops=MOST_STOPS),
-                f"{{url}} refuses {len(wanted['stop'])} stop strings: the first {MOST_STOPS} are sent, and texts are "
-                "cut at the others here",
+                f"{{url}} rejects {len(wanted['stop'])} stop strings: the first {MOST_STOPS} are sent, and texts are "
+                "cut at the others afterwards",
             )
-        note = "{url} refuses stop strings: texts are cut at them here, and what the server writes behind them is paid"
+        note = "{url} rejects stop strings: texts are cut at them afterwards, and what follows them is paid for"
         return Without(takes._replace(stops=0), note)
     if name in ("seed", "logprobs") and getattr(takes, name) and name in wanted:
         means = {
-            "seed": "drawing a sample again gives another",
-            "logprobs": "its samples have none, and --no-logprobs asks for none",
+            "seed": "redrawing a sample gives another one",
+            "logprobs": "its samples have none; --no-logprobs does not request them",
         }
-        return Without(_lacking(takes, name), f"{{url}} refuses {name}, which is left out: {means[name]}")
+        return Without(_lacking(takes, name), f"{{url}} rejects {name}, so it is omitted: {means[name]}")
     if name in ("temperature", "top_p") and getattr(takes, name) and wanted.get(name) == 1:
         # It is what they are where nothing is said.
-        return Without(_lacking(takes, name), f"{{url}} refuses {name}, which is 1 and left out")
+        return Without(_lacking(takes, name), f"{{url}} rejects {name}; it is 1 and omitted")
     if name == "stream_options" and takes.streams and takes.stream_options:
         return Without(
-            takes._replace(stream_options=False), "{url} refuses stream_options: it may give no token counts"
+            takes._replace(stream_options=False), "{url} rejects stream_options: it may not report token counts"
         )
     if name == "streams" and not takes.streams:
-        return Without(takes._replace(streams=True), "{url} answers by streams alone, which are read whole")
+        return Without(takes._replace(streams=True), "{url} only answers in streams, which are read to their end")
     return None
 
 

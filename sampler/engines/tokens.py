@@ -57,14 +57,14 @@ class TokenCodec:
             ids = self._encode(prompt, special=True)
         elif getattr(self._tokenizer, "chat_template", None) is None:
             raise UserError(
-                f"{self._model} has no chat template: draw completions instead of chats, or name a chat model"
+                f"{self._model} has no chat template: draw completions instead of chats, or choose a chat model"
             )
         else:
             text = self._rendered(prompt, thinking)
             if thinking is not None and text == self._rendered(prompt, not thinking):
                 raise UserError(
-                    f"the chat template of {self._model} does not know how to switch thinking on or off: leave "
-                    "`thinking` out, and +think or +nothink in the arm"
+                    f"the chat template of {self._model} cannot switch thinking on or off: remove "
+                    "`thinking`, and +think or +nothink from the arm"
                 )
             ids = self._encode(text, special=False)
         if not ids:
@@ -148,7 +148,7 @@ class TokenCodec:
             if closing in self._vocabulary or closing in template or first in self._vocabulary:
                 return opening, closing
         raise UserError(
-            f"{self._model} has no tags for thoughts in its vocabulary or chat template, so there is nothing to limit: "
+            f"{self._model} has no tags for thoughts in its vocabulary or chat template, so nothing can be limited: "
             "leave `max_thinking_tokens` out"
         )
 
@@ -169,7 +169,7 @@ class TokenCodec:
         if self._max_model_tokens is not None and tokens > self._max_model_tokens:
             text = prompt if isinstance(prompt, str) else prompt[-1].content
             raise UserError(
-                f"the prompt {text[:_SHOWN]!r}... needs {tokens} tokens, and {self._model} has room for "
+                f"the prompt {text[:_SHOWN]!r}... needs {tokens} tokens, but {self._model} has room for "
                 f"{self._max_model_tokens}: shorten it, or choose a model with a longer context"
             )
 

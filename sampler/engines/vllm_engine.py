@@ -127,7 +127,7 @@ class VllmEngine:
         """Draw every sample; see `Engine.generate`."""
         self.check()
         if sampling.max_thinking_tokens is not None and not self._limits_thinking:
-            raise UserError("this vllm was started without a limit on thinking: leave `max_thinking_tokens` out")
+            raise UserError("this vllm was started without a limit on thinking: remove `max_thinking_tokens`")
         prompts = self._codec.draws_ids(draws, sampling.thinking)
         return self._generate(prompts, [draw.seed for draw in draws], sampling)
 
@@ -189,7 +189,7 @@ class VllmEngine:
         for place, output in self._run(requests):
             drawn = output.outputs[0]
             if drawn.finish_reason not in ("stop", "length"):
-                yield place, NoAnswer(f"vllm gave it up ({drawn.finish_reason}); its log on stderr may say why")
+                yield place, NoAnswer(f"vllm gave up on it ({drawn.finish_reason}); its log on stderr may say why")
                 continue
             tokens = list(drawn.token_ids)
             logprobs = None
@@ -257,7 +257,9 @@ class VllmEngine:
                 with self._explained():
                     outputs = self._engine.step() if self._engine.has_unfinished_requests() else None
                 if outputs is None:
-                    raise EngineError("another use of this engine took its samples: draw one list at a time")
+                    raise EngineError(
+                        "the engine was used for something else at the same time: draw one list at a time"
+                    )
                 for output in outputs:
                     if output.finished and output.request_id in places:
                         yield places.pop(output.request_id), output
@@ -348,7 +350,7 @@ def _thinking_config(checkpoint: Checkpoint, model: str) -> Any:
         raise EngineError(f"vllm cannot load {checkpoint.source}: {error_line(error)}") from None
     except ImportError:
         raise UserError(
-            "this vllm cannot limit thinking: install a newer one, or leave `max_thinking_tokens` out"
+            "this vllm cannot limit thinking: install a newer one, or remove `max_thinking_tokens`"
         ) from None
     opening, closing = TokenCodec(tokenizer, model, None).thought_tags()
     return config(reasoning_start_str=opening, reasoning_end_str=closing)

@@ -66,7 +66,7 @@ def test_a_bad_answer_costs_that_sample_alone(sample, server: MarkovServer, twis
     (arm,) = last_json(result)["arms"]
     (line,) = lines(result)
     assert line.startswith(f"codebudget: {words}")
-    assert line.endswith("); kept and graded as they are")
+    assert line.endswith("); stored and graded unchanged")
     assert (arm["samples"], arm["missing"], arm["lost"]) == (6, 0, {})
     # It was paid for, and is not drawn again.
     assert lines(sample("7b:2", "--json")) == [line]
@@ -77,10 +77,13 @@ def test_a_bad_answer_costs_that_sample_alone(sample, server: MarkovServer, twis
     ("twist", "words"),
     [
         (lambda answer: {**answer, "choices": []}, "since the server's answer has no choices"),
-        (lambda answer: Reply(b"<html>oops</html>", kind="text/html"), "since the server's answer is no JSON or ends"),
-        (lambda answer: Reply(json.dumps(answer).encode()[:60]), "since the server's answer is no JSON or ends within"),
+        (
+            lambda answer: Reply(b"<html>oops</html>", kind="text/html"),
+            "since the server's answer is not JSON or is cut off",
+        ),
+        (lambda answer: Reply(json.dumps(answer).encode()[:60]), "since the server's answer is not JSON or is cut off"),
         (lambda answer: {"error": {"message": "overloaded"}}, "since the server failed: overloaded"),
-        (streamed, "since the server cut its answer off"),
+        (streamed, "since the server broke off its answer"),
     ],
 )
 def test_what_is_no_answer_is_asked_for_again(sample, server: MarkovServer, twist: Twist, words: str) -> None:
@@ -90,7 +93,7 @@ def test_what_is_no_answer_is_asked_for_again(sample, server: MarkovServer, twis
     (line,) = lines(result)
     assert line.startswith("codebudget: 7b:2: missing: 1 sample (")
     assert words in line
-    assert line.endswith("; the same command asks again")
+    assert line.endswith("; the same command requests them again")
     assert (arm["samples"], arm["missing"], len(arm["lost"])) == (5, 1, 1)
     again = sample("7b:2", "--json")
     (arm,) = last_json(again)["arms"]
@@ -104,7 +107,7 @@ def test_a_server_that_answers_nothing_ends_the_run(sample, server: MarkovServer
     assert lines(few) == ["codebudget: 7b:2: none of 6 samples could be drawn: the server's answer has no choices"]
     many = sample("7b:100")
     assert many.returncode == 3
-    assert "7b:100: 50 samples in a row could not be drawn, so no more are asked for" in many.stderr
+    assert "7b:100: 50 samples in a row could not be drawn, so no more are requested" in many.stderr
     assert len(server.requests) < 6 + 50 + 2 * 64
 
 
@@ -117,9 +120,9 @@ def test_answers_that_are_all_cut_are_told(sample, server: MarkovServer) -> None
     }
     result = sample("7b:2", "--preset", "reasoning")
     assert lines(result) == [
-        "codebudget: 7b:2: cut by the limit of 40 tokens before an answer: all 6 samples; raise --max-tokens"
+        "codebudget: 7b:2: cut off by the limit of 40 tokens before an answer: all 6 samples; raise --max-tokens"
     ]
-    assert "7b:2: the limit of 40 tokens cut 6 of 6 samples." in result.stdout
+    assert "7b:2: the limit of 40 tokens cut off 6 of 6 samples." in result.stdout
     # Thinking has a column of its own.
     header = result.stdout.splitlines()[:2]
     assert "of them" in header[0]
@@ -149,7 +152,7 @@ def test_no_logprobs_asks_for_none(sample, server: MarkovServer) -> None:
 def test_a_refused_parameter_is_told_once(sample, server: MarkovServer) -> None:
     server.refuses = lambda asked: refused("seed: extra fields not permitted", 422) if "seed" in asked else None
     (line,) = lines(sample("7b:2"))
-    assert line == f"codebudget: {server.url} refuses seed, which is left out: drawing a sample again gives another"
+    assert line == f"codebudget: {server.url} rejects seed, so it is omitted: redrawing a sample gives another one"
 
 
 def test_a_prompt_that_is_too_long_keeps_the_others(sample, server: MarkovServer, tiny: Path) -> None:
@@ -173,7 +176,7 @@ def test_an_interrupt_keeps_what_is_in_flight(server: MarkovServer, tiny: Path) 
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "waiting for the answers in flight, which are paid for" in err
+    assert "waiting for answers in flight, which are paid for" in err
     assert stored(tiny / ".codebudget" / "store.sqlite") == server.served == len(server.requests) < 300
 
 
@@ -209,16 +212,16 @@ def test_an_arm_says_whether_it_thinks(sample, codebudget, server: MarkovServer)
     assert switched == [True] * 3 + [False] * 3
     (plain,) = last_json(sample("7b:1", *chat, "--json"))["arms"]
     assert (plain["new"], "chat_template_kwargs" in server.requests[-1]) == (3, False)
-    assert "thinking" not in plain["settings"]
+    assert plain["settings"]["thinking"] is None
     stored = ("--benchmark", "tiny.jsonl", "--engine", "recorded", "--max-tokens", "40")
     (again,) = last_json(codebudget("sample", "7b+think:1", *chat, *stored, "--json"))["arms"]
     assert (again["samples"], again["settings"]["thinking"]) == (3, True)
     wrong = sample("7b+think:1")
     assert wrong.returncode == 2
-    assert "ask by chat, with --preset reasoning or chat" in wrong.stderr
+    assert "use a chat, with --preset reasoning or chat" in wrong.stderr
     limited = sample("7b:1", "--max-thinking-tokens", "9", *chat)
     assert limited.returncode == 2
-    assert "leave --max-thinking-tokens out" in limited.stderr
+    assert "remove --max-thinking-tokens" in limited.stderr
 
 
 def test_compare_shows_what_thinking_took_and_what_is_missing(compare, server: MarkovServer) -> None:
@@ -240,8 +243,8 @@ def test_compare_shows_what_thinking_took_and_what_is_missing(compare, server: M
     assert result.returncode == 0, result.stderr
     (missing,) = [line for line in result.stderr.splitlines() if "missing" in line]
     assert missing.startswith("codebudget: 7b+think:1: missing: 1 sample (")
-    assert "13b+nothink:3: thinking was to be off, but 9 of 9 samples have a thought" in result.stderr
-    assert "the token limit cut 1 of 6 samples of 13b+nothink:3" in result.stderr
+    assert "13b+nothink:3: thinking should be off, but 9 of 9 samples have a thought" in result.stderr
+    assert "the token limit cut off 1 of 6 samples of 13b+nothink:3" in result.stderr
     (header,) = [line for line in result.stdout.splitlines() if "tokens in + out" in line]
     real = [line.split() for line in result.stdout.splitlines() if line.split()[:1] == ["real"]]
     column = header.split().index("thinking") - header.split().index("tokens") - 1

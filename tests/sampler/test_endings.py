@@ -21,16 +21,19 @@ def test_samples_that_answer_need_no_line() -> None:
 def test_many_reasons_are_few_lines() -> None:
     lost = [Lost("t/0", place, f"the server said {place // 2}") for place in range(11)]
     lines = notes_of_samples("m", [], lost, CHAT)
-    assert lines[0] == "m: missing: 2 samples (t/0 #0, t/0 #1), since the server said 0; the same command asks again"
+    assert (
+        lines[0]
+        == "m: missing: 2 samples (t/0 #0, t/0 #1), since the server said 0; the same command requests them again"
+    )
     assert len(lines) == 4
-    assert lines[-1] == "m: missing: 5 samples (t/0 #6, t/0 #7, t/0 #8, ...), for 3 other reasons, in --json"
+    assert lines[-1] == "m: missing: 5 samples (t/0 #6, t/0 #7, t/0 #8, ...), for 3 other reasons, listed in --json"
 
 
 def test_a_thought_alone_is_no_answer() -> None:
     cut = [ended(0, "length", "<think>a"), ended(1, "stop")]
     assert notes_of_samples("m", cut, [], CHAT) == (
-        "m: cut by the limit of 9 tokens before an answer: 1 sample (t/0 #0)",
+        "m: cut off by the limit of 9 tokens before an answer: 1 sample (t/0 #0)",
     )
     assert notes_of_samples("m", cut[:1], [], CHAT)[0].endswith("before an answer: all 1 samples; raise `max_tokens`")
     (empty,) = notes_of_samples("m", [ended(0, "stop", "<think>a</think>\n")], [], CHAT)
-    assert empty == "m: empty: 1 sample (t/0 #0); kept and graded as they are"
+    assert empty == "m: empty: 1 sample (t/0 #0); stored and graded unchanged"

@@ -70,19 +70,19 @@ REFUSALS: dict[str, tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, 
             param="max_tokens",
             code="unsupported_parameter",
         ),
-        "takes max_completion_tokens in place of max_tokens",
+        "takes max_completion_tokens instead of max_tokens",
     ),
-    "seed": (lambda body: "seed" in body, lambda _: refused("seed is not supported"), "refuses seed"),
-    "seed in a list": (lambda body: "seed" in body, without_field, "refuses seed"),
+    "seed": (lambda body: "seed" in body, lambda _: refused("seed is not supported"), "rejects seed"),
+    "seed in a list": (lambda body: "seed" in body, without_field, "rejects seed"),
     "logprobs": (
         lambda body: "logprobs" in body,
         lambda _: refused("You are not allowed to request logprobs from this model", 422),
-        "refuses logprobs",
+        "rejects logprobs",
     ),
     "log probabilities": (
         lambda body: "logprobs" in body,
         lambda _: refused("This model does not support log probabilities.", 501),
-        "refuses logprobs",
+        "rejects logprobs",
     ),
     "five stop strings": (
         lambda body: len(body.get("stop", ())) > 4,
@@ -91,22 +91,22 @@ REFUSALS: dict[str, tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, 
             param="stop",
             code="array_above_max_length",
         ),
-        "refuses 5 stop strings: the first 4 are sent",
+        "rejects 5 stop strings: the first 4 are sent",
     ),
     "any stop string": (
         lambda body: "stop" in body,
         lambda _: refused("'stop' is not supported with this model", param="stop"),
-        "refuses stop strings",
+        "rejects stop strings",
     ),
     "no stream": (
         lambda body: not body.get("stream"),
         lambda _: refused("This model only supports streaming"),
-        "answers by streams alone",
+        "only answers in streams",
     ),
     "a temperature of 1": (
         lambda body: "temperature" in body,
         lambda _: refused("Unsupported parameter: 'temperature'", param="temperature"),
-        "refuses temperature, which is 1",
+        "rejects temperature; it is 1",
     ),
 }
 
@@ -150,7 +150,7 @@ def test_a_chat_is_limited_by_the_other_name(server: MarkovServer) -> None:
             Sampling(),
             "`max_tokens` 512",
         ),
-        (refused("Unknown field: chat_template_kwargs"), Sampling(thinking=False), "leave `thinking` out"),
+        (refused("Unknown field: chat_template_kwargs"), Sampling(thinking=False), "remove `thinking`"),
     ],
 )
 def test_what_the_samples_would_not_be_without_is_not_left_out(
@@ -209,7 +209,7 @@ def test_the_parameter_of_a_refusal(message: str, param: str | None, name: str |
 def test_a_refused_prompt_costs_itself(server: MarkovServer) -> None:
     server.refuses = lambda body: refused("blocked by our policy") if body["seed"] == 2 else None
     found = drawn(opened(server), Sampling(max_tokens=9))
-    assert found[2] == NoAnswer("the server refused the request: blocked by our policy")
+    assert found[2] == NoAnswer("the server rejected the request: blocked by our policy")
     assert sum(isinstance(one, Generation) for one in found) == 5
 
 
@@ -218,7 +218,7 @@ def test_what_is_in_flight_when_one_fails_is_yielded(server: MarkovServer) -> No
     server.refuses = lambda body: refused("no more", 401) if body["seed"] == 7 else None
     engine, found = opened(server), []
     answers = engine.generate([Draw("def f(x):\n", seed) for seed in range(40)], Sampling(max_tokens=5))
-    with pytest.raises(UserError, match="refuses the key"):
+    with pytest.raises(UserError, match="rejected the key"):
         found.extend(answers)
     engine.close()
     assert len(found) == server.served > 3
@@ -231,7 +231,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(server: MarkovServer, monk
     assert all(isinstance(one, Generation) for one in drawn(opened(server), Sampling(max_tokens=9), count=2))
     monkeypatch.setattr(module, "_MAX_RETRIES", 0)
     server.twists = lambda body, answer, before: Reply(json.dumps(answer).encode(), breaks=True)
-    assert drawn(opened(server), Sampling(max_tokens=9), count=1) == [NoAnswer(f"{server.url} cut its answer off")]
+    assert drawn(opened(server), Sampling(max_tokens=9), count=1) == [NoAnswer(f"{server.url} broke off its answer")]
 
 
 def test_a_server_that_fails_costs_the_sample_alone(server: MarkovServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +240,7 @@ def test_a_server_that_fails_costs_the_sample_alone(server: MarkovServer, monkey
     found = drawn(opened(server), Sampling(max_tokens=9), count=3)
     assert found[1] == NoAnswer(f"{server.url} failed: out of memory")
     server.refuses = lambda body: refused("you have no credits left", 402)
-    with pytest.raises(EngineError, match="wants to be paid"):
+    with pytest.raises(EngineError, match="wants payment"):
         drawn(opened(server), Sampling(max_tokens=9))
     server.refuses = lambda body: refused("Your input was flagged by moderation", 403)
     assert "flagged" in drawn(opened(server), Sampling(max_tokens=9), count=1)[0].reason
@@ -256,7 +256,7 @@ def test_a_context_error_of_any_status_is_one(server: MarkovServer, monkeypatch:
 
 def test_a_server_of_chats_alone_says_how_to_ask(server: MarkovServer) -> None:
     server.refuses = lambda body: refused("This is a chat model", 404) if "prompt" in body else None
-    with pytest.raises(UserError, match="ask with `preset` chat"):
+    with pytest.raises(UserError, match="use `preset` chat"):
         drawn(opened(server), Sampling(max_tokens=9))
     assert len(drawn(opened(server), Sampling(max_tokens=9), CHAT)) == 6
 
@@ -287,7 +287,7 @@ def test_a_server_that_is_gone_is_done_without(
     # A connection that was open may still be answered.
     assert stays.served + goes.served == 20
     assert stays.served > 10
-    assert caplog.messages == [f"{goes.url} can no longer be reached: its samples are asked of {stays.url}"]
+    assert caplog.messages == [f"{goes.url} can no longer be reached: its samples now go to {stays.url}"]
     with pytest.raises(EngineError, match="cannot be reached"):
         opened(goes)
 
@@ -299,7 +299,7 @@ def test_a_server_without_the_model_gets_none_of_its_samples(
     with caplog.at_level(logging.WARNING, "codebudget"):
         drawn(opened(has, lacks), Sampling(max_tokens=9))
     assert (has.served, lacks.served) == (6, 0)
-    assert f"{lacks.url} serves no model 'm'; it has other, and gets none of its samples" in caplog.messages
+    assert f"{lacks.url} does not serve the model 'm'; it has other, so it gets none of its samples" in caplog.messages
     with pytest.raises(UserError, match="serves no model 'm'"):
         opened(lacks)
 
@@ -314,7 +314,7 @@ def test_the_template_is_told_about_thinking(server: MarkovServer) -> None:
 
 def test_thinking_is_limited_where_the_server_can(server: MarkovServer) -> None:
     sampling = Sampling(max_tokens=9, max_thinking_tokens=4)
-    with pytest.raises(UserError, match="leave `max_thinking_tokens` out"):
+    with pytest.raises(UserError, match="remove `max_thinking_tokens`"):
         drawn(opened(server), sampling, CHAT, count=1)
     server.extra["/openapi.json"] = {"schemas": {"thinking_token_budget": {"type": "integer"}}}
     drawn(opened(server), sampling, CHAT, count=1)

@@ -187,7 +187,7 @@ def test_a_refusal_is_one_line_without_the_key(
 def test_a_refusal_of_one_request_is_no_answer_without_the_key(engine: Engine, server: Server) -> None:
     server.answer = lambda body: failure(400, f"what is {KEY}?")
     assert list(engine.generate([Draw("x", 0)], Sampling())) == [
-        (0, NoAnswer("the server refused the request: what is ***?"))
+        (0, NoAnswer("the server rejected the request: what is ***?"))
     ]
 
 
@@ -226,7 +226,7 @@ def test_a_server_whose_samples_do_not_agree_is_refused(
 def test_a_server_that_only_looks_like_vllm_is_one_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     server.tokenizes = True
-    with pytest.raises(EngineError, match="gives no logprobs of tokens as vLLM does"):
+    with pytest.raises(EngineError, match="does not return logprobs of tokens as vLLM does"):
         choose_engine("openai", "m", "bf16", EngineOptions(base_url=server.url))
 
 
@@ -251,13 +251,13 @@ def test_scores_without_tokenize_need_a_border(engine: Engine, server: Server) -
     server.answer = echo
     found = engine.score([("a", "bc"), ("ab", "c"), ("x", "")])
     assert [(one.logprobs, one.prompt_tokens) for one in found] == [((-1.0, -2.0), 1), ((-2.0,), 2), ((), None)]
-    with pytest.raises(EngineError, match="border"):
+    with pytest.raises(EngineError, match="spans the end of a prompt"):
         engine.score([("abcd", "e")])
 
 
 def test_an_unknown_model_is_named_with_those_that_are_there(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with pytest.raises(UserError, match="serves no model 'other'; it has m"):
+    with pytest.raises(UserError, match="does not serve the model 'other'; it has m"):
         choose_engine("openai", "other", "bf16", EngineOptions(base_url=server.url))
 
 
