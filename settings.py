@@ -119,7 +119,14 @@ class Planning(Settings):
         None, "Price of one device, in US dollars per hour.", metavar="USD"
     )
     usd_per_mtok: list[Text] = option(
-        [], "US dollars per million input and output tokens, for one arm or for all.", metavar="[ARM=]IN,OUT"
+        [],
+        "US dollars per million input and output tokens, and of input found in a server's cache, for one arm or all. A "
+        "model of which nothing else is known is an arm by its own price.",
+        metavar="[ARM=]IN,OUT[,CACHED]",
+    )
+    prices: Text | None = option(None, "Price file: models, prices, source and date, in TOML.", metavar="FILE")
+    batch_prices: bool = option(
+        False, "Count at the price file's batch prices, for samples that a batch service draws."
     )
     concurrency: Whole | None = option(None, "Samples held in memory at once.", shown="all k of a task")
 
@@ -228,7 +235,9 @@ class Selecting(Settings):
 class Charting(Settings):
     """Budgets that a curve is drawn over."""
 
-    by: Literal["flops", "runtime"] = option("flops", "Kind of budget; runtime needs --hardware or --calibration.")
+    by: Literal["flops", "runtime", "usd"] = option(
+        "flops", "Kind of budget; runtime needs --hardware or --calibration, usd a price."
+    )
     budget: Text | None = option(
         None,
         "Range of budgets per task, such as 1e12..5e13 or 1s..5min.",

@@ -26,6 +26,10 @@ _IN_PACKAGE = "package:"
 _TORCH_DTYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 
 
+class UnknownModelError(UserError):
+    """No model has this name; the message names those that are near."""
+
+
 class Model(Record):
     """A model whose cost can be computed.
 
@@ -128,7 +132,8 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
         family: Where aliases are looked up; other names do not depend on it.
 
     Raises:
-        UserError: Nothing fits, or the `config.json` cannot be used.
+        UnknownModelError: Nothing fits.
+        UserError: The `config.json` cannot be used, or the name is that of another family.
     """
     known = catalogue_model(name, family)
     if known is not None:
@@ -136,12 +141,14 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
     for file in (name, os.path.join(name, "config.json")):
         if os.path.isfile(file):
             return _local_model(name, Path(file))
+    if os.path.isdir(name):
+        raise UserError(f"{name} holds no config.json; name a folder that does, or a model of the catalogue")
     hint = _unknown_model(name, find_family(family), _everything())
     if not looks_like_hub_id(name) or os.path.exists(name):
-        raise UserError(hint)
+        raise UnknownModelError(hint)
     config_file = hub_config_file(name)
     if config_file is None:
-        raise UserError(f"{hint}; no config.json of {name} is on the Hugging Face hub, or it cannot be reached")
+        raise UnknownModelError(f"{hint}; no config.json of {name} is on the Hugging Face hub, or it cannot be reached")
     return _local_model(name, Path(config_file), hub=True)
 
 
@@ -211,18 +218,30 @@ def _config_precision(config: dict[str, Any]) -> str | None:
 
 
 def _unknown_model(name: str, family: Family, everything: list[Model]) -> str:
-    if os.path.isdir(name):
-        return f"{name} holds no config.json; name a folder that does, or a model of the catalogue"
     elsewhere = [model for model in everything if model.alias == name.lower()]
     if elsewhere:
         ways = " or ".join(f"`family` {model.family} (or {model.name})" for model in elsewhere)
-        return f"{name!r} is no model of the family {family.name}; it is one of {ways}"
+        raise UserError(f"{name!r} is no model of the family {family.name}; it is one of {ways}")
     aliases = [model.alias for model in family.models if model.alias]
     names = [model.name for model in everything] + [model.hf_id for model in everything if model.hf_id]
     return (
-        f"unknown model {name!r}; {_did_you_mean(name, [*aliases, *names])}{family.name} has {', '.join(aliases)}; "
-        "a model outside the catalogue is named by its Hugging Face id or a local folder that holds its config.json"
+        f"unknown model {name!r}; {_part_meant(name, [*aliases, *names])}{_did_you_mean(name, [*aliases, *names])}"
+        f"{family.name} has {', '.join(aliases)}; a model outside the catalogue is named by its Hugging Face id or a "
+        "local folder that holds its config.json, and one that is only served by its price, `usd_per_mtok` "
+        f"{name}=IN,OUT"
     )
+
+
+def _part_meant(name: str, known: list[str]) -> str:
+    """Say what is wrong with a precision or a count behind a known model, which are part of its name otherwise."""
+    by_lower = {candidate.lower() for candidate in known}
+    head, colon, tail = name.rpartition(":")
+    if colon and head.partition("@")[0].lower() in by_lower:
+        return f"{tail!r} is no sample count: write {head}:K, K a number of at least 1 or greedy; "
+    head, at, tail = name.rpartition("@")
+    if at and head.lower() in by_lower:
+        return f"{head} has no precision {tail!r}: {' '.join(NAMED_PRECISIONS)}, or w<bits>a<bits>[-g<group>]; "
+    return ""
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:

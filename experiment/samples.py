@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._util.progress import Progress, notice, silent
-from ..budgets.dollars import TOKENS_PER_MTOK, devices_usd
+from ..budgets.dollars import check_prices, devices_usd
 from ..budgets.models import find_model, weights_of
-from ..budgets.notation import parse_arm
-from ..budgets.plan import plan_arms
+from ..budgets.notation import parse_arm, without_k
+from ..budgets.plan import UNKNOWN_PRECISION, plan_arms, planned_model, priced_model
 from ..errors import MachineError, UserError
 from ..sampler.drawing import Drawn, DrawRequest, draw_samples
 from ..sampler.files import read_samples
@@ -177,13 +177,15 @@ def sampling_settings(drawing: Drawing, benchmark: str, *, tests: bool = False) 
 
 
 def target_of_plan(plan: Plan) -> Target:
-    """Find a planned arm's weights.
+    """Find a planned arm's weights; a model known by its price alone has none, and a server knows its name.
 
     Raises:
         UserError: Nothing is known of them.
         MachineError: They should be here but are not.
     """
-    model = find_model(plan.model)
+    model = planned_model(plan)
+    if model is None:
+        return Target(plan.arm, plan.model, plan.model, plan.precision, plan.k)
     return Target(plan.arm, plan.model, weights_of(model), plan.precision, plan.k, model.architecture)
 
 
@@ -205,20 +207,25 @@ def target_of_arm(arm: Arm, family: str, *, served: bool) -> Target:
         if not served:
             raise
         # Nothing is counted by the shape of an unknown model.
-        return Target(arm, arm.name, arm.name, arm.precision or "unknown", arm.k or 1)
+        return Target(arm, arm.name, arm.name, arm.precision or UNKNOWN_PRECISION, arm.k or 1)
     precision = arm.precision or model.default_precision
     if precision is None:
         raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
     return Target(arm, model.name, weights_of(model), precision, arm.k or 1, model.architecture)
 
 
-def targets_of(arms: Sequence[str], family: str, benchmark: Benchmark, *, served: bool) -> list[Target]:
+def targets_of(
+    arms: Sequence[str], family: str, benchmark: Benchmark, *, conditions: Conditions, served: bool
+) -> list[Target]:
     """Find arms' k and weights; an open k is what the first arm's cost buys.
+
+    Costs are FLOPs, or dollars where nothing but the price is known of some model.
 
     Args:
         arms: As typed.
         family: Where short names are looked up.
         benchmark: Whose token counts an open k is planned for.
+        conditions: Their prices.
         served: A server has the models; nothing about them need be known here.
 
     Raises:
@@ -228,8 +235,17 @@ def targets_of(arms: Sequence[str], family: str, benchmark: Benchmark, *, served
     twice = next((arm for arm in arms if list(arms).count(arm) > 1), None)
     if twice is not None:
         raise UserError(f"the arm {twice} is listed twice; remove one")
+    check_prices(parsed, conditions.prices)
     if any(arm.k is None for arm in parsed):
-        return [target_of_plan(plan) for plan in plan_arms(parsed, family=family, workload=benchmark.workload())]
+        by_price = any(priced_model(arm, family, conditions.prices) is None for arm in parsed)
+        plans = plan_arms(
+            parsed,
+            family=family,
+            workload=benchmark.workload(),
+            match="usd" if by_price else None,
+            conditions=conditions,
+        )
+        return [target_of_plan(plan) for plan in plans]
     return [target_of_arm(arm, family, served=served) for arm in parsed]
 
 
@@ -246,6 +262,27 @@ def check_engine(engine: str) -> None:
         pick_engine(engine)
 
 
+def check_servable(targets: Sequence[Target], engine: str, conditions: Conditions) -> None:
+    """Refuse what an engine cannot draw, or not at the prices given.
+
+    Raises:
+        UserError: A model is not known here and the engine is no server; or prices are those of batches.
+    """
+    if engine == RECORDED:
+        return
+    unknown = next((target for target in targets if target.architecture is None), None)
+    if unknown is not None and engine != "openai":
+        raise UserError(
+            f"{unknown.arm.spec}: nothing but its price is known of this model, so only a server can draw it: add "
+            f"`engine` openai, or give recorded generations with `samples` {without_k(unknown.arm)}=FILES"
+        )
+    if targets and conditions.prices.batch:
+        raise UserError(
+            f"{targets[0].arm.spec}: samples are drawn by single requests, which no server bills at batch prices: drop "
+            f"`batch_prices`, or give recorded generations with `samples` {without_k(targets[0].arm)}=FILES"
+        )
+
+
 def draw_arms(
     targets: Sequence[Target], tasks: Sequence[Task], session: Session, conditions: Conditions, progress: Progress
 ) -> DrawnArms:
@@ -255,6 +292,7 @@ def draw_arms(
         UserError: A setting is wrong.
         MachineError: An engine or the store failed, or the store lacks samples that are to be replayed.
     """
+    check_servable(targets, session.drawing.engine, conditions)
     settings = session.settings(tasks[0].benchmark)
     meter = Meter(None if session.stop_after is None else parse_stop_after(session.stop_after))
     announced: set[str] = set()
@@ -334,11 +372,6 @@ def read_arm(spec: str, patterns: Sequence[str], tasks: Mapping[str, Task]) -> t
     return recorded.candidates
 
 
-def without_k(arm: Arm) -> str:
-    """Strip the number of samples off an arm as typed."""
-    return arm.spec if arm.k is None else arm.spec.rpartition(":")[0]
-
-
 def with_ways(error: MachineError, ways: str) -> MachineError:
     """Add alternatives to an error."""
     return type(error)(f"{str(error).rstrip('.')}. {ways}")
@@ -365,13 +398,7 @@ _NAMINGS: tuple[Callable[[NamedArm], str], ...] = (
 
 def _request(target: Target, conditions: Conditions) -> DrawRequest:
     price, per_hour = conditions.prices.of_arm(target.arm), conditions.prices.usd_per_hour
-
-    def usd(prompt_tokens: int, output_tokens: int, seconds: float) -> float:
-        if price is not None:
-            charged = prompt_tokens * price.usd_per_mtok_in + output_tokens * price.usd_per_mtok_out
-            return charged / TOKENS_PER_MTOK
-        return devices_usd(per_hour or 0.0, conditions.devices, seconds)
-
+    usd_per_s = None if per_hour is None else devices_usd(per_hour, conditions.devices, 1.0)
     return DrawRequest(
         spec=target.arm.spec,
         model=target.model,
@@ -379,7 +406,8 @@ def _request(target: Target, conditions: Conditions) -> DrawRequest:
         k=target.k,
         greedy=target.arm.greedy,
         architecture=target.architecture,
-        usd=None if price is None and per_hour is None else usd,
+        price=price,
+        usd_per_s=usd_per_s if price is None else None,
     )
 
 
@@ -398,7 +426,7 @@ def _replayed(target: Target, tasks: Sequence[Task], session: Session) -> Drawn:
         raise MachineError(
             f"{spec}: {store.path} has no samples of {target.model}@{target.precision} for {benchmark}; draw some with "
             "another `engine`, bring some in with codebudget import, or give recorded ones with "
-            f"`samples` {spec.partition(':')[0]}=FILES"
+            f"`samples` {without_k(target.arm)}=FILES"
         )
     if len(found) > 1:
         # Those that were asked for, out of several sets.

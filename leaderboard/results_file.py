@@ -105,9 +105,13 @@ class PlannedCost(_Part):
 
 
 class RealisedCost(_Part):
-    """The cost of an arm's samples per task by their token counts; None if they have none."""
+    """The cost of an arm's samples per task by their token counts; None if they have none.
+
+    `usd` is at the board's token prices, each sample a request, and `budget_ratio` that of the FLOPs.
+    """
 
     flops: Amount | None = None
+    usd: Amount | None = None
     budget_ratio: Amount | None = None
     matched: bool | None = None
     equal: bool | None = None

@@ -59,6 +59,25 @@ def plan_notes(planned: Planned) -> Iterator[str]:
     runtime = describe_runtime(planned.workload, planned.conditions)
     if runtime is not None:
         yield runtime
+    yield from describe_prices(planned)
+
+
+def describe_prices(planned: Planned) -> Iterator[str]:
+    """Name in a line per arm what its tokens cost and where the price is from; none without token prices."""
+    for plan in planned.plans:
+        price = planned.conditions.prices.of_arm(plan.arm)
+        if price is None:
+            continue
+        parts = [f"${price.usd_per_mtok_in:g} in", f"${price.usd_per_mtok_out:g} out"]
+        if price.usd_per_mtok_cached is not None:
+            parts.append(f"${price.usd_per_mtok_cached:g} cached")
+        if price.usd_per_mtok_reasoning is not None:
+            parts.append(f"${price.usd_per_mtok_reasoning:g} reasoning")
+        origin = "" if price.origin is None else f" ({price.origin})"
+        yield (
+            f"price of {plan.arm.spec}: {', '.join(parts)} per million tokens, the prompt once per sample, as a server "
+            f"bills requests{origin}"
+        )
 
 
 def describe_memory(planned: Planned) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..budgets.notation import format_amount
 from ..rankers.asserts import asserts_in
 from ..sampler.prompting import asserts_of_answer
-from .tables import Column, print_table
+from .tables import Column, print_table, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..experiment.samples import DrawnArms, Target
     from ..records import Task
     from ..sampler.drawing import Drawn
+    from ..sampler.series import Bill
 
 
 class UsableAsserts(NamedTuple):
@@ -56,6 +57,7 @@ def samples_as_json(
                     "prompts": tally.prompts,
                     "sessions": tally.sessions,
                     **tally.usage.model_dump(exclude={"schema_version"}),
+                    "bill": None if tally.bill is None else tally.bill.model_dump(exclude={"schema_version"}),
                 },
             }
         )
@@ -82,13 +84,19 @@ def print_samples(
     targets: Sequence[Target], drawn: DrawnArms, path: Path | None, tested: Sequence[Task] | None
 ) -> None:
     """Print the outcome of drawing; for the arguments see `samples_as_json`."""
+    has_usd = any(arm.series.tally.usage.usd is not None for arm in drawn.arms)
     columns = (
         *(Column("arm", folds=True), Column("engine", folds=True)),
         *(Column(header, right=True) for header in ("samples", "new", "tokens\nin", "tokens\nout", "FLOPs")),
         *(Column(header, right=True) for header in ("seconds\nbusy", "tokens/s", "peak\nmemory")),
+        *([Column("USD", right=True)] if has_usd else []),
     )
-    print_table(columns, [_cells(target, arm) for target, arm in zip(targets, drawn.arms, strict=True)])
+    rows = [_cells(target, arm) for target, arm in zip(targets, drawn.arms, strict=True)]
+    print_table(columns, rows if has_usd else [row[:-1] for row in rows])
     print("\nTokens, FLOPs and seconds are of all samples of these settings and this seed, in all sessions.")
+    for target, arm in zip(targets, drawn.arms, strict=True):
+        if arm.series.tally.bill is not None:
+            print_text(_bill(target.arm.spec, arm.series.tally.bill))
     if path is not None:
         print(f"Samples are in {path}")
     for target, arm in zip(targets, drawn.arms, strict=True):
@@ -125,7 +133,22 @@ def _cells(target: Target, arm: Drawn) -> tuple[str, ...]:
         "-" if usage.busy_s is None else f"{usage.wall_s or 0:.1f}\n{usage.busy_s:.1f}",
         _whole(rate),
         "-" if usage.peak_memory_bytes is None else format_amount("memory", usage.peak_memory_bytes),
+        "-" if usage.usd is None else format_amount("usd", usage.usd),
     )
+
+
+def _bill(spec: str, bill: Bill) -> str:
+    """Say what a server bills: a prompt for every request."""
+    parts = {"in": bill.prompt_tokens, "of them cached": bill.cached_tokens, "out": bill.output_tokens}
+    parts["of them reasoning"] = bill.reasoning_tokens
+    shown = ", ".join(f"{count} {name}" for name, count in parts.items() if count or "them" not in name)
+    lost = ""
+    if bill.unanswered:
+        lost = (
+            f"; {bill.unanswered} of the requests got no whole answer and count like those that came in their place, "
+            "since hosts bill what they drew"
+        )
+    return f"{spec}: the server bills {bill.requests} requests, {shown} tokens{lost}."
 
 
 def _whole(value: float | None) -> str:

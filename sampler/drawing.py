@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import queue
+import signal
 import threading
 from collections import defaultdict
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from .._util.progress import Progress, silent
+from .._util.progress import Progress, notice, silent
 from ..errors import CodebudgetError, UserError
 from ..records import Candidate
-from .engine import Draw
-from .series import KIND, Origin, Series, UsageCounter, keys_of_task, sample_seed, stored_tally
-from .stopping import Meter
+from .engine import BilledError, Draw
+from .series import KIND, Origin, Pricing, Series, UsageCounter, keys_of_task, sample_seed, stored_tally
+from .stopping import Gate, Meter
 from .stored import taken
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..budgets.architecture import Architecture
+    from ..budgets.dollars import TokenPrice
     from ..records import Task
     from .engine import Engine, Generation, Sampling
     from .prompting import Settings
@@ -38,7 +40,8 @@ class DrawRequest(NamedTuple):
         k: Samples per task.
         greedy: Draw one sample per task at temperature 0.
         architecture: Used to count FLOPs; None leaves them uncounted.
-        usd: Dollars of (prompt tokens, output tokens, seconds); None where there is no price.
+        price: Of the model's tokens; each sample is a request whose prompt is billed. None where there is none.
+        usd_per_s: Price of a second of drawing, where tokens have none.
         seed: The run's; another draws other samples, except for a greedy arm.
         fresh: Draw all of them again, replacing stored ones.
     """
@@ -49,7 +52,8 @@ class DrawRequest(NamedTuple):
     k: int
     greedy: bool = False
     architecture: Architecture | None = None
-    usd: Callable[[int, int, float], float] | None = None
+    price: TokenPrice | None = None
+    usd_per_s: float | None = None
     seed: int = 0
     fresh: bool = False
 
@@ -108,22 +112,39 @@ def draw_samples(
     missing = [(keys, index) for keys, index in wanted if keys.key(index) not in there]
     if not request.fresh:
         series = series.model_copy(update={"tally": stored_tally(store, series)})
-    counter = UsageCounter(series, request.architecture, request.usd, meter)
+    if missing:
+        meter.check(priced=request.price is not None or request.usd_per_s is not None)
+    counter = UsageCounter(series, request.architecture, Pricing(request.price, request.usd_per_s), meter)
     done = len(wanted) - len(missing)
     if missing and not meter.is_reached():
-        generated = _generated(engine, missing, series.origin.seed, counter)
-        with Writer(store, counter.series_with) as writer, closing(generated):
-            for keys, index, draw, generation in generated:
-                counts = counter.add(keys, generation)
-                writer.add(keys.key(index), _candidate(keys, index, draw.seed, generation, series), counts)
-                progress(f"drawing {request.spec}", done + counts.samples, len(wanted))
-                if meter.is_reached():
-                    break
-        series = counter.series_with(counter.counts())
-        store.put_records(KIND, {series.key: series.model_dump(mode="json")})
+        gated = _Gated(engine, series.origin.seed, counter, meter)
+        try:
+            with (
+                Writer(store, counter.series_with) as writer,
+                gated.interruptible(),
+                closing(gated.draw(missing)) as found,
+            ):
+                for keys, index, draw, generation in found:
+                    counts = counter.add(keys, generation)
+                    writer.add(keys.key(index), _candidate(keys, index, draw.seed, generation, series), counts)
+                    progress(f"drawing {request.spec}", done + counts.samples, len(wanted))
+                    if meter.is_reached() and not gated.in_flight:
+                        break
+        except BilledError as error:
+            counter.charge(error.charged)
+            _put_tally(store, counter)
+            raise
+        series = _put_tally(store, counter)
+        meter.check()
     wanted = [(keys, index) for keys in listed for index in range(request.k)]
     candidates = taken(store, wanted, series.origin.settings)
     return Drawn(candidates, series, counter.counts().samples, len(wanted) - len(candidates))
+
+
+def _put_tally(store: Store, counter: UsageCounter) -> Series:
+    series = counter.series_with(counter.counts())
+    store.put_records(KIND, {series.key: series.model_dump(mode="json")})
+    return series
 
 
 def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, settings: Settings) -> Series:
@@ -139,19 +160,72 @@ def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, setting
     return Series(model=request.model, precision=request.precision, benchmark=tasks[0].benchmark, origin=origin)
 
 
-def _generated(
-    engine: Engine, missing: Sequence[tuple[TaskKeys, int]], seed: int | None, counter: UsageCounter
-) -> Generator[tuple[TaskKeys, int, Draw, Generation], None, None]:
-    """Yield missing samples as the engine finishes them; leaving early stops the engine."""
-    # An engine draws with one set of parameters at a time; a benchmark's tasks nearly always share them.
-    groups: defaultdict[Sampling, list[tuple[TaskKeys, int]]] = defaultdict(list)
-    for keys, index in missing:
-        groups[keys.sampling].append((keys, index))
-    for sampling, group in groups.items():
-        draws = [Draw(keys.prompt, sample_seed(seed, keys.task.id, keys.prompt, index)) for keys, index in group]
-        with closing(_closable(engine.generate(draws, sampling))) as finished:
-            for place, generation in counter.timed(finished):
-                yield (*group[place], draws[place], generation)
+class _Gated:
+    """Draws missing samples as the engine finishes them; leaving early stops the engine.
+
+    What an engine is billed for from its start is finished and yielded whatever ends the run: the meter's limit, an
+    error of another sample, or an interrupt. A second interrupt does not wait.
+    """
+
+    def __init__(self, engine: Engine, seed: int | None, counter: UsageCounter, meter: Meter) -> None:
+        self._engine = engine
+        self._seed = seed
+        self._counter = counter
+        self._meter = meter
+        self._gate: Gate[TaskKeys] | None = None
+        self._interrupts = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Draws that are billed and not finished."""
+        return 0 if self._gate is None else self._gate.in_flight
+
+    def draw(
+        self, missing: Sequence[tuple[TaskKeys, int]]
+    ) -> Generator[tuple[TaskKeys, int, Draw, Generation], None, None]:
+        """Yield task, index, draw and text of each."""
+        # An engine draws with one set of parameters at a time; a benchmark's tasks nearly always share them.
+        groups: defaultdict[Sampling, list[tuple[TaskKeys, int]]] = defaultdict(list)
+        for keys, index in missing:
+            groups[keys.sampling].append((keys, index))
+        for sampling, group in groups.items():
+            draws = [
+                Draw(keys.prompt, sample_seed(self._seed, keys.task.id, keys.prompt, index)) for keys, index in group
+            ]
+            gate = self._gate = Gate(self._meter, [keys for keys, _ in group], self._counter.most)
+            with closing(_closable(self._engine.generate(draws, sampling, gate))) as finished:
+                for place, generation in self._counter.timed(finished):
+                    gate.finish(place)
+                    yield (*group[place], draws[place], generation)
+            if self._interrupts:
+                return
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let the first interrupt wait for what is in flight, if anything is billed for."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        former = signal.getsignal(signal.SIGINT)
+        if former is not signal.default_int_handler:
+            # Ignored, or of the program that codebudget is a part of.
+            yield
+            return
+        signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, former)
+        if self._interrupts:
+            raise KeyboardInterrupt
+
+    def _interrupt(self, *_: object) -> None:
+        self._interrupts += 1
+        if self._gate is None or not self._gate.was_asked or self._interrupts > 1:
+            raise KeyboardInterrupt
+        self._gate.close()
+        if self._gate.in_flight:
+            notice(f"waiting for {self._gate.in_flight} requests that are billed already; interrupt again to drop them")
 
 
 def _closable(finished: Iterator[tuple[int, Generation]]) -> Generator[tuple[int, Generation], None, None]:

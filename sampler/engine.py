@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
+from ..errors import EngineError
 from ..records import Record
 
 if TYPE_CHECKING:
@@ -48,12 +50,46 @@ class Draw(NamedTuple):
     seed: int
 
 
+class Charged(NamedTuple):
+    """Tokens that a server bills, of one or more requests.
+
+    `cached_tokens` are a part of `prompt_tokens`, `reasoning_tokens` one of `output_tokens`. `unanswered` counts
+    requests that the server took and whose answer was lost: hosts bill them all the same, so that each is among the
+    `requests`, with the tokens of the answer that came in its place.
+    """
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    unanswered: int = 0
+
+    def plus(self, other: Charged) -> Charged:
+        """Add two."""
+        return Charged(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+    def with_unanswered(self, count: int) -> Charged:
+        """Add requests for the same that were not answered; whether their prompts were cached is not known."""
+        again = Charged(count, count * self.prompt_tokens, 0, count * self.output_tokens)
+        return self.plus(again._replace(reasoning_tokens=count * self.reasoning_tokens, unanswered=count))
+
+
+class BilledError(EngineError):
+    """Drawing failed, and what a server bills for it is in no sample."""
+
+    def __init__(self, message: str, charged: Charged) -> None:
+        super().__init__(message)
+        self.charged = charged
+
+
 class Generation(NamedTuple):
     """One drawn text.
 
     `logprobs` has the natural logarithm of the probability of each output token under the model (temperature 1, no
     top-p), or is None where they were not asked for or the engine does not report them. Token counts are None where it
-    does not report them.
+    does not report them. `charged` is what a server bills for it and for requests before it that gave no text; None
+    where nobody bills, or no counts say how much.
     """
 
     text: str
@@ -61,6 +97,11 @@ class Generation(NamedTuple):
     prompt_tokens: int | None
     output_tokens: int | None
     logprobs: tuple[float, ...] | None
+    charged: Charged | None = None
+
+
+MayStart = Callable[[int], bool]
+"""Says whether the draw at a place may start now; True counts it as started."""
 
 
 class Description(Record):
@@ -98,11 +139,15 @@ class Engine(Protocol):
             EngineError: it does not agree; the message says what was compared.
         """
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Generation]]:
         """Draw every sample; yields each one's place in `draws` as it finishes, in any order.
 
         All draws are handed over at once, so that the engine stays full; when a caller stops iterating, only what is in
-        flight is finished.
+        flight is finished. An engine whose work is billed from its start asks `may_start` before each draw, goes on
+        with one that must wait when another has finished, ends when none is left in flight, and yields all that it
+        started, also before it raises an error. Other engines need not ask.
 
         Raises:
             UserError: a prompt leaves no room for an output in the model's context.

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import re
 import time
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
 from ..budgets.notation import format_amount, parse_amount
 from ..errors import UserError
 from ..records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
+
+T = TypeVar("T")
 
 StopKind = Literal["runtime", "flops", "tokens", "usd"]
 
@@ -93,19 +95,39 @@ class Meter:
         self._output_tokens = 0
         self._usd = 0.0
         self._end_s: float | None = None
+        self._is_blind = False
 
     def add(self, *, flops: float | None, output_tokens: int | None, usd: float | None) -> None:
-        """Count a sample.
-
-        Raises:
-            UserError: The limit is on something not known of it.
-        """
+        """Count a sample, and whether the limit is on something not known of it; `check` says so."""
         amounts = {"flops": flops, "tokens": output_tokens, "usd": usd}
         if self.limit is not None and self.limit.kind in amounts and amounts[self.limit.kind] is None:
-            raise UserError(_UNKNOWN[self.limit.kind])
+            self._is_blind = True
         self._flops += flops or 0.0
         self._output_tokens += output_tokens or 0
         self._usd += usd or 0.0
+
+    def charge(self, usd: float) -> None:
+        """Count dollars that belong to no sample."""
+        self._usd += usd
+
+    def check(self, *, priced: bool = True) -> None:
+        """Refuse to go on without knowing how far from the limit the run is.
+
+        Args:
+            priced: Whether dollars are counted.
+
+        Raises:
+            UserError: The limit is on something not known of a sample, or on dollars that nobody counts.
+        """
+        if self.limit is not None and (self._is_blind or (self.limit.kind == "usd" and not priced)):
+            raise UserError(_UNKNOWN[self.limit.kind])
+
+    def has_room(self, in_flight: Iterable[Spent]) -> bool:
+        """Whether the limit is not reached even where each sample in flight uses the amount given for it."""
+        if self.limit is None:
+            return True
+        kind = self.limit.kind
+        return self._of_kind(kind) + sum(_amount(one, kind) for one in in_flight) < self.limit.amount
 
     @property
     def spent(self) -> Spent:
@@ -113,8 +135,8 @@ class Meter:
         return Spent(self._clock() - self._since, self._flops, self._output_tokens, self._usd)
 
     def is_reached(self) -> bool:
-        """Whether the run must end."""
-        return self.limit is not None and self._of_kind(self.limit.kind) >= self.limit.amount
+        """Whether the run must end: at the limit, or where nothing tells how far it is."""
+        return self.limit is not None and (self._is_blind or self._of_kind(self.limit.kind) >= self.limit.amount)
 
     def result(self) -> Stopped | None:
         """Compare the run with its limit; None without one."""
@@ -129,13 +151,57 @@ class Meter:
             self._end_s = self._of_kind(self.limit.kind)
 
     def _of_kind(self, kind: StopKind) -> float:
-        spent = self.spent
-        return {
-            "runtime": spent.runtime_s,
-            "flops": spent.flops,
-            "tokens": float(spent.output_tokens),
-            "usd": spent.usd,
-        }[kind]
+        return _amount(self.spent, kind)
+
+
+def _amount(spent: Spent, kind: StopKind) -> float:
+    return {
+        "runtime": spent.runtime_s,
+        "flops": spent.flops,
+        "tokens": float(spent.output_tokens),
+        "usd": spent.usd,
+    }[kind]
+
+
+class Gate(Generic[T]):
+    """Says which draws may start, for engines that are billed for all they start.
+
+    So few are in flight at once that the limit is passed by one of them at most, whatever they turn out to use.
+
+    Args:
+        meter: The run's.
+        draws: What is to be drawn, by place.
+        most: The most that one of them can use.
+    """
+
+    def __init__(self, meter: Meter, draws: Sequence[T], most: Callable[[T], Spent]) -> None:
+        self._meter = meter
+        self._draws = draws
+        self._most = most
+        self._in_flight: dict[int, Spent] = {}
+        self._is_closed = False
+        self.was_asked = False
+
+    def __call__(self, place: int) -> bool:
+        """Whether the draw at a place may start now; it is counted as started if so."""
+        self.was_asked = True
+        if self._is_closed or self._meter.is_reached() or not self._meter.has_room(self._in_flight.values()):
+            return False
+        self._in_flight[place] = self._most(self._draws[place])
+        return True
+
+    @property
+    def in_flight(self) -> int:
+        """Draws that were started and are not finished; 0 for an engine that does not ask."""
+        return len(self._in_flight)
+
+    def finish(self, place: int) -> None:
+        """Count the draw at a place as finished."""
+        self._in_flight.pop(place, None)
+
+    def close(self) -> None:
+        """Let nothing more start."""
+        self._is_closed = True
 
 
 _UNKNOWN = {

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
+from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..._util.redaction import bare_url, know_url, redacted
-from ...errors import EngineError, UserError
+from ...errors import CodebudgetError, EngineError, UserError
 from ...records import Likelihood
-from ..engine import Description, Generation
+from ..engine import BilledError, Charged, Description, Generation
 from .libraries import import_engine
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
+from .sent import Sent
+from .usage import charged_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ..engine import Draw, Prompt, Sampling
+    from ..engine import Draw, MayStart, Prompt, Sampling
 
 T = TypeVar("T")
 
@@ -71,8 +75,13 @@ class OpenAIEngine:
         self._concurrency = concurrency
         self._is_open = True
         self._proof: str | None = None
+        self._lock, self._unpaid, self._sent = threading.Lock(), Charged(), Sent()
         self._client: Any = self._openai.OpenAI(
-            api_key=self._key or _NO_KEY, base_url=base_url, timeout=timeout_s, max_retries=_MAX_RETRIES
+            api_key=self._key or _NO_KEY,
+            base_url=base_url,
+            timeout=timeout_s,
+            max_retries=_MAX_RETRIES,
+            http_client=self._openai.DefaultHttpxClient(event_hooks=self._sent.hooks),
         )
         know_url(str(self._client.base_url))
         if base_url is not None:
@@ -108,10 +117,13 @@ class OpenAIEngine:
                 self._proof = check_continuations(name, self._model, continuations, tolerance)
         return self._proof
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
-        """Draw every sample; see `Engine.generate`."""
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Generation]]:
+        """Draw every sample; see `Engine.generate`. Every request is billed, also the ones of a self-check."""
         self.check()
-        yield from self._each(len(draws), lambda place: self._draw(draws[place], sampling))
+        for place, found in self._each(len(draws), lambda place: self._draw(draws[place], sampling), may_start):
+            yield place, self._with_unpaid(found)
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """Score each completion's tokens; see `Engine.score`.
@@ -131,25 +143,40 @@ class OpenAIEngine:
         self._client.close()
         self._is_open = False
 
-    def _each(self, count: int, work: Callable[[int], T]) -> Iterator[tuple[int, T]]:
-        """Do some pieces of work concurrently; when the caller stops, those in flight are the last."""
+    def _each(self, count: int, work: Callable[[int], T], may_start: MayStart | None = None) -> Iterator[tuple[int, T]]:
+        """Do some pieces of work concurrently; when the caller stops or one fails, those in flight are the last.
+
+        What is in flight is billed, so it is yielded before the failure is raised.
+        """
         if not self._is_open:
             raise EngineError("the engine is closed")
         threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="codebudget-openai")
         running: dict[Future[T], int] = {}
-        waiting = iter(range(count))
+        waiting, failure = deque(range(count)), None
         try:
             while True:
-                for place in waiting:
-                    running[threads.submit(work, place)] = place
-                    if len(running) == self._concurrency:
+                while waiting and failure is None and len(running) < self._concurrency:
+                    if may_start is not None and not may_start(waiting[0]):
                         break
+                    place = waiting.popleft()
+                    running[threads.submit(work, place)] = place
                 if not running:
-                    return
+                    break
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(done), done.result()
+                    place = running.pop(done)
+                    try:
+                        found = done.result()
+                    except CodebudgetError as error:
+                        failure = failure or error
+                    else:
+                        yield place, found
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
+        if failure is not None:
+            unpaid = self._take_unpaid()
+            if unpaid.requests and isinstance(failure, EngineError):
+                failure = BilledError(str(failure), unpaid)
+            raise failure
 
     def _draw(self, draw: Draw, sampling: Sampling) -> Generation:
         settings: dict[str, Any] = {
@@ -177,18 +204,41 @@ class OpenAIEngine:
             text = choice.message.content or ""
             if sampling.logprobs and choice.logprobs is not None and choice.logprobs.content is not None:
                 logprobs = [token.logprob for token in choice.logprobs.content]
+        charged = self._charged(answer)
         if choice.finish_reason not in ("stop", "length"):
+            self._owe(charged)
             reason = redacted(str(choice.finish_reason))[:_MOST_CHARACTERS]
             raise EngineError(f"{self._url} ended a sample for the reason '{reason}', and gave no whole text")
         known = None if logprobs is None else tuple(value for value in logprobs if value is not None)
-        usage = answer.usage
+        once = charged_of(answer.usage)
         return Generation(
             text=redacted(text),
             finish_reason=choice.finish_reason,
-            prompt_tokens=None if usage is None else usage.prompt_tokens,
-            output_tokens=None if usage is None else usage.completion_tokens,
+            prompt_tokens=None if once is None else once.prompt_tokens,
+            output_tokens=None if once is None else once.output_tokens,
             logprobs=known,
+            charged=charged,
         )
+
+    def _charged(self, answer: Any) -> Charged | None:
+        """Get what an answer and the lost ones before it are billed; of this thread's last request."""
+        once = charged_of(answer.usage)
+        return None if once is None else once.with_unanswered(self._sent.unanswered)
+
+    def _owe(self, charged: Charged | None) -> None:
+        """Keep what is billed for no sample, until one comes that it can be told with."""
+        with self._lock:
+            self._unpaid = self._unpaid.plus(charged or Charged())
+
+    def _take_unpaid(self) -> Charged:
+        with self._lock:
+            unpaid, self._unpaid = self._unpaid, Charged()
+        return unpaid
+
+    def _with_unpaid(self, found: Generation) -> Generation:
+        if found.charged is None:
+            return found
+        return found._replace(charged=found.charged.plus(self._take_unpaid()))
 
     def _score(self, prompt: Prompt, completion: str) -> Likelihood:
         if not isinstance(prompt, str):
@@ -225,11 +275,15 @@ class OpenAIEngine:
         prompt = self._server_tokens(PROMPTS[place], special=True) or []
         settings: dict[str, Any] = {"model": self._model, "temperature": 0.0, "logprobs": 1}
         drawing = {"ignore_eos": True, "return_tokens_as_token_ids": True}
-        drawn = self._ask(create, prompt=prompt, max_tokens=TOKENS, extra_body=drawing, **settings).choices[0].logprobs
+        answer = self._ask(create, prompt=prompt, max_tokens=TOKENS, extra_body=drawing, **settings)
+        self._owe(self._charged(answer))
+        drawn = answer.choices[0].logprobs
         try:
             tokens = [int(token.removeprefix("token_id:")) for token in drawn.tokens]
             whole = [*prompt, *tokens]
-            forced = self._ask(create, prompt=whole, max_tokens=1, echo=True, **settings).choices[0].logprobs
+            answer = self._ask(create, prompt=whole, max_tokens=1, echo=True, **settings)
+            self._owe(self._charged(answer))
+            forced = answer.choices[0].logprobs
             after = slice(len(prompt), len(whole))
             return Continuation(
                 PROMPTS[place],
@@ -288,8 +342,11 @@ class OpenAIEngine:
     def _ask(self, call: Callable[..., Any], *positional: Any, **named: Any) -> Any:
         """Call the SDK, explaining its errors."""
         openai = self._openai
+        self._sent.start()
         try:
-            return call(*positional, **named)
+            answer = call(*positional, **named)
+            self._sent.answered()
+            return answer
         except openai.APITimeoutError:
             problem: type[EngineError | UserError] = EngineError
             message = f"{self._url} did not answer in time: lower the concurrency, or allow a request more seconds"
@@ -308,6 +365,8 @@ class OpenAIEngine:
                 message = f"a prompt is too long for {self._model}: shorten it, or choose another model ({line})"
         except (openai.OpenAIError, ValueError) as error:
             problem, message = EngineError, f"{self._url} gave what the openai SDK cannot read: {self._line(error)}"
+        if self._sent.unanswered:
+            message = f"{message} ({self._sent.unanswered} requests got no whole answer, and may be billed)"
         raise problem(message)
 
     def _line(self, error: Exception) -> str:

@@ -22,7 +22,7 @@ from .tokens import TokenCodec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..engine import Draw, Prompt, Sampling
+    from ..engine import Draw, MayStart, Prompt, Sampling
 
 _ONLINE: Final = {"fp8": "fp8_per_channel"}
 """Precisions that vLLM quantises 16-bit weights to on loading, and its names for them (on GPUs that compute in it)."""
@@ -118,7 +118,9 @@ class VllmEngine:
             self._proof = check_continuations(name, self._description.model, self._continuations(), tolerance)
         return self._proof
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Generation]]:
         """Draw every sample; see `Engine.generate`."""
         self.check()
         return self._generate(self._codec.draws_ids(draws), [draw.seed for draw in draws], sampling)

@@ -1,0 +1,46 @@
+"""Requests that a server took and whose answers were lost, told apart from those it refused or never saw."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+
+class Sent(threading.local):
+    """Counts what this thread's present request took, with the retries that the SDK makes by itself.
+
+    A request that was sent whole and neither answered nor refused is `unanswered`: the connection broke or the time was
+    over, while the server may have drawn all the same. It listens to the events of httpx and httpcore.
+    """
+
+    def __init__(self) -> None:
+        self._sent = self._refused = self._answered = 0
+
+    @property
+    def hooks(self) -> dict[str, list[Any]]:
+        """Get the event hooks of an httpx client."""
+        return {"request": [self._listen], "response": [self._see]}
+
+    @property
+    def unanswered(self) -> int:
+        """Requests that were lost so far."""
+        return max(0, self._sent - self._refused - self._answered)
+
+    def start(self) -> None:
+        """Begin a request."""
+        self._sent = self._refused = self._answered = 0
+
+    def answered(self) -> None:
+        """Count its whole answer."""
+        self._answered = 1
+
+    def _listen(self, request: Any) -> None:
+        request.extensions["trace"] = self._trace
+
+    def _trace(self, event: str, _: object) -> None:
+        if event.endswith(".send_request_body.complete"):
+            self._sent += 1
+
+    def _see(self, response: Any) -> None:
+        if not response.is_success:
+            self._refused += 1

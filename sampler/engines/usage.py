@@ -1,0 +1,64 @@
+"""Tokens that an answer of OpenAI's API says it is billed for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..engine import Charged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def charged_of(usage: object) -> Charged | None:
+    """Read an answer's `usage`; None where it has no counts, or says that nothing was read and written.
+
+    Tokens found in the server's cache (`prompt_tokens_details.cached_tokens`, or `cached_tokens` and
+    `prompt_cache_hit_tokens` as some hosts call them) are a part of the prompt's, and tokens of reasoning
+    (`completion_tokens_details.reasoning_tokens`) a part of the output's. Some hosts count either beside them, or leave
+    thoughts out of all but the total: `total_tokens` tells, and each token counts once.
+    """
+    fields = _fields(usage)
+    prompt, output = _count(fields, "prompt_tokens"), _count(fields, "completion_tokens")
+    if prompt is None or output is None or not prompt + output:
+        return None
+    cached = _first(
+        _count(_fields(fields.get("prompt_tokens_details")), "cached_tokens"),
+        _count(fields, "cached_tokens"),
+        _count(fields, "prompt_cache_hit_tokens"),
+    )
+    reasoning = _first(
+        _count(_fields(fields.get("completion_tokens_details")), "reasoning_tokens"),
+        _count(fields, "reasoning_tokens"),
+    )
+    beside = (_count(fields, "total_tokens") or 0) - prompt - output
+    if beside > 0:
+        if beside == cached and beside != reasoning:
+            prompt += cached
+        elif beside == cached + reasoning:
+            prompt, output = prompt + cached, output + reasoning
+        else:
+            output += beside
+            reasoning = max(reasoning, beside)
+    # Without a total that tells, a part that is larger than the whole lies beside it.
+    prompt += cached if cached > prompt else 0
+    output += reasoning if reasoning > output else 0
+    return Charged(1, prompt, cached, output, reasoning)
+
+
+def _first(*counts: int | None) -> int:
+    return next((count for count in counts if count), 0)
+
+
+def _fields(value: object) -> Mapping[str, Any]:
+    """Get the fields of a part of an answer: the SDK makes objects of those it knows, and leaves others as they are."""
+    if isinstance(value, dict):
+        return value
+    extra = getattr(value, "model_extra", None)
+    known = getattr(value, "__dict__", {})
+    return {**known, **extra} if isinstance(extra, dict) else known
+
+
+def _count(fields: Mapping[str, Any], name: str) -> int | None:
+    value = fields.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
