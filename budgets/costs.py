@@ -140,12 +140,18 @@ def cost_of_arm(
     return cost
 
 
-def how_to_know(model: Model | None, kind: BudgetKind) -> str:
-    """Say what to do where a cost of an arm cannot be known; `model` is None if only its price is."""
+def how_to_know(model: Model | None, kind: BudgetKind, ways: str) -> str:
+    """Say what to do where a cost of an arm cannot be known.
+
+    Args:
+        model: The arm's; None if only its price is known.
+        kind: The kind of cost.
+        ways: Settings that count dollars instead.
+    """
     if model is None and kind != "usd":
         return (
             f"nothing but its price is known of this model, so its {_NOUNS[kind]} cannot be counted: count dollars, "
-            "with `match` usd or `by` usd, or name a model whose config.json there is"
+            f"with {ways}, or name a model whose config.json there is"
         )
     return HOW_TO_KNOW[kind]
 

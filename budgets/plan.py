@@ -203,7 +203,7 @@ class _Pricing:
     def amount(self, k: int, kind: BudgetKind) -> float:
         value: float | None = getattr(self.cost(k), COST_FIELDS[kind])
         if value is None:
-            raise UserError(f"{self.arm.spec}: {how_to_know(self.model, kind)}")
+            raise UserError(f"{self.arm.spec}: {how_to_know(self.model, kind, '`match` usd or `limit` usd=AMOUNT')}")
         return value
 
     def exceeded(self, k: int, limits: Mapping[BudgetKind, float]) -> BudgetKind | None:

@@ -338,7 +338,7 @@ def _price(arm: Arm, family: str, workload: Workload, conditions: Conditions, by
     priced = PricedArm(arm, arm.name if model is None else model.name, precision, cost)
     one = getattr(cost(1), COST_FIELDS[by])
     if one is None:
-        raise UserError(f"{arm.spec}: {how_to_know(model, by)}")
+        raise UserError(f"{arm.spec}: {how_to_know(model, by, '`by` usd')}")
     if not one > 0:
         raise UserError(f"{arm.spec} costs nothing by {by}, so it has no place on a curve")
     return priced

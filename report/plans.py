@@ -59,25 +59,27 @@ def plan_notes(planned: Planned) -> Iterator[str]:
     runtime = describe_runtime(planned.workload, planned.conditions)
     if runtime is not None:
         yield runtime
-    yield from describe_prices(planned)
+    prices = describe_prices(planned)
+    if prices is not None:
+        yield prices
 
 
-def describe_prices(planned: Planned) -> Iterator[str]:
-    """Name in a line per arm what its tokens cost and where the price is from; none without token prices."""
+def describe_prices(planned: Planned) -> str | None:
+    """Name in one line what tokens cost, and where a price file has it from; None without token prices."""
+    shown = []
     for plan in planned.plans:
         price = planned.conditions.prices.of_arm(plan.arm)
         if price is None:
             continue
-        parts = [f"${price.usd_per_mtok_in:g} in", f"${price.usd_per_mtok_out:g} out"]
-        if price.usd_per_mtok_cached is not None:
-            parts.append(f"${price.usd_per_mtok_cached:g} cached")
-        if price.usd_per_mtok_reasoning is not None:
-            parts.append(f"${price.usd_per_mtok_reasoning:g} reasoning")
+        parts = {"in": price.usd_per_mtok_in, "out": price.usd_per_mtok_out}
+        rarer = {"cached": price.usd_per_mtok_cached, "reasoning": price.usd_per_mtok_reasoning}
+        parts |= {name: amount for name, amount in rarer.items() if amount is not None}
         origin = "" if price.origin is None else f" ({price.origin})"
-        yield (
-            f"price of {plan.arm.spec}: {', '.join(parts)} per million tokens, the prompt once per sample, as a server "
-            f"bills requests{origin}"
-        )
+        amounts = ", ".join(f"${amount:g} {name}" for name, amount in parts.items())
+        shown.append(f"{plan.arm.spec} {amounts}{origin}")
+    if not shown:
+        return None
+    return f"prices per million tokens, each sample a request that pays its prompt: {'; '.join(shown)}"
 
 
 def describe_memory(planned: Planned) -> Iterator[str]:

@@ -228,6 +228,7 @@ class UsageCounter:
         self._is_counted = self._is_charged = self._is_priced = True
         self._charged = Charged()
         self._prompts: dict[str, int] = {}
+        self._most_seen = Spent(0.0, 0.0, 0, 0.0)
         self._since = time.monotonic()
 
     def timed(self, finished: Iterator[tuple[int, Generation]]) -> Iterator[tuple[int, Generation]]:
@@ -261,7 +262,11 @@ class UsageCounter:
                 self._prefill_flops += prefill
                 self._decode_flops += decode
                 flops = float(prefill + decode)
-        self._meter.add(flops=flops, output_tokens=output, usd=self._charge(generation))
+        usd, seen = self._charge(generation), self._most_seen
+        self._most_seen = Spent(
+            0.0, max(seen.flops, flops or 0.0), max(seen.output_tokens, output or 0), max(seen.usd, usd or 0.0)
+        )
+        self._meter.add(flops=flops, output_tokens=output, usd=usd)
         return self.counts()
 
     def charge(self, charged: Charged) -> None:
@@ -273,7 +278,11 @@ class UsageCounter:
             self._meter.charge(usd)
 
     def most(self, keys: TaskKeys) -> Spent:
-        """Bound a sample's use: its prompt has no more tokens than bytes, and the output no more than allowed."""
+        """Bound a sample's use: its prompt has no more tokens than bytes, and the output no more than allowed.
+
+        Some servers do not count thoughts among the tokens allowed. From one that thinks, or went beyond them, a sample
+        may use `_UNBOUND` times the most that was seen.
+        """
         prompt = self._prompts.get(keys.prefix)
         if prompt is None:
             texts = [keys.prompt] if isinstance(keys.prompt, str) else [message.content for message in keys.prompt]
@@ -284,6 +293,10 @@ class UsageCounter:
             flops = float(prefill_flops(self._architecture, prompt) + decode_flops(self._architecture, prompt, output))
         if self._pricing.tokens is not None:
             usd = _dearest(self._pricing.tokens, prompt, output)
+        if self._charged.reasoning_tokens or self._most_seen.output_tokens > output:
+            seen = self._most_seen
+            flops, usd = max(flops, _UNBOUND * seen.flops), max(usd, _UNBOUND * seen.usd)
+            output = max(output, _UNBOUND * seen.output_tokens)
         return Spent(0.0, flops, output, usd)
 
     def _charge(self, generation: Generation) -> float | None:
@@ -351,6 +364,9 @@ class UsageCounter:
 
 _TEMPLATE_TOKENS: Final = 64
 """Tokens that a chat's template may put around one message, beyond its own text."""
+
+
+_UNBOUND: Final = 4
 
 
 def _usd_of(price: TokenPrice, charged: Charged | Bill) -> float:

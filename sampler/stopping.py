@@ -166,28 +166,29 @@ def _amount(spent: Spent, kind: StopKind) -> float:
 class Gate(Generic[T]):
     """Says which draws may start, for engines that are billed for all they start.
 
-    So few are in flight at once that the limit is passed by one of them at most, whatever they turn out to use.
+    So few are in flight at once that the limit is passed by one of them at most. Where there is one, the first draw is
+    alone: a server that does not keep to the most tokens asked for shows it there.
 
     Args:
         meter: The run's.
         draws: What is to be drawn, by place.
-        most: The most that one of them can use.
+        most: The most that one of them can use, by what is known so far.
     """
 
     def __init__(self, meter: Meter, draws: Sequence[T], most: Callable[[T], Spent]) -> None:
         self._meter = meter
         self._draws = draws
         self._most = most
-        self._in_flight: dict[int, Spent] = {}
-        self._is_closed = False
+        self._in_flight: set[int] = set()
+        self._is_closed = self._is_measured = False
         self.was_asked = False
 
     def __call__(self, place: int) -> bool:
         """Whether the draw at a place may start now; it is counted as started if so."""
         self.was_asked = True
-        if self._is_closed or self._meter.is_reached() or not self._meter.has_room(self._in_flight.values()):
+        if self._is_closed or self._meter.is_reached() or not self._has_room():
             return False
-        self._in_flight[place] = self._most(self._draws[place])
+        self._in_flight.add(place)
         return True
 
     @property
@@ -196,12 +197,19 @@ class Gate(Generic[T]):
         return len(self._in_flight)
 
     def finish(self, place: int) -> None:
-        """Count the draw at a place as finished."""
-        self._in_flight.pop(place, None)
+        """Count the draw at a place as finished; the meter is told what it used before the next one asks."""
+        self._in_flight.discard(place)
+        self._is_measured = True
 
     def close(self) -> None:
         """Let nothing more start."""
         self._is_closed = True
+
+    def _has_room(self) -> bool:
+        limit = self._meter.limit
+        if limit is None or limit.kind == "runtime" or not self._in_flight:
+            return True
+        return self._is_measured and self._meter.has_room(self._most(self._draws[place]) for place in self._in_flight)
 
 
 _UNKNOWN = {

@@ -199,12 +199,12 @@ def test_a_model_known_by_its_price_alone_is_planned_in_dollars() -> None:
 def test_what_is_not_known_of_such_a_model_is_said(match: BudgetKind) -> None:
     prices = Prices(tokens=(parse_token_price("closed=2,10"),))
     arms = [parse_arm("closed:1"), parse_arm("7b")]
-    with pytest.raises(UserError, match="closed:1: nothing but its price is known.*`match` usd"):
+    with pytest.raises(UserError, match=r"closed:1: nothing but its price is known.*`match` usd"):
         plan_arms(arms, family="codellama", workload=TOKENS, match=match, conditions=Conditions(prices=prices))
 
 
 def test_a_price_for_all_makes_no_model_of_an_unknown_name() -> None:
-    with pytest.raises(UserError, match="unknown model '77b'.*`usd_per_mtok` 77b=IN,OUT"):
+    with pytest.raises(UserError, match=r"unknown model '77b'.*`usd_per_mtok` 77b=IN,OUT"):
         planned("77b:1", conditions=Conditions(prices=Prices(tokens=(parse_token_price("1,1"),))))
     with pytest.raises(UserError, match="`family` llama1"):
         planned("65b:1", conditions=Conditions(prices=Prices(tokens=(parse_token_price("65b=1,1"),))))

@@ -157,6 +157,16 @@ def test_a_stop_is_within_one_request_of_the_limit_and_is_gone_on_from(
     agrees(rest, server, "a stop and a resumed run")
 
 
+def test_a_stop_holds_where_thoughts_pass_the_most_tokens(
+    sample: Callable[..., command.Ran], server: BillingServer
+) -> None:
+    server.delay_s, server.hidden = 0.02, 20
+    limit = 0.1
+    answer = told(sample(f"{MODEL}:20", "--stop-after", f"{limit}usd"))
+    assert limit <= server.usd <= limit + server.dearest_usd
+    agrees(answer, server, "a stop with thoughts beyond the most tokens")
+
+
 def test_a_stop_is_over_all_arms_each_at_its_price(sample: Callable[..., command.Ran], server: BillingServer) -> None:
     server.delay_s = 0.01
     prices = ("--usd-per-mtok", f"{OTHER}=0.1,0.3")
@@ -218,6 +228,14 @@ def test_a_failure_keeps_what_is_in_flight(
     answer = told(sample(f"{MODEL}:60"))
     assert answer["arms"][0]["new"] == 240 - (asked - 1)
     agrees(answer, server, f"a request that ends by '{fate}', and a resumed run")
+
+
+def test_a_limit_in_dollars_needs_a_price_before_anything_is_billed(
+    sample: Callable[..., command.Ran], server: BillingServer
+) -> None:
+    result = sample(f"{OTHER}:5", "--stop-after", "1usd")
+    assert (result.returncode, server.requests) == (2, 0)
+    assert "needs a price" in result.stderr
 
 
 def test_a_self_check_is_on_the_bill(sample: Callable[..., command.Ran], server: BillingServer) -> None:
