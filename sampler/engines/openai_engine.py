@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..._util.redaction import bare_url, know_url, redacted
-from ...errors import CodebudgetError, EngineError, UserError
+from ...errors import EngineError, UserError
 from ...records import Likelihood
 from ..engine import BilledError, Charged, Description, Generation
 from .libraries import import_engine
@@ -152,7 +152,8 @@ class OpenAIEngine:
             raise EngineError("the engine is closed")
         threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="codebudget-openai")
         running: dict[Future[T], int] = {}
-        waiting, failure = deque(range(count)), None
+        waiting = deque(range(count))
+        failure: Exception | None = None
         try:
             while True:
                 while waiting and failure is None and len(running) < self._concurrency:
@@ -166,7 +167,7 @@ class OpenAIEngine:
                     place = running.pop(done)
                     try:
                         found = done.result()
-                    except CodebudgetError as error:
+                    except Exception as error:
                         failure = failure or error
                     else:
                         yield place, found

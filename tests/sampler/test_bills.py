@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from codebudget.cli.main import run
 
 from support import command
 from support.billing_server import BillingServer, Rates
@@ -31,7 +32,6 @@ reasoning = 12
 source = "the server's own rates"
 date = 2026-11-20
 """
-Sample = "Callable[..., command.Ran]"
 
 
 @pytest.fixture
@@ -53,14 +53,30 @@ def server(tmp_path: Path) -> Iterator[BillingServer]:
 @pytest.fixture
 def arguments(server: BillingServer) -> tuple[tuple[str, ...], dict[str, str]]:
     """What every run has in common: options and environment."""
-    options = ("--benchmark", "tiny.jsonl", "--engine", "openai", "--max-tokens", "60", "--prices", "prices.toml")
+    options = ("--benchmark", "tiny.jsonl", "--engine", "openai", "--max-tokens", "60")
     return ("sample", *options, "--json"), {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "", "HF_HUB_OFFLINE": "1"}
 
 
 @pytest.fixture
-def sample(tmp_path: Path, arguments: tuple[tuple[str, ...], dict[str, str]]) -> Callable[..., command.Ran]:
+def sample(
+    tmp_path: Path,
+    arguments: tuple[tuple[str, ...], dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., command.Ran]:
+    """The command in this process, which has imported everything already; prices can be left out."""
     first, environment = arguments
-    return partial(command.codebudget, tmp_path, *first, timeout_s=120, **environment)
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def made(*rest: str, priced: bool = True) -> command.Ran:
+        words = [*first, *(("--prices", "prices.toml") if priced else ()), *rest]
+        code = run(words)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, said.out, said.err)
+
+    return made
 
 
 def told(result: command.Ran) -> dict[str, Any]:
@@ -77,7 +93,8 @@ def ours(answer: dict[str, Any]) -> float:
 def agrees(answer: dict[str, Any], server: BillingServer, situation: str) -> None:
     """Both bills are the same, and no answer that arrived was asked for again."""
     if "CODEBUDGET_SHOW_BILLS" in os.environ:
-        print(f"\n{situation}: host ${server.usd:.9f}, ours ${ours(answer):.9f}")
+        with open(os.environ["CODEBUDGET_SHOW_BILLS"], "a", encoding="utf-8") as file:
+            print(f"{situation}: host ${server.usd:.9f}, ours ${ours(answer):.9f}", file=file)
     assert server.usd > 0
     assert ours(answer) == pytest.approx(server.usd, abs=1e-9), situation
     assert set(server.delivered.values()) == {1}
@@ -101,7 +118,7 @@ def test_every_sample_of_a_task_pays_its_prompt(sample: Callable[..., command.Ra
 
 
 def test_a_refusal_that_is_tried_again_is_free(sample: Callable[..., command.Ran], server: BillingServer) -> None:
-    server.fate = lambda number: "refuse" if number % 3 == 0 else "answer"
+    server.fate = lambda number: "refuse" if number % 3 == 0 else None
     answer = told(sample(f"{MODEL}:4"))
     assert answer["arms"][0]["drawn"]["bill"]["unanswered"] == 0
     assert server.requests > 16
@@ -112,7 +129,7 @@ def test_a_refusal_that_is_tried_again_is_free(sample: Callable[..., command.Ran
 def test_an_answer_that_is_lost_is_billed_as_the_one_that_came(
     sample: Callable[..., command.Ran], server: BillingServer, fate: str
 ) -> None:
-    server.fate = lambda number: fate if number % 5 == 0 else "answer"
+    server.fate = lambda number: fate if number % 5 == 0 else None
     answer = told(sample(f"{MODEL}:4"))
     bill = answer["arms"][0]["drawn"]["bill"]
     assert bill["requests"] == server.requests == 16 + bill["unanswered"]
@@ -197,7 +214,7 @@ def test_an_interrupt_keeps_what_is_in_flight(
 ) -> None:
     server.delay_s = 0.5
     first, environment = arguments
-    running = command.started(tmp_path, *first, f"{MODEL}:40", **environment)
+    running = command.started(tmp_path, *first, "--prices", "prices.toml", f"{MODEL}:40", **environment)
     deadline = time.monotonic() + 60
     while server.requests < 80 and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -219,12 +236,12 @@ def test_a_failure_keeps_what_is_in_flight(
     sample: Callable[..., command.Ran], server: BillingServer, fate: str
 ) -> None:
     server.delay_s = 0.05
-    server.fate = lambda number: fate if number == 70 else "answer"
+    server.fate = lambda number: fate if number == 70 else None
     failed = sample(f"{MODEL}:60")
     assert failed.returncode == 3, failed.stderr
     asked = server.requests
     assert 70 < asked < 240
-    server.fate = lambda number: "answer"
+    server.fate = lambda number: None
     answer = told(sample(f"{MODEL}:60"))
     assert answer["arms"][0]["new"] == 240 - (asked - 1)
     agrees(answer, server, f"a request that ends by '{fate}', and a resumed run")
@@ -246,13 +263,8 @@ def test_a_self_check_is_on_the_bill(sample: Callable[..., command.Ran], server:
 
 
 def test_dollars_of_a_run_without_a_price_are_counted_later(
-    tmp_path: Path,
-    arguments: tuple[tuple[str, ...], dict[str, str]],
-    sample: Callable[..., command.Ran],
-    server: BillingServer,
+    sample: Callable[..., command.Ran], server: BillingServer
 ) -> None:
-    first, environment = arguments
-    unpriced = [part for part in first if part not in ("--prices", "prices.toml")]
-    answer = told(command.codebudget(tmp_path, *unpriced, f"{MODEL}:2", **environment))
+    answer = told(sample(f"{MODEL}:2", priced=False))
     assert answer["arms"][0]["drawn"]["usd"] is None
     agrees(told(sample(f"{MODEL}:3")), server, "a first run without a price")

@@ -36,8 +36,8 @@ class Rates(NamedTuple):
 class BillingServer(ThreadingHTTPServer):
     """Serves one text under several names, each at its rates.
 
-    `fate` says what becomes of the n-th request: `answer`, `refuse` (429, at no charge), `hang up` (billed, and no
-    byte comes), `cut` (billed, and half of it comes), `filter` (billed, and no whole text), `reject` (400, at no
+    `fate` says what becomes of the n-th request: None is an answer, `refuse` (429, at no charge), `hang up` (billed,
+    and no byte comes), `cut` (billed, and half of it comes), `filter` (billed, and no whole text), `reject` (400, at no
     charge). `caches` bills a prompt's whole 16-token blocks as cached where it was seen before; `hidden` is how many
     tokens of reasoning a text costs per token shown, counted within the output or `beside` it.
     """
@@ -48,13 +48,15 @@ class BillingServer(ThreadingHTTPServer):
     def __init__(self, markov: Markov, rates: Mapping[str, Rates]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.rates = rates
-        self.fate: Callable[[int], str] = lambda number: "answer"
+        self.fate: Callable[[int], str | None] = lambda number: None
         self.caches = False
         self.hidden = 0
         self.beside = False
         self.tokenizes = False
         self.delay_s = 0.0
+        self.keeps_alive = True
         self.requests = 0
+        self.billed = 0
         self.billed_nano = 0
         self.dearest_nano = 0
         self.delivered: Counter[tuple[str, str, int]] = Counter()
@@ -77,10 +79,14 @@ class BillingServer(ThreadingHTTPServer):
         """The dearest request on it."""
         return self.dearest_nano / NANO
 
-    def next_fate(self) -> str:
+    def handle_error(self, *_: object) -> None:
+        """A client that no longer waits is nobody's mistake."""
+
+    def next_fate(self) -> str | None:
         with self._lock:
+            number = self.requests
             self.requests += 1
-            return self.fate(self.requests - 1)
+        return self.fate(number)
 
     def made(self, asked: dict[str, Any]) -> dict[str, Any]:
         """An answer, which goes on the bill."""
@@ -96,6 +102,7 @@ class BillingServer(ThreadingHTTPServer):
             rates = self.rates[asked["model"]]
             cost = (len(prompt) - cached) * rates.fresh + cached * rates.cached
             cost += shown * rates.shown + hidden * rates.hidden
+            self.billed += 1
             self.billed_nano += cost
             self.dearest_nano = max(self.dearest_nano, cost)
         logprobs = {"token_logprobs": drawn.logprobs, "tokens": [f"token_id:{ord('x')}"] * shown}
@@ -158,8 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fate == "filter":
             answer["choices"][0] |= {"finish_reason": "content_filter", "text": ""}
-        else:
-            self.server.deliver(asked) if fate == "answer" else None
+        elif fate is None:
+            self.server.deliver(asked)
         self._send(answer, cut=fate == "cut")
 
     def _send(
@@ -170,6 +177,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**(headers or {}), "Content-Type": "application/json"}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(data)))
+        if not self.server.keeps_alive:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(data[: len(data) // 2] if cut else data)
         if cut:
