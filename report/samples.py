@@ -84,15 +84,15 @@ def print_samples(
     targets: Sequence[Target], drawn: DrawnArms, path: Path | None, tested: Sequence[Task] | None
 ) -> None:
     """Print the outcome of drawing; for the arguments see `samples_as_json`."""
-    has_usd = any(arm.series.tally.usage.usd is not None for arm in drawn.arms)
     columns = (
         *(Column("arm", folds=True), Column("engine", folds=True)),
         *(Column(header, right=True) for header in ("samples", "new", "tokens\nin", "tokens\nout", "FLOPs")),
-        *(Column(header, right=True) for header in ("seconds\nbusy", "tokens/s", "peak\nmemory")),
-        *([Column("USD", right=True)] if has_usd else []),
+        *(Column(header, right=True) for header in ("seconds\nbusy", "tokens/s", "peak\nmemory", "USD")),
     )
     rows = [_cells(target, arm) for target, arm in zip(targets, drawn.arms, strict=True)]
-    print_table(columns, rows if has_usd else [row[:-1] for row in rows])
+    # Servers tell no memory, and not every model has a price.
+    shown = [place for place in range(len(columns)) if place < len(columns) - 2 or any(r[place] != "-" for r in rows)]
+    print_table([columns[place] for place in shown], [[row[place] for place in shown] for row in rows])
     print("\nTokens, FLOPs and seconds are of all samples of these settings and this seed, in all sessions.")
     for target, arm in zip(targets, drawn.arms, strict=True):
         if arm.series.tally.bill is not None:
@@ -119,7 +119,7 @@ def usable_asserts(tasks: Sequence[Task], drawn: Drawn) -> UsableAsserts:
 
 
 def _cells(target: Target, arm: Drawn) -> tuple[str, ...]:
-    usage = arm.series.tally.usage
+    usage, bill = arm.series.tally.usage, arm.series.tally.bill
     flops = None if usage.decode_flops is None else (usage.prefill_flops or 0.0) + usage.decode_flops
     rate = None if not usage.busy_s or usage.output_tokens is None else usage.output_tokens / usage.busy_s
     return (
@@ -127,8 +127,8 @@ def _cells(target: Target, arm: Drawn) -> tuple[str, ...]:
         arm.series.origin.description.engine,
         str(len(arm.candidates)),
         str(arm.new),
-        _whole(usage.prompt_tokens),
-        _whole(usage.output_tokens),
+        _whole(usage.prompt_tokens if bill is None else bill.prompt_tokens),
+        _whole(usage.output_tokens if bill is None else bill.output_tokens),
         "-" if flops is None else format_amount("flops", flops),
         "-" if usage.busy_s is None else f"{usage.wall_s or 0:.1f}\n{usage.busy_s:.1f}",
         _whole(rate),

@@ -15,9 +15,9 @@ from .._util.machine import nvidia_smi
 from ..budgets.flops import decode_flops, prefill_flops
 from ..errors import UserError
 from ..records import Record, Usage
+from .bounds import Bounds
 from .engine import Charged, Description
 from .prompting import Settings, prompt_key, prompt_of_task, sampling_of_task
-from .stopping import Spent
 from .store import DRAWN
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..budgets.dollars import TokenPrice
     from ..records import Task
     from .engine import Generation, Prompt, Sampling
-    from .stopping import Meter
+    from .stopping import Meter, Spent
     from .store import Store
 
 KIND: Final = DRAWN
@@ -227,8 +227,7 @@ class UsageCounter:
         self._dollars = self._busy_s = 0.0
         self._is_counted = self._is_charged = self._is_priced = True
         self._charged = Charged()
-        self._prompts: dict[str, int] = {}
-        self._most_seen = Spent(0.0, 0.0, 0, 0.0)
+        self._bounds = Bounds(architecture, pricing.tokens)
         self._since = time.monotonic()
 
     def timed(self, finished: Iterator[tuple[int, Generation]]) -> Iterator[tuple[int, Generation]]:
@@ -252,7 +251,6 @@ class UsageCounter:
         if prompt is None or output is None:
             self._is_counted = False
         else:
-            self._prompts[keys.prefix] = prompt
             prefilled = prompt if is_first else 0
             self._prompt_tokens += prefilled
             self._output_tokens += output
@@ -262,10 +260,8 @@ class UsageCounter:
                 self._prefill_flops += prefill
                 self._decode_flops += decode
                 flops = float(prefill + decode)
-        usd, seen = self._charge(generation), self._most_seen
-        self._most_seen = Spent(
-            0.0, max(seen.flops, flops or 0.0), max(seen.output_tokens, output or 0), max(seen.usd, usd or 0.0)
-        )
+        usd = self._charge(generation)
+        self._bounds.see(keys, generation, usd)
         self._meter.add(flops=flops, output_tokens=output, usd=usd)
         return self.counts()
 
@@ -278,26 +274,8 @@ class UsageCounter:
             self._meter.charge(usd)
 
     def most(self, keys: TaskKeys) -> Spent:
-        """Bound a sample's use: its prompt has no more tokens than bytes, and the output no more than allowed.
-
-        Some servers do not count thoughts among the tokens allowed. From one that thinks, or went beyond them, a sample
-        may use `_UNBOUND` times the most that was seen.
-        """
-        prompt = self._prompts.get(keys.prefix)
-        if prompt is None:
-            texts = [keys.prompt] if isinstance(keys.prompt, str) else [message.content for message in keys.prompt]
-            prompt = sum(len(text.encode("utf-8", "replace")) + _TEMPLATE_TOKENS for text in texts)
-        output = keys.sampling.max_tokens
-        flops = usd = 0.0
-        if self._architecture is not None:
-            flops = float(prefill_flops(self._architecture, prompt) + decode_flops(self._architecture, prompt, output))
-        if self._pricing.tokens is not None:
-            usd = _dearest(self._pricing.tokens, prompt, output)
-        if self._charged.reasoning_tokens or self._most_seen.output_tokens > output:
-            seen = self._most_seen
-            flops, usd = max(flops, _UNBOUND * seen.flops), max(usd, _UNBOUND * seen.usd)
-            output = max(output, _UNBOUND * seen.output_tokens)
-        return Spent(0.0, flops, output, usd)
+        """Bound what a task's next sample uses."""
+        return self._bounds.most(keys)
 
     def _charge(self, generation: Generation) -> float | None:
         """Count what a sample is billed, and return its dollars; None where they are not known."""
@@ -362,28 +340,12 @@ class UsageCounter:
         return self._series.model_copy(update={"tally": tally})
 
 
-_TEMPLATE_TOKENS: Final = 64
-"""Tokens that a chat's template may put around one message, beyond its own text."""
-
-
-_UNBOUND: Final = 4
-
-
 def _usd_of(price: TokenPrice, charged: Charged | Bill) -> float:
     return price.usd(
         charged.prompt_tokens,
         charged.output_tokens,
         cached=charged.cached_tokens,
         reasoning=charged.reasoning_tokens,
-    )
-
-
-def _dearest(price: TokenPrice, prompt_tokens: int, output_tokens: int) -> float:
-    """Price tokens of whichever kind is dearest."""
-    return max(
-        price.usd(prompt_tokens, output_tokens, cached=cached, reasoning=reasoning)
-        for cached in (0, prompt_tokens)
-        for reasoning in (0, output_tokens)
     )
 
 
