@@ -241,7 +241,7 @@ class UsageCounter:
             yield item
 
     def add(self, keys: TaskKeys, generation: Generation) -> Counts:
-        """Add a sample; return the session. `check` says whether the meter could count it."""
+        """Add a sample; return the session. The meter's `check` says whether its limit could be counted."""
         self._samples += 1
         self._peak.look()
         prompt, output = generation.prompt_tokens, generation.output_tokens
@@ -307,7 +307,7 @@ class UsageCounter:
             output_tokens=self._output_tokens if has_tokens else None,
             prefill_flops=self._prefill_flops if has_flops else None,
             decode_flops=self._decode_flops if has_flops else None,
-            usd=self._dollars if self._is_priced and self._samples else None,
+            usd=self._dollars if self._is_priced and self._pricing != Pricing() else None,
             charged=self._charged if self._is_charged else None,
             wall_s=time.monotonic() - self._since,
             busy_s=self._busy_s,
