@@ -22,9 +22,18 @@ NonNegative = Annotated[float, Field(ge=0)]
 
 
 class Record(BaseModel):
-    """Base of all records: frozen, closed, versioned."""
+    """Base of all records: frozen and closed.
+
+    Older files have a version in every value; it is read, and written in a `FileRecord` alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, exclude=True, repr=False)
+
+
+class FileRecord(Record):
+    """Base of records that fill a file, which states its version."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
 

@@ -60,12 +60,12 @@ _BUFFER_BYTES: Final = 1 << 17
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 _TOO_LONG_A_LINE: Final = (
-    f"longer than {MAX_LINE_BYTES // MIB} MiB, the most that is read of a line; write its samples as rows of their own"
+    f"longer than {MAX_LINE_BYTES // MIB} MiB, the limit for one line; write each sample as its own row"
 )
-_TOO_MANY_LINES: Final = f"more lines than {FREE_LINES} and one for each byte of the file, the most that are read"
+_TOO_MANY_LINES: Final = f"more lines than the limit of {FREE_LINES} plus one per byte of the file"
 _TOO_MUCH: Final = (
-    f"comes to more than {FREE_BYTES // MIB} MiB and {MAX_RATIO} times what it takes on the disk, the most that is "
-    "decompressed; if you trust it, decompress it yourself and name that"
+    f"expands to more than the limit of {FREE_BYTES // MIB} MiB plus {MAX_RATIO} times its size on disk; if you "
+    "trust it, decompress it yourself and use the result"
 )
 
 
@@ -167,7 +167,7 @@ def read_whole(path: Path, most_bytes: int = MAX_SMALL_BYTES) -> str:
     except OSError as error:
         raise UserError(_unreadable(path, error)) from None
     if len(data) > most_bytes:
-        raise UserError(f"{path}: longer than {_size(most_bytes)}, the most that is read of such a file; name another")
+        raise UserError(f"{path}: longer than {_size(most_bytes)}, the limit for such a file; choose another")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -191,10 +191,10 @@ def parse_json(data: bytes | str, where: str, *, is_computed: bool = False) -> A
         marks = [b"[", b"{", b","] if isinstance(data, bytes) else ["[", "{", ","]
         if sum(map(data.count, marks)) > FREE_VALUES + len(data) // BYTES_PER_VALUE:  # type: ignore[arg-type]
             raise UserError(
-                f"{where}: more values than {FREE_VALUES} and one for every {BYTES_PER_VALUE} characters, the most "
-                "that are read; write what it holds as several rows"
+                f"{where}: more values than the limit of {FREE_VALUES} plus one per {BYTES_PER_VALUE} characters; "
+                "split it into several rows"
             )
-    fix = "mend the line or leave it out" if isinstance(data, bytes) else "mend the file"
+    fix = "fix the line or remove it" if isinstance(data, bytes) else "fix the file"
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
         return (_COMPUTED if is_computed else _ANY).decode(text)
@@ -225,8 +225,8 @@ class SampleCount:
         self._left -= samples
         if self._left < 0:
             raise UserError(
-                f"{path}:{line}: more samples than {FREE_SAMPLES} and one for every {BYTES_PER_SAMPLE} bytes of the "
-                "files, the most that are read; decompress the files, or leave out what repeats"
+                f"{path}:{line}: more samples than the limit of {FREE_SAMPLES} plus one per {BYTES_PER_SAMPLE} "
+                "bytes of the files; decompress the files, or remove repeated samples"
             )
 
 
@@ -295,7 +295,7 @@ def _opened(path: Path) -> BinaryIO:
         OSError: It cannot be opened.
     """
     if not stat.S_ISREG(path.stat().st_mode):
-        raise UserError(f"{path}: no plain file; name one that is")
+        raise UserError(f"{path}: not a regular file; choose one that is")
     return path.open("rb", buffering=_BUFFER_BYTES)
 
 
@@ -310,13 +310,13 @@ def _size(count: int) -> str:
 
 
 def _no_constant(name: str) -> Any:
-    raise _NumberError(f"{name} is no number")
+    raise _NumberError(f"{name} is not a number")
 
 
 def _within(digits: str) -> float:
     value = float(digits)
     if value and not LEAST_NUMBER <= abs(value) <= MOST_NUMBER:
-        raise _NumberError(f"{one_line(digits, 40)} is beyond {MOST_NUMBER:g} or below {LEAST_NUMBER:g}")
+        raise _NumberError(f"{one_line(digits, 40)} is above {MOST_NUMBER:g} or below {LEAST_NUMBER:g}")
     return value
 
 

@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from .._util.outputs import write_text
 from ..errors import UserError
 from ..report.curves import print_curve
-from ..report.files import comparison_as_json, without_versions, write_reports
+from ..report.files import comparison_as_json, write_reports
 from ..report.plans import describe_workload, plans_as_json, print_plans
 from ..report.ranked import print_ranked, ranked_as_json
 from ..report.terminal import print_comparison
@@ -57,7 +57,7 @@ class Shown(ABC):
             ".html": lambda: _PAGE.format(html.escape(str(self))),
         }
         if path.suffix.lower() not in texts:
-            raise UserError(f"{path}: name a file that ends in {', '.join(texts)}")
+            raise UserError(f"{path}: use a file name ending in {', '.join(texts)}")
         write_text(path, texts[path.suffix.lower()]())
 
     def __str__(self) -> str:
@@ -174,7 +174,7 @@ class CurveResult(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return `codebudget curve --json`."""
-        return cast("dict[str, Any]", without_versions(self.record.model_dump(mode="json")))
+        return self.record.model_dump(mode="json", exclude={"schema_version"})
 
     def _print(self) -> None:
         print_curve(self.record, [describe_workload(self._priced.workload)])

@@ -75,7 +75,7 @@ def _qwen3_moe(config: Mapping[str, object]) -> Fields:
     step = 1 if config.get("decoder_sparse_step") is None else _size(config, "decoder_sparse_step")
     dense = config.get("mlp_only_layers") or []
     if not isinstance(dense, list):
-        raise UserError(f"config.json: mlp_only_layers must be a list of layers, not {quoted(dense)}")
+        raise UserError(f"config.json: mlp_only_layers must be a list of layer numbers, not {quoted(dense)}")
     plain = {layer for layer in dense if isinstance(layer, int)}
     experts = {
         # transformers 5 writes the second name.
@@ -165,7 +165,7 @@ def _grouped(
     absent = config.get(key) is None and (key in config or not kv_heads_required)
     kv_heads = heads if absent else _size(config, key)
     if heads % kv_heads:
-        raise UserError(f"config.json: num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}")
+        raise UserError(f"config.json: num_attention_heads {heads} is not a multiple of num_key_value_heads {kv_heads}")
     return {
         "layers": _layers(config),
         "hidden_size": hidden_size,
@@ -201,7 +201,7 @@ def _head_dim(config: Mapping[str, object], hidden_size: int, heads: int, defaul
     if default is not None:
         return default
     if hidden_size % heads:
-        raise UserError(f"config.json: the hidden size {hidden_size} is no multiple of {heads} heads; add head_dim")
+        raise UserError(f"config.json: the hidden size {hidden_size} is not a multiple of {heads} heads; add head_dim")
     return hidden_size // heads
 
 
@@ -253,7 +253,7 @@ def _whole(config: Mapping[str, object], key: str, least: int, most: int = MAX_S
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UserError(f"config.json: {key} must be a whole number of at least {least}, not {quoted(value)}")
     if value > most:
-        raise UserError(f"config.json: {key} is {quoted(value)}, and no model has more than {most}; mend the file")
+        raise UserError(f"config.json: {key} is {quoted(value)}, above the limit of {most}; fix the file")
     return value
 
 

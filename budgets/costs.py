@@ -45,11 +45,11 @@ class Conditions:
 
 HOW_TO_KNOW: dict[BudgetKind, str] = {
     "flops": "",
-    "runtime": "runtime is not known without a machine: name one with `hardware`, such as `hardware` h100x8 "
-    "(codebudget hardware list), or measured seconds with `calibration`",
-    "memory": "memory is not known without a precision",
-    "usd": "dollars are not known without a price: give `usd_per_mtok` IN,OUT or `prices` for served models, or "
-    "`usd_per_hour` with `hardware` or `calibration`",
+    "runtime": "runtime depends on the machine: choose one with `hardware`, such as `hardware` h100x8 (codebudget "
+    "hardware list), or give measured seconds with `calibration`",
+    "memory": "memory depends on the precision",
+    "usd": "dollars need a price: give `usd_per_mtok` IN,OUT or `prices` for served models, or `usd_per_hour` with "
+    "`hardware` or `calibration`",
 }
 """Remedy where a cost of each kind cannot be known."""
 
@@ -64,12 +64,14 @@ def check_conditions(conditions: Conditions) -> None:
         raise UserError("give `hardware` or `calibration`, not both: a calibration was measured on its own machine")
     prices = conditions.prices
     if prices.batch and not prices.listed:
-        raise UserError("`batch_prices` are those of a price file: name one with `prices`")
+        raise UserError("`batch_prices` come from a price file: give one with `prices`")
     if prices.usd_per_hour is not None:
         if any(price.arm is None for price in prices.tokens):
             raise UserError("give `usd_per_hour`, or `usd_per_mtok` IN,OUT for all arms, not both: write ARM=IN,OUT")
         if conditions.machine is None and conditions.calibration is None:
-            raise UserError("`usd_per_hour` needs hours: add `hardware`, such as `hardware` h100x8, or `calibration`")
+            raise UserError(
+                "`usd_per_hour` needs a runtime: add `hardware`, such as `hardware` h100x8, or `calibration`"
+            )
 
 
 def cost_of_samples(
@@ -124,7 +126,7 @@ def cost_of_arm(
     token_price: TokenPrice | None,
     precision: str | None,
 ) -> Callable[[int], Cost]:
-    """Build an arm's cost per task of k samples: `cost_of_samples`, or dollars alone where `model` is None.
+    """Build an arm's cost per task of k samples: `cost_of_samples`, or dollars alone if `model` is None.
 
     Raises:
         UserError: As `cost_of_samples`.
@@ -141,7 +143,7 @@ def cost_of_arm(
 
 
 def how_to_know(model: Model | None, kind: BudgetKind, ways: str) -> str:
-    """Say what to do where a cost of an arm cannot be known.
+    """Give the remedy where a cost of an arm cannot be known.
 
     Args:
         model: The arm's; None if only its price is known.
@@ -150,8 +152,8 @@ def how_to_know(model: Model | None, kind: BudgetKind, ways: str) -> str:
     """
     if model is None and kind != "usd":
         return (
-            f"nothing but its price is known of this model, so its {_NOUNS[kind]} cannot be counted: count dollars, "
-            f"with {ways}, or name a model whose config.json there is"
+            f"only the price of this model is known, so its {_NOUNS[kind]} cannot be counted: count dollars with "
+            f"{ways}, or use a model that has a config.json"
         )
     return HOW_TO_KNOW[kind]
 

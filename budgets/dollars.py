@@ -28,8 +28,8 @@ class TokenPrice(Record):
     """US dollars per million tokens of a served model.
 
     `usd_per_mtok_cached` is the price of input tokens that the server found in its cache, and `usd_per_mtok_reasoning`
-    that of output tokens it did not show; None is the price of all others. `arm` is the arm or model it holds for, None
-    for all without their own. `origin` says where a price file has it from.
+    that of output tokens it did not show; None means the ordinary price. `arm` is the arm or model it applies to, None
+    for all that have no price of their own. `origin` is the source that a price file gives.
     """
 
     usd_per_mtok_in: NonNegative
@@ -40,7 +40,7 @@ class TokenPrice(Record):
     origin: str | None = None
 
     def usd(self, prompt_tokens: float, output_tokens: float, *, cached: float = 0, reasoning: float = 0) -> float:
-        """Price tokens; `cached` of the prompts' and `reasoning` of the outputs' have prices of their own."""
+        """Price tokens; `cached` of the prompts' and `reasoning` of the outputs' have their own prices."""
         cached_price, reasoning_price = self.usd_per_mtok_cached, self.usd_per_mtok_reasoning
         charged_in = (prompt_tokens - cached) * self.usd_per_mtok_in
         charged_in += cached * (self.usd_per_mtok_in if cached_price is None else cached_price)
@@ -65,16 +65,16 @@ class ListedPrice(Record):
     date: datetime.date
 
     def price(self, *, batch: bool) -> TokenPrice:
-        """Get the price of single requests, or of those in a batch.
+        """Get the price of single requests, or of requests in a batch.
 
         Raises:
-            UserError: There is no price of batches.
+            UserError: The file has no batch prices for it.
         """
         found = (self.input, self.output, self.cached_input, self.reasoning)
         if batch:
             if self.batch_input is None or self.batch_output is None:
                 raise UserError(
-                    f"the price file has no batch prices of {self.model}: add batch_input and batch_output, or drop "
+                    f"the price file has no batch prices for {self.model}: add batch_input and batch_output, or drop "
                     "`batch_prices`"
                 )
             found = (self.batch_input, self.batch_output, self.batch_cached_input, self.batch_reasoning)
@@ -91,7 +91,7 @@ class ListedPrice(Record):
 class Prices(Record):
     """Prices of drawing: per token where the arm has a token price, else per hour of each device.
 
-    `listed` are those of a price file; `batch` takes its batch prices.
+    `listed` comes from a price file; `batch` uses its batch prices.
     """
 
     usd_per_hour: Annotated[float, Field(gt=0)] | None = None
@@ -100,10 +100,10 @@ class Prices(Record):
     batch: bool = False
 
     def own(self, arm: Arm) -> TokenPrice | None:
-        """Find the token price that names an arm: as typed, without its k, or its model; typed ones before listed ones.
+        """Find the token price that names an arm: as typed, without its k, or its model; typed before listed prices.
 
         Raises:
-            UserError: The price file lacks the batch prices that are asked for.
+            UserError: The price file lacks the batch prices asked for.
         """
         names = (arm.spec, without_k(arm), arm.name)
         for name in names:
@@ -142,45 +142,45 @@ def parse_token_price(text: str) -> TokenPrice:
     readable = len(parts) in _PARTS and all(math.isfinite(part) and part >= 0 for part in parts)
     if not readable or (equals and not arm):
         raise UserError(
-            f"cannot read {text!r} as prices; write US dollars per million input and output tokens as IN,OUT or "
-            "ARM=IN,OUT, such as 70b=0.9,0.9, and the price of cached input as a third"
+            f"cannot read {text!r} as prices; write US dollars per million input and output tokens, as IN,OUT or "
+            "ARM=IN,OUT, such as 70b=0.9,0.9; a third number is the price of cached input"
         )
     cached = parts[2] if len(parts) > _PARTS[0] else None
     return TokenPrice(usd_per_mtok_in=parts[0], usd_per_mtok_out=parts[1], usd_per_mtok_cached=cached, arm=arm or None)
 
 
 def load_prices(path: str | Path) -> tuple[ListedPrice, ...]:
-    """Read a price file: TOML, a table `[[prices]]` per model.
+    """Read a price file: TOML with one `[[prices]]` table per model.
 
     Raises:
-        UserError: It is missing or no price file; the message names the table.
+        UserError: It is missing or not a price file; the message names the table.
     """
     try:
         data = tomllib.loads(read_whole(Path(path)))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UserError(f"`prices` {path}: not TOML ({' '.join(str(error).split())})") from None
+        raise UserError(f"`prices` {path}: not valid TOML ({' '.join(str(error).split())})") from None
     tables = data.get("prices")
     if set(data) != {"prices"} or not isinstance(tables, list) or not tables:
-        raise UserError(f"`prices` {path}: write a table [[prices]] per model, and nothing else")
+        raise UserError(f"`prices` {path}: write one [[prices]] table per model, and nothing else")
     found: list[ListedPrice] = []
     for number, table in enumerate(tables, 1):
         try:
             listed = ListedPrice.model_validate(table)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "it"
+            where = ".".join(str(part) for part in first["loc"]) or "the table"
             raise UserError(f"`prices` {path}: table {number}: {where}: {first['msg']}") from None
         amounts = [value for _, value in listed if isinstance(value, float)]
         if not all(map(math.isfinite, amounts)):
-            raise UserError(f"`prices` {path}: table {number}: a price is not finite")
+            raise UserError(f"`prices` {path}: table {number}: prices must be finite")
         if any(one.model == listed.model for one in found):
-            raise UserError(f"`prices` {path}: table {number}: {listed.model} is there twice; keep one")
+            raise UserError(f"`prices` {path}: table {number}: {listed.model} is listed twice; keep one")
         found.append(listed)
     return tuple(found)
 
 
 def check_prices(arms: Sequence[Arm], prices: Prices) -> None:
-    """Refuse a typed token price that holds for no arm.
+    """Refuse a typed token price that applies to no arm.
 
     Raises:
         UserError: There is one.
@@ -189,14 +189,14 @@ def check_prices(arms: Sequence[Arm], prices: Prices) -> None:
     for price in prices.tokens:
         if price.arm is not None and price not in used:
             names = ", ".join(arm.spec for arm in arms)
-            raise UserError(f"`usd_per_mtok` names {price.arm!r}, which is no arm; the arms are {names}")
+            raise UserError(f"`usd_per_mtok` prices {price.arm!r}, which is not an arm; the arms are {names}")
 
 
 def tokens_usd(price: TokenPrice, workload: Workload, k: int) -> float:
-    """Price k samples per task of a served model: each is a request of its own, whose prompt is charged.
+    """Price k samples per task of a served model: each is a request of its own and is charged for its prompt.
 
-    No cached or unseen tokens are planned for: only a server's answer tells of them. In the paper's convention every
-    sample is a pass over 128 input tokens.
+    No cached or hidden tokens are planned for, since only a server's answer reports them. In the paper's convention
+    every sample is a pass over 128 input tokens.
     """
     return k * price.usd(workload.prompt_tokens, workload.output_tokens)
 

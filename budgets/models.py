@@ -27,7 +27,7 @@ _TORCH_DTYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 
 
 class UnknownModelError(UserError):
-    """No model has this name; the message names those that are near."""
+    """No model has this name; the message suggests similar ones."""
 
 
 class Model(Record):
@@ -74,13 +74,13 @@ def weights_of(model: Model) -> str:
         folder = Path(__file__).resolve().parents[1] / model.path.removeprefix(_IN_PACKAGE)
         if not (folder / "model.safetensors").is_file():
             raise MachineError(
-                f"{model.name} has no weights in this installation; train it: "
-                f"python -m codebudget.models.{model.family}.train {model.alias}"
+                f"the weights of {model.name} are not installed; train it: python -m "
+                f"codebudget.models.{model.family}.train {model.alias}"
             )
         return str(folder)
     weights = model.path or model.hf_id
     if weights is None:
-        raise UserError(f"no weights of {model.name} are known; name a folder or a Hugging Face id")
+        raise UserError(f"{model.name} has no known weights; give a folder or a Hugging Face id")
     return weights
 
 
@@ -97,7 +97,7 @@ def find_family(name: str) -> Family:
     """
     known = _catalogue()
     if name.lower() not in known:
-        raise UserError(f"unknown family {name!r}; {_did_you_mean(name, list(known))}known: {', '.join(known)}")
+        raise UserError(f"unknown family {name!r}: {_did_you_mean(name, list(known))}choose from {', '.join(known)}")
     return _load(name.lower())
 
 
@@ -133,7 +133,7 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
 
     Raises:
         UnknownModelError: Nothing fits.
-        UserError: The `config.json` cannot be used, or the name is that of another family.
+        UserError: The `config.json` cannot be used, or the name belongs to another family.
     """
     known = catalogue_model(name, family)
     if known is not None:
@@ -142,13 +142,13 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
         if os.path.isfile(file):
             return _local_model(name, Path(file))
     if os.path.isdir(name):
-        raise UserError(f"{name} holds no config.json; name a folder that does, or a model of the catalogue")
+        raise UserError(f"{name} contains no config.json; give a folder that does, or a model from the catalogue")
     hint = _unknown_model(name, find_family(family), _everything())
     if not looks_like_hub_id(name) or os.path.exists(name):
         raise UnknownModelError(hint)
     config_file = hub_config_file(name)
     if config_file is None:
-        raise UnknownModelError(f"{hint}; no config.json of {name} is on the Hugging Face hub, or it cannot be reached")
+        raise UnknownModelError(f"{hint}; the Hugging Face hub has no config.json for {name}, or cannot be reached")
     return _local_model(name, Path(config_file), hub=True)
 
 
@@ -192,7 +192,7 @@ def _load(name: str) -> Family:
 def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:
     config = parse_json(read_whole(file), str(file), is_computed=True)
     if not isinstance(config, dict):
-        raise UserError(f"{file} is not a model's config.json: it holds no JSON object")
+        raise UserError(f"{file} is not a model's config.json: it does not contain a JSON object")
     try:
         architecture = Architecture.from_config(config)
     except UserError as error:
@@ -221,26 +221,25 @@ def _unknown_model(name: str, family: Family, everything: list[Model]) -> str:
     elsewhere = [model for model in everything if model.alias == name.lower()]
     if elsewhere:
         ways = " or ".join(f"`family` {model.family} (or {model.name})" for model in elsewhere)
-        raise UserError(f"{name!r} is no model of the family {family.name}; it is one of {ways}")
+        raise UserError(f"{name!r} is not a model of the family {family.name}; it belongs to {ways}")
     aliases = [model.alias for model in family.models if model.alias]
     names = [model.name for model in everything] + [model.hf_id for model in everything if model.hf_id]
     return (
         f"unknown model {name!r}; {_part_meant(name, [*aliases, *names])}{_did_you_mean(name, [*aliases, *names])}"
-        f"{family.name} has {', '.join(aliases)}; a model outside the catalogue is named by its Hugging Face id or a "
-        "local folder that holds its config.json, and one that is only served by its price, `usd_per_mtok` "
-        f"{name}=IN,OUT"
+        f"{family.name} has {', '.join(aliases)}; for a model outside the catalogue give its Hugging Face id or a "
+        f"local folder with its config.json, and for one that only a server has its price, `usd_per_mtok` {name}=IN,OUT"
     )
 
 
 def _part_meant(name: str, known: list[str]) -> str:
-    """Say what is wrong with a precision or a count behind a known model, which are part of its name otherwise."""
+    """Explain a wrong precision or count after a known model, which would otherwise be part of its name."""
     by_lower = {candidate.lower() for candidate in known}
     head, colon, tail = name.rpartition(":")
     if colon and head.partition("@")[0].lower() in by_lower:
-        return f"{tail!r} is no sample count: write {head}:K, K a number of at least 1 or greedy; "
+        return f"{tail!r} is not a valid sample count: write {head}:K, where K is at least 1 or 'greedy'; "
     head, at, tail = name.rpartition("@")
     if at and head.lower() in by_lower:
-        return f"{head} has no precision {tail!r}: {' '.join(NAMED_PRECISIONS)}, or w<bits>a<bits>[-g<group>]; "
+        return f"unknown precision {tail!r}: choose from {' '.join(NAMED_PRECISIONS)}, or w<bits>a<bits>[-g<group>]; "
     return ""
 
 

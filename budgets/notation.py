@@ -31,7 +31,7 @@ def parse_arm(text: str) -> Arm:
     both before its last `/`.
 
     Raises:
-        UserError: The model is empty, K is a number below 1 or none that can be a count, or K is not the last part.
+        UserError: The model is empty, K is a number but not a whole one of at least 1, or K is not the last part.
     """
     rest, count = _split(text, ":")
     k, greedy = None, False
@@ -48,7 +48,7 @@ def parse_arm(text: str) -> Arm:
     else:
         name, precision = rest, None
     if not name.strip() or (name.startswith("@") and is_precision(name[1:])):
-        raise UserError(f"arm {text!r} names no model; write {_FORM}, such as 13b@int4:5")
+        raise UserError(f"arm {text!r} has no model; write {_FORM}, such as 13b@int4:5")
     if name.endswith("@"):
         raise UserError(f"arm {text!r}: unknown precision ''; write {_FORM}, such as 13b@int4:5")
     return Arm(spec=text, name=name, precision=precision, k=k, greedy=greedy)
@@ -72,10 +72,10 @@ def parse_budget(text: str) -> Budget:
         kind = next((known for known in kinds if known == key.strip().lower()), None)
         if not equals or kind is None:
             raise UserError(
-                f"cannot read {part.strip()!r} in a budget; write KIND=AMOUNT, KIND one of {' '.join(kinds)}"
+                f"cannot read {part.strip()!r} in a budget; write KIND=AMOUNT, where KIND is one of {' '.join(kinds)}"
             )
         if COST_FIELDS[kind] in limits:
-            raise UserError(f"the budget names {kind} twice; keep one")
+            raise UserError(f"the budget sets {kind} twice; keep one")
         limits[COST_FIELDS[kind]] = parse_amount(kind, amount)
     return Budget.model_validate(limits)
 
@@ -90,7 +90,9 @@ def _parse_count(arm: str, count: str) -> tuple[int, bool]:
     if count.lower() == "greedy":
         return 1, True
     if not _COUNT.fullmatch(count) or int(count) == 0:
-        raise UserError(f"arm {arm!r}: {count!r} is not a valid sample count; write {_FORM}, K at least 1 or 'greedy'")
+        raise UserError(
+            f"arm {arm!r}: {count!r} is not a valid sample count; write {_FORM}, where K is at least 1 or 'greedy'"
+        )
     return int(count), False
 
 
@@ -144,7 +146,7 @@ def parse_amount(kind: BudgetKind, text: str) -> float:
         raise UserError(f"cannot read {text!r} as {kind}; write it like {_EXAMPLES[kind]}")
     value = float(match["number"]) * factor
     if not math.isfinite(value) or value <= 0:
-        raise UserError(f"{kind} must be more than 0 and finite, not {text!r}")
+        raise UserError(f"{kind} must be positive and finite, not {text!r}")
     return value
 
 

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
 UNKNOWN_PRECISION = "unknown"
-"""Precision of a model that only a server knows."""
+"""Precision of a model that only a server has."""
 
 MAX_SAMPLES = 1 << 40
 """Samples beyond which a limit bounds nothing."""
 
 
 def priced_model(arm: Arm, family: str, prices: Prices, closed: Collection[str] = ()) -> Model | None:
-    """Find an arm's model; None for one that is known by its price alone.
+    """Find an arm's model; None if only its price is known.
 
     Args:
         arm: The arm.
         family: Where short names are looked up.
         prices: An unknown model is allowed if one of these names it.
-        closed: Models that are not looked up, if a price names them.
+        closed: Models not to look up, if a price names them.
 
     Raises:
         UserError: As `find_model`, if no price names the model.
@@ -49,7 +49,7 @@ def priced_model(arm: Arm, family: str, prices: Prices, closed: Collection[str] 
 
 
 def planned_model(plan: Plan) -> Model | None:
-    """Find a plan's model again; None for one that was planned by its price alone, whose FLOPs are not known."""
+    """Find a plan's model again; None if it was planned by its price alone, so that its FLOPs are unknown."""
     return None if plan.cost.flops is None else find_model(plan.model)
 
 
@@ -83,8 +83,7 @@ def plan_arms(
         match: The kind of cost by which arms are matched to the first; FLOPs where neither this nor `budget` is given.
         budget: Limits per task, instead of `match`.
         tolerance: A fraction of the limit.
-        conditions: Where and how samples are drawn. A model that nothing but a price of its own is known of costs
-            dollars alone.
+        conditions: Where and how samples are drawn. A model known only by a price of its own costs dollars alone.
         closed: Models to plan by their price without looking them up.
 
     Raises:
@@ -93,9 +92,9 @@ def plan_arms(
             nothing; conditions that contradict each other, or a machine that a model does not fit.
     """
     if not arms:
-        raise UserError("name at least one arm, such as 70b:1")
+        raise UserError("give at least one arm, such as 70b:1")
     if match is not None and budget is not None:
-        raise UserError("give `match` or `limit`, not both: a budget takes the first arm's place")
+        raise UserError("give `match` or `limit`, not both: a budget replaces the first arm's cost")
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UserError(f"the tolerance must be a fraction of at least 0, such as 0.05, not {tolerance}")
     conditions = conditions or Conditions()
@@ -109,7 +108,7 @@ def plan_arms(
             kind: float(value) for kind, field in COST_FIELDS.items() if (value := getattr(budget, field)) is not None
         }
         if not limits:
-            raise UserError("the budget holds no limit; write it like flops=2e13")
+            raise UserError("the budget is empty; write it like flops=2e13")
         limit = _Limit(reference=budget, amounts=limits, whose="the budget", tolerance=tolerance)
         return tuple(_plan_arm(pricing, limit) for pricing in pricings)
     kind = match or "flops"
@@ -122,7 +121,7 @@ def plan_arms(
     reference = first.cost(first.arm.k)
     amount = first.amount(first.arm.k, kind)
     if not amount > 0:
-        raise UserError(f"{first.arm.spec} costs nothing by {kind}, so nothing can be matched to it")
+        raise UserError(f"{first.arm.spec} has no {kind} cost to match")
     limit = _Limit(
         reference=reference,
         amounts={kind: amount},
@@ -188,7 +187,7 @@ class _Pricing:
         precision = self.arm.precision or self.model.default_precision
         if precision is None:
             raise UserError(
-                f"{self.arm.spec}: its config.json names no precision; write {self.arm.name}@bf16 or the like"
+                f"{self.arm.spec}: its config.json gives no precision; add one, such as {self.arm.name}@bf16"
             )
         return precision
 
@@ -242,21 +241,21 @@ def _largest_k(pricing: _Pricing, limit: _Limit) -> int:
     spec, whose = pricing.arm.spec, limit.whose
     if pricing.unbounding(limit.amounts):
         raise UserError(
-            f"{spec}: with `concurrency` {pricing.conditions.concurrency} memory does not bound the number of samples; "
-            f"write {spec}:K, drop `concurrency`, or limit another kind too"
+            f"{spec}: with `concurrency` {pricing.conditions.concurrency} memory does not limit the number of "
+            f"samples; write {spec}:K, drop `concurrency`, or limit another kind of cost too"
         )
     kind = pricing.exceeded(1, limit.amounts)
     if kind is not None:
         one, allowed = pricing.amount(1, kind), limit.amounts[kind]
         raise UserError(
             f"{spec}: one sample takes {format_amount(kind, one)}, {format_amount(kind, one - allowed)} more than "
-            f"{whose} allows ({kind} {format_amount(kind, allowed)}); raise that or leave this arm out"
+            f"{whose} allows ({kind} {format_amount(kind, allowed)}); raise the limit or drop this arm"
         )
     k = _largest(lambda count: pricing.exceeded(count, limit.amounts) is None)
     if k > MAX_SAMPLES:
         raise UserError(
-            f"{spec}: {whose} allows more than {MAX_SAMPLES:.0e} samples; lower it, give the arm a k, or plan "
-            "at least 2 output tokens per sample (the first comes with the prefill)"
+            f"{spec}: {whose} allows more than {MAX_SAMPLES:.0e} samples; lower it, give the arm a k, or plan at "
+            "least 2 output tokens per sample (the first one comes with the prefill)"
         )
     return k
 

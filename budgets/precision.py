@@ -79,8 +79,8 @@ def parse_precision(text: str) -> str:
     if is_precision(text):
         return text.lower()
     raise UserError(
-        f"unknown precision {text!r}; known: {' '.join(NAMED_PRECISIONS)}, or w<bits>a<bits>[-g<group>][-sym|-asym] "
-        "such as w4a16-g128"
+        f"unknown precision {text!r}: choose from {' '.join(NAMED_PRECISIONS)}, or "
+        "w<bits>a<bits>[-g<group>][-sym|-asym] such as w4a16-g128"
     )
 
 

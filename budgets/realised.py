@@ -35,7 +35,7 @@ def realised_costs(
 
     FLOPs come from the samples' token counts: the prompt is prefilled once per task; decoding is the mean over the
     task's samples, k times. Seconds (those in which the engine was busy), memory and dollars are as measured; dollars
-    that nobody measured follow from the token counts where the arm has a token price, each sample a request. `matched`
+    not measured follow from the token counts if the arm has a token price, each sample being a request. `matched`
     and `equal` are as for plans, against the first arm's realised cost or the budget, and None where a limiting kind is
     not known for both; how much memory one more sample would take is not known.
 
@@ -119,7 +119,7 @@ def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | Non
 
 @dataclass(frozen=True)
 class _Counted:
-    """Means per task: for the prompt and one sample. FLOPs are None if nothing is known of the model but its price."""
+    """Means per task: for the prompt and one sample. FLOPs are None if only the model's price is known."""
 
     prompt_tokens: float
     output_tokens: float
@@ -177,7 +177,7 @@ def _ratio(cost: Cost, reference: Cost) -> Cost:
 def k_left(plan: Plan, workload: Workload, per_candidate_flops: float, fixed_flops: float) -> int | None:
     """Find the largest k whose samples and ranking together take no more FLOPs than the plan's samples.
 
-    A single sample is never ranked, so one is always left. None if the samples' FLOPs are not known.
+    A single sample is never ranked, so one is always left. None if the samples' FLOPs are unknown.
 
     Args:
         plan: The arm's plan, with its k.
@@ -218,22 +218,22 @@ def explain_deviations(plan: Plan, workload: Workload, cost: Cost, usage: Usage)
     model = planned_model(plan)
     flops = _off(cost.flops, plan.cost.flops)
     if model is not None and flops is not None and abs(flops - 1) > NOTABLE:
-        lines.append(f"FLOPs were {flops:.2f} of the plan: {_lengths(model, plan, workload, usage)}")
+        lines.append(f"FLOPs were {flops:.2f} times the plan: {_lengths(model, plan, workload, usage)}")
     runtime = _off(cost.runtime_s, plan.cost.runtime_s)
     if runtime is not None and abs(runtime - 1) > NOTABLE:
-        lines.append(f"seconds were {runtime:.2f} of the plan: {_speed(runtime, flops, usage)}")
+        lines.append(f"seconds were {runtime:.2f} times the plan: {_speed(runtime, flops, usage)}")
     memory = _off(cost.memory_bytes, plan.cost.memory_bytes)
     if model is not None and memory is not None and abs(memory - 1) > NOTABLE:
-        lines.append(f"memory was {memory:.2f} of the plan: {_memory(model, plan, workload, cost)}")
+        lines.append(f"memory was {memory:.2f} times the plan: {_memory(model, plan, workload, cost)}")
     usd = _off(cost.usd, plan.cost.usd)
     if usd is not None and abs(usd - 1) > NOTABLE:
-        why = "they follow the tokens or the seconds above"
+        why = "they follow from the tokens or seconds above"
         if model is None and usage.prompt_tokens is not None and usage.output_tokens is not None:
             why = (
                 f"a prompt had {usage.prompt_tokens:.0f} tokens and an output {usage.output_tokens / plan.k:.0f}, "
                 f"planned {workload.prompt_tokens} and {workload.output_tokens}"
             )
-        lines.append(f"dollars were {usd:.2f} of the plan: {why}")
+        lines.append(f"dollars were {usd:.2f} times the plan: {why}")
     return tuple(lines)
 
 
@@ -244,12 +244,12 @@ def _off(realised: float | None, planned: float | None) -> float | None:
 def _lengths(model: Model, plan: Plan, workload: Workload, usage: Usage) -> str:
     """Name lengths that were not as planned, and each one's effect on the FLOPs."""
     if usage.prompt_tokens is None or usage.output_tokens is None:
-        return "their token counts are not known"
+        return "their token counts are unknown"
     prompt, output = round(usage.prompt_tokens), round(usage.output_tokens / plan.k)
     if workload.convention == "paper":
         return (
-            f"the paper's convention counts one pass over {workload.prompt_tokens} tokens per sample; the prompt had "
-            f"{prompt}, read once, and a sample {output}"
+            f"the paper's convention counts one pass over {workload.prompt_tokens} tokens per sample; the prompt "
+            f"really had {prompt}, prefilled once, and a sample {output}"
         )
     architecture = model.architecture
     parts = []
@@ -259,7 +259,7 @@ def _lengths(model: Model, plan: Plan, workload: Workload, usage: Usage) -> str:
         if abs(share) >= _PART:
             parts.append((abs(share), f"{name} had {really} tokens, not {getattr(workload, field)} ({share:+.0%})"))
     if not parts:
-        return "lengths are as planned in the mean, and vary"
+        return "lengths match the plan on average, but vary"
     return "; ".join(part for _, part in sorted(parts, reverse=True))
 
 
@@ -268,8 +268,8 @@ def _speed(runtime: float, flops: float | None, usage: Usage) -> str:
     if usage.output_tokens is not None and usage.busy_s:
         rate = f", at {usage.output_tokens / usage.busy_s:.0f} output tokens/s"
     if flops is None:
-        return f"how much of that the lengths are is not known{rate}"
-    return f"{flops:.2f} by the FLOPs, {runtime / flops:.2f} by the speed of machine and engine{rate}"
+        return f"how much of that is due to lengths is unknown{rate}"
+    return f"{flops:.2f} from the FLOPs, {runtime / flops:.2f} from the speed of machine and engine{rate}"
 
 
 def _memory(model: Model, plan: Plan, workload: Workload, cost: Cost) -> str:
@@ -283,7 +283,7 @@ def _memory(model: Model, plan: Plan, workload: Workload, cost: Cost) -> str:
     }
     planned = ", ".join(f"{name} {format_amount('memory', amount)}" for name, amount in parts.items())
     if (cost.memory_bytes or 0.0) > (plan.cost.memory_bytes or 0.0):
-        why = "an engine reserves a cache for many tasks at once, and its libraries count too"
+        why = "an engine reserves cache for many tasks at once, and its libraries count too"
     else:
-        why = "the plan's workspace is that of a large engine on a GPU"
+        why = "the plan assumes the workspace of a large engine on a GPU"
     return f"{format_amount('memory', cost.memory_bytes or 0.0)}, planned {planned}; {why}"

@@ -268,10 +268,10 @@ def _too_big(architecture: Architecture, precision: str, workload: Workload, mac
     hardware = machine.hardware
     fit = memory_fit(architecture, precision, workload, 1, hardware.memory_bytes)
     message = (
-        f"one sample takes {format_amount('memory', fit.needed_bytes)}, too much for {machine.name}, of which each "
-        f"device has {format_amount('memory', hardware.memory_bytes)}: "
+        f"one sample takes {format_amount('memory', fit.needed_bytes)}, too much for {machine.name} with "
+        f"{format_amount('memory', hardware.memory_bytes)} per device: "
     )
     degree = fit.tensor_parallel
     if hardware.link_bytes_per_s is not None and degree is not None and degree <= MAX_DEVICES:
-        return message + f"name {hardware.name}x{degree}, or a smaller precision"
-    return message + "name hardware with more memory (codebudget hardware list), or a smaller precision"
+        return message + f"use {hardware.name}x{degree} or a lower precision"
+    return message + "use hardware with more memory (codebudget hardware list) or a lower precision"

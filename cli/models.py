@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..report.tables import Column, print_facts, print_table
-from .options import Json
+from .arguments import Json
 from .progress import print_json
 
 if TYPE_CHECKING:
     from ..budgets.models import Model
 
-app = typer.Typer(no_args_is_help=True, help="Models: those whose cost is known without a download.")
+app = typer.Typer(no_args_is_help=True, help="List the models whose cost is known without a download.")
 
 
 @app.command("list")
@@ -52,10 +52,12 @@ def list_models(
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A name, an alias of the family, a Hugging Face id or a local path.")],
-    family: Annotated[str, typer.Option(help="Model family where short names such as 7b are looked up.")] = "codellama",
+    family: Annotated[
+        str, typer.Option(help="Model family in which short names such as 7b are looked up.")
+    ] = "codellama",
     as_json: Json = False,
 ) -> None:
-    """Show one model: its shape, its parameters, and what they come from."""
+    """Show one model: its shape, its parameters, and their source."""
     from ..budgets.memory import kv_bytes_per_token
     from ..budgets.models import find_model
     from ..budgets.notation import format_amount
@@ -72,24 +74,18 @@ def show(
     facts["active per token"] = f"{model.architecture.active_parameter_count():,}"
     facts["precision"] = model.default_precision or "not stated"
     facts["KV cache per token"] = format_amount("memory", kv_bytes_per_token(model.architecture)) + " at 16 bits"
-    facts |= {field.replace("_", " "): str(value) for field, value in _shape(model).items()}
+    facts |= {
+        field.replace("_", " "): str(value)
+        for field, value in model.architecture.model_dump(exclude_defaults=True).items()
+    }
     facts["source"] = model.source
     print_facts(facts)
 
 
 def _as_json(model: Model) -> dict[str, object]:
-    fields = model.model_dump(exclude={"schema_version", "architecture"})
+    fields = model.model_dump(exclude={"architecture"})
     parameters = {
         "parameters": model.architecture.parameter_count(),
         "active_parameters": model.architecture.active_parameter_count(),
     }
-    return {**fields, **parameters, "architecture": _shape(model)}
-
-
-def _shape(model: Model) -> dict[str, Any]:
-    """Describe the architecture without what it lacks."""
-    fields = model.architecture.model_dump(exclude_defaults=True)
-    for value in fields.values():
-        if isinstance(value, dict):
-            value.pop("schema_version", None)
-    return fields
+    return {**fields, **parameters, "architecture": model.architecture.model_dump(exclude_defaults=True)}

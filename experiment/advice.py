@@ -110,7 +110,7 @@ def _value(score: Interval) -> float:
 
 
 def _costs(arms: Sequence[ArmResult]) -> list[float]:
-    """List planned FLOPs, or dollars where some arm's FLOPs are not known."""
+    """List planned FLOPs, or dollars if some arm's FLOPs are unknown."""
     flops = [arm.plan.cost.flops for arm in arms]
     found = [arm.plan.cost.usd for arm in arms] if None in flops else flops
     return [float("inf") if cost is None else cost for cost in found]
@@ -143,4 +143,4 @@ def doubts_of_lengths(name: str, candidates: Sequence[Candidate]) -> list[str]:
     cut = reasons.count("length")
     if cut <= CUT_SHARE * len(reasons):
         return []
-    return [f"the token limit cut {cut} of {len(reasons)} samples of {name}: raise --max-tokens"]
+    return [f"the token limit cut off {cut} of {len(reasons)} samples of {name}: raise --max-tokens"]

@@ -61,7 +61,7 @@ class Terms(NamedTuple):
         tolerance: How far over the first arm's realised cost, or the budget, still counts as matched.
         match: What the plans were matched by; FLOPs if neither this nor `budget` is given.
         budget: What the plans were made for, instead of the first arm.
-        prices: Prices of tokens that were drawn elsewhere.
+        prices: Prices of tokens drawn elsewhere.
     """
 
     workload: Workload
@@ -223,8 +223,8 @@ def _of_realised(plans: Sequence[Plan], realised: Sequence[Realised]) -> list[st
         plan.arm.spec for plan, result in zip(plans, realised, strict=True) if result.usage.output_tokens is None
     ]
     if len(without) == len(plans):
-        return ["the samples carry no token counts, so there is no realised cost to set beside the plan"]
-    notes = [f"{spec}: not every sample carries token counts, so it has no realised cost" for spec in without]
+        return ["the samples have no token counts, so there is no realised cost to compare with the plan"]
+    notes = [f"{spec}: not every sample has token counts, so it has no realised cost" for spec in without]
     return notes + [
         f"{plan.arm.spec} was planned to match, but its samples took {_ratios(result)} of the limit"
         for plan, result in zip(plans, realised, strict=True)

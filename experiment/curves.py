@@ -18,7 +18,7 @@ from ..budgets.notation import COST_FIELDS, parse_amount, parse_arm, without_k
 from ..budgets.plan import UNKNOWN_PRECISION, priced_model
 from ..errors import UserError
 from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
-from ..records import Arm, Cost, Interval, Record, Workload
+from ..records import Arm, Cost, FileRecord, Interval, Record, Workload
 from ..settings import RECORDED
 from .crossings import By, Crossing, Steps, find_crossing, format_budget
 from .planning import conditions_of, workload_of
@@ -67,15 +67,15 @@ class CurveArm(Record):
     metrics: dict[str, tuple[CurvePoint, ...]]
 
 
-class Curve(Record):
+class Curve(FileRecord):
     """Scores over budgets; as JSON on disk, it is this record.
 
     `{"benchmark", "workload": {...}, "sandbox", "by": "flops"|"runtime"|"usd", "tasks", "left_out": {TASK: WHY},
     "budgets": [...], "every_step", "arms": [{"spec", "model", "precision", "n", "cost_of_one", "cost_of_all",
     "metrics": {METRIC: [{"budget", "k", "value", "low", "high", "undefined"}]}}], "crossings": [...], "warnings",
-    "sandbox_errors"}`, each object with its `schema_version`; crossings are `crossings.Crossing`. Budgets and costs are
-    FLOPs, seconds or dollars per task, as `by` says. `every_step`: the budgets are all those in the range at which some
-    arm's k changes; else some of them, evenly on a logarithmic scale.
+    "sandbox_errors"}`, and the `schema_version`; crossings are `crossings.Crossing`. Budgets and costs are FLOPs,
+    seconds or dollars per task, as `by` says. `every_step`: the budgets are all those in the range at which some arm's
+    k changes; else some of them, evenly on a logarithmic scale.
     """
 
     benchmark: str
@@ -209,7 +209,7 @@ def parse_range(by: By, text: str) -> Range:
         raise UserError(f"`budget` {text}: write LOW..HIGH, such as {_RANGES[by]}")
     found = Range(parse_amount(by, low), parse_amount(by, high))
     if found.low >= found.high:
-        raise UserError(f"`budget` {text}: the first budget must be the smaller one")
+        raise UserError(f"`budget` {text}: the first budget must be smaller than the second")
     return found
 
 
@@ -264,7 +264,7 @@ def curve_of(
     budgets, every_step = _grid(costs, within, points)
     ks = [np.searchsorted(cost, budgets, side="right").astype(np.int64) for cost in costs]
     undefined = [
-        f"{priced.arm.spec} has no budget in the range: {_why_empty(cost, by)}"
+        f"{priced.arm.spec} has no k in the range: {_why_empty(cost, by)}"
         for priced, cost, at in zip(arms, costs, ks, strict=True)
         if not _defined(at, cost).any()
     ]
@@ -326,11 +326,11 @@ def curve_of(
 
 def _price(arm: Arm, family: str, workload: Workload, conditions: Conditions, by: By) -> PricedArm:
     if arm.k is not None:
-        raise UserError(f"{arm.spec}: a curve takes every k up to the samples that there are; write {without_k(arm)}")
+        raise UserError(f"{arm.spec}: a curve covers every k up to the number of samples; write {without_k(arm)}")
     model = priced_model(arm, family, conditions.prices)
     precision = arm.precision or (UNKNOWN_PRECISION if model is None else model.default_precision)
     if precision is None and by == "runtime":
-        raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
+        raise UserError(f"{arm.spec}: its config.json gives no precision; add one, such as {arm.name}@bf16")
     try:
         cost = cost_of_arm(model, workload, conditions, conditions.prices.of_arm(arm), precision)
     except UserError as error:
@@ -340,14 +340,14 @@ def _price(arm: Arm, family: str, workload: Workload, conditions: Conditions, by
     if one is None:
         raise UserError(f"{arm.spec}: {how_to_know(model, by, '`by` usd')}")
     if not one > 0:
-        raise UserError(f"{arm.spec} costs nothing by {by}, so it has no place on a curve")
+        raise UserError(f"{arm.spec} has no {by} cost, so it cannot be placed on a curve")
     return priced
 
 
 def _amount(priced: PricedArm, k: int, by: By) -> float:
     value: float | None = getattr(priced.cost(k), COST_FIELDS[by])
     if value is None:
-        raise UserError(f"{priced.arm.spec}: its cost by {by} is not known")
+        raise UserError(f"{priced.arm.spec}: its cost by {by} is unknown")
     return value
 
 
@@ -359,8 +359,8 @@ def _samples_per_task(spec: str, pool: Pool, tasks: Sequence[Task]) -> tuple[int
         return n, []
     short = sum(size < most for size in sizes.values())
     return n, [
-        f"{spec}: its curve ends at k = {n}, the samples of {fewest}; {short} of {len(tasks)} tasks have fewer than "
-        f"the {most} of others"
+        f"{spec}: its curve ends at k = {n}, the number of samples of {fewest}; {short} of {len(tasks)} tasks have "
+        f"fewer than the maximum of {most}"
     ]
 
 
@@ -391,7 +391,7 @@ def _defined(ks: IntArray, cost: FloatArray) -> np.ndarray[tuple[int, ...], np.d
 
 def _why_empty(cost: FloatArray, by: By) -> str:
     if cost[0] == cost[-1]:
-        return f"{len(cost)} samples cost no more than one, and there are only {len(cost) - 1}"
+        return f"{len(cost)} samples cost no more than one, but there are only {len(cost) - 1}"
     one, all_n = format_budget(by, float(cost[0])), format_budget(by, float(cost[-2]))
     return f"one sample costs {one}, all {len(cost) - 1} {all_n}"
 

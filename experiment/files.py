@@ -124,17 +124,22 @@ def results_path(first: Path, out: str | None, files: Sequence[Path], *, pattern
     """
     path = Path(f"{first}{RESULTS_SUFFIX}" if out is None else out).expanduser()
     if path.exists() and not path.is_file():
-        raise UserError(f"{path} is no plain file, which the results would replace; name another with --out FILE")
+        raise UserError(
+            f"{path} is not a regular file and would be replaced by the results; choose another with --out FILE"
+        )
     check_output(path, typed=out is not None)
     if out is None and patterns is not None and not _is_beside(path.parent, patterns):
-        raise UserError(f"{path.parent} is reached through a link that was not typed; name the results with --out FILE")
+        raise UserError(
+            f"{path.parent} is reached through a link that you did not type; choose a file for the results with "
+            "--out FILE"
+        )
     if any(path.resolve() == file.resolve() for file in files):
-        raise UserError(f"{path} is an input, which the results would replace; name another file with --out FILE")
+        raise UserError(f"{path} is an input and would be replaced by the results; choose another file with --out FILE")
     folder = path.resolve().parent
     if not folder.is_dir():
-        raise UserError(f"there is no folder {folder}; make it, or name another file with --out FILE")
+        raise UserError(f"the folder {folder} does not exist; create it, or choose another file with --out FILE")
     if not os.access(folder, os.W_OK):
-        raise MachineError(f"the folder {folder} cannot be written; name a file elsewhere with --out FILE")
+        raise MachineError(f"the folder {folder} is not writable; choose a file elsewhere with --out FILE")
     return path
 
 
@@ -154,7 +159,7 @@ def survey(files: Sequence[Path], tasks: Mapping[str, Task]) -> Survey:
             seen.add(key)
             distinct[attempt.task.id] += 1
     if not attempts:
-        raise UserError(f"{files[0]}: holds no sample; name files with at least one row")
+        raise UserError(f"{files[0]}: contains no samples; give files with at least one row")
     return Survey(tuple(files), attempts, distinct)
 
 
@@ -184,7 +189,7 @@ def grade_files(
     checks = grader.check([task for name, task in tasks.items() if name in found.attempts])
     left_out = {name: why for name, check in checks.items() if (why := _why_left_out(check, allow_shared))}
     if len(left_out) == len(checks):
-        raise UserError(f"no task is left to score ({next(iter(left_out.values()))})")
+        raise UserError(f"no tasks are left to score ({next(iter(left_out.values()))})")
     progress.expect(sum(count for name, count in found.distinct.items() if name not in left_out))
     order = {name: place for place, name in enumerate(tasks)}
     outcomes: dict[str, RowResult] = {}
@@ -259,7 +264,7 @@ def write_results(
     try:
         write_rows(path, answers(), typed=typed)
     except MachineError as error:
-        raise MachineError(f"{error}; verdicts are kept, so run the command again then") from None
+        raise MachineError(f"{error}; then run the command again, which keeps the verdicts so far") from None
     scored = [name for name in rows if name not in graded.left_out and name not in broken]
     counts = np.array([rows[name] for name in scored], np.int64)
     passes = np.array([passed[name] for name in scored], np.int64)
@@ -355,7 +360,7 @@ def _notes(found: Survey, benchmark: Benchmark, graded: GradedFiles) -> list[str
     notes = []
     if missing:
         notes.append(
-            f"no sample for {len(missing)} of {len(benchmark.tasks)} tasks ({_some(missing)}); they are left out"
+            f"no samples for {len(missing)} of {len(benchmark.tasks)} tasks ({_some(missing)}); they are left out"
         )
     for why in dict.fromkeys(graded.left_out.values()):
         names = [name for name, reason in graded.left_out.items() if reason == why]

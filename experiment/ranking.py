@@ -355,9 +355,9 @@ def score_rankers(
     n = int(counts.min())
     possible = [k for k in ks if k <= n]
     if not possible:
-        raise UserError(f"a task has only {n} candidates, and the smallest k is {min(ks)}; name a smaller `k`")
+        raise UserError(f"a task has only {n} candidates, but the smallest k is {min(ks)}; give a smaller `k`")
     if len(possible) < len(ks):
-        warnings.append(f"no k over {n} can be scored: a task has only {n} candidates")
+        warnings.append(f"k above {n} cannot be scored: a task has only {n} candidates")
     ranked, failures = rank_pool(SPEC, pool, graded.tasks, possible, judging)
     warnings += [f"{name} is left out: {why}" for name, why in failures.items()]
     if not ranked:

@@ -99,7 +99,7 @@ class DrawnArms(NamedTuple):
             return None
         limit = self.stopped.limit
         missing = sum(arm.missing for arm in self.arms)
-        went_on = f"; {missing} samples are missing, and the same command goes on from there" if missing else ""
+        went_on = f"; {missing} samples are missing, and the same command continues from there" if missing else ""
         spent, overshoot = limit.format(self.stopped.spent), limit.format(self.stopped.overshoot)
         return f"stopped after {spent}, {overshoot} beyond the limit of {limit.format(limit.amount)}{went_on}"
 
@@ -177,7 +177,7 @@ def sampling_settings(drawing: Drawing, benchmark: str, *, tests: bool = False) 
 
 
 def target_of_plan(plan: Plan) -> Target:
-    """Find a planned arm's weights; a model known by its price alone has none, and a server knows its name.
+    """Find a planned arm's weights; a model known only by its price has none, and a server has it by its name.
 
     Raises:
         UserError: Nothing is known of them.
@@ -210,7 +210,7 @@ def target_of_arm(arm: Arm, family: str, *, served: bool) -> Target:
         return Target(arm, arm.name, arm.name, arm.precision or UNKNOWN_PRECISION, arm.k or 1)
     precision = arm.precision or model.default_precision
     if precision is None:
-        raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
+        raise UserError(f"{arm.spec}: its config.json gives no precision; add one, such as {arm.name}@bf16")
     return Target(arm, model.name, weights_of(model), precision, arm.k or 1, model.architecture)
 
 
@@ -219,7 +219,7 @@ def targets_of(
 ) -> list[Target]:
     """Find arms' k and weights; an open k is what the first arm's cost buys.
 
-    Costs are FLOPs, or dollars where nothing but the price is known of some model.
+    Costs are FLOPs, or dollars if only the price of some model is known.
 
     Args:
         arms: As typed.
@@ -263,23 +263,24 @@ def check_engine(engine: str) -> None:
 
 
 def check_servable(targets: Sequence[Target], engine: str, conditions: Conditions) -> None:
-    """Refuse what an engine cannot draw, or not at the prices given.
+    """Refuse what an engine cannot draw, or cannot draw at the given prices.
 
     Raises:
-        UserError: A model is not known here and the engine is no server; or prices are those of batches.
+        UserError: A model is known only by its price and the engine is not a server; or the prices are for batches.
     """
     if engine == RECORDED:
         return
     unknown = next((target for target in targets if target.architecture is None), None)
     if unknown is not None and engine != "openai":
         raise UserError(
-            f"{unknown.arm.spec}: nothing but its price is known of this model, so only a server can draw it: add "
-            f"`engine` openai, or give recorded generations with `samples` {without_k(unknown.arm)}=FILES"
+            f"{unknown.arm.spec}: only the price of this model is known, so only a server can draw it: add `engine` "
+            f"openai, or give recorded generations with `samples` {without_k(unknown.arm)}=FILES"
         )
     if targets and conditions.prices.batch:
         raise UserError(
-            f"{targets[0].arm.spec}: samples are drawn by single requests, which no server bills at batch prices: drop "
-            f"`batch_prices`, or give recorded generations with `samples` {without_k(targets[0].arm)}=FILES"
+            f"{targets[0].arm.spec}: samples are drawn one request at a time, which servers do not bill at batch "
+            "prices: drop `batch_prices`, or give recorded generations with `samples` "
+            f"{without_k(targets[0].arm)}=FILES"
         )
 
 
@@ -354,7 +355,7 @@ def files_by_arm(samples: Mapping[str, Sequence[str]], arms: Sequence[NamedArm])
             known = ", ".join(dict.fromkeys(named.arm.name for named in arms))
             raise UserError(f"{shown}: no arm is called {name!r}; the arms are {known}")
         if len(meant) > 1:
-            raise UserError(f"{shown}: {name!r} may be {' or '.join(meant)}; write the arm as it is there")
+            raise UserError(f"{shown}: {name!r} could be {' or '.join(meant)}; write the arm as listed here")
         files.setdefault(meant[0], []).extend(patterns)
     return files
 
@@ -368,7 +369,7 @@ def read_arm(spec: str, patterns: Sequence[str], tasks: Mapping[str, Task]) -> t
     recorded = read_samples(patterns, tasks, spec)
     if recorded.missing:
         some = ", ".join(recorded.missing[:3]) + (", ..." if len(recorded.missing) > 3 else "")
-        notice(f"{spec}: no sample for {len(recorded.missing)} of {len(tasks)} tasks ({some}); they are left out")
+        notice(f"{spec}: no samples for {len(recorded.missing)} of {len(tasks)} tasks ({some}); they are left out")
     return recorded.candidates
 
 
@@ -384,7 +385,7 @@ def _named(planned: Planned) -> list[NamedArm]:
 def _ways(arms: Sequence[Arm]) -> str:
     """Describe alternatives for arms that nothing draws."""
     ways = " ".join(f"`samples` {without_k(arm)}=FILES" for arm in arms)
-    return f"Or give recorded generations ({ways}), take what the store has (`engine` {RECORDED}), or keep to the plan"
+    return f"Or give recorded generations ({ways}), use what the store has (`engine` {RECORDED}), or only plan"
 
 
 _NAMINGS: tuple[Callable[[NamedArm], str], ...] = (
@@ -424,9 +425,9 @@ def _replayed(target: Target, tasks: Sequence[Task], session: Session) -> Drawn:
         found = [one for one in found if (one.origin.seed is None) == target.arm.greedy]
     if not found:
         raise MachineError(
-            f"{spec}: {store.path} has no samples of {target.model}@{target.precision} for {benchmark}; draw some with "
-            "another `engine`, bring some in with codebudget import, or give recorded ones with "
-            f"`samples` {without_k(target.arm)}=FILES"
+            f"{spec}: {store.path} has no samples of {target.model}@{target.precision} for {benchmark}; draw some "
+            "with another `engine`, import some with codebudget import, or give recorded ones with `samples` "
+            f"{without_k(target.arm)}=FILES"
         )
     if len(found) > 1:
         # Those that were asked for, out of several sets.
@@ -434,9 +435,9 @@ def _replayed(target: Target, tasks: Sequence[Task], session: Session) -> Drawn:
         found = [one for one in found if one.origin.settings == settings and one.origin.seed in (session.seed, None)]
     if len(found) != 1:
         raise UserError(
-            f"{spec}: the store has several sets of samples of {target.model}@{target.precision} (engines, settings or "
-            "seeds differ); say which with `seed`, `preset`, `temperature`, `top_p` and `max_tokens`, or name files "
-            "with `samples`"
+            f"{spec}: the store has several sets of samples of {target.model}@{target.precision} (engines, "
+            "settings or seeds differ); choose one with `seed`, `preset`, `temperature`, `top_p` and "
+            "`max_tokens`, or give files with `samples`"
         )
     candidates = stored_samples(store, found[0], tasks)
     counts = {task.id: 0 for task in tasks}

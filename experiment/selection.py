@@ -65,7 +65,7 @@ def generated_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[
 
     found = read_tests(patterns, tasks)
     if len(found) < len(tasks):
-        notice(f"{len(tasks) - len(found)} of {len(tasks)} tasks have no generated tests in these files")
+        notice(f"{len(tasks) - len(found)} of {len(tasks)} tasks have no model-written tests in these files")
     return found
 
 

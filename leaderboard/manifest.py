@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .._util.hashing import key_of
+from .._util.hashing import key_of, record_text
 from .._util.machine import cpu_field, nvidia_smi
 from ..rankers.combine import Chain, Distinct
 from ..records import Limits  # noqa: TC001 (pydantic reads it)
@@ -41,7 +41,7 @@ class Code(_Part):
     dirty: bool | None
 
 
-class Hardware(_Part):
+class HardwarePart(_Part):
     """The machine."""
 
     machine: str
@@ -126,7 +126,7 @@ class Manifest(_Part):
     python: str
     platform: str
     packages: dict[str, str]
-    hardware: Hardware
+    hardware: HardwarePart
     argv: tuple[str, ...]
     seed: int
     sandbox: SandboxPart
@@ -153,7 +153,7 @@ def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def reference_check_hash(checks: Mapping[str, ReferenceCheck]) -> str:
     """Hash (SHA-256) the reference solutions' checks without times and details."""
     fields = {"task_id", "ok", "integrity", "mutates_arguments", "sites", "calls"}
-    return key_of(*(checks[task_id].model_dump_json(include=fields) for task_id in sorted(checks)))
+    return key_of(*(record_text(checks[task_id], fields) for task_id in sorted(checks)))
 
 
 def ranker_part(ranker: Ranker) -> RankerPart:

@@ -55,7 +55,7 @@ OFFERED = frozenset({"execution", "logprobs"})
 _WAYS = "Or give recorded generations, as samples of the benchmark (see docs/leaderboard.md)"
 
 
-def load_tasks(file: BoardFile) -> list[Benchmark]:
+def load_benchmarks(file: BoardFile) -> list[Benchmark]:
     """Load a board's benchmarks, each cut to its first tasks if the board says so.
 
     Raises:
@@ -104,8 +104,8 @@ def plan_board(
     with file.at("budget"):
         if board.budget.prices is not None:
             raise UserError(
-                "`prices` names a file, and whoever verifies a run has nothing but its board: state the prices here, "
-                'such as usd_per_mtok = ["MODEL=IN,OUT,CACHED"]'
+                "`prices` names a file, but whoever verifies a run has only its board: write the prices here, such "
+                'as usd_per_mtok = ["MODEL=IN,OUT,CACHED"]'
             )
         prices = planning.prices_of(board.budget)
     for number, arm in enumerate(board.arms):
@@ -127,14 +127,14 @@ def _planned(board: Board, benchmark: Benchmark, calibration: str | None, closed
         raise
     except (ArithmeticError, ValueError) as error:
         # Prices of 0 and of 1e308 dollars among others.
-        raise UserError(f"costs cannot be computed of these amounts ({type(error).__name__}); change them") from None
+        raise UserError(f"costs cannot be computed from these amounts ({type(error).__name__}); change them") from None
     amounts = [value for plan in planned.plans for _, value in plan.cost if value is not None]
     if max(amounts, default=0.0) > MOST_AMOUNT:
-        raise UserError(f"a cost is more than {MOST_AMOUNT:g}, past what results may hold; change these amounts")
+        raise UserError(f"a cost exceeds {MOST_AMOUNT:g}, the maximum in results; change these amounts")
     return planned
 
 
-def load_rankers(file: BoardFile) -> dict[str, Ranker]:
+def rankers_of_board(file: BoardFile) -> dict[str, Ranker]:
     """Load a board's rankers, by name, in its order.
 
     Raises:
@@ -157,7 +157,7 @@ def offered_ranker(typed: str) -> Ranker:
     ranker = load_ranker(typed)
     lacking = sorted(ranker.needs - OFFERED)
     if lacking:
-        raise UserError(f"{typed} needs {' and '.join(lacking)}, which a board does not offer; leave it out")
+        raise UserError(f"{typed} needs {' and '.join(lacking)}, which a board does not offer; remove it")
     return ranker
 
 
@@ -187,7 +187,7 @@ def examined(sandbox: Sandbox, store: Store, progress: Progress) -> SandboxCheck
     )
     if not report.holds:
         raise MachineError(
-            f"the {report.launcher} sandbox does not hold what it promises ({found.failed} programs of the corpus); "
+            f"the {report.launcher} sandbox does not keep its promises ({found.failed} programs of the corpus); "
             "see codebudget sandbox check, or choose another launcher in the board"
         )
     store.put_records(kind, {key: found.model_dump(mode="json")})
@@ -255,8 +255,8 @@ def prepare_board(file: BoardFile) -> PreparedBoard:
         UserError: The board is wrong; the message names the line.
         MachineError: Something that it names is not here.
     """
-    benchmarks = plan_board(file, load_tasks(file), calibration_of(file))
-    rankers = load_rankers(file)
+    benchmarks = plan_board(file, load_benchmarks(file), calibration_of(file))
+    rankers = rankers_of_board(file)
     drawing = drawing_of(file)
     check_draws(file, benchmarks, drawing)
     return PreparedBoard(file, benchmarks, rankers, drawing)
@@ -297,7 +297,7 @@ def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict
             read = read_samples(patterns, load_whole(file, place).by_id, spec)
         missing = set(read.missing) & set(tasks)
         if missing:
-            notice(f"{spec}: no sample for {len(missing)} of {len(tasks)} tasks; they are left out")
+            notice(f"{spec}: no samples for {len(missing)} of {len(tasks)} tasks; they are left out")
         files = tuple(
             SampleFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in read.files
         )

@@ -22,8 +22,8 @@ def report_of(results: Results) -> str:
     for section in results.benchmarks:
         lines += _section(section, results)
     lines += [
-        "Intervals are 95 % over tasks. A ratio is planned FLOPs per task over the limit. What a clock measured is in "
-        "timings.json; `codebudget leaderboard verify` checks the rest.",
+        "Intervals are 95 % over tasks. A ratio is planned FLOPs per task over the limit. Clock measurements are "
+        "in timings.json; `codebudget leaderboard verify` checks the rest.",
         "",
     ]
     return "\n".join(lines)

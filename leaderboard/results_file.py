@@ -107,7 +107,7 @@ class PlannedCost(_Part):
 class RealisedCost(_Part):
     """The cost of an arm's samples per task by their token counts; None if they have none.
 
-    `usd` is at the board's token prices, each sample a request, and `budget_ratio` that of the FLOPs.
+    `usd` uses the board's token prices, each sample being a request; `budget_ratio` is that of the FLOPs.
     """
 
     flops: Amount | None = None

@@ -50,7 +50,7 @@ def print_curve(curve: Curve, notes: Sequence[str]) -> None:
         print()
         _print_table(curve, some)
     print()
-    print_text(f"{budgets} at which some arm's k changes; all of them with --json, --out or --plot.")
+    print_text(f"{budgets} at which an arm's k changes; --json, --out and --plot have all of them.")
     for arm in curve.arms:
         one, all_n = format_budget(curve.by, arm.cost_of_one), format_budget(curve.by, arm.cost_of_all)
         print_text(
@@ -96,7 +96,7 @@ def _k(point: CurvePoint) -> str:
 
 def _score(point: CurvePoint) -> str:
     if point.value is None:
-        return "less than a sample" if point.undefined == "below" else "too few samples"
+        return "less than one sample" if point.undefined == "below" else "too few samples"
     return interval(point.value, point.low, point.high)
 
 
@@ -127,9 +127,9 @@ def check_plot(path: Path) -> None:
         MachineError: matplotlib is not installed.
     """
     if path.suffix.lower() not in FORMATS:
-        raise UserError(f"`plot` {path}: name a file that ends in {' or '.join(FORMATS)}")
+        raise UserError(f"`plot` {path}: use a file name ending in {' or '.join(FORMATS)}")
     if not path.parent.is_dir():
-        raise UserError(f"`plot` {path}: there is no folder {path.parent}; make it first")
+        raise UserError(f"`plot` {path}: the folder {path.parent} does not exist; create it first")
     check_output(path, "`plot`")
     try:
         importlib.import_module("matplotlib")

@@ -24,7 +24,7 @@ def plans_as_json(planned: Planned) -> dict[str, Any]:
     rows = [plan_as_json(arm) for arm in planned.plans]
     for row, fit in zip(rows, memory_fits(planned), strict=True):
         if fit is not None:
-            row["memory_fit"] = fit.model_dump(exclude={"schema_version"})
+            row["memory_fit"] = fit.model_dump()
     answer: dict[str, Any] = {"arms": rows, "convention": planned.workload.convention}
     runtime = describe_runtime(planned.workload, planned.conditions)
     if runtime is not None:
@@ -65,7 +65,7 @@ def plan_notes(planned: Planned) -> Iterator[str]:
 
 
 def describe_prices(planned: Planned) -> str | None:
-    """Name in one line what tokens cost, and where a price file has it from; None without token prices."""
+    """Show in one line what tokens cost, with a price file's sources; None without token prices."""
     shown = []
     for plan in planned.plans:
         price = planned.conditions.prices.of_arm(plan.arm)
@@ -79,7 +79,7 @@ def describe_prices(planned: Planned) -> str | None:
         shown.append(f"{plan.arm.spec} {amounts}{origin}")
     if not shown:
         return None
-    return f"prices per million tokens, each sample a request that pays its prompt: {'; '.join(shown)}"
+    return f"prices per million tokens, each sample a request that pays for its prompt: {'; '.join(shown)}"
 
 
 def describe_memory(planned: Planned) -> Iterator[str]:
@@ -89,9 +89,9 @@ def describe_memory(planned: Planned) -> Iterator[str]:
             continue
         limit = format_amount("memory", planned.memory_limit_bytes)
         if fit.waves is None:
-            devices = "no number of devices suffices"
+            devices = "no number of devices is enough"
             if fit.tensor_parallel is not None:
-                devices = f"it takes {fit.tensor_parallel} such devices (tensor parallel)"
+                devices = f"it needs {fit.tensor_parallel} such devices (tensor parallel)"
             yield f"{plan.arm.spec} does not fit {limit}: {devices}"
         else:
             waves = "at once" if fit.waves == 1 else f"in {fit.waves} waves of up to {fit.concurrency}"
@@ -102,9 +102,9 @@ def describe_runtime(workload: Workload, conditions: Conditions) -> str | None:
     """Explain the runtime in one line; None if there is none."""
     machine, calibration = conditions.machine, conditions.calibration
     if conditions.regime == "latency":
-        what = "seconds that one task takes alone, its samples in one batch"
+        what = "seconds for one task alone, its samples in one batch"
     else:
-        what = "seconds of a busy machine per task, batches full (--regime latency: one task alone)"
+        what = "machine seconds per task with full batches (--regime latency: one task alone)"
     if calibration is not None:
         how = f"measured on {calibration.machine} with {calibration.engine} ({calibration.source})"
         if calibration.engine == "not stated":
@@ -116,7 +116,10 @@ def describe_runtime(workload: Workload, conditions: Conditions) -> str | None:
 
     of_what = ""
     if workload.convention == "paper":
-        of_what = "; it is of the convention's one pass, name a benchmark or token counts for that of generation"
+        of_what = (
+            "; it covers the convention's single pass, so give a benchmark or token counts for the runtime of "
+            "generation"
+        )
     return f"runtime: {what}, by a roofline of {machine.name} at MFU {MFU}, MBU {MBU}{of_what}"
 
 

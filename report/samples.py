@@ -49,15 +49,15 @@ def samples_as_json(
                 "samples": len(arm.candidates),
                 "new": arm.new,
                 "missing": arm.missing,
-                "engine": origin.description.model_dump(exclude={"schema_version"}),
-                "settings": origin.settings.model_dump(exclude={"schema_version"}),
+                "engine": origin.description.model_dump(),
+                "settings": origin.settings.model_dump(),
                 "seed": origin.seed,
                 "drawn": {
                     "samples": tally.samples,
                     "prompts": tally.prompts,
                     "sessions": tally.sessions,
-                    **tally.usage.model_dump(exclude={"schema_version"}),
-                    "bill": None if tally.bill is None else tally.bill.model_dump(exclude={"schema_version"}),
+                    **tally.usage.model_dump(),
+                    "bill": None if tally.bill is None else tally.bill.model_dump(),
                 },
             }
         )
@@ -90,10 +90,10 @@ def print_samples(
         *(Column(header, right=True) for header in ("seconds\nbusy", "tokens/s", "peak\nmemory", "USD")),
     )
     rows = [_cells(target, arm) for target, arm in zip(targets, drawn.arms, strict=True)]
-    # Servers tell no memory, and not every model has a price.
+    # Servers report no memory, and not every model has a price.
     shown = [place for place in range(len(columns)) if place < len(columns) - 2 or any(r[place] != "-" for r in rows)]
     print_table([columns[place] for place in shown], [[row[place] for place in shown] for row in rows])
-    print("\nTokens, FLOPs and seconds are of all samples of these settings and this seed, in all sessions.")
+    print("\nTokens, FLOPs and seconds cover all samples with these settings and this seed, from all sessions.")
     for target, arm in zip(targets, drawn.arms, strict=True):
         if arm.series.tally.bill is not None:
             print_text(_bill(target.arm.spec, arm.series.tally.bill))
@@ -103,8 +103,8 @@ def print_samples(
         if tested is not None:
             found = usable_asserts(tested, arm)
             print(
-                f"{target.arm.spec}: {found.asserts} asserts that rankers can use, "
-                f"for {found.tasks} of {len(tested)} tasks"
+                f"{target.arm.spec}: {found.asserts} asserts usable by rankers, for {found.tasks} of {len(tested)} "
+                "tasks"
             )
 
 
@@ -138,15 +138,15 @@ def _cells(target: Target, arm: Drawn) -> tuple[str, ...]:
 
 
 def _bill(spec: str, bill: Bill) -> str:
-    """Say what a server bills: a prompt for every request."""
-    parts = {"in": bill.prompt_tokens, "of them cached": bill.cached_tokens, "out": bill.output_tokens}
-    parts["of them reasoning"] = bill.reasoning_tokens
-    shown = ", ".join(f"{count} {name}" for name, count in parts.items() if count or "them" not in name)
+    """Describe a server's bill, which counts the prompt of every request."""
+    parts = {"in": bill.prompt_tokens, "of these cached": bill.cached_tokens, "out": bill.output_tokens}
+    parts["of these reasoning"] = bill.reasoning_tokens
+    shown = ", ".join(f"{count} {name}" for name, count in parts.items() if count or "these" not in name)
     lost = ""
     if bill.unanswered:
         lost = (
-            f"; {bill.unanswered} of the requests got no whole answer and count like those that came in their place, "
-            "since hosts bill what they drew"
+            f"; {bill.unanswered} of the requests got no complete answer and are counted like those that replaced "
+            "them, since hosts bill what they have drawn"
         )
     return f"{spec}: the server bills {bill.requests} requests, {shown} tokens{lost}."
 

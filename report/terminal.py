@@ -144,7 +144,7 @@ def _print_rankers(comparison: Comparison) -> None:
 def _print_paid(comparison: Comparison) -> None:
     """Print, for arms with a choice, what is left after paying for ranking, and the share of the gap it closes."""
     first = comparison.arms[0].plan.arm
-    title = f"Ranking paid for out of the arm's FLOPs, and the share closed of the gap to one sample of {first.name}"
+    title = f"Score once ranking is paid for, and the share closed of the gap to one sample of {first.name}"
     names = list(comparison.arms[0].rankers)
     for arms in _abreast(
         [arm for arm in comparison.arms[1:] if arm.plan.k > 1 and arm.plan.cost.flops is not None], names, _SHARE
@@ -179,7 +179,7 @@ def _print_paired(comparison: Comparison) -> None:
     _print_table(
         (Column("metric", folds=True), Column("arms", folds=True), Column("difference"), Column("p", right=True)),
         rows,
-        f"Paired differences (p adjusted by Holm over {len(comparison.paired)}, all of them with --json)",
+        f"Paired differences (p adjusted by Holm over {len(comparison.paired)}; --json has all of them)",
     )
 
 
@@ -188,7 +188,7 @@ def _print_strata(comparison: Comparison) -> None:
     for arms in _abreast(comparison.arms, names, _SCORE):
         columns = (Column("setting", folds=True), *(Column(_name(arm), folds=True) for arm in arms))
         rows = [(printable(name), *(_stratum(arm, name) for arm in arms)) for name in names]
-        _print_table(columns, rows, "pass@1 by the setting that samples were made with")
+        _print_table(columns, rows, "pass@1 by sampling settings")
 
 
 def _stratum(arm: ArmResult, name: str) -> str:

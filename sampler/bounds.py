@@ -1,4 +1,4 @@
-"""The most that a sample can use before it is drawn, by what samples before it used."""
+"""Upper bounds on what a sample can use, from what earlier samples used."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from .series import TaskKeys
 
 _OVERHEAD_TOKENS: Final = 64
-"""Tokens that a template may put around one message, beyond its own text."""
+"""Tokens that a template may add around one message."""
 
 _THINKING: Final = 4
-"""How many times the longest output so far another may have, of a server that counts thoughts beyond those allowed."""
+"""Bound on an output, in multiples of the longest so far, for servers whose reasoning goes beyond `max_tokens`."""
 
 
 class Bounds:
     """Bounds of samples' tokens, FLOPs and dollars.
 
-    A prompt has no more tokens than bytes, and an output no more than allowed, unless those seen had more.
+    A prompt has at most as many tokens as bytes, and an output as many as allowed, unless earlier ones had more.
 
     Args:
         architecture: Used to count FLOPs.
@@ -39,7 +39,7 @@ class Bounds:
         self._dearest_usd = 0.0
 
     def see(self, keys: TaskKeys, generation: Generation, usd: float | None) -> None:
-        """Take account of a sample, and of its dollars if they are known."""
+        """Note a sample, and its dollars if they are known."""
         prompt, output, charged = generation.prompt_tokens, generation.output_tokens, generation.charged
         self._dearest_usd = max(self._dearest_usd, usd or 0.0)
         if prompt is not None:

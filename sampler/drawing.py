@@ -40,8 +40,8 @@ class DrawRequest(NamedTuple):
         k: Samples per task.
         greedy: Draw one sample per task at temperature 0.
         architecture: Used to count FLOPs; None leaves them uncounted.
-        price: Of the model's tokens; each sample is a request whose prompt is billed. None where there is none.
-        usd_per_s: Price of a second of drawing, where tokens have none.
+        price: Price of the model's tokens, if known; each sample is a request whose prompt is billed.
+        usd_per_s: Price of a second of drawing, if tokens have no price.
         seed: The run's; another draws other samples, except for a greedy arm.
         fresh: Draw all of them again, replacing stored ones.
     """
@@ -163,8 +163,8 @@ def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, setting
 class _Gated:
     """Draws missing samples as the engine finishes them; leaving early stops the engine.
 
-    What an engine is billed for from its start is finished and yielded whatever ends the run: the meter's limit, an
-    error of another sample, or an interrupt. A second interrupt does not wait.
+    Draws that are billed once started are finished and yielded however the run ends: at the meter's limit, by an error
+    in another sample, or by an interrupt. A second interrupt does not wait.
     """
 
     def __init__(self, engine: Engine, seed: int | None, counter: UsageCounter, meter: Meter) -> None:
@@ -177,7 +177,7 @@ class _Gated:
 
     @property
     def in_flight(self) -> int:
-        """Draws that are billed and not finished."""
+        """Number of draws that are billed and not finished."""
         return 0 if self._gate is None else self._gate.in_flight
 
     def draw(
@@ -202,13 +202,13 @@ class _Gated:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let the first interrupt wait for what is in flight, if anything is billed for."""
+        """Let the first interrupt wait for the billed draws in flight, if any."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         former = signal.getsignal(signal.SIGINT)
         if former is not signal.default_int_handler:
-            # Ignored, or of the program that codebudget is a part of.
+            # Ignored, or handled by the program that codebudget is part of.
             yield
             return
         signal.signal(signal.SIGINT, self._interrupt)
@@ -225,7 +225,7 @@ class _Gated:
             raise KeyboardInterrupt
         self._gate.close()
         if self._gate.in_flight:
-            notice(f"waiting for {self._gate.in_flight} requests that are billed already; interrupt again to drop them")
+            notice(f"waiting for {self._gate.in_flight} requests that are already billed; interrupt again to drop them")
 
 
 def _closable(finished: Iterator[tuple[int, Generation]]) -> Generator[tuple[int, Generation], None, None]:

@@ -51,11 +51,11 @@ class Draw(NamedTuple):
 
 
 class Charged(NamedTuple):
-    """Tokens that a server bills, of one or more requests.
+    """Tokens that a server bills for one or more requests.
 
-    `cached_tokens` are a part of `prompt_tokens`, `reasoning_tokens` one of `output_tokens`. `unanswered` counts
-    requests that the server took and whose answer was lost: hosts bill them all the same, so that each is among the
-    `requests`, with the tokens of the answer that came in its place.
+    `cached_tokens` are part of `prompt_tokens`, `reasoning_tokens` of `output_tokens`. `unanswered` counts requests
+    that the server took and whose answer was lost: hosts bill them all the same, so each is among the `requests`, with
+    the tokens of the answer that replaced it.
     """
 
     requests: int = 0
@@ -70,13 +70,13 @@ class Charged(NamedTuple):
         return Charged(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def with_unanswered(self, count: int) -> Charged:
-        """Add requests for the same that were not answered; whether their prompts were cached is not known."""
+        """Add unanswered requests for the same draw; whether their prompts were cached is unknown."""
         again = Charged(count, count * self.prompt_tokens, 0, count * self.output_tokens)
         return self.plus(again._replace(reasoning_tokens=count * self.reasoning_tokens, unanswered=count))
 
 
 class BilledError(EngineError):
-    """Drawing failed, and what a server bills for it is in no sample."""
+    """Drawing failed, and a server bills tokens that belong to no sample."""
 
     def __init__(self, message: str, charged: Charged) -> None:
         super().__init__(message)
@@ -88,8 +88,8 @@ class Generation(NamedTuple):
 
     `logprobs` has the natural logarithm of the probability of each output token under the model (temperature 1, no
     top-p), or is None where they were not asked for or the engine does not report them. Token counts are None where it
-    does not report them. `charged` is what a server bills for it and for requests before it that gave no text; None
-    where nobody bills, or no counts say how much.
+    does not report them. `charged` is what a server bills for it and for earlier requests that gave no text; None if
+    nobody bills, or no counts are reported.
     """
 
     text: str
@@ -101,7 +101,7 @@ class Generation(NamedTuple):
 
 
 MayStart = Callable[[int], bool]
-"""Says whether the draw at a place may start now; True counts it as started."""
+"""Tells whether the draw at a place may start now; True counts it as started."""
 
 
 class Description(Record):
@@ -145,9 +145,9 @@ class Engine(Protocol):
         """Draw every sample; yields each one's place in `draws` as it finishes, in any order.
 
         All draws are handed over at once, so that the engine stays full; when a caller stops iterating, only what is in
-        flight is finished. An engine whose work is billed from its start asks `may_start` before each draw, goes on
-        with one that must wait when another has finished, ends when none is left in flight, and yields all that it
-        started, also before it raises an error. Other engines need not ask.
+        flight is finished. An engine that is billed for every draw it starts asks `may_start` before each; after a
+        refusal it asks again once another has finished, and ends when none is in flight. It yields everything it
+        started, even before it raises an error. Other engines need not ask.
 
         Raises:
             UserError: a prompt leaves no room for an output in the model's context.

@@ -42,7 +42,7 @@ def find_files(patterns: Sequence[str]) -> tuple[Path, ...]:
         if path.is_dir():
             matches = sorted(child for child in path.iterdir() if child.name.endswith(SUFFIXES) and child.is_file())
             if not matches:
-                raise UserError(f"{pattern}: the folder has no .jsonl or .jsonl.gz file; name another")
+                raise UserError(f"{pattern}: the folder has no .jsonl or .jsonl.gz file; choose another")
         elif path.is_file():
             matches = [path]
         else:
@@ -57,7 +57,7 @@ def find_files(patterns: Sequence[str]) -> tuple[Path, ...]:
             # A file that two patterns name is read once.
             found.setdefault(match.resolve(), match)
     if not found:
-        raise UserError("no file of samples is named; give one with `samples`")
+        raise UserError("no files of samples were given; give one with `samples`")
     return tuple(found.values())
 
 
@@ -72,7 +72,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if line and not line.isspace():
             row = parse_json(line, f"{path}:{number}")
             if not isinstance(row, dict):
-                raise UserError(f"{path}:{number}: not a JSON object; a row is one object with a task_id")
+                raise UserError(f"{path}:{number}: not a JSON object; a row must be one object with a task_id")
             yield number, row
 
 
@@ -141,7 +141,7 @@ def read_samples(patterns: Sequence[str], tasks: Mapping[str, Task], arm: str) -
         for index, (place, sample) in enumerate(listed)
     )
     if not candidates:
-        raise UserError(f"{files[0]}: holds no sample; name files with at least one row")
+        raise UserError(f"{files[0]}: contains no samples; give files with at least one row")
     return Recorded(
         candidates=candidates,
         strata=tuple(name for name in names if name is not None),
@@ -179,7 +179,7 @@ def task_id_of(row: Mapping[str, Any], tasks: Mapping[str, Task], path: Path, nu
         )
     if task_id not in tasks:
         near = nearest(task_id, tasks)
-        hint = f"did you mean {near!r}?" if near else "name the benchmark that it is of with `benchmark`"
+        hint = f"did you mean {near!r}?" if near else "choose its benchmark with `benchmark`"
         raise UserError(f"{path}:{number}: unknown task {quoted(task_id)}; {hint}")
     return task_id
 
@@ -216,7 +216,7 @@ def prompt_of(row: Mapping[str, Any], task: Task, path: Path, number: int) -> st
     if prompt is None or prompt == task.prompt:
         return None
     if not isinstance(prompt, str):
-        raise UserError(f"{path}:{number}: prompt is {type(prompt).__name__}, not text; mend it or leave it out")
+        raise UserError(f"{path}:{number}: prompt is {type(prompt).__name__}, not text; fix it or remove it")
     return encodable(prompt)
 
 
@@ -250,22 +250,20 @@ def optional_fields(row: Mapping[str, Any], task: Task, path: Path, number: int)
         if value is not None:
             if not is_whole(value, least=-(1 << 63) if name == "seed" else 0):
                 raise UserError(
-                    f"{path}:{number}: {name} is {quoted(value)}; write a whole number below 2^63 or leave it out"
+                    f"{path}:{number}: {name} is {quoted(value)}; write a whole number below 2^63 or remove it"
                 )
             fields[name] = value
     reason: Literal["stop", "length"] | None = row.get("finish_reason")
     if reason is not None:
         if reason not in FINISH_REASONS:
             raise UserError(
-                f"{path}:{number}: finish_reason is {quoted(reason)}; write 'stop' or 'length' or leave it out"
+                f"{path}:{number}: finish_reason is {quoted(reason)}; write 'stop' or 'length' or remove it"
             )
         fields["finish_reason"] = reason
     logprobs = row.get("logprobs")
     if logprobs is not None:
         if not isinstance(logprobs, list) or not all(map(is_number, logprobs)):
-            raise UserError(
-                f"{path}:{number}: logprobs is not a list of numbers, one per token; mend it or leave it out"
-            )
+            raise UserError(f"{path}:{number}: logprobs is not a list of numbers, one per token; fix it or remove it")
         fields["logprobs"] = tuple(logprobs)
     prompt = prompt_of(row, task, path, number)
     if prompt is not None:

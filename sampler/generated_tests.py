@@ -53,7 +53,7 @@ def read_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, 
             found = texts_of(row, path, number)[1]
             count.add(len(found), path, number)
             if any(len(text) > MAX_CHARACTERS for text in found):
-                raise UserError(f"{path}:{number}: a text of tests is longer than 1 MiB; cut it or leave it out")
+                raise UserError(f"{path}:{number}: a text of tests is longer than 1 MiB; shorten or remove it")
             texts.setdefault(task_id, []).extend(map(encodable, found))
             costs.setdefault(task_id, []).append({name: _amount(row, name, path, number) for name in _COSTS})
     return {
@@ -67,7 +67,7 @@ def _amount(row: Mapping[str, Any], name: str, path: Path, number: int) -> float
     if value is None:
         return None
     if not is_number(value) or not 0 <= value <= _MOST:
-        raise UserError(f"{path}:{number}: {name} is {quoted(value)}; write a number from 0 to 1e30 or leave it out")
+        raise UserError(f"{path}:{number}: {name} is {quoted(value)}; write a number from 0 to 1e30 or remove it")
     return float(value)
 
 
@@ -90,7 +90,7 @@ def check_tests_file(path: Path) -> None:
         UserError: its name ends in none of `ENDINGS`; or as `check_output`.
     """
     if not path.name.endswith(ENDINGS):
-        raise UserError(f"{path}: a file of tests ends in {' or '.join(ENDINGS)}; name one like tests.jsonl")
+        raise UserError(f"{path}: a file of tests must end in {' or '.join(ENDINGS)}; use a name such as tests.jsonl")
     check_output(path)
 
 
@@ -146,5 +146,5 @@ def write_test_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with `out`") from None
+        raise MachineError(f"cannot write {path} ({error.strerror or error}); choose another with `out`") from None
     return write_rows(path, rows)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
-from .._util.hashing import key_of
+from .._util.hashing import key_of, record_text
 from .._util.machine import nvidia_smi
 from ..budgets.flops import decode_flops, prefill_flops
 from ..errors import UserError
@@ -59,15 +59,15 @@ class Bill(Record):
     unanswered: int = 0
 
     def plus(self, charged: Charged) -> Bill:
-        """Add what is billed for more."""
+        """Add further charges."""
         return Bill.model_validate({name: getattr(self, name) + count for name, count in charged._asdict().items()})
 
 
 class Tally(Record):
     """Usage of drawing over all sessions; `prompts` counts prefills, one per task and session.
 
-    `usage` counts a prompt's tokens and FLOPs once per prefill; a server bills them with every request, in `bill`. That
-    is None where nobody bills, or where a server did not always tell its counts.
+    `usage` counts a prompt's tokens and FLOPs once per prefill; `bill` counts its tokens with every request, as servers
+    do. `bill` is None if nobody bills, or if a server did not always report its counts.
     """
 
     samples: int = 0
@@ -103,7 +103,7 @@ class Series(Record):
     @property
     def key(self) -> str:
         """The key of the store's record."""
-        return key_of(KIND, self.model, self.precision, self.benchmark, self.origin.model_dump_json())
+        return key_of(KIND, self.model, self.precision, self.benchmark, record_text(self.origin))
 
 
 class TaskKeys(NamedTuple):
@@ -130,8 +130,8 @@ def keys_of_task(task: Task, origin: Origin) -> TaskKeys:
     sampling = sampling_of_task(task, origin.settings)
     digest = key_of(
         "candidate",
-        origin.description.model_dump_json(),
-        sampling.model_dump_json(),
+        record_text(origin.description),
+        record_text(sampling),
         origin.seed,
         task.id,
         *prompt_key(prompt),
@@ -168,8 +168,8 @@ def _series(store: Store, value: Any) -> Series:
     except ValidationError as error:
         why = str(error).splitlines()[0]
         raise UserError(
-            f"{store.path} is damaged (what made its samples cannot be read: {why}); move it away, or name another "
-            "store with `store`"
+            f"{store.path} is damaged (the description of what made its samples cannot be read: {why}); move it "
+            "away, or choose another store with `store`"
         ) from None
 
 
@@ -193,7 +193,7 @@ class Counts(NamedTuple):
 
 
 class Pricing(NamedTuple):
-    """Prices of a session: of tokens, else of each second; neither where dollars are not known."""
+    """Prices of a session: of tokens, else of each second; neither if dollars are unknown."""
 
     tokens: TokenPrice | None = None
     usd_per_s: float | None = None
@@ -205,7 +205,7 @@ class UsageCounter:
     Args:
         series: What is drawn, with what earlier sessions took.
         architecture: Used to count FLOPs.
-        pricing: Its prices.
+        pricing: The session's prices.
         meter: The whole run's, told of every sample.
     """
 
@@ -241,7 +241,7 @@ class UsageCounter:
             yield item
 
     def add(self, keys: TaskKeys, generation: Generation) -> Counts:
-        """Add a sample; return the session. The meter's `check` says whether its limit could be counted."""
+        """Add a sample; return the session. The meter's `check` tells whether its limit could be counted."""
         self._samples += 1
         self._peak.look()
         prompt, output = generation.prompt_tokens, generation.output_tokens
@@ -278,12 +278,12 @@ class UsageCounter:
         return self._bounds.most(keys)
 
     def _charge(self, generation: Generation) -> float | None:
-        """Count what a sample is billed, and return its dollars; None where they are not known."""
+        """Count what is billed for a sample, and return its dollars; None if they are unknown."""
         charged, prices = generation.charged, self._pricing
         if charged is None:
             self._is_charged = False
             if generation.prompt_tokens is not None and generation.output_tokens is not None:
-                # Drawn here, at the price of a server that takes a request per sample.
+                # Drawn on this machine, priced like a server that takes one request per sample.
                 charged = Charged(1, generation.prompt_tokens, 0, generation.output_tokens)
         else:
             self._charged = self._charged.plus(charged)
@@ -328,7 +328,7 @@ class UsageCounter:
         if counts.charged is not None and (not before.sessions or before.bill is not None):
             bill = (before.bill or Bill()).plus(counts.charged)
         if usage["usd"] is None and bill is not None and self._pricing.tokens is not None:
-            # An earlier session knew no price; the tokens that it was billed for are known.
+            # An earlier session had no price, but the tokens billed for it are known.
             usage["usd"] = _usd_of(self._pricing.tokens, bill)
         tally = Tally(
             samples=before.samples + counts.samples,

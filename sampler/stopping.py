@@ -65,7 +65,7 @@ def parse_stop_after(text: str) -> StopAfter:
     if tokens:
         amount = float(tokens[1])
         if not math.isfinite(amount) or amount <= 0:
-            raise UserError(f"`stop_after` {text}: more than 0 tokens are needed, such as 1e6tokens")
+            raise UserError(f"`stop_after` {text}: give more than 0 tokens, such as 1e6tokens")
         return StopAfter(kind="tokens", amount=amount)
     kinds: tuple[Literal["usd", "flops", "runtime"], ...] = ("usd", "flops", "runtime")
     for kind in kinds:
@@ -98,7 +98,7 @@ class Meter:
         self._is_blind = False
 
     def add(self, *, flops: float | None, output_tokens: int | None, usd: float | None) -> None:
-        """Count a sample, and whether the limit is on something not known of it; `check` says so."""
+        """Count a sample, noting for `check` if the limit is on something unknown of it."""
         amounts = {"flops": flops, "tokens": output_tokens, "usd": usd}
         if self.limit is not None and self.limit.kind in amounts and amounts[self.limit.kind] is None:
             self._is_blind = True
@@ -111,19 +111,19 @@ class Meter:
         self._usd += usd
 
     def check(self, *, priced: bool = True) -> None:
-        """Refuse to go on without knowing how far from the limit the run is.
+        """Refuse to go on if it is unknown how far the run is from its limit.
 
         Args:
             priced: Whether dollars are counted.
 
         Raises:
-            UserError: The limit is on something not known of a sample, or on dollars that nobody counts.
+            UserError: The limit is on something unknown of a sample, or on dollars that are not counted.
         """
         if self.limit is not None and (self._is_blind or (self.limit.kind == "usd" and not priced)):
             raise UserError(_UNKNOWN[self.limit.kind])
 
     def has_room(self, in_flight: Iterable[Spent]) -> bool:
-        """Whether the limit is not reached even where each sample in flight uses the amount given for it."""
+        """Whether the limit stays unreached if each sample in flight uses the amount given for it."""
         if self.limit is None:
             return True
         kind = self.limit.kind
@@ -135,7 +135,7 @@ class Meter:
         return Spent(self._clock() - self._since, self._flops, self._output_tokens, self._usd)
 
     def is_reached(self) -> bool:
-        """Whether the run must end: at the limit, or where nothing tells how far it is."""
+        """Whether the run must end: at the limit, or if it is unknown how far it is."""
         return self.limit is not None and (self._is_blind or self._of_kind(self.limit.kind) >= self.limit.amount)
 
     def result(self) -> Stopped | None:
@@ -164,15 +164,15 @@ def _amount(spent: Spent, kind: StopKind) -> float:
 
 
 class Gate(Generic[T]):
-    """Says which draws may start, for engines that are billed for all they start.
+    """Decides which draws may start, for engines that are billed for every draw they start.
 
-    So few are in flight at once that the limit is passed by one of them at most. Where there is one, the first draw is
-    alone: a server that does not keep to the most tokens asked for shows it there.
+    It keeps so few in flight that the limit is overshot by at most one of them. If there is a limit, the first draw
+    runs alone, to show whether the server keeps to `max_tokens`.
 
     Args:
         meter: The run's.
-        draws: What is to be drawn, by place.
-        most: The most that one of them can use, by what is known so far.
+        draws: The draws, by place.
+        most: Bounds what one of them can use, from what is known so far.
     """
 
     def __init__(self, meter: Meter, draws: Sequence[T], most: Callable[[T], Spent]) -> None:
@@ -193,16 +193,16 @@ class Gate(Generic[T]):
 
     @property
     def in_flight(self) -> int:
-        """Draws that were started and are not finished; 0 for an engine that does not ask."""
+        """Number of draws started and not finished; 0 for an engine that does not ask."""
         return len(self._in_flight)
 
     def finish(self, place: int) -> None:
-        """Count the draw at a place as finished; the meter is told what it used before the next one asks."""
+        """Count the draw at a place as finished; its use must reach the meter before the next one asks."""
         self._in_flight.discard(place)
         self._is_measured = True
 
     def close(self) -> None:
-        """Let nothing more start."""
+        """Stop further draws from starting."""
         self._is_closed = True
 
     def _has_room(self) -> bool:
@@ -213,8 +213,8 @@ class Gate(Generic[T]):
 
 
 _UNKNOWN = {
-    "flops": "`stop_after` FLOPs cannot be counted: the engine tells no token counts; give seconds, such as 60s",
-    "tokens": "`stop_after` tokens cannot be counted: the engine tells no token counts; give seconds, such as 60s",
+    "flops": "`stop_after` FLOPs cannot be counted: the engine reports no token counts; give seconds, such as 60s",
+    "tokens": "`stop_after` tokens cannot be counted: the engine reports no token counts; give seconds, such as 60s",
     "usd": "`stop_after` dollars needs a price (`usd_per_mtok` IN,OUT, or `usd_per_hour` with `hardware`), and token "
-    "counts of the engine",
+    "counts from the engine",
 }

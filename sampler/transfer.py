@@ -55,7 +55,7 @@ def check_samples_file(path: Path) -> None:
         UserError: its name ends in none of `ENDINGS`; or as `check_output`.
     """
     if not path.name.endswith(ENDINGS):
-        raise UserError(f"{path}: a file of samples ends in {', '.join(ENDINGS)}; name one like samples.jsonl")
+        raise UserError(f"{path}: a file of samples must end in {', '.join(ENDINGS)}; use a name such as samples.jsonl")
     check_output(path)
 
 
@@ -79,7 +79,7 @@ def write_samples(path: Path, sets: Iterable[tuple[Series, Sequence[Candidate]]]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with `out`") from None
+        raise MachineError(f"cannot write {path} ({error.strerror or error}); choose another with `out`") from None
     if path.suffix != ".parquet":
         return write_rows(path, rows)
     with replacing(path) as file:
@@ -128,7 +128,7 @@ def import_samples(
             made_by = _made_by(row, path, number)
             origin = made_by or foreign
             if origin is None:
-                raise UserError(f"{path}:{number}: does not say what made it; name the model with `model`")
+                raise UserError(f"{path}:{number}: the row does not say which model made it; give one with `model`")
             key = _key(origin, path, number)
             if key not in series:
                 _check_lasting(origin, path, number)
@@ -167,7 +167,8 @@ def _index(key: str, store: Store) -> int:
     text = key.rpartition("/")[2]
     if not _INDEX.fullmatch(text):
         raise UserError(
-            f"{store.path} is damaged (it has a sample {text[:20]!r}); move it away, or name another store with `store`"
+            f"{store.path} is damaged (it has a sample {text[:20]!r}); move it away, or choose another store with "
+            "`store`"
         )
     return int(text)
 
@@ -246,14 +247,14 @@ def _check_lasting(series: Series, path: Path, number: int) -> None:
         # Half a surrogate pair, or not a number.
         raise _unread(path, number, str(error)) from None
     if not is_lasting:
-        raise _unread(path, number, "a setting is no number")
+        raise _unread(path, number, "a setting is not a number")
     if len(text) > _MAX_MADE_BY:
         raise _unread(path, number, f"longer than {_MAX_MADE_BY} characters")
 
 
 def _unread(path: Path, number: int, why: str) -> UserError:
     reason = one_line(why.splitlines()[0])
-    return UserError(f"{path}:{number}: made_by cannot be read ({reason}); leave it out and give `model`")
+    return UserError(f"{path}:{number}: made_by cannot be read ({reason}); remove it and give `model`")
 
 
 def _texts(
@@ -266,11 +267,11 @@ def _texts(
     fields = optional_fields(row, task, path, number)
     if is_ours and isinstance(logprobs, list):
         if not all(value is None or is_number(value) for value in logprobs):
-            raise UserError(f"{path}:{number}: logprobs is not a list of numbers; mend it or leave it out")
+            raise UserError(f"{path}:{number}: logprobs is not a list of numbers; fix it or remove it")
         fields["logprobs"] = tuple(-math.inf if value is None else float(value) for value in logprobs)
     if is_ours and row.get("index") is not None:
         if not is_whole(row["index"]):
-            raise UserError(f"{path}:{number}: index is {quoted(row['index'])}; write a whole number or leave it out")
+            raise UserError(f"{path}:{number}: index is {quoted(row['index'])}; write a whole number or remove it")
         fields["index"] = row["index"]
     if is_ours and isinstance(row.get("raw"), str):
         count.add(1, path, number)

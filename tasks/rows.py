@@ -36,11 +36,9 @@ def read_file(path: Path) -> list[Located]:
     located: list[Located] = []
     for where, row in _values(path):
         if not isinstance(row, dict):
-            raise UserError(f"{where}: not an object; a row has named fields")
+            raise UserError(f"{where}: not a JSON object; a row must have named fields")
         if len(located) == MAX_ROWS:
-            raise UserError(
-                f"{where}: more than {MAX_ROWS} rows, the most that a benchmark may have; name a smaller one"
-            )
+            raise UserError(f"{where}: more than {MAX_ROWS} rows, the limit for a benchmark; choose a smaller one")
         located.append((where, row))
     return located
 
@@ -86,22 +84,22 @@ def read_hub(name: str, config: str | None, split: str | None) -> list[Located]:
     except DatasetNotFoundError as error:
         if isinstance(error.__cause__, ConnectionError) or "offline" in str(error).lower():
             raise _offline(label, error) from None
-        raise UserError(f"no data set {label!r} on the Hugging Face hub; check the id, or name a local file") from None
+        raise UserError(f"no data set {label!r} on the Hugging Face hub; check the id, or give a local file") from None
     except ValueError as error:
-        raise UserError(f"{label}: {_one_line(error)}; name a configuration as ID:CONFIG") from None
+        raise UserError(f"{label}: {_one_line(error)}; choose a configuration with ID:CONFIG") from None
     except (OSError, RuntimeError) as error:
         # Every network error of requests, httpx and the hub's client is one of these.
         raise _offline(label, error) from None
     chosen = split or ("test" if "test" in splits else next(iter(splits)) if len(splits) == 1 else None)
     if chosen is None or chosen not in splits:
-        raise UserError(f"{label}: which split? it has {listed(splits)}; export one to a local file and name that")
+        raise UserError(f"{label} has several splits ({listed(splits)}); export one to a local file and give that")
     return [(f"{label}[{chosen}]: row {number}", row) for number, row in enumerate(splits[chosen], 1)]
 
 
 def _offline(label: str, error: Exception) -> MachineError:
     return MachineError(
-        f"cannot fetch {label} from the Hugging Face hub ({_one_line(error)}); "
-        "connect this machine, or name a local .jsonl, .json or .parquet file instead"
+        f"cannot fetch {label} from the Hugging Face hub ({_one_line(error)}); connect this machine, or give a "
+        "local .jsonl, .json or .parquet file instead"
     )
 
 

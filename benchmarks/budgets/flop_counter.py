@@ -52,7 +52,7 @@ def counted(config: dict[str, Any]) -> tuple[int, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, help="write the table here as well")
+    parser.add_argument("--out", type=Path, help="also write the table to this file")
     out = parser.parse_args().out
     from codebudget.budgets.architecture import Architecture
     from codebudget.budgets.flops import decode_flops, prefill_flops

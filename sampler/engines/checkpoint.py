@@ -60,18 +60,18 @@ def find_checkpoint(model: str) -> Checkpoint:
     folder = Path(model)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise UserError(f"{model} holds no model: its config.json is missing")
+            raise UserError(f"{model} is not a model folder: its config.json is missing")
         weights = _weight_bytes(folder)
         if not weights:
-            raise UserError(f"{model} holds no weights: put the model's .safetensors files beside its config.json")
+            raise UserError(f"{model} has no weights: put the model's .safetensors files beside its config.json")
         return Checkpoint(model, _digest(folder), None, _quantisation(folder / "config.json"), weights)
     if not looks_like_hub_id(model):
-        raise UserError(f"cannot sample {model!r}: it is neither a folder nor an OWNER/NAME of the Hugging Face hub")
+        raise UserError(f"cannot sample {model!r}: it is neither a folder nor an OWNER/NAME on the Hugging Face hub")
     file = hub_config_file(model)
     if file is None:
         raise MachineError(
-            f"{model} is not in the hub's cache and cannot be fetched from the hub: check the name and the network, "
-            "log in where the model is gated (hf auth login), or name a folder that holds it"
+            f"{model} is not in the hub's cache and cannot be fetched from the hub: check the name and the "
+            "network, log in if the model is gated (hf auth login), or give a folder that contains it"
         )
     snapshot = Path(file).parent
     there = _weight_bytes(snapshot)
@@ -103,13 +103,14 @@ def check_precision(checkpoint: Checkpoint, precision: str, *, online: tuple[str
             return name
         instead = ", ".join(("bf16", *online))
         raise UserError(
-            f"{checkpoint.source} is not quantised, and {engine} does not make {name} of it: quantise it first (pip "
-            f"install llmcompressor) and name the folder that this writes, or write another precision ({instead})"
+            f"{checkpoint.source} is not quantised, and {engine} cannot convert it to {name}: quantise it first "
+            "(pip install llmcompressor) and give the folder that this writes, or choose another precision "
+            f"({instead})"
         )
     differs = found.weight_bits is not None and found.weight_bits != bits
     if differs or (found.floating is not None and found.floating != name.startswith(("fp", "bf", "nf"))):
         kind = f"{found.weight_bits or 'other'} bits, {found.method}"
-        raise UserError(f"{checkpoint.source} is quantised already ({kind}) and is no {name}: name its own precision")
+        raise UserError(f"{checkpoint.source} is already quantised ({kind}), not {name}: write its own precision")
     return name
 
 
@@ -123,8 +124,8 @@ def check_room(model: str, size_bytes: int, folder: Path) -> None:
     free = shutil.disk_usage(existing).free
     if size_bytes > free:
         raise MachineError(
-            f"the weights of {model} take {size_bytes / 1e9:.3g} GB, and {folder} has {free / 1e9:.3g} GB free: make "
-            "room, or name another disk's folder in HF_HOME"
+            f"the weights of {model} take {size_bytes / 1e9:.3g} GB, and {folder} has {free / 1e9:.3g} GB free: "
+            "free some space, or set HF_HOME to a folder on another disk"
         )
 
 

@@ -1,4 +1,4 @@
-"""Requests that a server took and whose answers were lost, told apart from those it refused or never saw."""
+"""Tell requests that a server took and whose answers were lost from those that it refused or never received."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 class Sent(threading.local):
-    """Counts what this thread's present request took, with the retries that the SDK makes by itself.
+    """Counts the attempts of this thread's current request, including retries made by the SDK.
 
-    A request that was sent whole and neither answered nor refused is `unanswered`: the connection broke or the time was
-    over, while the server may have drawn all the same. It listens to the events of httpx and httpcore.
+    A request that was sent completely and neither answered nor refused is `unanswered`: the connection broke or timed
+    out, but the server may have drawn all the same. It listens to the events of httpx and httpcore.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Sent(threading.local):
 
     @property
     def unanswered(self) -> int:
-        """Requests that were lost so far."""
+        """Number of requests lost so far."""
         return max(0, self._sent - self._refused - self._answered)
 
     def start(self) -> None:
@@ -31,7 +31,7 @@ class Sent(threading.local):
         self._sent = self._refused = self._answered = 0
 
     def answered(self) -> None:
-        """Count its whole answer."""
+        """Count its complete answer."""
         self._answered = 1
 
     def _listen(self, request: Any) -> None:

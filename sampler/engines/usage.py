@@ -1,4 +1,4 @@
-"""Tokens that an answer of OpenAI's API says it is billed for."""
+"""Billed tokens as reported by an answer of OpenAI's API."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def charged_of(usage: object) -> Charged | None:
-    """Read an answer's `usage`; None where it has no counts, or says that nothing was read and written.
+    """Read an answer's `usage`; None if it has no counts, or all of them are 0.
 
     Tokens found in the server's cache (`prompt_tokens_details.cached_tokens`, or `cached_tokens` and
-    `prompt_cache_hit_tokens` as some hosts call them) are a part of the prompt's, and tokens of reasoning
-    (`completion_tokens_details.reasoning_tokens`) a part of the output's. Some hosts count either beside them, or leave
-    thoughts out of all but the total: `total_tokens` tells, and each token counts once.
+    `prompt_cache_hit_tokens` as some hosts call them) are part of the prompt's, and reasoning tokens
+    (`completion_tokens_details.reasoning_tokens`) part of the output's. Some hosts report either in addition to them,
+    or count reasoning only in the total: `total_tokens` shows which, and each token counts once.
     """
     fields = _fields(usage)
     prompt, output = _count(fields, "prompt_tokens"), _count(fields, "completion_tokens")
@@ -40,7 +40,7 @@ def charged_of(usage: object) -> Charged | None:
         else:
             output += beside
             reasoning = max(reasoning, beside)
-    # Without a total that tells, a part that is larger than the whole lies beside it.
+    # Without a total that shows it, a part larger than the whole must be counted in addition.
     prompt += cached if cached > prompt else 0
     output += reasoning if reasoning > output else 0
     return Charged(1, prompt, cached, output, reasoning)
@@ -51,7 +51,7 @@ def _first(*counts: int | None) -> int:
 
 
 def _fields(value: object) -> Mapping[str, Any]:
-    """Get the fields of a part of an answer: the SDK makes objects of those it knows, and leaves others as they are."""
+    """Get the fields of a part of an answer: the SDK makes objects of those it knows, and leaves others unchanged."""
     if isinstance(value, dict):
         return value
     extra = getattr(value, "model_extra", None)

@@ -122,11 +122,11 @@ def test_a_plain_ffn_has_one_matrix_less() -> None:
         ({"vocab_size": "many"}, "vocab_size"),
         ({"vocab_size": True}, "vocab_size"),
         ({"num_hidden_layers": 0}, "num_hidden_layers"),
-        ({"num_key_value_heads": 3}, "no multiple"),
+        ({"num_key_value_heads": 3}, "not a multiple"),
         ({"hidden_size": 9}, "add head_dim"),
         ({"tie_word_embeddings": "yes"}, "tie_word_embeddings"),
-        ({"hidden_size": 10**400}, r"hidden_size is a number of 1329 bits, and no model has more than 2147483648"),
-        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000, and no model has more than 10000"),
+        ({"hidden_size": 10**400}, r"hidden_size is a number of 1329 bits, above the limit of 2147483648"),
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000, above the limit of 10000"),
         ({"vocab_size": "x" * 10**6}, r"vocab_size must be a whole number .*'\.\.\.$"),
         ({"model_type": "x" * 10**6}, r"model_type 'x{197}'\.\.\. in config\.json is not supported"),
     ],
@@ -147,7 +147,10 @@ def test_a_config_that_makes_no_sense_is_the_users_mistake(change: dict[str, Any
         ({**TINY, "model_type": "mixtral", "num_local_experts": 2, "num_experts_per_tok": 3}, "exceeds the 2 experts"),
         ({**TINY, "model_type": "deepseek_v3", "moe_layer_freq": 2}, "moe_layer_freq"),
         ({**TINY, "model_type": "mistral", "sliding_window": 0}, "sliding_window"),
-        ({"model_type": "codegen", "n_layer": 2, "n_embd": 9, "n_head": 2, "vocab_size": 8}, "no multiple of 2 heads"),
+        (
+            {"model_type": "codegen", "n_layer": 2, "n_embd": 9, "n_head": 2, "vocab_size": 8},
+            "not a multiple of 2 heads",
+        ),
     ],
 )
 def test_each_model_type_says_what_its_config_lacks(config: dict[str, Any], message: str) -> None:
@@ -218,5 +221,5 @@ def test_a_broken_config_names_its_file(tmp_path: Path, text: str) -> None:
 
 
 def test_a_folder_without_config_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"holds no config\.json"):
+    with pytest.raises(UserError, match=r"contains no config\.json"):
         find_model(str(tmp_path))

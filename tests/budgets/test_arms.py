@@ -55,9 +55,9 @@ def test_any_arm_is_read_back(name: str, precision: str | None, count: int | str
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "names no model"),
-        (":5", "names no model"),
-        ("@int4:5", "names no model"),
+        ("", "has no model"),
+        (":5", "has no model"),
+        ("@int4:5", "has no model"),
         ("13b:0", "at least 1"),
         ("13b:-1", "at least 1"),
         ("13b:", "at least 1"),
@@ -69,7 +69,7 @@ def test_any_arm_is_read_back(name: str, precision: str | None, count: int | str
         ("13b:greedy@int4", r"K comes last; write MODEL\[@PRECISION\]\[:K\]"),
         ("qwen2.5-coder:7b:0", "at least 1"),
         ("13b@", "unknown precision"),
-        ("@int4", "names no model"),
+        ("@int4", "has no model"),
     ],
 )
 def test_a_wrong_arm_is_the_users_mistake(text: str, message: str) -> None:
@@ -80,11 +80,11 @@ def test_a_wrong_arm_is_the_users_mistake(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("13b@int5", "13b has no precision 'int5': .*int4"),
-        ("13b@w0a16:2", "13b has no precision 'w0a16'"),
-        ("codellama-13b@w4a16-g0", "codellama-13b has no precision"),
-        ("13b:five", "'five' is no sample count: write 13b:K"),
-        ("13b@int4:five", "'five' is no sample count: write 13b@int4:K"),
+        ("13b@int5", "unknown precision 'int5': .*int4"),
+        ("13b@w0a16:2", "unknown precision 'w0a16'"),
+        ("codellama-13b@w4a16-g0", "unknown precision 'w4a16-g0'"),
+        ("13b:five", "'five' is not a valid sample count: write 13b:K"),
+        ("13b@int4:five", "'five' is not a valid sample count: write 13b@int4:K"),
     ],
 )
 def test_a_mistyped_part_of_a_known_models_arm_is_named(text: str, message: str) -> None:

@@ -85,9 +85,9 @@ def test_one_arm_may_be_served_and_another_run_on_hardware_of_ones_own() -> None
     ("conditions", "message"),
     [
         (Conditions(), "`usd_per_mtok` IN,OUT.*`usd_per_hour`"),
-        (Conditions(machine=find_machine("h100x8")), "not known without a price"),
-        (Conditions(prices=Prices(usd_per_hour=1)), "needs hours: add `hardware`"),
-        (Conditions(prices=Prices(tokens=(parse_token_price("13b=1,1"),))), "names '13b', which is no arm"),
+        (Conditions(machine=find_machine("h100x8")), "need a price"),
+        (Conditions(prices=Prices(usd_per_hour=1)), "needs a runtime: add `hardware`"),
+        (Conditions(prices=Prices(tokens=(parse_token_price("13b=1,1"),))), "prices '13b', which is not an arm"),
         (Conditions(prices=Prices(usd_per_hour=1, tokens=(parse_token_price("1,1"),))), "not both"),
     ],
 )
@@ -98,7 +98,7 @@ def test_dollars_need_a_price(conditions: Conditions, message: str) -> None:
 
 def test_nothing_is_matched_to_an_arm_that_costs_nothing() -> None:
     conditions = Conditions(prices=Prices(tokens=(parse_token_price("0,0"),)))
-    with pytest.raises(UserError, match="70b:1 costs nothing by usd"):
+    with pytest.raises(UserError, match="70b:1 has no usd cost to match"):
         planned("70b:1", "7b", conditions=conditions)
 
 
@@ -152,7 +152,7 @@ def test_a_price_file_has_prices_by_model_with_source_and_date(tmp_path: Path) -
     found = batch.of_arm(parse_arm("vendor/model:free"))
     assert found is not None
     assert (found.usd_per_mtok_in, found.usd_per_mtok_out, found.usd_per_mtok_cached) == (1, 5, None)
-    with pytest.raises(UserError, match="no batch prices of 7b"):
+    with pytest.raises(UserError, match="no batch prices for 7b"):
         batch.of_arm(parse_arm("7b"))
 
 
@@ -162,13 +162,13 @@ def test_a_price_file_has_prices_by_model_with_source_and_date(tmp_path: Path) -
         ("prices = 3", r"\[\[prices\]\]"),
         ("", r"\[\[prices\]\]"),
         ("[[price]]", r"\[\[prices\]\]"),
-        ("[[prices]\n", "not TOML"),
+        ("[[prices]\n", "not valid TOML"),
         ('[[prices]]\nmodel = "m"\ninput = 1\noutput = 1\ndate = 2026-01-01', "table 1: source"),
         ('[[prices]]\nmodel = "m"\ninput = -1\noutput = 1\nsource = "s"\ndate = 2026-01-01', "table 1: input"),
-        ('[[prices]]\nmodel = "m"\ninput = inf\noutput = 1\nsource = "s"\ndate = 2026-01-01', "not finite"),
+        ('[[prices]]\nmodel = "m"\ninput = inf\noutput = 1\nsource = "s"\ndate = 2026-01-01', "must be finite"),
         ('[[prices]]\nmodel = "m"\ninput = 1\noutput = 1\nsource = "s"\ndate = "soon"', "table 1: date"),
         ('[[prices]]\nmodel = "m"\ninput = 1\noutput = 1\nimput = 1\nsource = "s"\ndate = 2026-01-01', "imput"),
-        (PRICE_FILE.replace("7b", "vendor/model:free"), "table 2: vendor/model:free is there twice"),
+        (PRICE_FILE.replace("7b", "vendor/model:free"), "table 2: vendor/model:free is listed twice"),
     ],
 )
 def test_a_price_file_that_is_none_is_the_users_mistake(tmp_path: Path, text: str, message: str) -> None:
@@ -199,7 +199,7 @@ def test_a_model_known_by_its_price_alone_is_planned_in_dollars() -> None:
 def test_what_is_not_known_of_such_a_model_is_said(match: BudgetKind) -> None:
     prices = Prices(tokens=(parse_token_price("closed=2,10"),))
     arms = [parse_arm("closed:1"), parse_arm("7b")]
-    with pytest.raises(UserError, match=r"closed:1: nothing but its price is known.*`match` usd"):
+    with pytest.raises(UserError, match=r"closed:1: only the price of this model is known.*`match` usd"):
         plan_arms(arms, family="codellama", workload=TOKENS, match=match, conditions=Conditions(prices=prices))
 
 

@@ -101,5 +101,5 @@ def test_a_hub_id_is_read_from_the_hubs_cache(hub_cache: Path) -> None:
 
 
 def test_a_hub_id_that_nobody_answers_for_is_said(hub_cache: Path) -> None:
-    with pytest.raises(UserError, match="Hugging Face hub, or it cannot be reached"):
+    with pytest.raises(UserError, match="Hugging Face hub has no config"):
         find_model("somebody/other-coder")

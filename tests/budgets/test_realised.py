@@ -163,7 +163,7 @@ def test_dollars_that_nobody_measured_follow_from_the_tokens_of_every_request() 
     assert (closed.cost.flops, closed.usage.prompt_tokens, closed.usage.output_tokens) == (None, 200, 70)
     assert closed.usage.prefill_flops is closed.usage.decode_flops is None
     assert closed.deviations == (
-        "dollars were 1.57 of the plan: a prompt had 200 tokens and an output 70, planned 100 and 50",
+        "dollars were 1.57 times the plan: a prompt had 200 tokens and an output 70, planned 100 and 50",
     )
     assert known.cost.usd == 0.5
     assert known.matched is False
@@ -194,9 +194,9 @@ def test_seconds_and_memory_that_are_off_are_explained() -> None:
     (got,) = realised_costs(planned, [[drawn((100, 100))]], 0.05, workload=WORKLOAD, measured=[took])
     flops, seconds, memory = got.deviations
     assert flops.startswith("FLOPs were 1.")
-    assert seconds.startswith("seconds were 4.00 of the plan")
-    assert "by the speed of machine and engine" in seconds
-    assert memory.startswith("memory was 2.00 of the plan")
+    assert seconds.startswith("seconds were 4.00 times the plan")
+    assert "from the speed of machine and engine" in seconds
+    assert memory.startswith("memory was 2.00 times the plan")
     assert "weights 12.55 GiB" in memory
 
 

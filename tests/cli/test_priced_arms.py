@@ -72,10 +72,10 @@ def test_a_price_file_says_where_its_prices_are_from(codebudget: Any, repository
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("plan", f"{BIG}:1", *PRICED[:2]), "its FLOPs cannot be counted: count dollars, with --match usd"),
+        (("plan", f"{BIG}:1", *PRICED[:2]), "its FLOPs cannot be counted: count dollars with --match usd"),
         (("plan", BIG, *PRICED[:2], "--budget", "memory=80GiB"), "its memory cannot be counted"),
         (("plan", f"{BIG}:1", "--usd-per-mtok", "1,1", "--match", "usd"), f"--usd-per-mtok {BIG}=IN,OUT"),
-        (("plan", "7b:1", "--batch-prices", "--match", "usd", "--usd-per-mtok", "1,1"), "name one with --prices"),
+        (("plan", "7b:1", "--batch-prices", "--match", "usd", "--usd-per-mtok", "1,1"), "give one with --prices"),
         (("curve", BIG, *PRICED[:2], "--benchmark", "tiny.jsonl"), "with --by usd"),
         (
             ("compare", f"{BIG}:1", *PRICED[:2], "--match", "usd", "--benchmark", "tiny.jsonl"),
@@ -195,4 +195,4 @@ check = false
     (tiny / "board.toml").write_text(board.replace("usd_per_mtok =", 'prices = "prices.toml"\nusd_per_mtok ='))
     refused = codebudget("leaderboard", "run", "board.toml", "--out", "other", **OFFLINE)
     assert refused.returncode == 2
-    assert "whoever verifies a run has nothing but its board" in refused.stderr
+    assert "whoever verifies a run has only its board" in refused.stderr

@@ -111,7 +111,7 @@ def test_half_a_surrogate_pair_does_not_break_anything(tmp_path: Path) -> None:
         (b'{"completion": "x"}', "no task_id"),
         (b'{"task_id": 3, "completion": "x"}', "no task_id"),
         (b'{"task_id": "B/0", "completion": "x"}', "unknown task 'B/0'; did you mean 'b/0'"),
-        (b'{"task_id": "zzzz", "completion": "x"}', "unknown task 'zzzz'; name the benchmark"),
+        (b'{"task_id": "zzzz", "completion": "x"}', "unknown task 'zzzz'; choose its benchmark"),
         (b'{"task_id": "b/0"}', "no completion, solution or samples"),
         (b'{"task_id": "b/0", "completion": null}', "no completion, solution or samples"),
         (b'{"task_id": "b/0", "completion": 3}', "a sample is int"),
@@ -136,8 +136,11 @@ def test_half_a_surrogate_pair_does_not_break_anything(tmp_path: Path) -> None:
             "logprobs is not a list of numbers",
         ),
         (b'{"task_id": "b/0", "completion": "x", "logprobs": [-1e999]}', "logprobs is not a list of numbers"),
-        (b'{"task_id": "b/0", "samples": [' + b'"",' * 250_000 + b'""]}', "more samples than 200000"),
-        (b'{"task_id": "b/0", "completion": "", "x": [' + b"[]," * 3_000_000 + b"1]}", "more values than 2000000"),
+        (b'{"task_id": "b/0", "samples": [' + b'"",' * 250_000 + b'""]}', "more samples than the limit of 200000"),
+        (
+            b'{"task_id": "b/0", "completion": "", "x": [' + b"[]," * 3_000_000 + b"1]}",
+            "more values than the limit of 2000000",
+        ),
     ],
 )
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
@@ -157,7 +160,7 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
     cases = {
         "torn.jsonl.gz": (whole[:-30], r"torn\.jsonl\.gz:\d+: broken gzip"),
         "plain.jsonl.gz": (b"{}", r"plain\.jsonl\.gz:1: broken gzip"),
-        "empty.jsonl": (b"\n", r"empty\.jsonl: holds no sample"),
+        "empty.jsonl": (b"\n", r"empty\.jsonl: contains no samples"),
     }
     for name, (data, message) in cases.items():
         (tmp_path / name).write_bytes(data)

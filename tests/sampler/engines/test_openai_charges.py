@@ -79,7 +79,9 @@ def test_what_never_gets_an_answer_is_said(
     monkeypatch.setattr("codebudget.sampler.engines.openai_engine._MAX_RETRIES", 1)
     engine = opened()
     server.fate = lambda number: "hang up"
-    with pytest.raises(EngineError, match=r"cannot be reached.*\(2 requests got no whole answer, and may be billed\)"):
+    with pytest.raises(
+        EngineError, match=r"cannot be reached.*\(2 requests got no complete answer, and may be billed\)"
+    ):
         draw(engine)
 
 
