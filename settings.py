@@ -120,8 +120,13 @@ class Planning(Settings):
         None, "Price of one device, in US dollars per hour.", metavar="USD"
     )
     usd_per_mtok: list[Text] = option(
-        [], "US dollars per million input and output tokens, for one arm or all arms.", metavar="[ARM=]IN,OUT"
+        [],
+        "US dollars per million input and output tokens, and optionally of cached input, for one arm or all arms. A "
+        "model can be an arm by its own price alone.",
+        metavar="[ARM=]IN,OUT[,CACHED]",
     )
+    prices: Text | None = option(None, "Price file in TOML: models, prices, source and date.", metavar="FILE")
+    batch_prices: bool = option(False, "Use the price file's batch prices, for samples drawn by a batch service.")
     concurrency: Whole | None = option(None, "Samples in memory at once.", shown="all k of a task")
 
     @model_validator(mode="after")
@@ -238,7 +243,9 @@ class Selecting(Settings):
 class Charting(Settings):
     """Budgets that a curve is drawn over."""
 
-    by: Literal["flops", "runtime"] = option("flops", "Kind of budget; runtime needs --hardware or --calibration.")
+    by: Literal["flops", "runtime", "usd"] = option(
+        "flops", "Kind of budget; runtime needs --hardware or --calibration, usd a price."
+    )
     budget: Text | None = option(
         None,
         "Range of budgets per task, such as 1e12..5e13 or 1s..5min.",

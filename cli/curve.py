@@ -20,7 +20,10 @@ Arms = Annotated[
 ]
 
 
-_COUNTED = ("convention", "prompt_tokens", "output_tokens", "hardware", "regime", "calibration")
+_COUNTED = (
+    *("convention", "prompt_tokens", "output_tokens", "hardware", "regime", "calibration"),
+    *("usd_per_hour", "usd_per_mtok", "prices", "batch_prices"),
+)
 
 
 class Output(Charting):

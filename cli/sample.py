@@ -33,7 +33,7 @@ def sample(
     arms: Arms,
     asked: Asked,
     drawing: Drawing,
-    planning: Annotated[Planning, only("hardware", "usd_per_hour", "usd_per_mtok")],
+    planning: Annotated[Planning, only("hardware", "usd_per_hour", "usd_per_mtok", "prices")],
     running: Annotated[Running, only("family", "seed", "base_url", "store", "fresh", "stop_after")],
     output: Output,
 ) -> None:
@@ -57,7 +57,8 @@ def sample(
     # A plan is for the tokens of all tasks, whatever is drawn now.
     whole = asked.model_copy(update={"tasks": None}).load(running.family)
     tasks = whole.tasks[: asked.tasks]
-    targets = targets_of(arms, running.family, whole, served=drawing.engine == "openai")
+    served = drawing.engine == "openai"
+    targets = targets_of(arms, running.family, whole, conditions=conditions, served=served)
     try:
         check_engine(drawing.engine)
     except EngineError as error:

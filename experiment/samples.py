@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._util.progress import Progress, notice, silent
-from ..budgets.dollars import TOKENS_PER_MTOK, devices_usd
+from ..budgets.dollars import check_prices, devices_usd
 from ..budgets.models import find_model, weights_of
-from ..budgets.notation import parse_arm
-from ..budgets.plan import plan_arms
+from ..budgets.notation import parse_arm, without_k
+from ..budgets.plan import UNKNOWN_PRECISION, plan_arms, planned_model, priced_model
 from ..errors import MachineError, UserError
 from ..sampler.drawing import Drawn, DrawRequest, draw_samples
 from ..sampler.endings import notes_of_samples
@@ -224,13 +224,15 @@ def _checked_thinking(settings: Settings, asked: str) -> Settings:
 
 
 def target_of_plan(plan: Plan) -> Target:
-    """Find a planned arm's weights.
+    """Find a planned arm's weights; a model known only by its price has none, and a server has it by its name.
 
     Raises:
         UserError: Nothing is known of them.
         MachineError: They should be here but are not.
     """
-    model = find_model(plan.model)
+    model = planned_model(plan)
+    if model is None:
+        return Target(plan.arm, plan.model, plan.model, plan.precision, plan.k)
     return Target(plan.arm, plan.model, weights_of(model), plan.precision, plan.k, model.architecture)
 
 
@@ -252,20 +254,25 @@ def target_of_arm(arm: Arm, family: str, *, served: bool) -> Target:
         if not served:
             raise
         # Nothing is counted by the shape of an unknown model.
-        return Target(arm, arm.name, arm.name, arm.precision or "unknown", arm.k or 1)
+        return Target(arm, arm.name, arm.name, arm.precision or UNKNOWN_PRECISION, arm.k or 1)
     precision = arm.precision or model.default_precision
     if precision is None:
         raise UserError(f"{arm.spec}: its config.json gives no precision; add one, such as {arm.name}@bf16")
     return Target(arm, model.name, weights_of(model), precision, arm.k or 1, model.architecture)
 
 
-def targets_of(arms: Sequence[str], family: str, benchmark: Benchmark, *, served: bool) -> list[Target]:
+def targets_of(
+    arms: Sequence[str], family: str, benchmark: Benchmark, *, conditions: Conditions, served: bool
+) -> list[Target]:
     """Find arms' k and weights; an open k is what the first arm's cost buys.
+
+    Costs are FLOPs, or dollars if only the price of some model is known.
 
     Args:
         arms: As typed.
         family: Where short names are looked up.
         benchmark: Whose token counts an open k is planned for.
+        conditions: Their prices.
         served: A server has the models; nothing about them need be known here.
 
     Raises:
@@ -275,8 +282,17 @@ def targets_of(arms: Sequence[str], family: str, benchmark: Benchmark, *, served
     twice = next((arm for arm in arms if list(arms).count(arm) > 1), None)
     if twice is not None:
         raise UserError(f"the arm {twice} is listed twice; remove one")
+    check_prices(parsed, conditions.prices)
     if any(arm.k is None for arm in parsed):
-        return [target_of_plan(plan) for plan in plan_arms(parsed, family=family, workload=benchmark.workload())]
+        by_price = any(priced_model(arm, family, conditions.prices) is None for arm in parsed)
+        plans = plan_arms(
+            parsed,
+            family=family,
+            workload=benchmark.workload(),
+            match="usd" if by_price else None,
+            conditions=conditions,
+        )
+        return [target_of_plan(plan) for plan in plans]
     return [target_of_arm(arm, family, served=served) for arm in parsed]
 
 
@@ -293,6 +309,28 @@ def check_engine(engine: str) -> None:
         pick_engine(engine)
 
 
+def check_servable(targets: Sequence[Target], engine: str, conditions: Conditions) -> None:
+    """Refuse what an engine cannot draw, or cannot draw at the given prices.
+
+    Raises:
+        UserError: A model is known only by its price and the engine is not a server; or the prices are for batches.
+    """
+    if engine == RECORDED:
+        return
+    unknown = next((target for target in targets if target.architecture is None), None)
+    if unknown is not None and engine != "openai":
+        raise UserError(
+            f"{unknown.arm.spec}: only the price of this model is known, so only a server can draw it: add `engine` "
+            f"openai, or give recorded generations with `samples` {without_k(unknown.arm)}=FILES"
+        )
+    if targets and conditions.prices.batch:
+        raise UserError(
+            f"{targets[0].arm.spec}: samples are drawn one request at a time, which servers do not bill at batch "
+            "prices: drop `batch_prices`, or give recorded generations with `samples` "
+            f"{without_k(targets[0].arm)}=FILES"
+        )
+
+
 def draw_arms(
     targets: Sequence[Target], tasks: Sequence[Task], session: Session, conditions: Conditions, progress: Progress
 ) -> DrawnArms:
@@ -302,6 +340,7 @@ def draw_arms(
         UserError: A setting is wrong.
         MachineError: An engine or the store failed, or the store lacks samples that are to be replayed.
     """
+    check_servable(targets, session.drawing.engine, conditions)
     wanted = [session.settings(tasks[0].benchmark, target.arm) for target in targets]
     meter = Meter(None if session.stop_after is None else parse_stop_after(session.stop_after))
     announced: set[str] = set()
@@ -400,11 +439,6 @@ def read_arm(spec: str, patterns: Sequence[str], benchmark: Benchmark) -> Record
     return recorded
 
 
-def without_k(arm: Arm) -> str:
-    """Strip the number of samples off an arm as typed."""
-    return arm.spec if arm.k is None else arm.spec.rpartition(":")[0]
-
-
 def with_ways(error: MachineError, ways: str) -> MachineError:
     """Add alternatives to an error."""
     return type(error)(f"{str(error).rstrip('.')}. {ways}")
@@ -431,13 +465,7 @@ _NAMINGS: tuple[Callable[[NamedArm], str], ...] = (
 
 def _request(target: Target, conditions: Conditions) -> DrawRequest:
     price, per_hour = conditions.prices.of_arm(target.arm), conditions.prices.usd_per_hour
-
-    def usd(prompt_tokens: int, output_tokens: int, seconds: float) -> float:
-        if price is not None:
-            charged = prompt_tokens * price.usd_per_mtok_in + output_tokens * price.usd_per_mtok_out
-            return charged / TOKENS_PER_MTOK
-        return devices_usd(per_hour or 0.0, conditions.devices, seconds)
-
+    usd_per_s = None if per_hour is None else devices_usd(per_hour, conditions.devices, 1.0)
     return DrawRequest(
         spec=target.arm.spec,
         model=target.model,
@@ -445,7 +473,8 @@ def _request(target: Target, conditions: Conditions) -> DrawRequest:
         k=target.k,
         greedy=target.arm.greedy,
         architecture=target.architecture,
-        usd=None if price is None and per_hour is None else usd,
+        price=price,
+        usd_per_s=usd_per_s if price is None else None,
     )
 
 
@@ -467,7 +496,7 @@ def _replayed(target: Target, tasks: Sequence[Task], session: Session) -> Drawn:
         raise MachineError(
             f"{spec}: {store.path} has no samples of {target.model}@{target.precision} for {benchmark}; draw some "
             "with another `engine`, import some with codebudget import, or give recorded ones with `samples` "
-            f"{spec.partition(':')[0]}=FILES"
+            f"{without_k(target.arm)}=FILES"
         )
     if len(found) > 1:
         # Those that were asked for, out of several sets.

@@ -30,7 +30,7 @@ def print_comparison(comparison: Comparison) -> None:
     if any(_is_realised(arm) for arm in comparison.arms):
         _print_realised(comparison)
     _print_rankers(comparison)
-    if any(arm.plan.k > 1 for arm in comparison.arms[1:]):
+    if any(arm.plan.k > 1 and arm.plan.cost.flops is not None for arm in comparison.arms[1:]):
         _print_paid(comparison)
     if comparison.paired:
         _print_paired(comparison)
@@ -151,7 +151,9 @@ def _print_paid(comparison: Comparison) -> None:
     first = comparison.arms[0].plan.arm
     title = f"Score once ranking is paid for, and the share closed of the gap to one sample of {first.name}"
     names = list(comparison.arms[0].rankers)
-    for arms in _abreast([arm for arm in comparison.arms[1:] if arm.plan.k > 1], names, _SHARE):
+    for arms in _abreast(
+        [arm for arm in comparison.arms[1:] if arm.plan.k > 1 and arm.plan.cost.flops is not None], names, _SHARE
+    ):
         columns = [Column("ranker", folds=True)]
         for arm in arms:
             columns += (Column(_name(arm), folds=True), Column("gap", right=True))

@@ -13,9 +13,9 @@ from .._util.progress import Progress, notice, silent
 from ..errors import CodebudgetError, EngineError, UserError
 from ..records import Candidate
 from .endings import Lost
-from .engine import Draw, NoAnswer
-from .series import KIND, Origin, Series, UsageCounter, keys_of_task, sample_seed, stored_tally
-from .stopping import Meter
+from .engine import BilledError, Draw, NoAnswer
+from .series import KIND, Origin, Pricing, Series, UsageCounter, keys_of_task, sample_seed, stored_tally
+from .stopping import Gate, Meter
 from .stored import taken
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..budgets.architecture import Architecture
+    from ..budgets.dollars import TokenPrice
     from ..records import Task
     from .engine import Engine, Generation, Outcome, Sampling
     from .prompting import Settings
@@ -40,7 +41,8 @@ class DrawRequest(NamedTuple):
         k: Samples per task.
         greedy: Draw one sample per task at temperature 0.
         architecture: Used to count FLOPs; None leaves them uncounted.
-        usd: Dollars of (prompt tokens, output tokens, seconds); None where there is no price.
+        price: Price of the model's tokens, if known; each sample is a request whose prompt is billed.
+        usd_per_s: Price of a second of drawing, if tokens have no price.
         seed: The run's; another draws other samples, except for a greedy arm.
         fresh: Draw all of them again, replacing stored ones.
     """
@@ -51,7 +53,8 @@ class DrawRequest(NamedTuple):
     k: int
     greedy: bool = False
     architecture: Architecture | None = None
-    usd: Callable[[int, int, float], float] | None = None
+    price: TokenPrice | None = None
+    usd_per_s: float | None = None
     seed: int = 0
     fresh: bool = False
 
@@ -112,52 +115,72 @@ def draw_samples(
     missing = [(keys, index) for keys, index in wanted if keys.key(index) not in there]
     if not request.fresh:
         series = series.model_copy(update={"tally": stored_tally(store, series)})
-    counter = UsageCounter(series, request.architecture, request.usd, meter)
+    if missing:
+        meter.check(priced=request.price is not None or request.usd_per_s is not None)
+    counter = UsageCounter(series, request.architecture, Pricing(request.price, request.usd_per_s), meter)
     done = len(wanted) - len(missing)
     lost: list[Lost] = []
     if missing and not meter.is_reached():
-        source = _Source(engine, missing, series.origin.seed, counter)
-        with Writer(store, counter.series_with) as writer:
+        gated = _Gated(engine, series.origin.seed, counter, meter)
+        try:
+            with Writer(store, counter.series_with) as writer:
 
-            def take(keys: TaskKeys, index: int, draw: Draw, outcome: Outcome) -> None:
-                if isinstance(outcome, NoAnswer):
-                    lost.append(Lost(keys.task.id, index, outcome.reason))
-                    return
-                counts = counter.add(keys, outcome)
-                writer.add(keys.key(index), _candidate(keys, index, draw.seed, outcome, series), counts)
-                progress(f"drawing {request.spec}", done + counts.samples, len(wanted))
+                def take(keys: TaskKeys, index: int, draw: Draw, outcome: Outcome) -> None:
+                    if isinstance(outcome, NoAnswer):
+                        lost.append(Lost(keys.task.id, index, outcome.reason))
+                        counter.charge(outcome.charged)
+                        return
+                    counts = counter.add(keys, outcome)
+                    writer.add(keys.key(index), _candidate(keys, index, draw.seed, outcome, series), counts)
+                    progress(f"drawing {request.spec}", done + counts.samples, len(wanted))
 
-            with source.interruptible():
-                _take_all(source, take, request.spec, meter)
-        series = counter.series_with(counter.counts())
-        store.put_records(KIND, {series.key: series.model_dump(mode="json")})
-    wanted = [(keys, index) for keys in listed for index in range(request.k)]
+                with gated.interruptible():
+                    failing = _take_all(gated, missing, take, meter)
+        except (EngineError, UserError, KeyboardInterrupt) as error:
+            if isinstance(error, BilledError):
+                counter.charge(error.charged)
+            if counter.has_counted:
+                _put_tally(store, counter)
+            raise
+        series = _put_tally(store, counter)
+        meter.check()
+        if failing is not None:
+            raise EngineError(f"{request.spec}: {failing}")
     candidates = taken(store, wanted, series.origin.settings)
     if lost and not candidates:
         raise EngineError(f"{request.spec}: none of {len(lost)} samples could be drawn: {lost[-1].reason}")
     return Drawn(candidates, series, counter.counts().samples, len(wanted) - len(candidates), tuple(lost))
 
 
-def _take_all(source: _Source, take: Callable[[TaskKeys, int, Draw, Outcome], None], spec: str, meter: Meter) -> None:
-    """Take samples until there are no more, the meter's limit is reached, or only failures come.
+_MOST_LOST_IN_A_ROW = 50
+"""Failures without an answer between them, after which further requests would only cost."""
 
-    Raises:
-        EngineError: Nothing usable came for a long time.
-    """
+
+def _take_all(
+    gated: _Gated,
+    missing: Sequence[tuple[TaskKeys, int]],
+    take: Callable[[TaskKeys, int, Draw, Outcome], None],
+    meter: Meter,
+) -> str | None:
+    """Take samples until there are no more, the meter's limit is reached, or only failures come; says that."""
     in_a_row, failing = 0, None
-    with closing(source.drawn()) as items:
-        for item in items:
+    with closing(gated.draw(missing)) as found:
+        for item in found:
             take(*item)
             outcome = item[-1]
             in_a_row = in_a_row + 1 if isinstance(outcome, NoAnswer) else 0
-            if in_a_row >= _MOST_LOST_IN_A_ROW and failing is None:
-                failing = (
-                    f"{spec}: {in_a_row} samples in a row could not be drawn, so no more are requested: {outcome[0]}"
-                )
-            if (failing is not None or meter.is_reached()) and not source.stop():
+            if in_a_row == _MOST_LOST_IN_A_ROW and failing is None:
+                failing = f"{in_a_row} samples in a row could not be drawn, so no more are requested: {outcome[0]}"
+                gated.stop()
+            if (failing is not None or meter.is_reached()) and not gated.in_flight:
                 break
-    if failing is not None:
-        raise EngineError(failing)
+    return failing
+
+
+def _put_tally(store: Store, counter: UsageCounter) -> Series:
+    series = counter.series_with(counter.counts())
+    store.put_records(KIND, {series.key: series.model_dump(mode="json")})
+    return series
 
 
 def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, settings: Settings) -> Series:
@@ -173,64 +196,79 @@ def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, setting
     return Series(model=request.model, precision=request.precision, benchmark=tasks[0].benchmark, origin=origin)
 
 
-_MOST_LOST_IN_A_ROW = 50
-"""Failures without an answer between them, after which asking on would only cost."""
+class _Gated:
+    """Draws missing samples as the engine finishes them; leaving early stops the engine.
 
+    Draws that are billed once started are finished and yielded however the run ends: at the meter's limit, by an error
+    in another sample, or by an interrupt. A second interrupt does not wait.
+    """
 
-class _Source:
-    """The missing samples of an arm, as its engine finishes them."""
-
-    def __init__(
-        self, engine: Engine, missing: Sequence[tuple[TaskKeys, int]], seed: int | None, counter: UsageCounter
-    ) -> None:
+    def __init__(self, engine: Engine, seed: int | None, counter: UsageCounter, meter: Meter) -> None:
         self._engine = engine
         self._seed = seed
         self._counter = counter
-        # An engine draws with one set of parameters at a time; a benchmark's tasks nearly always share them.
-        self._groups: defaultdict[Sampling, list[tuple[TaskKeys, int]]] = defaultdict(list)
-        for keys, index in missing:
-            self._groups[keys.sampling].append((keys, index))
-        self._is_stopped = False
+        self._meter = meter
+        self._gate: Gate[TaskKeys] | None = None
         self._interrupts = 0
+        self._is_stopped = False
 
-    def drawn(self) -> Generator[tuple[TaskKeys, int, Draw, Outcome], None, None]:
-        """Yield the samples; leaving early stops the engine."""
-        for sampling, group in self._groups.items():
+    @property
+    def in_flight(self) -> int:
+        """Number of draws that are billed and not finished."""
+        return 0 if self._gate is None else self._gate.in_flight
+
+    def draw(
+        self, missing: Sequence[tuple[TaskKeys, int]]
+    ) -> Generator[tuple[TaskKeys, int, Draw, Outcome], None, None]:
+        """Yield task, index, draw and outcome of each."""
+        # An engine draws with one set of parameters at a time; a benchmark's tasks nearly always share them.
+        groups: defaultdict[Sampling, list[tuple[TaskKeys, int]]] = defaultdict(list)
+        for keys, index in missing:
+            groups[keys.sampling].append((keys, index))
+        for sampling, group in groups.items():
             if self._is_stopped:
                 return
             draws = [
                 Draw(keys.prompt, sample_seed(self._seed, keys.task.id, keys.prompt, index)) for keys, index in group
             ]
-            with closing(_closable(self._engine.generate(draws, sampling))) as finished:
+            gate = self._gate = Gate(self._meter, [keys for keys, _ in group], self._counter.most)
+            with closing(_closable(self._engine.generate(draws, sampling, gate))) as finished:
                 for place, outcome in self._counter.timed(finished):
+                    gate.finish(place)
                     yield (*group[place], draws[place], outcome)
 
-    def stop(self) -> bool:
-        """Begin nothing more; says whether what is in flight comes all the same."""
+    def stop(self) -> None:
+        """Let no further draws start."""
         self._is_stopped = True
-        return self._engine.stop()
+        if self._gate is not None:
+            self._gate.close()
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let a first interrupt wait for what is in flight where that is paid for; it is raised at the end."""
-        is_ours = threading.current_thread() is threading.main_thread()
-        if not is_ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-            # Ignored, or of the program that codebudget is a part of.
+        """Let the first interrupt wait for the billed draws in flight, if any."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        former = signal.getsignal(signal.SIGINT)
+        if former is not signal.default_int_handler:
+            # Ignored, or handled by the program that codebudget is part of.
             yield
             return
         signal.signal(signal.SIGINT, self._interrupt)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, former)
         if self._interrupts:
             raise KeyboardInterrupt
 
     def _interrupt(self, *_: object) -> None:
         self._interrupts += 1
-        if self._interrupts > 1 or not self.stop():
+        if self._gate is None or not self._gate.was_asked or self._interrupts > 1:
             raise KeyboardInterrupt
-        notice("waiting for answers in flight, which are paid for; interrupt again to abandon them")
+        self.stop()
+        if self.in_flight:
+            notice(f"waiting for {self.in_flight} answers in flight, which are paid for; interrupt again to drop them")
 
 
 def _closable(finished: Iterator[tuple[int, Outcome]]) -> Generator[tuple[int, Outcome], None, None]:

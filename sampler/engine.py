@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
 from .._util.bounded import is_number
+from ..errors import EngineError
 from ..records import LATER, Record
 
 if TYPE_CHECKING:
@@ -61,13 +63,47 @@ class Draw(NamedTuple):
     seed: int
 
 
+class Charged(NamedTuple):
+    """Tokens that a server bills for one or more requests.
+
+    `cached_tokens` are part of `prompt_tokens`, `reasoning_tokens` of `output_tokens`. `unanswered` counts requests
+    that the server took and whose answer was lost: hosts bill them all the same, so each is among the `requests`, with
+    the tokens of the answer that replaced it.
+    """
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    unanswered: int = 0
+
+    def plus(self, other: Charged) -> Charged:
+        """Add two."""
+        return Charged(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+    def with_unanswered(self, count: int) -> Charged:
+        """Add unanswered requests for the same draw; whether their prompts were cached is unknown."""
+        again = Charged(count, count * self.prompt_tokens, 0, count * self.output_tokens)
+        return self.plus(again._replace(reasoning_tokens=count * self.reasoning_tokens, unanswered=count))
+
+
+class BilledError(EngineError):
+    """Drawing failed, and a server bills tokens that belong to no sample."""
+
+    def __init__(self, message: str, charged: Charged) -> None:
+        super().__init__(message)
+        self.charged = charged
+
+
 class Generation(NamedTuple):
     """One drawn text.
 
     `logprobs` has the natural logarithm of the probability of each output token under the model (temperature 1, no
     top-p), or is None where they were not asked for or the engine does not report them. Token counts are None where it
     does not report them. `finish_reason` is as in `records.FinishReason`. `thinking_tokens` are those of the output
-    tokens up to the end of a thought.
+    tokens up to the end of a thought. `charged` is what a server bills for it and for earlier requests that gave no
+    text; None if nobody bills, or no counts are reported.
     """
 
     text: str
@@ -76,6 +112,7 @@ class Generation(NamedTuple):
     output_tokens: int | None
     logprobs: tuple[float, ...] | None
     thinking_tokens: int | None = None
+    charged: Charged | None = None
 
 
 def whole_logprobs(values: Iterable[object]) -> tuple[float, ...] | None:
@@ -89,12 +126,16 @@ def whole_logprobs(values: Iterable[object]) -> tuple[float, ...] | None:
 
 
 class NoAnswer(NamedTuple):
-    """A draw that came to no text that can be kept, and why, in one line; drawing it again may."""
+    """A draw without a text that can be stored, and why, in one line; `charged` is what a server bills all the same."""
 
     reason: str
+    charged: Charged = Charged()
 
 
 Outcome = Generation | NoAnswer
+
+MayStart = Callable[[int], bool]
+"""Tells whether the draw at a place may start now; True counts it as started."""
 
 
 class Description(Record):
@@ -132,23 +173,20 @@ class Engine(Protocol):
             EngineError: it does not agree; the message says what was compared.
         """
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Outcome]]:
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Outcome]]:
         """Draw every sample; yields each one's place in `draws` as it finishes, in any order.
 
         All draws are handed over at once, so that the engine stays full; when a caller stops iterating, what is in
-        flight is given up. What a server has in flight when something fails is yielded before the error is raised.
+        flight is abandoned. An engine that is billed for every draw it starts asks `may_start` before each; after a
+        refusal it asks again once another has finished, and ends when none is in flight. It yields everything it
+        started, even before it raises an error. Other engines need not ask.
 
         Raises:
             UserError: a prompt leaves no room for an output in the model's context, or the model or engine does not
                 know what `sampling` says of thinking.
             EngineError: the engine failed; the message ends with its reason.
-        """
-
-    def stop(self) -> bool:
-        """Begin nothing more of the last `generate`; a signal handler may call it.
-
-        Returns:
-            Whether that goes on to yield what is in flight, since it is paid for, before it ends: a server's does.
         """
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ..records import Likelihood
-    from .engine import Draw, Engine, Outcome, Prompt, Sampling
+    from .engine import Draw, Engine, MayStart, Outcome, Prompt, Sampling
     from .store import Store
 
 KIND: Final = "description"
@@ -65,17 +65,15 @@ class LateEngine:
         """
         return self._as_described().check()
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Outcome]]:
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Outcome]]:
         """Draw every sample.
 
         Raises:
             StaleDescriptionError: It differs from its description.
         """
-        return self._as_described().generate(draws, sampling)
-
-    def stop(self) -> bool:
-        """Begin nothing more; says whether what is in flight is worth waiting for."""
-        return self._engine is not None and self._engine.stop()
+        return self._as_described().generate(draws, sampling, may_start)
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """Score the texts.

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..endings import read_finish_reason
 from ..engine import whole_logprobs
 from ..thinking import with_thought
+from .usage import charged_of
+
+if TYPE_CHECKING:
+    from ..engine import Charged
 
 _THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking", "thought", "reasoning_details")
 _MOST_DEPTH: Final = 4
@@ -15,7 +19,14 @@ _MOST_CHARACTERS: Final = 200
 
 
 class UnusableAnswer(Exception):  # noqa: N818 (it ends no run)
-    """An answer without a text; the message says why, and is shown after "since"."""
+    """An answer without a text; the message says why, and is shown after "since".
+
+    `charged` is what it is billed for by its own counts; None without them.
+    """
+
+    def __init__(self, reason: str, charged: Charged | None = None) -> None:
+        super().__init__(reason)
+        self.charged = charged
 
 
 class Tokens(NamedTuple):
@@ -43,10 +54,11 @@ class Choice(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A whole answer: its texts, at least one, and its tokens, those of all texts together."""
+    """A whole answer: its texts, at least one, its tokens, those of all texts together, and what is billed for it."""
 
     choices: tuple[Choice, ...]
     tokens: Tokens
+    charged: Charged | None
 
 
 def read_answer(body: bytes) -> Answer:
@@ -61,13 +73,14 @@ def read_answer(body: bytes) -> Answer:
     answer = _of_stream(text) if text.startswith(("data:", "event:", "id:", ":")) else _parsed(text)
     if not isinstance(answer, dict):
         raise UnusableAnswer("the server's answer is not a JSON object")
+    charged = charged_of(answer.get("usage"))
     choices = answer.get("choices")
     if not isinstance(choices, list) or not any(isinstance(choice, dict) for choice in choices):
-        raise UnusableAnswer(_failure(answer) or "the server's answer has no choices")
+        raise UnusableAnswer(_failure(answer) or "the server's answer has no choices", charged)
     if all(choice.get("error") for choice in choices if isinstance(choice, dict)):
-        raise UnusableAnswer(_failure(choices[0]) or "the server's answer has no choices")
+        raise UnusableAnswer(_failure(choices[0]) or "the server's answer has no choices", charged)
     read = tuple(_choice(choice) for choice in choices if isinstance(choice, dict))
-    return Answer(read, _tokens(answer.get("usage"), read))
+    return Answer(read, _tokens(answer.get("usage"), charged, read), charged)
 
 
 def _parsed(text: str) -> Any:
@@ -95,13 +108,13 @@ def _of_stream(text: str) -> dict[str, Any]:
             continue
         failure = _failure(event)
         if failure is not None and not event.get("choices"):
-            raise UnusableAnswer(failure)
+            raise UnusableAnswer(failure, charged_of(event.get("usage") or usage))
         usage = event.get("usage") or usage
         for piece in event.get("choices") or ():
             if isinstance(piece, dict):
                 _add(choices.setdefault(piece.get("index") or 0, {}), piece)
     if not is_done and not all(choice.get("finish_reason") for choice in choices.values()):
-        raise UnusableAnswer("the server broke off its answer")
+        raise UnusableAnswer("the server broke off its answer", charged_of(usage))
     return {"choices": list(choices.values()), "usage": usage}
 
 
@@ -189,27 +202,28 @@ def _logprobs(found: Any) -> tuple[float, ...] | None:
     return whole_logprobs(listed) if isinstance(listed, list) else None
 
 
-def _tokens(usage: Any, choices: tuple[Choice, ...]) -> Tokens:
+def _tokens(usage: Any, charged: Charged | None, choices: tuple[Choice, ...]) -> Tokens:
     if not isinstance(usage, dict):
         return Tokens()
-    prompt = _count(usage, "prompt_tokens", "input_tokens")
-    output = _count(usage, "completion_tokens", "output_tokens")
-    details = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
-    thinking = _count(details, "reasoning_tokens") or _count(usage, "reasoning_tokens")
-    if thinking is not None and output is not None and _is_apart(usage, prompt, output, thinking):
-        output += thinking
+    if charged is None:
+        # Not all counts are there; some may be.
+        prompt = _count(usage, "prompt_tokens", "input_tokens")
+        output = _count(usage, "completion_tokens", "output_tokens")
+        details = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
+        thinking = _count(details, "reasoning_tokens") or _count(usage, "reasoning_tokens")
+        if thinking is not None and output is not None and thinking > output:
+            output += thinking
+    else:
+        # A count of 0 is what servers say that do not count.
+        prompt = charged.prompt_tokens or None
+        output = charged.output_tokens or None
+        thinking = charged.reasoning_tokens or None
     if output is None and prompt is not None and not any(choice.text for choice in choices):
         output = 0
     if thinking is None and output is not None and not any(choice.thought for choice in choices):
         # Whether a thought stands in the text is for the engine to see.
         thinking = 0
     return Tokens(prompt, output, thinking)
-
-
-def _is_apart(usage: dict[str, Any], prompt: int | None, output: int, thinking: int) -> bool:
-    """Whether a server counts a thought's tokens beside those of the output: most count them among these."""
-    total = _count(usage, "total_tokens")
-    return thinking > output or (total is not None and prompt is not None and total == prompt + output + thinking)
 
 
 def _count(usage: Any, *names: str) -> int | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ..engine import MayStart
 
 T = TypeVar("T")
 
@@ -22,18 +25,20 @@ class InFlight(Generic[T]):
     """Pieces of work done concurrently; iterating yields each one's place and result as it is done.
 
     As many are under way as are allowed, counting those that wait to be taken. An error ends the iteration, once what
-    is under way has been yielded.
+    is under way has been yielded, and so does a refusal to start with nothing under way.
 
     Args:
         count: Pieces.
         work: Does one, by its place.
         most: Under way at once.
+        may_start: Tells whether the piece at a place may start now.
     """
 
-    def __init__(self, count: int, work: Callable[[int], T], most: int) -> None:
+    def __init__(self, count: int, work: Callable[[int], T], most: int, may_start: MayStart | None = None) -> None:
         self._work = work
         self._most = most
-        self._waiting = iter(range(count))
+        self._may_start = may_start
+        self._waiting = deque(range(count))
         self._begun = 0
         self._asked: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[_Done[T]] = queue.SimpleQueue()
@@ -44,7 +49,10 @@ class InFlight(Generic[T]):
         first_error: Exception | None = None
         try:
             while True:
-                while self._begun < self._most and (place := next(self._waiting, None)) is not None:
+                while self._begun < self._most and self._waiting:
+                    if self._may_start is not None and not self._may_start(self._waiting[0]):
+                        break
+                    place = self._waiting.popleft()
                     self._begun += 1
                     if self._threads < self._begun:
                         self._threads += 1
@@ -60,16 +68,12 @@ class InFlight(Generic[T]):
                     yield done.place, done.value  # type: ignore[misc]
                 else:
                     first_error = first_error or done.error
-                    self.stop()
+                    self._waiting.clear()
         finally:
             for _ in range(self._threads):
                 self._asked.put(None)
         if first_error is not None:
             raise first_error
-
-    def stop(self) -> None:
-        """Begin nothing more; what is under way is still yielded. A signal handler may call it."""
-        self._waiting = iter(())
 
     def _run(self) -> None:
         while (place := self._asked.get()) is not None:

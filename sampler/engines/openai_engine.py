@@ -14,19 +14,21 @@ from ..._util.progress import notice
 from ..._util.redaction import bare_url, know_url, redacted
 from ...errors import EngineError, UserError
 from ...records import Likelihood
-from ..engine import Description, Generation, NoAnswer, whole_logprobs
+from ..engine import BilledError, Charged, Description, Generation, NoAnswer, whole_logprobs
 from ..thinking import split_thought
 from .answers import UnusableAnswer, read_answer
 from .in_flight import InFlight
 from .libraries import import_engine
 from .refusals import STATUSES, Takes, is_too_long, refused_name, without_refused
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
+from .sent import Sent
 from .tokens import THINKING_SWITCHES, cut_at_stop
+from .usage import charged_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ..engine import Draw, Outcome, Prompt, Sampling
+    from ..engine import Draw, MayStart, Outcome, Prompt, Sampling
     from .answers import Answer, Choice
 
 T = TypeVar("T")
@@ -126,15 +128,18 @@ class OpenAIEngine:
         self._is_open = True
         self._proof: str | None = None
         self._can_tokenize = False
-        self._lock = threading.Lock()
+        self._lock, self._unpaid, self._sent = threading.Lock(), Charged(), Sent()
         self._takes = Takes()
-        self._in_flight: InFlight[Outcome] | None = None
         self._endpoints = []
         for url in urls:
             if url is not None:
                 know_url(url)
             client = self._openai.OpenAI(
-                api_key=self._key or _NO_KEY, base_url=url, timeout=timeout_s, max_retries=_MAX_RETRIES
+                api_key=self._key or _NO_KEY,
+                base_url=url,
+                timeout=timeout_s,
+                max_retries=_MAX_RETRIES,
+                http_client=self._openai.DefaultHttpxClient(event_hooks=self._sent.hooks),
             )
             know_url(str(client.base_url))
             self._endpoints.append(_Endpoint(client))
@@ -172,24 +177,26 @@ class OpenAIEngine:
                 self._proof = check_continuations(name, self._model, continuations, tolerance)
         return self._proof
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Outcome]]:
-        """Draw every sample; see `Engine.generate`."""
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Draw every sample; see `Engine.generate`. Every request is billed, including those of a self-check."""
         self._check_is_open()
-        self.check()
         if sampling.max_thinking_tokens is not None and not all(map(self._limits_thinking, self._endpoints)):
             raise UserError(
                 f"{self._url} does not let a request limit thinking: remove `max_thinking_tokens`, limit "
                 "it at the server, or draw with vllm or transformers"
             )
-        self._in_flight = InFlight(len(draws), lambda place: self._draw(draws[place], sampling), self._concurrency)
-        yield from self._in_flight
-
-    def stop(self) -> bool:
-        """Ask for nothing more; see `Engine.stop`."""
-        if self._in_flight is None:
-            return False
-        self._in_flight.stop()
-        return True
+        try:
+            self.check()
+            drawn = InFlight(len(draws), lambda place: self._draw(draws[place], sampling), self._concurrency, may_start)
+            for place, outcome in drawn:
+                yield place, self._with_unpaid(outcome)
+        except EngineError as error:
+            unpaid = self._take_unpaid()
+            if unpaid.requests:
+                raise BilledError(str(error), unpaid) from None
+            raise
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """Score each completion's tokens; see `Engine.score`.
@@ -237,10 +244,15 @@ class OpenAIEngine:
                 extra["chat_template_kwargs"] = dict.fromkeys(THINKING_SWITCHES, sampling.thinking)
         if extra:
             wanted["extra_body"] = extra
+        self._sent.start()
         try:
             answer, endpoint = self._answered(wanted)
         except UnusableAnswer as why:
-            return NoAnswer(redacted(str(why))[:_MOST_CHARACTERS])
+            lost = self._sent.unanswered
+            # The tokens of a request that nothing replaced are unknown; the reason says that it may be billed.
+            billed = Charged(lost, unanswered=lost) if why.charged is None else why.charged.with_unanswered(lost)
+            return NoAnswer(redacted(str(why))[:_MOST_CHARACTERS] + self._lost(), billed)
+        charged = None if answer.charged is None else answer.charged.with_unanswered(self._sent.unanswered)
         choice, tokens = answer.choices[0], answer.tokens
         cut = cut_at_stop(choice.text, sampling.stop)
         return Generation(
@@ -250,6 +262,7 @@ class OpenAIEngine:
             output_tokens=tokens.output,
             logprobs=choice.logprobs if sampling.logprobs else None,
             thinking_tokens=self._thinking_tokens(choice, answer, endpoint, draw.prompt),
+            charged=charged,
         )
 
     def _answered(self, wanted: dict[str, Any]) -> _Read:
@@ -268,12 +281,40 @@ class OpenAIEngine:
                     client = endpoint.client
                     of_kind = client.completions if "prompt" in wanted else client.chat.completions
                     raw = self._request(endpoint, of_kind.with_raw_response.create, **settings)
-                    return _Read(read_answer(raw.content), endpoint)
+                    answer = read_answer(raw.content)
+                    self._sent.answered()
+                    return _Read(answer, endpoint)
+                except UnusableAnswer as why:
+                    if why.charged is not None:
+                        self._sent.answered()
+                    raise
                 except _Refusal as refusal:
                     self._do_without(refusal, takes, wanted, endpoint.url)
                 except _UnreachableError:
                     if not self._give_up(endpoint):
                         raise
+
+    def _lost(self) -> str:
+        """Say how many of this thread's requests were lost; empty if none were."""
+        lost = self._sent.unanswered
+        requests = "1 request" if lost == 1 else f"{lost} requests"
+        return f" ({requests} got no complete answer, and may be billed)" if lost else ""
+
+    def _owe(self, answer: Any) -> None:
+        """Keep what is billed for no sample until it can be reported with the next one."""
+        once = charged_of(getattr(answer, "usage", None)) or Charged()
+        with self._lock:
+            self._unpaid = self._unpaid.plus(once.with_unanswered(self._sent.unanswered))
+
+    def _take_unpaid(self) -> Charged:
+        with self._lock:
+            unpaid, self._unpaid = self._unpaid, Charged()
+        return unpaid
+
+    def _with_unpaid(self, outcome: Outcome) -> Outcome:
+        if outcome.charged is None:
+            return outcome
+        return outcome._replace(charged=outcome.charged.plus(self._take_unpaid()))
 
     @contextlib.contextmanager
     def _freest(self) -> Iterator[_Endpoint]:
@@ -391,11 +432,13 @@ class OpenAIEngine:
         settings: dict[str, Any] = {"model": self._model, "temperature": 0.0, "logprobs": 1}
         drawing = {"ignore_eos": True, "return_tokens_as_token_ids": True}
         answer = self._ask(endpoint, create, prompt=prompt, max_tokens=TOKENS, extra_body=drawing, **settings)
+        self._owe(answer)
         drawn = _first_logprobs(answer)
         try:
             tokens = [int(token.removeprefix("token_id:")) for token in drawn.tokens]
             whole = [*prompt, *tokens]
             answer = self._ask(endpoint, create, prompt=whole, max_tokens=1, echo=True, **settings)
+            self._owe(answer)
             forced = _first_logprobs(answer)
             after = slice(len(prompt), len(whole))
             return Continuation(
@@ -482,10 +525,14 @@ class OpenAIEngine:
 
     def _ask(self, endpoint: _Endpoint, call: Callable[..., T], *positional: Any, **named: Any) -> T:
         """Call the SDK for what nothing works without, explaining its errors."""
+        self._sent.start()
         try:
-            return self._request(endpoint, call, *positional, **named)
+            answer = self._request(endpoint, call, *positional, **named)
+            self._sent.answered()
+            return answer
         except (_Refusal, UnusableAnswer) as why:
-            raise EngineError(f"{endpoint.url} failed: {redacted(str(why))[:_MOST_CHARACTERS]}") from None
+            message = redacted(str(why))[:_MOST_CHARACTERS] + self._lost()
+            raise EngineError(f"{endpoint.url} failed: {message}") from None
 
     def _request(self, endpoint: _Endpoint, call: Callable[..., T], *positional: Any, **named: Any) -> T:
         """Call the SDK, telling errors that end a run from those of one request.
@@ -522,6 +569,8 @@ class OpenAIEngine:
                 why = EngineError(f"{url} wants payment: {line}; the same command continues from here")
         except (openai.OpenAIError, ValueError) as error:
             why = UnusableAnswer(f"{url} sent a response that the openai SDK cannot read: {self._line(error)}")
+        if isinstance(why, EngineError):
+            why = type(why)(f"{why}{self._lost()}")
         raise why
 
     def _line(self, error: Exception) -> str:

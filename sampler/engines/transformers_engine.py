@@ -30,7 +30,7 @@ from .tokens import TokenCodec, cut_at_stop
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..engine import Draw, Prompt
+    from ..engine import Draw, MayStart, Prompt
 
 _MOST_ROWS: Final = 128
 """Samples per batch where memory allows more: beyond this a CPU gains nothing, unless the model is small."""
@@ -143,7 +143,9 @@ class TransformersEngine:
             self._proof = check_continuations(self._name(), self._description.model, continuations, tolerance)
         return self._proof
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Generation]]:
         """Draw every sample; see `Engine.generate`."""
         self.check()
         if sampling.max_thinking_tokens is not None:
@@ -154,10 +156,6 @@ class TransformersEngine:
             for place, (prompt, draw) in enumerate(zip(prompts, draws, strict=True))
         ]
         return self._generate(rows, sampling)
-
-    def stop(self) -> bool:
-        """Do nothing: a batch that a caller leaves is given up; see `Engine.stop`."""
-        return False
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """Score each completion, tokenized apart from the prompt; see `Engine.score`.

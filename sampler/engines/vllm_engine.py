@@ -22,7 +22,7 @@ from .tokens import TokenCodec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..engine import Draw, Outcome, Prompt, Sampling
+    from ..engine import Draw, MayStart, Outcome, Prompt, Sampling
 
 _ONLINE: Final = {"fp8": "fp8_per_channel"}
 """Precisions that vLLM quantises 16-bit weights to on loading, and its names for them (on GPUs that compute in it)."""
@@ -123,17 +123,15 @@ class VllmEngine:
             self._proof = check_continuations(name, self._description.model, self._continuations(), tolerance)
         return self._proof
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Outcome]]:
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Outcome]]:
         """Draw every sample; see `Engine.generate`."""
         self.check()
         if sampling.max_thinking_tokens is not None and not self._limits_thinking:
             raise UserError("this vllm was started without a limit on thinking: remove `max_thinking_tokens`")
         prompts = self._codec.draws_ids(draws, sampling.thinking)
         return self._generate(prompts, [draw.seed for draw in draws], sampling)
-
-    def stop(self) -> bool:
-        """Do nothing: what a caller leaves is withdrawn; see `Engine.stop`."""
-        return False
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """Score each completion's tokens, tokenized apart from the prompt; see `Engine.score`.

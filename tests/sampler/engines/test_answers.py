@@ -148,5 +148,7 @@ def test_a_count_of_nothing_is_not_known(usage: Any, expected: Tokens) -> None:
 def test_tokens_of_a_thought_that_nobody_counted_are_not_known() -> None:
     body = json.dumps({"choices": [{"message": {"content": "a", "reasoning": "t"}}], "usage": USAGE}).encode()
     assert read_answer(body).tokens == Tokens(5, 7, None)
-    empty = json.dumps({"choices": [{"text": ""}], "usage": {**USAGE, "completion_tokens": 0}}).encode()
+    empty = json.dumps(
+        {"choices": [{"text": ""}], "usage": {**USAGE, "completion_tokens": 0, "total_tokens": 5}}
+    ).encode()
     assert read_answer(empty).tokens == Tokens(5, 0, 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from codebudget.errors import EngineError, UserError
-from codebudget.sampler.engine import Draw, Generation, Message, NoAnswer, Sampling
+from codebudget.sampler.engine import Charged, Draw, Generation, Message, NoAnswer, Sampling
 from codebudget.sampler.engines import EngineOptions, choose_engine
 from codebudget.sampler.engines import openai_engine as module
 from codebudget.sampler.engines.refusals import is_too_long, refused_name
@@ -231,7 +231,12 @@ def test_an_answer_that_breaks_off_is_asked_for_again(server: MarkovServer, monk
     assert all(isinstance(one, Generation) for one in drawn(opened(server), Sampling(max_tokens=9), count=2))
     monkeypatch.setattr(module, "_MAX_RETRIES", 0)
     server.twists = lambda body, answer, before: Reply(json.dumps(answer).encode(), breaks=True)
-    assert drawn(opened(server), Sampling(max_tokens=9), count=1) == [NoAnswer(f"{server.url} broke off its answer")]
+    assert drawn(opened(server), Sampling(max_tokens=9), count=1) == [
+        NoAnswer(
+            f"{server.url} broke off its answer (1 request got no complete answer, and may be billed)",
+            Charged(1, unanswered=1),
+        )
+    ]
 
 
 def test_a_server_that_fails_costs_the_sample_alone(server: MarkovServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +305,7 @@ def test_a_server_without_the_model_gets_none_of_its_samples(
         drawn(opened(has, lacks), Sampling(max_tokens=9))
     assert (has.served, lacks.served) == (6, 0)
     assert f"{lacks.url} does not serve the model 'm'; it has other, so it gets none of its samples" in caplog.messages
-    with pytest.raises(UserError, match="serves no model 'm'"):
+    with pytest.raises(UserError, match="does not serve the model 'm'"):
         opened(lacks)
 
 
@@ -329,9 +334,9 @@ def test_a_thought_is_kept_apart_and_counted(server: MarkovServer) -> None:
         "usage": usage,
     }
     (found,) = drawn(opened(server), Sampling(max_tokens=9), CHAT, count=1)
-    assert found == Generation("<think>\nlet me see\n</think>\n\ndone", "stop", 3, 9, None, 6)
+    assert found == Generation("<think>\nlet me see\n</think>\n\ndone", "stop", 3, 9, None, 6, Charged(1, 3, 0, 9, 6))
     # A thought that is part of the content, which nobody counted.
     message |= {"content": "let me see</think>done", "reasoning_content": None}
     usage.pop("completion_tokens_details")
     (found,) = drawn(opened(server), Sampling(max_tokens=9), CHAT, count=1)
-    assert found == Generation("let me see</think>done", "stop", 3, 9, None, None)
+    assert found == Generation("let me see</think>done", "stop", 3, 9, None, None, Charged(1, 3, 0, 9))

@@ -136,7 +136,7 @@ def test_every_sample_is_a_request_with_its_own_seed(engine: Engine, server: Ser
 
 def test_what_a_server_does_not_tell_is_none(engine: Engine) -> None:
     _, generation = next(iter(engine.generate([Draw("x", 0)], Sampling())))
-    assert generation == (" done", "stop", None, None, None, None)
+    assert generation == (" done", "stop", None, None, None, None, None)
 
 
 def test_no_more_requests_than_allowed_are_in_flight(engine: Engine, server: Server) -> None:
