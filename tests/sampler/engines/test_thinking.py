@@ -87,7 +87,7 @@ def test_the_template_is_told(thinking_engine: Engine) -> None:
 def test_a_template_without_a_switch_is_one_line(tiny_model: Path) -> None:
     transformers = pytest.importorskip("transformers")
     codec = TokenCodec(transformers.AutoTokenizer.from_pretrained(tiny_model), "tiny", None)
-    with pytest.raises(UserError, match="tiny does not know how to switch thinking"):
+    with pytest.raises(UserError, match="tiny cannot switch thinking"):
         codec.prompt_ids(CHAT, thinking=False)
     with pytest.raises(UserError, match="no tags for thoughts"):
         codec.thought_tags()
