@@ -81,7 +81,7 @@ GLUED = re.compile(r"[\"'`]\s*\}|\\n\Z|&(?:lt|gt|amp|quot|#)")
 def extract_program(raw: str, *, prompt: str, entry_point: str, stop: Sequence[str]) -> str:
     """The program in a model's answer.
 
-    It takes no longer than parsing the text three times and 0.3 s more, whatever the text, and raises nothing. A search
+    It takes no longer than parsing the text three times and 0.5 s more, whatever the text, and raises nothing. A search
     that would take longer is given up, and the text counts as one in which no program is found.
 
     Args:
