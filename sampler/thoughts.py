@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MOST_MARKS: Final = 10_000
+_MOST_MARKS: Final = 2_000
 """Marks of a kind that are looked at in a text: what follows is taken as it stands."""
 
 _NAMES: Final = (
