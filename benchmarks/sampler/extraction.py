@@ -2,9 +2,9 @@
 
     python benchmarks/sampler/extraction.py [FILES]
 
-Texts that were written to be slow, of 230 KB and of the greatest length that is read: for each the processor time of `extract_program` less three
-times that of `ast.parse`, the worst first. FILES are lists of samples per task (`task_id`, `samples`) of HumanEval:
-what all of them take together.
+Texts that were written to be slow, of 230 KB and of the greatest length that is read: for each the processor time of
+`extract_program` less three times that of `ast.parse`, the worst first. FILES are lists of samples per task
+(`task_id`, `samples`) of HumanEval: what all of them take together.
 """
 
 import ast
