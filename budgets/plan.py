@@ -9,16 +9,48 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..records import Arm, Budget, BudgetKind, Cost, Plan, Workload
-from .costs import HOW_TO_KNOW, Conditions, check_conditions, cost_of_samples
+from .costs import Conditions, check_conditions, cost_of_arm, how_to_know
+from .dollars import Prices, check_prices
 from .flops import PAPER_WORKLOAD, decode_flops, prefill_flops
-from .models import DEFAULT_FAMILY, Model, find_model
+from .models import DEFAULT_FAMILY, Model, UnknownModelError, find_model
 from .notation import COST_FIELDS, format_amount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+UNKNOWN_PRECISION = "unknown"
+"""Precision of a model that only a server has."""
 
 MAX_SAMPLES = 1 << 40
 """Samples beyond which a limit bounds nothing."""
+
+
+def priced_model(arm: Arm, family: str, prices: Prices, closed: Collection[str] = ()) -> Model | None:
+    """Find an arm's model; None if only its price is known.
+
+    Args:
+        arm: The arm.
+        family: Where short names are looked up.
+        prices: An unknown model is allowed if one of these names it.
+        closed: Models not to look up, if a price names them.
+
+    Raises:
+        UserError: As `find_model`, if no price names the model.
+    """
+    own = prices.own(arm)
+    if own is not None and arm.name in closed:
+        return None
+    try:
+        return find_model(arm.name, family)
+    except UnknownModelError:
+        if own is None:
+            raise
+        return None
+
+
+def planned_model(plan: Plan) -> Model | None:
+    """Find a plan's model again; None if it was planned by its price alone, so that its FLOPs are unknown."""
+    return None if plan.cost.flops is None else find_model(plan.model)
 
 
 def plan_arms(
@@ -30,6 +62,7 @@ def plan_arms(
     budget: Budget | None = None,
     tolerance: float = 0.05,
     conditions: Conditions | None = None,
+    closed: Collection[str] = (),
 ) -> tuple[Plan, ...]:
     """Plan all arms of a comparison, in their order.
 
@@ -50,7 +83,8 @@ def plan_arms(
         match: The kind of cost by which arms are matched to the first; FLOPs where neither this nor `budget` is given.
         budget: Limits per task, instead of `match`.
         tolerance: A fraction of the limit.
-        conditions: Where and how samples are drawn.
+        conditions: Where and how samples are drawn. A model known only by a price of its own costs dollars alone.
+        closed: Models to plan by their price without looking them up.
 
     Raises:
         UserError: An unknown model; both `match` and `budget`; a first arm with an open k and no budget; a kind of cost
@@ -65,8 +99,10 @@ def plan_arms(
         raise UserError(f"the tolerance must be a fraction of at least 0, such as 0.05, not {tolerance}")
     conditions = conditions or Conditions()
     check_conditions(conditions)
-    _check_prices(arms, conditions)
-    pricings = [_Pricing(arm, find_model(arm.name, family), workload, conditions) for arm in arms]
+    check_prices(arms, conditions.prices)
+    pricings = [
+        _Pricing(arm, priced_model(arm, family, conditions.prices, closed), workload, conditions) for arm in arms
+    ]
     if budget is not None:
         limits = {
             kind: float(value) for kind, field in COST_FIELDS.items() if (value := getattr(budget, field)) is not None
@@ -140,12 +176,14 @@ class _Pricing:
     """An arm whose cost is known for every k."""
 
     arm: Arm
-    model: Model
+    model: Model | None
     workload: Workload
     conditions: Conditions
 
     @property
     def precision(self) -> str:
+        if self.model is None:
+            return self.arm.precision or UNKNOWN_PRECISION
         precision = self.arm.precision or self.model.default_precision
         if precision is None:
             raise UserError(
@@ -156,21 +194,16 @@ class _Pricing:
 
     @cached_property
     def cost(self) -> Callable[[int], Cost]:
+        price = self.conditions.prices.of_arm(self.arm)
         try:
-            return cost_of_samples(
-                self.model,
-                self.workload,
-                precision=self.precision,
-                conditions=self.conditions,
-                token_price=self.conditions.prices.of_arm(self.arm),
-            )
+            return cost_of_arm(self.model, self.workload, self.conditions, price, self.precision)
         except UserError as error:
             raise UserError(f"{self.arm.spec}: {error}") from error
 
     def amount(self, k: int, kind: BudgetKind) -> float:
         value: float | None = getattr(self.cost(k), COST_FIELDS[kind])
         if value is None:
-            raise UserError(f"{self.arm.spec}: {HOW_TO_KNOW[kind]}")
+            raise UserError(f"{self.arm.spec}: {how_to_know(self.model, kind, '`match` usd or `limit` usd=AMOUNT')}")
         return value
 
     def exceeded(self, k: int, limits: Mapping[BudgetKind, float]) -> BudgetKind | None:
@@ -191,7 +224,7 @@ def _plan_arm(pricing: _Pricing, limit: _Limit) -> Plan:
     bound = binding is not None or pricing.unbounding(limit.amounts)
     return Plan(
         arm=pricing.arm,
-        model=pricing.model.name,
+        model=pricing.arm.name if pricing.model is None else pricing.model.name,
         precision=pricing.precision,
         k=k,
         cost=cost,
@@ -239,15 +272,6 @@ def _largest(fits: Callable[[int], bool]) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
-
-
-def _check_prices(arms: Sequence[Arm], conditions: Conditions) -> None:
-    """Refuse a token price that holds for no arm."""
-    used = {price for arm in arms if (price := conditions.prices.of_arm(arm)) is not None}
-    for price in conditions.prices.tokens:
-        if price.arm is not None and price not in used:
-            names = ", ".join(arm.spec for arm in arms)
-            raise UserError(f"`usd_per_mtok` prices {price.arm!r}, which is not an arm; the arms are {names}")
 
 
 def _ratio(cost: Cost, reference: Cost) -> Cost:

@@ -46,7 +46,8 @@ def _sentence(
 ) -> str:
     if len(arms) == 1:
         return f"{opening}, {_name(arms[0])} solves {_shown(scores[0])} of tasks; add an arm to compare it with."
-    order = sorted(range(len(arms)), key=lambda place: (-_value(scores[place]), _flops(arms[place])))
+    costs = _costs(arms)
+    order = sorted(range(len(arms)), key=lambda place: (-_value(scores[place]), costs[place]))
     best, second = order[:2]
     behind = [place for place in order[1:] if _beats(arms[best], arms[place], paired, metric)]
     group = [place for place in order if place not in behind]
@@ -57,7 +58,7 @@ def _sentence(
         )
     shown = [f"{_name(arms[place])} ({_value(scores[place]):.3f})" for place in group]
     lead = f" (behind {_name(arms[best])}: {_listed([_name(arms[place]) for place in behind])})" if behind else ""
-    cheapest = min(group, key=lambda place: _flops(arms[place]))
+    cheapest = min(group, key=lambda place: costs[place])
     return (
         f"{opening}, these data do not separate {_listed(shown)}{lead}: take the cheapest, {_name(arms[cheapest])}"
         f"{_price(arms[cheapest], arms)}, or measure on more tasks."
@@ -72,9 +73,12 @@ def _beats(best: ArmResult, other: ArmResult, paired: Sequence[PairedResult], me
 def _price(arm: ArmResult, arms: Sequence[ArmResult]) -> str:
     """Compare the arm's planned FLOPs to the first arm's, if it is another."""
     flops, first = arm.plan.cost.flops, arms[0].plan.cost.flops
+    unit = "FLOPs"
+    if flops is None or first is None:
+        flops, first, unit = arm.plan.cost.usd, arms[0].plan.cost.usd, "dollars"
     if arm is arms[0] or flops is None or not first:
         return ""
-    return f", at {flops / first:.2f} times the FLOPs of {_name(arms[0])}"
+    return f", at {flops / first:.2f} times the {unit} of {_name(arms[0])}"
 
 
 def _caveat(arms: Sequence[ArmResult]) -> str:
@@ -105,8 +109,11 @@ def _value(score: Interval) -> float:
     return -1.0 if score.value is None else score.value
 
 
-def _flops(arm: ArmResult) -> float:
-    return float("inf") if arm.plan.cost.flops is None else arm.plan.cost.flops
+def _costs(arms: Sequence[ArmResult]) -> list[float]:
+    """List planned FLOPs, or dollars if some arm's FLOPs are unknown."""
+    flops = [arm.plan.cost.flops for arm in arms]
+    found = [arm.plan.cost.usd for arm in arms] if None in flops else flops
+    return [float("inf") if cost is None else cost for cost in found]
 
 
 CUT_SHARE: Final = 0.2
@@ -148,3 +155,11 @@ def doubts_of_lengths(name: str, candidates: Sequence[Candidate]) -> list[str]:
     if cut <= CUT_SHARE * len(reasons):
         return []
     return [f"the token limit cut off {cut} of {len(reasons)} samples of {name}: raise --max-tokens"]
+
+
+def cut_samples(name: str, candidates: Sequence[Candidate]) -> list[str]:
+    """Report how many of an arm's samples the token limit cut off, if any and too few for a doubt."""
+    cut = sum(candidate.finish_reason == "length" for candidate in candidates)
+    if not cut or doubts_of_lengths(name, candidates):
+        return []
+    return [f"the token limit cut off {cut} of {len(candidates)} samples of {name}"]

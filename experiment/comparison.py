@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from .._util.progress import Progress, silent
+from ..budgets.dollars import Prices
 from ..budgets.realised import k_left, realised_costs
 from ..errors import RankerError
 from ..estimators import PASS_AT_K, FloatArray, holm, mean_interval, paired_difference, pass_at_k
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from .samples import ArmSamples
 
 
+NO_PRICES: Final = Prices()
+
+
 class Terms(NamedTuple):
     """The basis of plans, and how costs are compared with it.
 
@@ -58,12 +62,14 @@ class Terms(NamedTuple):
         tolerance: How far over the first arm's realised cost, or the budget, still counts as matched.
         match: What the plans were matched by; FLOPs if neither this nor `budget` is given.
         budget: What the plans were made for, instead of the first arm.
+        prices: Prices of tokens drawn elsewhere.
     """
 
     workload: Workload
     tolerance: float = 0.05
     match: BudgetKind | None = None
     budget: Budget | None = None
+    prices: Prices = NO_PRICES
 
 
 def compare(
@@ -94,7 +100,13 @@ def compare(
     """
     specs = [arm.plan.arm.spec for arm in arms]
     tests = generated_tests(selecting.tests, benchmark)
-    terms = Terms(planned.workload, planned.settings.tolerance, planned.settings.match, planned.budget)
+    terms = Terms(
+        planned.workload,
+        planned.settings.tolerance,
+        planned.settings.match,
+        planned.budget,
+        planned.conditions.prices,
+    )
     with open_scorers(selecting.scorer, specs, drawing, running) as scorers:
         offers = {spec: Offers(tests, scorers.get(spec)) for spec in specs}
         with open_judging(selecting.bounded, grading, running, progress, offers=offers) as judging:
@@ -186,6 +198,7 @@ def comparison_of(
         budget=terms.budget,
         workload=terms.workload,
         measured=[None if arm.tally is None else arm.tally.per_task(arm.plan.k) for arm in arms],
+        prices=terms.prices,
     )
     warnings = warnings + _of_realised(plans, realised)
     results = tuple(
@@ -212,7 +225,9 @@ def comparison_of(
 
 def _of_realised(plans: Sequence[Plan], realised: Sequence[Realised]) -> list[str]:
     """List what readers must know of counted costs."""
-    without = [plan.arm.spec for plan, result in zip(plans, realised, strict=True) if result.cost.flops is None]
+    without = [
+        plan.arm.spec for plan, result in zip(plans, realised, strict=True) if result.usage.output_tokens is None
+    ]
     if len(without) == len(plans):
         return ["the samples have no token counts, so there is no realised cost to compare with the plan"]
     notes = [f"{spec}: not every sample has token counts, so it has no realised cost" for spec in without]

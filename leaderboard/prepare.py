@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._util.hashing import key_of
 from .._util.progress import notice
-from ..budgets.models import find_model
 from ..budgets.notation import parse_arm
+from ..budgets.plan import priced_model
 from ..errors import EngineError, MachineError, UserError
 from ..experiment import planning
 from ..experiment.grading import chosen_launcher
@@ -18,6 +18,7 @@ from ..experiment.samples import (
     NamedArm,
     Session,
     check_engine,
+    check_servable,
     draw_arms,
     files_by_arm,
     sampling_settings,
@@ -36,7 +37,7 @@ from .results_file import MOST_AMOUNT
 from .run import ArmInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from .._util.progress import Progress
     from ..experiment.planning import Planned
@@ -85,33 +86,43 @@ def calibration_of(file: BoardFile) -> str | None:
     return path if Path(path).is_file() else named
 
 
-def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark], calibration: str | None) -> list[PlannedBenchmark]:
+def plan_board(
+    file: BoardFile, benchmarks: Sequence[Benchmark], calibration: str | None, closed: Collection[str] = ()
+) -> list[PlannedBenchmark]:
     """Plan the arms of a board's benchmarks.
 
     Args:
         file: The board.
         benchmarks: Its benchmarks, in its order.
         calibration: Of runtimes: a file, or one that comes with codebudget; overrides the board's.
+        closed: Models to plan by their price without looking them up.
 
     Raises:
         UserError: An arm or the budget is wrong; the message names the line.
     """
     board = file.board
+    with file.at("budget"):
+        if board.budget.prices is not None:
+            raise UserError(
+                "`prices` names a file, but whoever verifies a run has only its board: write the prices here, such "
+                'as usd_per_mtok = ["MODEL=IN,OUT,CACHED"]'
+            )
+        prices = planning.prices_of(board.budget)
     for number, arm in enumerate(board.arms):
         with file.at("arms", number):
-            _check_arm(arm, board.family)
+            priced_model(parse_arm(arm), board.family, prices, closed)
     found = []
     for table, benchmark in zip(board.benchmarks, benchmarks, strict=True):
         with file.at("budget"):
-            planned = _planned(board, benchmark, calibration)
+            planned = _planned(board, benchmark, calibration, closed)
         found.append(PlannedBenchmark(table.name, benchmark, planned.plans, planned.workload, planned.conditions))
     return found
 
 
-def _planned(board: Board, benchmark: Benchmark, calibration: str | None) -> Planned:
+def _planned(board: Board, benchmark: Benchmark, calibration: str | None, closed: Collection[str]) -> Planned:
     settings = board.budget.model_copy(update={"calibration": calibration})
     try:
-        planned = planning.plan(board.arms, settings, family=board.family, benchmark=benchmark)
+        planned = planning.plan(board.arms, settings, family=board.family, benchmark=benchmark, closed=closed)
     except UserError:
         raise
     except (ArithmeticError, ValueError) as error:
@@ -203,7 +214,8 @@ def check_draws(file: BoardFile, benchmarks: Sequence[PlannedBenchmark], drawing
         UserError: There is no such engine, or nothing is known of a model's weights.
         MachineError: The engine or the weights are not here.
     """
-    missing = [plan for place, planned in enumerate(benchmarks) for plan in _to_draw(file, place, planned)]
+    lacking = [_to_draw(file, place, planned) for place, planned in enumerate(benchmarks)]
+    missing = [plan for plans in lacking for plan in plans]
     if not missing:
         return
     with file.at("sampling", "engine"):
@@ -211,9 +223,10 @@ def check_draws(file: BoardFile, benchmarks: Sequence[PlannedBenchmark], drawing
             check_engine(drawing.engine)
         except EngineError as error:
             raise with_ways(error, _WAYS) from None
-    for plan in missing:
-        with file.at("arms", file.board.arms.index(plan.arm.spec)):
-            target_of_plan(plan)
+    for planned, plans in zip(benchmarks, lacking, strict=True):
+        for plan in plans:
+            with file.at("arms", file.board.arms.index(plan.arm.spec)):
+                check_servable([target_of_plan(plan)], drawing.engine, planned.conditions)
 
 
 class PreparedBoard(NamedTuple):
@@ -306,6 +319,8 @@ def _drawn_inputs(
         drawn = draw_arms(targets, planned.benchmark.tasks, session, planned.conditions, progress)
     except MachineError as error:
         raise with_ways(error, _WAYS) from None
+    for line in drawn.notes:
+        notice(line)
     return {plan.arm.spec: _drawn_input(planned, plan, arm) for plan, arm in zip(plans, drawn.arms, strict=True)}
 
 
@@ -381,7 +396,3 @@ def _is_file(benchmark: str) -> bool:
 def _beside(file: BoardFile, name: str) -> str:
     """Resolve a path of a board, relative to the board's folder."""
     return str(file.path.parent / Path(name).expanduser())
-
-
-def _check_arm(arm: str, family: str) -> None:
-    find_model(parse_arm(arm).name, family)

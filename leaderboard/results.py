@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from ..budgets.costs import Conditions, cost_of_samples
-from ..budgets.models import find_model
+from ..budgets.costs import Conditions, cost_of_arm
 from ..budgets.notation import parse_budget
+from ..budgets.plan import planned_model
 from ..estimators import mean_interval, pass_at_k
 from ..experiment.comparison import Terms, comparison_of
 from ..experiment.pools import Wanted
@@ -69,8 +69,7 @@ class PlannedBenchmark(NamedTuple):
     def cost(self, plan: Plan) -> Callable[[int], Cost]:
         """Price k samples of an arm, per task."""
         price = self.conditions.prices.of_arm(plan.arm)
-        model, precision = find_model(plan.model), plan.precision
-        return cost_of_samples(model, self.workload, precision=precision, conditions=self.conditions, token_price=price)
+        return cost_of_arm(planned_model(plan), self.workload, self.conditions, price, plan.precision)
 
     def wanted(self, samples: Sequence[Sequence[Any]]) -> list[Wanted]:
         """Pair arms with their candidates, as pools take them."""
@@ -123,7 +122,7 @@ def _benchmark(board: Board, section: GradedBenchmark) -> BenchmarkScores:
         [ArmSamples(plan, ()) for plan in planned.plans],
         graded,
         ranked,
-        Terms(planned.workload, board.budget.tolerance, match, budget),
+        Terms(planned.workload, board.budget.tolerance, match, budget, planned.conditions.prices),
         sandbox="",
         decisive_ranker=board.selecting.decisive,
         seed=board.seed,
@@ -153,6 +152,7 @@ def _arm(
     board: Board, planned: PlannedBenchmark, result: ArmResult, pool: Pool, tasks: Sequence[Task], ranked: Ranked
 ) -> ArmScores:
     plan = result.plan
+    model = planned_model(plan)
     ks = ks_of(board, plan, pool, tasks)
     cost = planned.cost(plan)
     counts = np.array([len(pool[task.id].verdicts) for task in tasks], np.int64)
@@ -181,7 +181,7 @@ def _arm(
         precision=plan.precision,
         k=plan.k,
         greedy=plan.arm.greedy,
-        parameters=find_model(plan.model).architecture.parameter_count(),
+        parameters=None if model is None else model.architecture.parameter_count(),
         plan=PlannedCost(
             cost=Amounts.of(plan.cost),
             budget_ratio=Amounts.of(plan.budget_ratio),
@@ -215,6 +215,7 @@ def _realised(realised: Realised) -> RealisedCost:
     usage = realised.usage
     return RealisedCost(
         flops=realised.cost.flops,
+        usd=realised.cost.usd,
         budget_ratio=realised.budget_ratio.flops,
         matched=realised.matched,
         equal=realised.equal,

@@ -105,9 +105,13 @@ class PlannedCost(_Part):
 
 
 class RealisedCost(_Part):
-    """The cost of an arm's samples per task by their token counts; None if they have none."""
+    """The cost of an arm's samples per task by their token counts; None if they have none.
+
+    `usd` uses the board's token prices, each sample being a request; `budget_ratio` is that of the FLOPs.
+    """
 
     flops: Amount | None = None
+    usd: Amount | None = None
     budget_ratio: Amount | None = None
     matched: bool | None = None
     equal: bool | None = None

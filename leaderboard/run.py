@@ -280,6 +280,7 @@ def _arm_timings(
             None if arm.tally is None else arm.tally.per_task(plan.k)
             for plan, arm in zip(planned.plans, arms, strict=True)
         ],
+        prices=planned.conditions.prices,
     )
     return [
         ArmTimings(

@@ -30,7 +30,7 @@ def print_comparison(comparison: Comparison) -> None:
     if any(_is_realised(arm) for arm in comparison.arms):
         _print_realised(comparison)
     _print_rankers(comparison)
-    if any(arm.plan.k > 1 for arm in comparison.arms[1:]):
+    if any(arm.plan.k > 1 and arm.plan.cost.flops is not None for arm in comparison.arms[1:]):
         _print_paid(comparison)
     if comparison.paired:
         _print_paired(comparison)
@@ -100,6 +100,7 @@ def _print_realised(comparison: Comparison) -> None:
         rows.append(("", "real", arm.realised.cost, arm.realised.usage))
     columns: dict[str, list[str]] = {
         "tokens in + out": [_tokens(usage) for *_, usage in rows],
+        "thinking": [_whole(usage.thinking_tokens) for *_, usage in rows],
         "FLOPs": [_flops(cost.flops) for *_, cost, _ in rows],
         "prefill": [_brief(usage.prefill_flops) for *_, usage in rows],
         "busy s": [_brief(cost.runtime_s) for *_, cost, _ in rows],
@@ -127,6 +128,10 @@ def _tokens(usage: Usage) -> str:
     return f"{usage.prompt_tokens:.0f} + {usage.output_tokens:.0f}"
 
 
+def _whole(value: float | None) -> str:
+    return f"{value:.0f}" if value else "-"
+
+
 def _brief(value: float | None) -> str:
     return "-" if value is None else f"{value:.2g}"
 
@@ -146,7 +151,9 @@ def _print_paid(comparison: Comparison) -> None:
     first = comparison.arms[0].plan.arm
     title = f"Score once ranking is paid for, and the share closed of the gap to one sample of {first.name}"
     names = list(comparison.arms[0].rankers)
-    for arms in _abreast([arm for arm in comparison.arms[1:] if arm.plan.k > 1], names, _SHARE):
+    for arms in _abreast(
+        [arm for arm in comparison.arms[1:] if arm.plan.k > 1 and arm.plan.cost.flops is not None], names, _SHARE
+    ):
         columns = [Column("ranker", folds=True)]
         for arm in arms:
             columns += (Column(_name(arm), folds=True), Column("gap", right=True))
