@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import (
+        CheckpointResult,
         ComparisonResult,
         CurveResult,
         ExecutionResult,
@@ -16,25 +17,26 @@ if TYPE_CHECKING:
         curve,
         execute,
         plan,
+        quantise,
         rank,
     )
     from .errors import CodebudgetError, EngineError, MachineError, RankerError, SandboxError, UserError
     from .records import Candidate, Comparison, Plan, Ranking, Task, Verdict
     from .sandbox import Job, Sandbox, choose_launcher
-    from .settings import Charting, Drawing, Grading, Planning, Running, Selecting
+    from .settings import Charting, Compressing, Drawing, Grading, Planning, Running, Selecting
     from .tasks import Benchmark, load_benchmark
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "api": (
-        *("plan", "compare", "execute", "rank", "curve"),
-        *("Plans", "ComparisonResult", "ExecutionResult", "RankingResult", "CurveResult"),
+        *("plan", "compare", "execute", "rank", "curve", "quantise"),
+        *("Plans", "ComparisonResult", "ExecutionResult", "RankingResult", "CurveResult", "CheckpointResult"),
     ),
     "errors": ("CodebudgetError", "UserError", "MachineError", "EngineError", "SandboxError", "RankerError"),
     "records": ("Candidate", "Comparison", "Plan", "Ranking", "Task", "Verdict"),
     "sandbox": ("Job", "Sandbox", "choose_launcher"),
-    "settings": ("Planning", "Drawing", "Grading", "Selecting", "Charting", "Running"),
+    "settings": ("Planning", "Drawing", "Grading", "Selecting", "Compressing", "Charting", "Running"),
     "tasks": ("Benchmark", "load_benchmark"),
 }
 """Public names by the module that has them, which is imported when one is first asked for."""
@@ -45,9 +47,11 @@ __all__ = [
     "Benchmark",
     "Candidate",
     "Charting",
+    "CheckpointResult",
     "CodebudgetError",
     "Comparison",
     "ComparisonResult",
+    "Compressing",
     "CurveResult",
     "Drawing",
     "EngineError",
@@ -75,6 +79,7 @@ __all__ = [
     "execute",
     "load_benchmark",
     "plan",
+    "quantise",
     "rank",
 ]
 

@@ -1,9 +1,10 @@
 """codebudget in Python: the commands as functions; see docs/python.md."""
 
-from .calls import compare, curve, execute, plan, rank
-from .results import ComparisonResult, CurveResult, ExecutionResult, Plans, RankingResult
+from .calls import compare, curve, execute, plan, quantise, rank
+from .results import CheckpointResult, ComparisonResult, CurveResult, ExecutionResult, Plans, RankingResult
 
 __all__ = [
+    "CheckpointResult",
     "ComparisonResult",
     "CurveResult",
     "ExecutionResult",
@@ -13,5 +14,6 @@ __all__ = [
     "curve",
     "execute",
     "plan",
+    "quantise",
     "rank",
 ]

