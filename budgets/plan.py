@@ -25,11 +25,12 @@ def plan_arms(
     arms: Sequence[Arm],
     *,
     family: str,
-    workload: Workload,
+    workload: Workload | Sequence[Workload],
     match: BudgetKind | None = None,
     budget: Budget | None = None,
     tolerance: float = 0.05,
     conditions: Conditions | None = None,
+    at_least_one: bool = False,
 ) -> tuple[Plan, ...]:
     """Plan all arms of a comparison, in their order.
 
@@ -46,11 +47,12 @@ def plan_arms(
     Args:
         arms: At least one.
         family: The family to look names like `13b` up in.
-        workload: Tokens per sample and how they are counted.
+        workload: Tokens per sample and how they are counted, for all arms or for each.
         match: The kind of cost by which arms are matched to the first; FLOPs where neither this nor `budget` is given.
         budget: Limits per task, instead of `match`.
         tolerance: A fraction of the limit.
         conditions: Where and how samples are drawn.
+        at_least_one: Give an open arm one sample where the limit is too small for it, since lengths are only guessed.
 
     Raises:
         UserError: An unknown model; both `match` and `budget`; a first arm with an open k and no budget; a kind of cost
@@ -66,14 +68,17 @@ def plan_arms(
     conditions = conditions or Conditions()
     check_conditions(conditions)
     _check_prices(arms, conditions)
-    pricings = [_Pricing(arm, find_model(arm.name, family), workload, conditions) for arm in arms]
+    workloads = [workload] * len(arms) if isinstance(workload, Workload) else workload
+    pricings = [
+        _Pricing(arm, find_model(arm.name, family), mine, conditions) for arm, mine in zip(arms, workloads, strict=True)
+    ]
     if budget is not None:
         limits = {
             kind: float(value) for kind, field in COST_FIELDS.items() if (value := getattr(budget, field)) is not None
         }
         if not limits:
             raise UserError("the budget holds no limit; write it like flops=2e13")
-        limit = _Limit(reference=budget, amounts=limits, whose="the budget", tolerance=tolerance)
+        limit = _Limit(budget, limits, "the budget", tolerance, at_least_one)
         return tuple(_plan_arm(pricing, limit) for pricing in pricings)
     kind = match or "flops"
     first = pricings[0]
@@ -86,12 +91,7 @@ def plan_arms(
     amount = first.amount(first.arm.k, kind)
     if not amount > 0:
         raise UserError(f"{first.arm.spec} costs nothing by {kind}, so nothing can be matched to it")
-    limit = _Limit(
-        reference=reference,
-        amounts={kind: amount},
-        whose=f"the first arm ({first.arm.spec})",
-        tolerance=tolerance,
-    )
+    limit = _Limit(reference, {kind: amount}, f"the first arm ({first.arm.spec})", tolerance, at_least_one)
     itself = _plan_arm(first, limit).model_copy(update={"matched": True})
     return (itself, *(_plan_arm(pricing, limit) for pricing in pricings[1:]))
 
@@ -133,6 +133,7 @@ class _Limit:
     amounts: Mapping[BudgetKind, float]
     whose: str
     tolerance: float
+    at_least_one: bool = False
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,7 @@ def _plan_arm(pricing: _Pricing, limit: _Limit) -> Plan:
         leftover=Cost.model_validate(
             {COST_FIELDS[kind]: max(limit.amounts[kind] - amount, 0.0) for kind, amount in amounts.items()}
         ),
+        workload=pricing.workload,
     )
 
 
@@ -212,6 +214,8 @@ def _largest_k(pricing: _Pricing, limit: _Limit) -> int:
             f"write {spec}:K, drop `concurrency`, or limit another kind too"
         )
     kind = pricing.exceeded(1, limit.amounts)
+    if kind is not None and limit.at_least_one:
+        return 1
     if kind is not None:
         one, allowed = pricing.amount(1, kind), limit.amounts[kind]
         raise UserError(

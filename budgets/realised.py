@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from statistics import quantiles
 from typing import TYPE_CHECKING, Final
 
 from ..records import Budget, BudgetKind, Candidate, Cost, Plan, Realised, Usage
@@ -13,7 +14,7 @@ from .models import find_model
 from .notation import COST_FIELDS, format_amount
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..records import Plan, Workload
 
@@ -31,27 +32,25 @@ def realised_costs(
     """Return every arm's realised cost per task at its k.
 
     FLOPs come from the samples' token counts: the prompt is prefilled once per task; decoding is the mean over the
-    task's samples, k times. Seconds (those in which the engine was busy), memory and dollars are as measured. `matched`
-    and `equal` are as for plans, against the first arm's realised cost or the budget, and None where a limiting kind is
-    not known for both; how much memory one more sample would take is not known.
+    task's samples, k times. Seconds (those in which the engine was busy), memory and dollars are as measured.
+    `matched`, `equal` and `leftover` are as for plans, against the first arm's realised cost or the budget, and None
+    where a limiting kind is not known for both; how much memory one more sample would take is not known.
 
     Args:
-        plans: One per arm.
+        plans: One per arm; lengths are compared with the workload of each.
         samples: Per arm, per task, the candidates.
         tolerance: A fraction of the limit.
         match: The kind the plans were matched by; FLOPs where neither this nor `budget` is given.
         budget: The budget planned for, in the first arm's place.
-        workload: The workload planned for; if given, deviations are explained.
-        measured: Per arm, the usage of drawing per task at its k; its token counts and FLOPs are ignored.
+        workload: The workload planned for where a plan has none; if given, deviations are explained.
+        measured: Per arm, the usage of drawing per task at its k; its token counts and FLOPs are ignored, but whether
+            the samples' counts are `estimated` is not.
     """
     if measured is None:
         measured = [None] * len(plans)
     arms = [_arm(plan, tasks, usage) for plan, tasks, usage in zip(plans, samples, measured, strict=True)]
     reference: Cost = budget if budget is not None else arms[0].cost
-    if budget is None:
-        kinds: list[BudgetKind] = [match or "flops"]
-    else:
-        kinds = [kind for kind, field in COST_FIELDS.items() if getattr(budget, field) is not None]
+    kinds = limiting_kinds(match, budget)
     results = []
     for place, (plan, arm) in enumerate(zip(plans, arms, strict=True)):
         ratio = _ratio(arm.cost, reference)
@@ -68,10 +67,84 @@ def realised_costs(
                 matched=matched,
                 equal=equal,
                 usage=arm.usage,
-                deviations=() if workload is None else explain_deviations(plan, workload, arm.cost, arm.usage),
+                deviations=()
+                if workload is None
+                else explain_deviations(plan, plan.workload or workload, arm.cost, arm.usage),
+                leftover=_leftover(arm.cost, reference, kinds),
+                flops_over_tasks=arm.flops_over_tasks,
             )
         )
     return results
+
+
+def limiting_kinds(match: BudgetKind | None, budget: Budget | None) -> list[BudgetKind]:
+    """List the kinds of cost that limit arms: those of the budget, else the one matched, else FLOPs."""
+    if budget is None:
+        return [match or "flops"]
+    return [kind for kind, field in COST_FIELDS.items() if getattr(budget, field) is not None]
+
+
+def sample_costs(
+    plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Callable[[int], Usage] | None = None
+) -> Callable[[int], Cost]:
+    """Build the realised cost per task of k samples of an arm, for any k; None for what is not known.
+
+    Args:
+        plan: The arm's plan; its k does not matter.
+        tasks: Its samples by task.
+        measured: The usage of drawing k samples per task.
+    """
+    counted = _counted(plan, tasks) if tasks else None
+
+    def cost(k: int) -> Cost:
+        usage = Usage() if measured is None else measured(k)
+        flops = None if counted is None else counted.prefill_flops + k * counted.decode_flops
+        return Cost(flops=flops, runtime_s=usage.busy_s, usd=usage.usd)
+
+    return cost
+
+
+def matching_k(cost: Callable[[int], Cost], limits: Mapping[BudgetKind, float], k: int, tolerance: float) -> int:
+    """Find the number of samples that the limits pay for by a realised cost.
+
+    It is `k` where that is matched (see `plan_arms`), else the largest whose cost does not exceed them, at least 1.
+
+    Args:
+        cost: The cost of any number of samples, known in every kind of `limits`.
+        limits: At least one.
+        k: As planned.
+        tolerance: A fraction of the limits by which `k` may exceed them.
+    """
+
+    def fits(count: int, slack: float = 0.0) -> bool:
+        found = cost(count)
+        return all(getattr(found, COST_FIELDS[kind]) <= (1 + slack) * limit for kind, limit in limits.items())
+
+    if fits(k, tolerance) and not fits(k + 1):
+        return k
+    low, high = 0, 1
+    while fits(high) and high <= _MOST_SAMPLES:
+        low, high = high, 2 * high
+    if high > _MOST_SAMPLES:
+        # Samples that cost nothing: no number of them is the right one.
+        return k
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return max(low, 1)
+
+
+_MOST_SAMPLES: Final = 1 << 20
+"""Number of samples beyond which a realised cost bounds nothing."""
+
+
+def _leftover(cost: Cost, reference: Cost, kinds: Sequence[BudgetKind]) -> Cost:
+    """What the limits leave, 0 where the cost exceeds them."""
+    left = {}
+    for field in (COST_FIELDS[kind] for kind in kinds):
+        spent, limit = getattr(cost, field), getattr(reference, field)
+        left[field] = None if spent is None or limit is None else max(limit - spent, 0.0)
+    return Cost.model_validate(left)
 
 
 @dataclass(frozen=True)
@@ -81,6 +154,7 @@ class _Arm:
     cost: Cost
     of_next: Cost
     usage: Usage
+    flops_over_tasks: tuple[float, float] | None
 
 
 def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | None) -> _Arm:
@@ -88,8 +162,8 @@ def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | Non
     counted = _counted(plan, tasks)
     more = (plan.k + 1) / plan.k
     runtime_s, usd = measured.busy_s, measured.usd
-    took = {"wall_s": measured.wall_s, "busy_s": runtime_s, "peak_memory_bytes": measured.peak_memory_bytes, "usd": usd}
-    flops = flops_of_next = None
+    took = measured.model_dump(exclude={"prompt_tokens", "output_tokens", "prefill_flops", "decode_flops"})
+    flops = flops_of_next = spread = None
     if counted is not None:
         flops = counted.prefill_flops + plan.k * counted.decode_flops
         flops_of_next = flops + counted.decode_flops
@@ -99,6 +173,9 @@ def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | Non
             "prefill_flops": counted.prefill_flops,
             "decode_flops": plan.k * counted.decode_flops,
         }
+        spread = counted.spread(plan.k)
+    else:
+        took["estimated"] = False
     return _Arm(
         cost=Cost(flops=flops, runtime_s=runtime_s, memory_bytes=measured.peak_memory_bytes, usd=usd),
         of_next=Cost(
@@ -107,23 +184,33 @@ def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | Non
             usd=None if usd is None else usd * more,
         ),
         usage=Usage.model_validate(took),
+        flops_over_tasks=spread,
     )
 
 
 @dataclass(frozen=True)
 class _Counted:
-    """Means per task: for the prompt and one sample."""
+    """Means per task: for the prompt and one sample; `by_task` has the FLOPs of both."""
 
     prompt_tokens: float
     output_tokens: float
     prefill_flops: float
     decode_flops: float
+    by_task: tuple[tuple[float, float], ...]
+
+    def spread(self, k: int) -> tuple[float, float] | None:
+        """The 10th and the 90th percentile of the tasks' FLOPs of k samples; None for a single task."""
+        if len(self.by_task) < 2:
+            return None
+        tenths = quantiles((prefill + k * decode for prefill, decode in self.by_task), n=10, method="inclusive")
+        return tenths[0], tenths[-1]
 
 
 def _counted(plan: Plan, tasks: Sequence[Sequence[Candidate]]) -> _Counted | None:
     """Count; None if a sample has no counts."""
     architecture = find_model(plan.model).architecture
     sums = [0.0] * 4
+    by_task = []
     for candidates in tasks:
         pairs = [
             (candidate.prompt_tokens, candidate.output_tokens)
@@ -139,8 +226,10 @@ def _counted(plan: Plan, tasks: Sequence[Sequence[Candidate]]) -> _Counted | Non
             sum(times * prefill_flops(architecture, prompt) for (prompt, _), times in drawn.items()),
             sum(times * decode_flops(architecture, *pair) for pair, times in drawn.items()),
         )
+        by_task.append((means[2] / len(pairs), means[3] / len(pairs)))
         sums = [total + mean / len(pairs) for total, mean in zip(sums, means, strict=True)]
-    return _Counted(*(total / len(tasks) for total in sums))
+    prompt, output, prefill, decode = (total / len(tasks) for total in sums)
+    return _Counted(prompt, output, prefill, decode, tuple(by_task))
 
 
 def _one_more_exceeds(arm: _Arm, reference: Cost, kinds: Sequence[BudgetKind]) -> bool | None:

@@ -42,8 +42,10 @@ def compare(
     Arms without --samples are drawn as codebudget sample draws them; samples in the store are used again.
     """
     from ..experiment.comparison import compare as compare_arms
+    from ..experiment.matching import arm_samples
+    from ..experiment.own_tests import check_tests
     from ..experiment.planning import plan
-    from ..experiment.samples import arm_samples, to_draw
+    from ..experiment.samples import named_arms, to_draw
     from ..experiment.selection import check_selecting
     from ..report.plans import plans_as_json, print_plans
 
@@ -51,8 +53,8 @@ def compare(
     reports = _reports(files.report)
     recorded = samples_by_arm(files.samples)
     benchmark = asked.load(running.family)
-    # The default benchmark was not named, so the plan follows the paper's convention.
-    planned = plan(arms, planning, family=running.family, benchmark=None if asked.benchmark is None else benchmark)
+    planned = plan(arms, planning, family=running.family, benchmark=benchmark, to_measure=True)
+    check_tests(selecting, named_arms(planned.plans))
     if to_draw(planned, recorded) and not files.as_json:
         print_plans(planned)
         typer.echo()
@@ -70,7 +72,7 @@ def compare(
 
         write_reports(result, reports)
     check_sandbox_errors(result.sandbox_errors)
-    unmatched = [arm.plan.arm.spec for arm in result.arms if not arm.plan.matched]
+    unmatched = [arm.plan.arm.spec for arm in result.arms if not arm.matched]
     if running.strict and unmatched:
         warn(f"--strict: not matched: {', '.join(unmatched)}")
     if running.strict and result.doubts:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .._util.progress import Progress, notice, silent
+from .._util.progress import Progress, silent
 from ..rankers import Offers, check_offered, load_ranker
 from .grading import open_grader
+from .own_tests import plain_tests
 from .ranking import SPEC, Judging, rank_untested, score_rankers
 from .samples import read_arm
 from .scorers import open_scorer
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ..rankers import Need, Ranker
-    from ..records import GeneratedTests, Task
     from ..settings import Drawing, Grading, Running, Selecting
     from ..tasks import Benchmark
     from .ranking import Ranked
@@ -51,22 +51,6 @@ def check_selecting(selecting: Selecting) -> None:
         offered.add("scorer")
     for ranker in load_rankers(selecting.bounded).values():
         check_offered(ranker, offered)
-
-
-def generated_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, GeneratedTests] | None:
-    """Read a model's tests, by task id; None if no file is named. Tasks without any are told as a notice.
-
-    Raises:
-        UserError: A file or a row is wrong.
-    """
-    if not patterns:
-        return None
-    from ..sampler.generated_tests import read_tests
-
-    found = read_tests(patterns, tasks)
-    if len(found) < len(tasks):
-        notice(f"{len(tasks) - len(found)} of {len(tasks)} tasks have no generated tests in these files")
-    return found
 
 
 @contextmanager
@@ -131,7 +115,7 @@ def rank(
         MachineError: No sandbox works here, or the store or an engine failed.
     """
     candidates = read_arm(SPEC, files, benchmark.by_id)
-    tests = generated_tests(selecting.tests, benchmark.by_id)
+    tests = plain_tests(selecting.tests, benchmark.by_id)
     with open_scorer(selecting.scorer, drawing, running) as scorer:
         offers = {SPEC: Offers(tests, scorer)}
         is_chosen = "rankers" in selecting.model_fields_set

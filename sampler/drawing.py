@@ -41,6 +41,7 @@ class DrawRequest(NamedTuple):
         usd: Dollars of (prompt tokens, output tokens, seconds); None where there is no price.
         seed: The run's; another draws other samples, except for a greedy arm.
         fresh: Draw all of them again, replacing stored ones.
+        own: Keys that this session has drawn already; `fresh` does not draw them again. New ones are added.
     """
 
     spec: str
@@ -52,6 +53,7 @@ class DrawRequest(NamedTuple):
     usd: Callable[[int, int, float], float] | None = None
     seed: int = 0
     fresh: bool = False
+    own: set[str] | None = None
 
 
 class Drawn(NamedTuple):
@@ -104,11 +106,13 @@ def draw_samples(
     series = _series(tasks, request, engine, settings)
     listed = [keys_of_task(task, series.origin) for task in tasks]
     wanted = [(keys, index) for keys in listed for index in range(request.k)]
-    there = set() if request.fresh else store.has_candidates(keys.key(index) for keys, index in wanted)
+    own = set[str]() if request.own is None else request.own
+    names = [keys.key(index) for keys, index in wanted]
+    there = own.intersection(names) if request.fresh else store.has_candidates(names)
     missing = [(keys, index) for keys, index in wanted if keys.key(index) not in there]
-    if not request.fresh:
+    if own or not request.fresh:
         series = series.model_copy(update={"tally": stored_tally(store, series)})
-    counter = UsageCounter(series, request.architecture, request.usd, meter)
+    counter = UsageCounter(series, request.architecture, request.usd, meter, engine.memory)
     done = len(wanted) - len(missing)
     if missing and not meter.is_reached():
         generated = _generated(engine, missing, series.origin.seed, counter)
@@ -116,9 +120,11 @@ def draw_samples(
             for keys, index, draw, generation in generated:
                 counts = counter.add(keys, generation)
                 writer.add(keys.key(index), _candidate(keys, index, draw.seed, generation, series), counts)
+                own.add(keys.key(index))
                 progress(f"drawing {request.spec}", done + counts.samples, len(wanted))
                 if meter.is_reached():
                     break
+        counter.look()
         series = counter.series_with(counter.counts())
         store.put_records(KIND, {series.key: series.model_dump(mode="json")})
     wanted = [(keys, index) for keys in listed for index in range(request.k)]

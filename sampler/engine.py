@@ -80,6 +80,20 @@ class Description(Record):
     exact: bool = False
 
 
+class EngineMemory(NamedTuple):
+    """The memory that an engine's model takes so far; None for what it does not tell.
+
+    `place` is where the model is: `host` in main memory, `device` on a GPU, None elsewhere. `weight_bytes` are the
+    weights resident, `kv_bytes` the most that the key-value cache held or was given, `peak_bytes` the most of all on
+    the fullest device; all are per device.
+    """
+
+    place: Literal["host", "device"] | None = None
+    weight_bytes: int | None = None
+    kv_bytes: int | None = None
+    peak_bytes: int | None = None
+
+
 class Engine(Protocol):
     """Draws and scores with one model, which it holds until `close`. Not safe to share between threads."""
 
@@ -115,6 +129,9 @@ class Engine(Protocol):
         Raises:
             EngineError: the engine cannot score, or failed.
         """
+
+    def memory(self) -> EngineMemory:
+        """Tell the memory that the model takes, as measured."""
 
     def close(self) -> None:
         """Free the model's memory."""

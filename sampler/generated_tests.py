@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .._util.bounded import SampleCount, encodable, is_number
 from .._util.outputs import check_output, write_rows
@@ -14,7 +14,7 @@ from .files import find_files, read_rows, task_id_of, texts_of
 from .prompting import asserts_of_answer, prompt_of_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -29,7 +29,23 @@ _MOST = 1e30
 _COSTS = ("prompt_tokens", "output_tokens", "prefill_flops", "decode_flops", "wall_s")
 
 
-def read_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, GeneratedTests]:
+class RowOfTests(NamedTuple):
+    """A row of texts of tests: the prompt and the model as the row has them, and what drawing the texts took.
+
+    `costs` are by the names of `_COSTS`, None where unknown; `estimated`: some were estimated from text.
+    """
+
+    task_id: str
+    texts: Sequence[str]
+    costs: Mapping[str, float | None]
+    prompt: str | None = None
+    model: str | None = None
+    estimated: bool = False
+
+
+def read_tests(
+    patterns: Sequence[str], tasks: Mapping[str, Task], *, complete: Callable[[RowOfTests], RowOfTests] | None = None
+) -> dict[str, GeneratedTests]:
     """Read generated tests by task id, with the usage of drawing them where every row has it.
 
     Rows are as for samples: one text as `completion`, or a list of them as `samples`. A row's `prompt_tokens`,
@@ -38,6 +54,7 @@ def read_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, 
     Args:
         patterns: Files, folders and globs; see `sample_files.find_files`.
         tasks: The benchmark's tasks by their ids.
+        complete: Fills in what a row does not say of its usage.
 
     Raises:
         UserError: A pattern means no file, a row is wrong, or a file is beyond a bound; the message names file and
@@ -45,21 +62,51 @@ def read_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, 
     """
     files = find_files(patterns)
     count = SampleCount(files)
-    texts: dict[str, list[str]] = {}
-    costs: dict[str, list[dict[str, float | None]]] = {}
+    found: list[RowOfTests] = []
     for path in files:
         for number, row in read_rows(path):
             task_id = task_id_of(row, tasks, path, number)
-            found = texts_of(row, path, number)[1]
-            count.add(len(found), path, number)
-            if any(len(text) > MAX_CHARACTERS for text in found):
+            texts = texts_of(row, path, number)[1]
+            count.add(len(texts), path, number)
+            if any(len(text) > MAX_CHARACTERS for text in texts):
                 raise UserError(f"{path}:{number}: a text of tests is longer than 1 MiB; cut it or leave it out")
-            texts.setdefault(task_id, []).extend(map(encodable, found))
-            costs.setdefault(task_id, []).append({name: _amount(row, name, path, number) for name in _COSTS})
+            one = RowOfTests(
+                task_id,
+                tuple(map(encodable, texts)),
+                {name: _amount(row, name, path, number) for name in _COSTS},
+                _text(row, "prompt"),
+                _text(row, "model"),
+            )
+            found.append(one if complete is None else complete(one))
+    return _by_task(found)
+
+
+def tests_of_rows(
+    tasks: Sequence[Task], series: Series, texts: Sequence[Candidate], architecture: Architecture | None
+) -> dict[str, GeneratedTests]:
+    """Make generated tests of drawn texts, by task id: what `read_tests` reads of a file with `rows_of_tests`."""
+    rows = rows_of_tests(tasks, series, texts, architecture)
+    return _by_task(
+        [RowOfTests(row["task_id"], (row["completion"],), {name: row.get(name) for name in _COSTS}) for row in rows]
+    )
+
+
+def _by_task(rows: Sequence[RowOfTests]) -> dict[str, GeneratedTests]:
+    by_task: dict[str, list[RowOfTests]] = {}
+    for row in rows:
+        by_task.setdefault(row.task_id, []).append(row)
     return {
-        task_id: GeneratedTests(samples=tuple(samples), usage=_total(costs[task_id]))
-        for task_id, samples in texts.items()
+        task_id: GeneratedTests(
+            samples=tuple(text for row in mine for text in row.texts),
+            usage=_total([row.costs for row in mine], estimated=any(row.estimated for row in mine)),
+        )
+        for task_id, mine in by_task.items()
     }
+
+
+def _text(row: Mapping[str, Any], name: str) -> str | None:
+    value = row.get(name)
+    return encodable(value) if isinstance(value, str) else None
 
 
 def _amount(row: Mapping[str, Any], name: str, path: Path, number: int) -> float | None:
@@ -71,8 +118,8 @@ def _amount(row: Mapping[str, Any], name: str, path: Path, number: int) -> float
     return float(value)
 
 
-def _total(rows: Sequence[Mapping[str, float | None]]) -> Usage:
-    sums: dict[str, float] = {}
+def _total(rows: Sequence[Mapping[str, float | None]], *, estimated: bool) -> Usage:
+    sums: dict[str, float | bool] = {"estimated": estimated}
     for name in _COSTS:
         amounts = [amount for row in rows if (amount := row[name]) is not None]
         if len(amounts) == len(rows):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from ..._util.redaction import bare_url, know_url, redacted
 from ...errors import EngineError, UserError
 from ...records import Likelihood
-from ..engine import Description, Generation
+from ..engine import Description, EngineMemory, Generation
 from .libraries import import_engine
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
 
@@ -125,6 +125,10 @@ class OpenAIEngine:
         for place, score in self._each(len(texts), lambda place: self._score(*texts[place])):
             scores[place] = score
         return scores
+
+    def memory(self) -> EngineMemory:
+        """Tell nothing: the model is elsewhere."""
+        return EngineMemory()
 
     def close(self) -> None:
         """Close the connections."""

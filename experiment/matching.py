@@ -1,0 +1,308 @@
+"""Planned arms -> arms with candidates: lengths are measured, k follows from them, and what is missing is drawn.
+
+An arm is drawn in one go, so that its model is loaded once: a pilot tells how long its samples are, k follows, and if
+all of them turn out to cost something else than the limit, more are drawn or fewer are scored.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from .._util.progress import Progress, notice, silent
+from ..budgets.costs import cost_of_samples
+from ..budgets.models import find_model
+from ..budgets.notation import COST_FIELDS
+from ..budgets.realised import limiting_kinds, matching_k, sample_costs
+from ..errors import MachineError
+from .lengths import BYTES, Counted, counted, counter_of, mean_lengths
+from .planning import plan_again
+from .pools import pool_common_strata
+from .samples import (
+    ArmDrawer,
+    ArmSamples,
+    Session,
+    check_engine,
+    files_by_arm,
+    named_arms,
+    read_arm,
+    target_of_plan,
+    ways_for,
+    with_ways,
+)
+from .workspace import open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..records import BudgetKind, Candidate, Cost, Plan, Task, Usage, Workload
+    from ..sampler.drawing import Drawn
+    from ..sampler.series import Tally
+    from ..settings import Drawing, Running
+    from ..tasks import Benchmark
+    from .lengths import TokenCounter
+    from .planning import Planned
+    from .samples import DrawnArms
+
+PILOT_TASKS: Final = 8
+"""Tasks of a pilot, the first ones, of which it draws sample 0."""
+
+_ROUNDS: Final = 4
+"""Times that an arm is drawn further: each time its mean lengths are known better."""
+
+
+def arm_samples(
+    planned: Planned,
+    benchmark: Benchmark,
+    samples: Mapping[str, Sequence[str]],
+    drawing: Drawing,
+    running: Running,
+    progress: Progress = silent,
+) -> list[ArmSamples]:
+    """Get each arm's candidates and final plan: those of its files, else those in the store, drawing what is missing.
+
+    Args:
+        planned: The arms' plans before anything is measured.
+        benchmark: Where the tasks come from.
+        samples: Recorded files by arm; see `files_by_arm`.
+        drawing: How samples are drawn.
+        running: The seed and the store.
+        progress: Told how far drawing is.
+
+    Raises:
+        UserError: A setting, a file or a row is wrong, or by its own lengths an arm is too dear for the limit.
+        MachineError: Nothing can draw here; the message names alternatives.
+    """
+    files = files_by_arm(samples, named_arms(planned.plans))
+    recorded = {spec: read_arm(spec, patterns, benchmark.by_id) for spec, patterns in files.items()}
+    missing = [plan for plan in planned.plans if plan.arm.spec not in files]
+    counters = {plan.arm.spec: counter_of(plan.model) for plan in planned.plans}
+    if not missing:
+        return match_arms(planned, benchmark, recorded, None, counters)
+    try:
+        check_engine(drawing.engine)
+        for plan in missing:
+            target_of_plan(plan)
+        with open_workspace(running.store) as store:
+            session = Session(drawing, store, running.seed, running.fresh, running.stop_after)
+            session.settings(benchmark.tasks[0].benchmark)
+            drawer = ArmDrawer(session, planned.conditions, progress)
+            return match_arms(planned, benchmark, recorded, drawer, counters)
+    except MachineError as error:
+        raise with_ways(error, ways_for([plan.arm for plan in missing])) from None
+
+
+def match_arms(
+    planned: Planned,
+    benchmark: Benchmark,
+    recorded: Mapping[str, Sequence[Candidate]],
+    drawer: ArmDrawer | None,
+    counters: Mapping[str, TokenCounter] | None = None,
+) -> list[ArmSamples]:
+    """Match arms by the lengths of their own samples, unless a convention or lengths were chosen.
+
+    Args:
+        planned: The arms' plans before anything is measured.
+        benchmark: Where the tasks come from.
+        recorded: Candidates by arm, for those that have any.
+        drawer: Draws the others.
+        counters: Estimate token counts by arm; by bytes where an arm is not there.
+
+    Raises:
+        UserError: By its own lengths an arm is too dear for the limit.
+        MachineError: Nothing can draw here.
+    """
+    matching = _Matching(planned, benchmark, counters or {})
+    drawn: list[Drawn] = []
+    for place, plan in enumerate(planned.plans):
+        spec = plan.arm.spec
+        if spec in recorded:
+            matching.add_recorded(place, recorded[spec])
+            continue
+        assert drawer is not None
+        with drawer.opened(target_of_plan(plan)) as draw:
+            if drawer.draws:
+                drawn.append(matching.add_drawn(place, draw))
+            else:
+                replayed = draw(benchmark.tasks, plan.k)
+                matching.add_recorded(place, replayed.candidates, replayed)
+    if drawer is not None:
+        ended: DrawnArms = drawer.ended(drawn)
+        if ended.note is not None:
+            notice(ended.note)
+    return matching.arms()
+
+
+class _Matching:
+    """The arms so far, each with its lengths and its k."""
+
+    def __init__(self, planned: Planned, benchmark: Benchmark, counters: Mapping[str, TokenCounter]) -> None:
+        self._planned = planned
+        self._benchmark = benchmark
+        self._counters = counters
+        settings = planned.settings
+        # Lengths that were chosen hold, whatever the samples' are.
+        self._follows = planned.measures and settings.prompt_tokens is None and settings.output_tokens is None
+        self._workloads: list[Workload] = [planned.workload] * len(planned.plans)
+        self._ks: list[int] = [1] * len(planned.plans)
+        self._found: list[ArmSamples] = []
+
+    def add_recorded(self, place: int, candidates: Sequence[Candidate], replayed: Drawn | None = None) -> None:
+        """Take an arm whose samples are there: its lengths and its k are those of all of them."""
+        plan = self._planned.plans[place]
+        found = self._counted(plan, candidates)
+        k = plan.k
+        if self._planned.measures and found.candidates:
+            what = "recorded samples" if replayed is None else "stored samples"
+            k = self._plan_by(place, mean_lengths(found, what))
+        arm = ArmSamples(plan.model_copy(update={"k": k}), candidates, counter=self._counter(plan))
+        if replayed is not None:
+            arm = arm._replace(tally=_tally(replayed), series=replayed.series)
+        if self._follows and plan.arm.k is None:
+            most = self._fewest_samples(candidates)
+            fits = self._matching(place, arm, 0.0)
+            # Fewer samples than the plan needs are an error later, which says how many there are.
+            k = min(fits, max(most, k))
+            if k < fits:
+                note = f"{plan.arm.spec}: its samples would pay for k = {fits}, but there are only {most} of each task"
+                arm = arm._replace(k_note=note)
+        self._keep(place, arm, k)
+
+    def add_drawn(self, place: int, draw: Callable[[Sequence[Task], int], Drawn]) -> Drawn:
+        """Draw an arm: the pilot, the k that follows from it, and more where all of them say so."""
+        plan, tasks = self._planned.plans[place], self._benchmark.tasks
+        k, pilot_k = plan.k, None
+        if self._planned.measures:
+            pilot = draw(tasks[:PILOT_TASKS], 1)
+            if pilot.candidates and not pilot.missing:
+                lengths = mean_lengths(self._counted(plan, pilot.candidates), "pilot samples")
+                k = pilot_k = self._plan_by(place, lengths)
+        planned_k = k
+        drawn = draw(tasks, k)
+        arm = self._drawn_arm(plan, k, drawn, pilot_k)
+        if not self._follows or plan.arm.k is not None:
+            self._keep(place, arm, k)
+            return drawn
+        for _ in range(_ROUNDS):
+            if drawn.missing:
+                # The run was stopped; the next one goes on.
+                break
+            better = self._matching(place, arm, self._planned.settings.tolerance)
+            is_more, k = better > k, better
+            if not is_more:
+                break
+            drawn = draw(tasks, k)
+            arm = self._drawn_arm(plan, k, drawn, pilot_k)
+        if k != planned_k:
+            way = "cut" if k < planned_k else "drawn further"
+            before = "the plan" if pilot_k is None else "the pilot"
+            note = f"{plan.arm.spec}: {way} to k = {k}, by the realised cost of its samples; {before} gave {planned_k}"
+            arm = arm._replace(k_note=note)
+        self._keep(place, arm, k)
+        return drawn
+
+    def arms(self) -> list[ArmSamples]:
+        """Get all arms with their final plans."""
+        plans = self._planned.plans
+        final = plan_again(self._planned, plans, self._workloads, self._ks)
+        before = plan_again(self._planned, plans, [self._planned.workload] * len(plans), self._ks)
+        return [
+            arm._replace(plan=plan, estimate=estimate.cost if self._planned.measures else None)
+            for arm, plan, estimate in zip(self._found, final, before, strict=True)
+        ]
+
+    def _plan_by(self, place: int, lengths: Workload) -> int:
+        """Find an arm's k by its lengths."""
+        self._workloads[place] = self._planned.measured_workload(lengths)
+        ks: list[int | None] = [*self._ks]
+        ks[place] = None
+        return plan_again(self._planned, self._planned.plans, self._workloads, ks)[place].k
+
+    def _keep(self, place: int, arm: ArmSamples, k: int) -> None:
+        self._ks[place] = k
+        self._found.append(arm._replace(plan=arm.plan.model_copy(update={"k": k})))
+
+    def _drawn_arm(self, plan: Plan, k: int, drawn: Drawn, pilot_k: int | None) -> ArmSamples:
+        return ArmSamples(
+            plan.model_copy(update={"k": k}),
+            drawn.candidates,
+            _tally(drawn),
+            self._counter(plan),
+            pilot_k=pilot_k,
+            series=drawn.series,
+        )
+
+    def _matching(self, place: int, arm: ArmSamples, tolerance: float) -> int:
+        """Find the k that the limit pays for by realised costs, or by planned ones in kinds where there are none."""
+        planned = self._planned
+        kinds = limiting_kinds(planned.settings.match, planned.budget)
+        first = self._found[0] if self._found else arm
+        if planned.budget is None and first is arm:
+            return arm.plan.k
+        realised, of_first = (self._realised(one, first, arm) for one in (arm, first))
+        plan_cost, plan_of_first = self._plan_cost(place), self._plan_cost(0)
+        limits: dict[BudgetKind, float] = {}
+        by_plan: set[str] = set()
+        for kind in kinds:
+            field = COST_FIELDS[kind]
+            limit = getattr(planned.budget or of_first(first.plan.k), field)
+            if limit is None or getattr(realised(arm.plan.k), field) is None:
+                by_plan.add(field)
+                limit = getattr(planned.budget or plan_of_first(first.plan.k), field)
+            limits[kind] = limit
+
+        def cost(k: int) -> Cost:
+            planned_cost = plan_cost(k)
+            return realised(k).model_copy(update={field: getattr(planned_cost, field) for field in by_plan})
+
+        if all(limits[kind] <= 0 for kind in kinds):
+            return arm.plan.k
+        return matching_k(cost, limits, arm.plan.k, tolerance)
+
+    def _plan_cost(self, place: int) -> Callable[[int], Cost]:
+        plan, conditions = self._planned.plans[place], self._planned.conditions
+        return cost_of_samples(
+            find_model(plan.model),
+            self._workloads[place],
+            precision=plan.precision,
+            conditions=conditions,
+            token_price=conditions.prices.of_arm(plan.arm),
+        )
+
+    def _realised(self, arm: ArmSamples, first: ArmSamples, other: ArmSamples) -> Callable[[int], Cost]:
+        """Build an arm's realised cost, over the tasks and settings that two arms share."""
+        listed = [first, other]
+        specs = [one.plan.arm.spec for one in listed]
+        by_task, _ = pool_common_strata(specs, [_by_task(one.candidates) for one in listed])
+        shared = by_task[0].keys() & by_task[1].keys()
+        mine = by_task[0] if arm is first else by_task[1]
+        tasks = [
+            counted(mine[task.id], self._benchmark.by_id, arm.counter).candidates
+            for task in self._benchmark.tasks
+            if task.id in shared
+        ]
+        return sample_costs(arm.plan, tasks, _usage_of(arm.tally))
+
+    def _counted(self, plan: Plan, candidates: Sequence[Candidate]) -> Counted:
+        return counted(candidates, self._benchmark.by_id, self._counter(plan))
+
+    def _counter(self, plan: Plan) -> TokenCounter:
+        return self._counters.get(plan.arm.spec, BYTES)
+
+    def _fewest_samples(self, candidates: Sequence[Candidate]) -> int:
+        return min(map(len, _by_task(candidates).values()), default=0)
+
+
+def _by_task(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
+    found: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        found.setdefault(candidate.task_id, []).append(candidate)
+    return found
+
+
+def _tally(drawn: Drawn) -> Tally | None:
+    tally = drawn.series.tally
+    return tally if tally.samples else None
+
+
+def _usage_of(tally: Tally | None) -> Callable[[int], Usage] | None:
+    return None if tally is None else tally.per_task
