@@ -167,10 +167,9 @@ def curve(
         MachineError: The store has none of an arm's samples, or no sandbox works here.
     """
     chosen = _benchmark(benchmark, running.family)
-    counted = None if benchmark is None else chosen
-    priced = price(arms, planning, charting, family=running.family, benchmark=counted)
+    priced = price(arms, planning, charting, family=running.family, benchmark=chosen)
     candidates = curve_samples(priced, chosen, _lists(samples), Drawing(), running)
-    return CurveResult(curve_arms(priced, chosen, candidates, charting, grading, selecting, running), priced)
+    return CurveResult(curve_arms(priced, chosen, candidates, charting, grading, selecting, running))
 
 
 def _benchmark(benchmark: str | Benchmark | None, family: str) -> Benchmark:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..records import Plan, Workload
+    from .architecture import Architecture
 
 
 def realised_costs(
@@ -94,7 +95,7 @@ def sample_costs(
         tasks: Its samples by task.
         measured: The usage of drawing k samples per task.
     """
-    counted = _counted(plan, tasks) if tasks else None
+    counted = _counted(find_model(plan.model).architecture, tasks) if tasks else None
 
     def cost(k: int) -> Cost:
         usage = Usage() if measured is None else measured(k)
@@ -102,6 +103,12 @@ def sample_costs(
         return Cost(flops=flops, runtime_s=usage.busy_s, usd=usage.usd)
 
     return cost
+
+
+def flops_of_samples(architecture: Architecture, tasks: Sequence[Sequence[Candidate]]) -> Callable[[int], float | None]:
+    """Build the realised FLOPs per task of k samples, for any k; None where a sample has no token counts."""
+    counted = _counted(architecture, tasks)
+    return lambda k: None if counted is None else counted.prefill_flops + k * counted.decode_flops
 
 
 def matching_k(cost: Callable[[int], Cost], limits: Mapping[BudgetKind, float], k: int, tolerance: float) -> int:
@@ -159,7 +166,7 @@ class _Arm:
 
 def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | None) -> _Arm:
     measured = measured or Usage()
-    counted = _counted(plan, tasks)
+    counted = _counted(find_model(plan.model).architecture, tasks)
     more = (plan.k + 1) / plan.k
     runtime_s, usd = measured.busy_s, measured.usd
     took = measured.model_dump(exclude={"prompt_tokens", "output_tokens", "prefill_flops", "decode_flops"})
@@ -206,9 +213,8 @@ class _Counted:
         return tenths[0], tenths[-1]
 
 
-def _counted(plan: Plan, tasks: Sequence[Sequence[Candidate]]) -> _Counted | None:
+def _counted(architecture: Architecture, tasks: Sequence[Sequence[Candidate]]) -> _Counted | None:
     """Count; None if a sample has no counts."""
-    architecture = find_model(plan.model).architecture
     sums = [0.0] * 4
     by_task = []
     for candidates in tasks:

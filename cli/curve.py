@@ -59,9 +59,7 @@ def curve(
     charting, paths, plot = output.charting(), _paths(output.out), _plot(output.plot)
     recorded = samples_by_arm(output.samples)
     benchmark = asked.load(running.family)
-    priced = price(
-        arms, planning, charting, family=running.family, benchmark=None if asked.benchmark is None else benchmark
-    )
+    priced = price(arms, planning, charting, family=running.family, benchmark=benchmark)
     with shown_progress() as progress:
         candidates = curve_samples(priced, benchmark, recorded, drawing, running, progress)
         result = curve_of_arms(priced, benchmark, candidates, charting, grading, selecting, running, progress)
@@ -112,9 +110,9 @@ def _show(result: Curve, priced: Priced, as_json: bool) -> None:
 
         print_json(without_versions(result.model_dump(mode="json")))
         return
-    from ..report.curves import print_curve
-    from ..report.plans import describe_runtime, describe_workload
+    from ..report.curves import describe_lengths, print_curve
+    from ..report.plans import describe_runtime
 
     runtime = describe_runtime(priced.workload, priced.conditions)
-    notes = [describe_workload(priced.workload)]
+    notes = describe_lengths(result)
     print_curve(result, notes if result.by == "flops" or runtime is None else [*notes, runtime])

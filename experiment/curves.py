@@ -15,13 +15,15 @@ from .._util.progress import Progress, silent
 from ..budgets.costs import HOW_TO_KNOW, Conditions, check_conditions, cost_of_samples
 from ..budgets.models import find_model
 from ..budgets.notation import COST_FIELDS, parse_amount, parse_arm
+from ..budgets.realised import flops_of_samples
 from ..errors import UserError
 from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
 from ..records import Arm, Cost, Interval, Record, Workload
 from ..settings import RECORDED
 from .crossings import By, Crossing, Steps, find_crossing, format_budget
+from .lengths import counted, counter_of, mean_lengths
 from .planning import conditions_of, workload_of
-from .pools import Pool, Wanted, grade_arms
+from .pools import Pool, Wanted, by_task, grade_arms, pool_common_strata
 from .ranking import score_pool
 from .samples import NamedArm, Session, Target, draw_arms, files_by_arm, read_arm
 from .selection import open_judging
@@ -53,7 +55,8 @@ class CurvePoint(Interval):
 class CurveArm(Record):
     """One arm: `n` samples of each task, the cost of one and of all n per task, and points by metric.
 
-    Metrics are `pass_at_k` and the rankers as typed; each has a point for every budget of the curve.
+    Metrics are `pass_at_k` and the rankers as typed; each has a point for every budget of the curve. `workload` has the
+    lengths of its samples, None where the curve's own was chosen.
     """
 
     spec: str
@@ -63,6 +66,7 @@ class CurveArm(Record):
     cost_of_one: float
     cost_of_all: float
     metrics: dict[str, tuple[CurvePoint, ...]]
+    workload: Workload | None = None
 
 
 class Curve(Record):
@@ -91,12 +95,13 @@ class Curve(Record):
 
 
 class PricedArm(NamedTuple):
-    """An arm with an open k, and the cost of k samples per task."""
+    """An arm with an open k, and the cost of k samples per task; `workload` is that of its own samples if measured."""
 
     arm: Arm
     model: str
     precision: str | None
     cost: Callable[[int], Cost]
+    workload: Workload | None = None
 
 
 class Range(NamedTuple):
@@ -107,11 +112,15 @@ class Range(NamedTuple):
 
 
 class Priced(NamedTuple):
-    """Arms with their samples' costs, and the terms of these."""
+    """Arms with their samples' costs, and the terms of these.
+
+    `measures`: no convention and no lengths were chosen, so that the costs are those of the samples.
+    """
 
     arms: tuple[PricedArm, ...]
     workload: Workload
     conditions: Conditions
+    measures: bool = False
 
 
 def price(
@@ -125,7 +134,37 @@ def price(
     workload, conditions = workload_of(planning, benchmark), conditions_of(planning)
     parsed = [parse_arm(arm) for arm in arms]
     priced = price_arms(parsed, family=family, workload=workload, conditions=conditions, by=charting.by)
-    return Priced(priced, workload, conditions)
+    chosen = planning.prompt_tokens is not None or planning.output_tokens is not None
+    return Priced(priced, workload, conditions, workload.convention == "tokens" and not chosen)
+
+
+def price_by_samples(
+    priced: Priced, benchmark: Benchmark, candidates: Sequence[Sequence[Candidate]]
+) -> tuple[PricedArm, ...]:
+    """Price arms by the lengths of their own samples, on the tasks and settings that all of them have."""
+    specs = [arm.arm.spec for arm in priced.arms]
+    by_arm, _ = pool_common_strata(specs, [by_task(listed) for listed in candidates])
+    shared = set.intersection(*(set(found) for found in by_arm))
+    arms = []
+    for arm, found in zip(priced.arms, by_arm, strict=True):
+        mine = [candidate for task_id, rows in found.items() if task_id in shared for candidate in rows]
+        arms.append(_by_samples(arm, priced.conditions, benchmark, mine) if mine else arm)
+    return tuple(arms)
+
+
+def _by_samples(
+    arm: PricedArm, conditions: Conditions, benchmark: Benchmark, candidates: Sequence[Candidate]
+) -> PricedArm:
+    known = counted(candidates, benchmark.by_id, counter_of(arm.model))
+    workload = mean_lengths(known, "samples")
+    model = find_model(arm.model)
+    by_length = cost_of_samples(model, workload, precision=arm.precision, conditions=conditions)
+    flops = flops_of_samples(model.architecture, list(by_task(known.candidates).values()))
+
+    def cost(k: int) -> Cost:
+        return by_length(k).model_copy(update={"flops": flops(k)})
+
+    return arm._replace(cost=cost, workload=workload)
 
 
 def curve_samples(
@@ -183,10 +222,11 @@ def curve(
     """
     within = None if charting.budget is None else parse_range(charting.by, charting.budget)
     rankers = selecting.named if "rankers" in selecting.model_fields_set else selecting.named[:1]
+    arms = price_by_samples(priced, benchmark, candidates) if priced.measures else priced.arms
     with open_judging(rankers, grading, running, progress, offers={}) as judging:
         return curve_of(
             benchmark,
-            priced.arms,
+            arms,
             candidates,
             judging,
             workload=priced.workload,
@@ -291,6 +331,7 @@ def curve_of(
                 metric: _points(budgets, at, table.ks, values, len(cost) - 1, judging.seed)
                 for metric, values in table.scores.items()
             },
+            workload=priced.workload,
         )
         for priced, cost, at, table in zip(arms, costs, ks, tables, strict=True)
     )

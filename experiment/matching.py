@@ -16,7 +16,7 @@ from ..budgets.realised import limiting_kinds, matching_k, sample_costs
 from ..errors import MachineError
 from .lengths import BYTES, Counted, counted, counter_of, mean_lengths
 from .planning import plan_again
-from .pools import pool_common_strata
+from .pools import by_task, pool_common_strata
 from .samples import (
     ArmDrawer,
     ArmSamples,
@@ -45,6 +45,11 @@ if TYPE_CHECKING:
 
 PILOT_TASKS: Final = 8
 """Tasks of a pilot, the first ones, of which it draws sample 0."""
+
+PILOT_SAMPLES: Final = "pilot samples"
+RECORDED_SAMPLES: Final = "recorded samples"
+STORED_SAMPLES: Final = "stored samples"
+"""What lengths are the mean of, as their source says it."""
 
 _ROUNDS: Final = 4
 """Times that an arm is drawn further: each time its mean lengths are known better."""
@@ -132,6 +137,18 @@ def match_arms(
     return matching.arms()
 
 
+def pilot_of(benchmark: Benchmark, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Find the samples of an arm that its pilot drew."""
+    tasks = {task.id for task in benchmark.tasks[:PILOT_TASKS]}
+    return [candidate for candidate in candidates if candidate.index == 0 and candidate.task_id in tasks]
+
+
+def k_note(spec: str, k: int, before: int, by: str = "the pilot") -> str:
+    """Say that an arm was drawn further or cut: to `k`, from the k `before` that `by` gave."""
+    way = "cut" if k < before else "drawn further"
+    return f"{spec}: {way} to k = {k}, by the realised cost of its samples; {by} gave {before}"
+
+
 class _Matching:
     """The arms so far, each with its lengths and its k."""
 
@@ -152,8 +169,7 @@ class _Matching:
         found = self._counted(plan, candidates)
         k = plan.k
         if self._planned.measures and found.candidates:
-            what = "recorded samples" if replayed is None else "stored samples"
-            k = self._plan_by(place, mean_lengths(found, what))
+            k = self._plan_by(place, mean_lengths(found, RECORDED_SAMPLES if replayed is None else STORED_SAMPLES))
         arm = ArmSamples(plan.model_copy(update={"k": k}), candidates, counter=self._counter(plan))
         if replayed is not None:
             arm = arm._replace(tally=_tally(replayed), series=replayed.series)
@@ -174,7 +190,7 @@ class _Matching:
         if self._planned.measures:
             pilot = draw(tasks[:PILOT_TASKS], 1)
             if pilot.candidates and not pilot.missing:
-                lengths = mean_lengths(self._counted(plan, pilot.candidates), "pilot samples")
+                lengths = mean_lengths(self._counted(plan, pilot.candidates), PILOT_SAMPLES)
                 k = pilot_k = self._plan_by(place, lengths)
         planned_k = k
         drawn = draw(tasks, k)
@@ -193,10 +209,9 @@ class _Matching:
             drawn = draw(tasks, k)
             arm = self._drawn_arm(plan, k, drawn, pilot_k)
         if k != planned_k:
-            way = "cut" if k < planned_k else "drawn further"
-            before = "the plan" if pilot_k is None else "the pilot"
-            note = f"{plan.arm.spec}: {way} to k = {k}, by the realised cost of its samples; {before} gave {planned_k}"
-            arm = arm._replace(k_note=note)
+            arm = arm._replace(
+                k_note=k_note(plan.arm.spec, k, planned_k, "the plan" if pilot_k is None else "the pilot")
+            )
         self._keep(place, arm, k)
         return drawn
 
@@ -272,9 +287,9 @@ class _Matching:
         """Build an arm's realised cost, over the tasks and settings that two arms share."""
         listed = [first, other]
         specs = [one.plan.arm.spec for one in listed]
-        by_task, _ = pool_common_strata(specs, [_by_task(one.candidates) for one in listed])
-        shared = by_task[0].keys() & by_task[1].keys()
-        mine = by_task[0] if arm is first else by_task[1]
+        grouped, _ = pool_common_strata(specs, [by_task(one.candidates) for one in listed])
+        shared = grouped[0].keys() & grouped[1].keys()
+        mine = grouped[0] if arm is first else grouped[1]
         tasks = [
             counted(mine[task.id], self._benchmark.by_id, arm.counter).candidates
             for task in self._benchmark.tasks
@@ -289,14 +304,7 @@ class _Matching:
         return self._counters.get(plan.arm.spec, BYTES)
 
     def _fewest_samples(self, candidates: Sequence[Candidate]) -> int:
-        return min(map(len, _by_task(candidates).values()), default=0)
-
-
-def _by_task(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
-    found: dict[str, list[Candidate]] = {}
-    for candidate in candidates:
-        found.setdefault(candidate.task_id, []).append(candidate)
-    return found
+        return min(map(len, by_task(candidates).values()), default=0)
 
 
 def _tally(drawn: Drawn) -> Tally | None:

@@ -206,7 +206,7 @@ class Timings(_TimedPart):
     def value(self) -> dict[str, Any]:
         """Convert to JSON, unknowns as null."""
         # A version belongs to a file, not to a value in it.
-        parts = {name: {"schema_version": True} for name in ("cost", "budget_ratio", "usage")}
+        parts = {name: {"schema_version": True} for name in ("cost", "budget_ratio", "leftover", "usage")}
         return self.model_dump(
             mode="json", exclude={"arms": {"__all__": {"realised": {"schema_version": True, **parts}}}}
         )
