@@ -111,7 +111,10 @@ def _sentences(
     best = order[0]
     behind = [place for place in order[1:] if _beats(arms[best], arms[place], paired, metric)]
     group = [place for place in order if place not in behind]
-    chosen = min(group, key=lambda place: _known(advice.costs[place]))
+    least = min(_known(advice.costs[place]) for place in group)
+    # Of those that cost the same, the one that scores highest: `group` is in that order.
+    cheapest = [place for place in group if _known(advice.costs[place]) <= (1 + tolerance) * least]
+    chosen = cheapest[0]
     other = 0 if chosen != 0 else next(place for place in order if place != chosen)
     said = [
         f"{opening}, {_action(arms[chosen], pick)}: {_value(scores[chosen]):.3f}, "
@@ -123,7 +126,9 @@ def _sentences(
     ties = [f"{_name(arms[place])} ({_value(scores[place]):.3f})" for place in group if place != chosen]
     if ties:
         said.append(
-            f"These data do not separate it from {_listed(ties)}; it is the cheapest of them, and more tasks may tell."
+            f"These data do not separate it from {_listed(ties)}; "
+            f"{'it is the cheapest of them' if len(cheapest) == 1 else 'of the cheapest it scores highest'}, and more "
+            "tasks may tell."
         )
     return " ".join(said)
 
@@ -195,8 +200,11 @@ def _guesses_tests(arm: ArmResult, metric: str) -> bool:
 
 def _unequal(arms: Sequence[ArmResult], advice: _Advice, tolerance: float) -> str:
     """Say what keeps two arms from being at equal cost; empty if nothing does."""
-    unmatched = [_name(arm) for arm in arms if not arm.matched]
-    said = [f"{_listed(unmatched)} {'is' if len(unmatched) == 1 else 'are'} not matched"] if unmatched else []
+    under = [_name(arm) for arm in arms if not arm.matched and (arm.ratio.flops or 0.0) <= 1]
+    over = [_name(arm) for arm in arms if not arm.matched and (arm.ratio.flops or 0.0) > 1]
+    said = [f"{_listed(over)} {'is' if len(over) == 1 else 'are'} not matched"] if over else []
+    if under:
+        said.append(f"the limit leaves room for more samples of {_listed(under)}")
     for arm in arms:
         ratio = arm.rankers[advice.metric].total_ratio if advice.metric in arm.rankers else None
         if arm.matched and ratio is not None and ratio > 1 + tolerance:

@@ -229,7 +229,7 @@ def _of_realised(arms: Sequence[ArmSamples], realised: Sequence[Realised]) -> li
     if guessed:
         names = ", ".join(arm.plan.arm.spec for arm in guessed)
         ways = " and ".join(dict.fromkeys(arm.counter.name for arm in guessed))
-        notes.append(f"not every sample of {names} carries token counts, so its FLOPs are estimated from text, {ways}")
+        notes.append(f"not every sample of {names} carries token counts, so its FLOPs are estimated {ways}")
     return notes + [
         f"{arm.plan.arm.spec} was planned to match, but its samples took {_ratios(result)} of the limit"
         for arm, result in zip(arms, realised, strict=True)

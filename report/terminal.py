@@ -29,7 +29,8 @@ def print_comparison(comparison: Comparison) -> None:
         "95 % intervals over tasks. FLOPs are per task."
     )
     _print_arms(comparison)
-    _print_costs(comparison)
+    if any(arm.estimate is not None or _is_realised(arm) for arm in comparison.arms):
+        _print_costs(comparison)
     _print_rankers(comparison)
     if any(arm.plan.k > 1 for arm in comparison.arms[1:]):
         _print_paid(comparison)
@@ -174,15 +175,19 @@ def _brief(value: float | None) -> str:
 def _print_rankers(comparison: Comparison) -> None:
     names = list(comparison.arms[0].rankers)
     costs = {name: max(arm.rankers[name].cost_s or 0.0 for arm in comparison.arms) for name in names}
-    title = "Picked without hidden tests (rank-score@k); total is FLOPs over the limit, drawing and ranking together"
-    for arms in _abreast(comparison.arms, names, _SCORE_AND_TOTAL):
+    title = "Picked without hidden tests (rank-score@k)"
+    # Most rankers take no FLOPs of a model, and the total is then the arm's own.
+    is_charged = any(score.cost_flops for arm in comparison.arms for score in arm.rankers.values())
+    if is_charged:
+        title += "; total: FLOPs of drawing and ranking, over the limit"
+    for arms in _abreast(comparison.arms, names, _SCORE_AND_TOTAL if is_charged else _SCORE):
         columns = [Column("ranker", folds=True)]
         for arm in arms:
-            columns += (Column(_name(arm), folds=True), Column("total", right=True))
+            columns += [Column(_name(arm), folds=True), *([Column("total", right=True)] if is_charged else [])]
         rows = [
             (
                 printable(name),
-                *(cell for arm in arms for cell in (_score(arm.rankers[name]), _total(arm.rankers[name]))),
+                *(cell for arm in arms for cell in _ranked(arm.rankers[name], is_charged=is_charged)),
                 f"{costs[name]:.3f}",
             )
             for name in names
@@ -190,9 +195,10 @@ def _print_rankers(comparison: Comparison) -> None:
         _print_table((*columns, Column("s/task", right=True)), rows, title)
 
 
-def _total(score: RankerScore) -> str:
-    """Show an arm's FLOPs with a ranker's over the limit, marked where tests' tokens are estimated."""
-    return f"~{fraction(score.total_ratio)}" if score.cost_estimated else fraction(score.total_ratio)
+def _ranked(score: RankerScore, *, is_charged: bool) -> list[str]:
+    """Show a score, and the arm's FLOPs with its ranking over the limit, marked where tests' tokens are estimated."""
+    total = f"~{fraction(score.total_ratio)}" if score.cost_estimated else fraction(score.total_ratio)
+    return [_score(score), *([total] if is_charged else [])]
 
 
 def _print_paid(comparison: Comparison) -> None:
