@@ -21,10 +21,19 @@ class MemoryReport:
         on_gpu = torch.cuda.is_available() and torch.cuda.is_initialized()
         return {
             "on_gpu": int(on_gpu),
-            "weight_bytes": sum(weights.values()),
+            "weight_bytes": sum(weights.values()) + sum(map(_repacked_bytes, model.modules())),
             "kv_bytes": _tensor_bytes(getattr(worker.model_runner, "kv_caches", ()), torch.Tensor),
             "peak_bytes": torch.cuda.max_memory_reserved() if on_gpu else 0,
         }
+
+
+def _repacked_bytes(layer: Any) -> int:
+    """Count the weights of a linear layer that the CPU's kernels hold in a form of their own, leaving an empty one."""
+    weight = getattr(layer, "weight", None)
+    sizes = [getattr(layer, f"{side}_size_per_partition", None) for side in ("input", "output")]
+    if weight is None or weight.numel() or None in sizes:
+        return 0
+    return int(sizes[0] * sizes[1] * weight.element_size())
 
 
 def _tensor_bytes(caches: Any, tensor: type[Any]) -> int:
