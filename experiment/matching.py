@@ -48,7 +48,6 @@ PILOT_TASKS: Final = 8
 
 PILOT_SAMPLES: Final = "pilot samples"
 RECORDED_SAMPLES: Final = "recorded samples"
-STORED_SAMPLES: Final = "stored samples"
 """What lengths are the mean of, as their source says it."""
 
 _ROUNDS: Final = 4
@@ -169,7 +168,7 @@ class _Matching:
         found = self._counted(plan, candidates)
         k = plan.k
         if self._planned.measures and found.candidates:
-            k = self._plan_by(place, mean_lengths(found, RECORDED_SAMPLES if replayed is None else STORED_SAMPLES))
+            k = self._plan_by(place, mean_lengths(found, RECORDED_SAMPLES))
         arm = ArmSamples(plan.model_copy(update={"k": k}), candidates, counter=self._counter(plan))
         if replayed is not None:
             arm = arm._replace(tally=_tally(replayed), series=replayed.series)

@@ -13,7 +13,7 @@ from ...budgets.realised import k_left
 from ...errors import CodebudgetError, MachineError, SandboxError, UserError
 from ...estimators import rank_score_at_ks
 from ...experiment.lengths import BYTES, counted, mean_lengths
-from ...experiment.matching import PILOT_SAMPLES, RECORDED_SAMPLES, STORED_SAMPLES, pilot_of
+from ...experiment.matching import PILOT_SAMPLES, RECORDED_SAMPLES, pilot_of
 from ...experiment.planning import plan_again
 from ...experiment.pools import GradedTask, gather, scorable
 from ...experiment.ranking import Judging, rank_pool
@@ -197,8 +197,7 @@ class _Recheck:
         workloads = []
         for plan, candidates in zip(planned.plans, samples, strict=True):
             part = parts.get(plan.arm.spec)
-            what = STORED_SAMPLES if part is None or part.source == "drawn" else RECORDED_SAMPLES
-            measured = candidates
+            what, measured = RECORDED_SAMPLES, candidates
             if part is not None and part.pilot_k is not None:
                 what, measured = PILOT_SAMPLES, pilot_of(planned.benchmark, candidates)
             if not measured:

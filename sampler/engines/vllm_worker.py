@@ -30,10 +30,11 @@ class MemoryReport:
 def _repacked_bytes(layer: Any) -> int:
     """Count the weights of a linear layer that the CPU's kernels hold in a form of their own, leaving an empty one."""
     weight = getattr(layer, "weight", None)
-    sizes = [getattr(layer, f"{side}_size_per_partition", None) for side in ("input", "output")]
-    if weight is None or weight.numel() or None in sizes:
+    inputs: int | None = getattr(layer, "input_size_per_partition", None)
+    outputs: int | None = getattr(layer, "output_size_per_partition", None)
+    if weight is None or weight.numel() or inputs is None or outputs is None:
         return 0
-    return int(sizes[0] * sizes[1] * weight.element_size())
+    return inputs * outputs * int(weight.element_size())
 
 
 def _tensor_bytes(caches: Any, tensor: type[Any]) -> int:
