@@ -57,6 +57,8 @@ def compare(
     check_tests(selecting, named_arms(planned.plans))
     if to_draw(planned, recorded) and not files.as_json:
         print_plans(planned)
+        if planned.measures:
+            typer.echo("Lengths will be measured: what is drawn starts with a pilot, and an open k follows from it.")
         typer.echo()
     with shown_progress() as progress:
         try:

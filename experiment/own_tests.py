@@ -123,9 +123,14 @@ def generated_by_arm(
     given = given_tests(tests, arms)
     models = {named.arm.spec: find_model(named.arm.name, running.family).name for named in arms}
     found: dict[str, dict[str, GeneratedTests]] = {}
+    # Arms that take the tests of one model share them.
+    others: dict[str, dict[str, GeneratedTests]] = {}
     for spec, model in models.items():
         if spec in given.models:
-            found[spec] = _from(given.models[spec], given, arms, benchmark, drawing, running, progress)
+            other = given.models[spec]
+            if other not in others:
+                others[other] = _from(other, given, arms, benchmark, drawing, running, progress)
+            found[spec] = others[other]
         elif given.has(spec):
             found[spec] = read_priced(given.files.get(spec, given.for_all), benchmark.by_id, model)
         else:
