@@ -22,7 +22,10 @@ FEW_TASKS: Final = 8
 
 
 class _Advice(NamedTuple):
-    """What a sentence goes by: scores by arm, the metric of paired differences, and FLOPs or the like by arm."""
+    """What a sentence goes by: scores by arm, the metric of paired differences, and FLOPs or the like by arm.
+
+    `included` says what costs do not hold, where that is so.
+    """
 
     scores: Sequence[Interval]
     metric: str
@@ -89,10 +92,7 @@ def _by_ranker(arms: Sequence[ArmResult], ranker: str, unit: str, drawing: Seque
     if unit != "FLOPs" or any(score.total_flops is None for score in scores):
         costs_nothing = all(score.cost_flops == 0 for score in scores)
         return _Advice(scores, ranker, drawing, unit, "" if costs_nothing else ", ranking not counted")
-    included = ""
-    if any(score.cost_flops for score in scores):
-        included = ", tests included" if any(score.uses_tests for score in scores) else ", ranking included"
-    return _Advice(scores, ranker, [score.total_flops for score in scores], unit, included)
+    return _Advice(scores, ranker, [score.total_flops for score in scores], unit)
 
 
 def _sentences(
@@ -191,7 +191,16 @@ def _price(arms: Sequence[ArmResult], chosen: int, other: int, advice: _Advice) 
     guessed = advice.unit == "FLOPs" and any(
         arms[place].realised.usage.estimated or _guesses_tests(arms[place], advice.metric) for place in (chosen, other)
     )
-    return f", for {'about ' if guessed else ''}{mine / its:.2f} of its {advice.unit}{advice.included}"
+    included = advice.included or _included([arms[place] for place in (chosen, other)], advice.metric)
+    return f", for {'about ' if guessed else ''}{mine / its:.2f} of its {advice.unit}{included}"
+
+
+def _included(arms: Sequence[ArmResult], metric: str) -> str:
+    """Say what a cost holds besides drawing: nothing where no arm's ranking takes a model."""
+    rankings = [arm.rankers[metric] for arm in arms if metric in arm.rankers]
+    if not any(ranking.cost_flops for ranking in rankings):
+        return ""
+    return ", tests included" if any(ranking.uses_tests for ranking in rankings) else ", ranking included"
 
 
 def _guesses_tests(arm: ArmResult, metric: str) -> bool:

@@ -289,14 +289,19 @@ def _scores(k: int, pool: Pool, tasks: Sequence[Task], ranked: Mapping[str, Sequ
     values[ORACLE] = values[PASS_AT_K]
     # Nothing ranks: the hidden tests do, and that is grading.
     costs[ORACLE] = Cost(flops=0.0, runtime_s=0.0)
-    drawn = {name: [row.ranking.tests_usage for row in rows] for name, rows in ranked.items()}
+    drawn = {name: [row.ranking.tests_usage for row in rows if k > 1] for name, rows in ranked.items()}
     tested = frozenset(name for name, usages in drawn.items() if any(usages))
     guessed = frozenset(name for name in tested if any(usage and usage.estimated for usage in drawn[name]))
     return _Scores(values, pass_at_k(counts, passes, 1), costs, left, tested, guessed)
 
 
 def _ranking_cost(k: int, rows: Sequence[RankedTask]) -> Cost:
-    """Price the ranking of k candidates of a task, including the seconds of drawing tests if known."""
+    """Price the ranking of k candidates of a task, including the seconds of drawing tests if known.
+
+    A single sample is never ranked, so that no tests are drawn for it either.
+    """
+    if k == 1:
+        return Cost(flops=0.0, runtime_s=0.0)
     flops: list[float | None] = []
     seconds: list[float] = []
     for row in rows:
