@@ -82,7 +82,9 @@ def rank_score_at_k(scores: Sequence[FloatArray], passed: Sequence[BoolArray], k
         UserError: k is below 1, a score is NaN, or scores and passes do not match.
     """
     if len(scores) != len(passed):
-        raise UserError(f"rank-score@k needs scores and passes of the same tasks: {len(scores)} and {len(passed)} came")
+        raise UserError(
+            f"rank-score@k needs scores and passes of the same tasks, not of {len(scores)} and {len(passed)} tasks"
+        )
     sizes = np.array([len(task) for task in scores], np.int64)
     if any(len(task) != size for task, size in zip(passed, sizes, strict=True)):
         raise UserError("rank-score@k needs one score and one pass per sample in every task")
@@ -110,7 +112,7 @@ def rank_score_at_ks(scores: FloatArray, passed: BoolArray, ks: Sequence[int]) -
     if keys.shape != passes.shape or keys.ndim != 1:
         raise UserError("rank-score@k needs one score and one pass per sample in every task")
     if bool(np.isnan(keys).any()):
-        raise UserError("rank-score@k needs a number for every sample, and some score is NaN")
+        raise UserError("rank-score@k needs a number for every sample, but some scores are NaN")
     for k in ks:
         _require_k(np.array([keys.size], np.int64), k, "rank-score@k")
     order = np.argsort(keys)
@@ -207,7 +209,7 @@ def mean_interval(values: FloatArray, *, resamples: int = 10_000, seed: int = 0)
     """
     fractions = np.asarray(values, np.float64)
     if not bool(np.all((fractions >= 0) & (fractions <= 1))):
-        raise UserError("an interval of a score needs one fraction in [0, 1] per task")
+        raise UserError("the interval of a score needs one fraction in [0, 1] per task")
     if fractions.size == 0:
         return Interval(value=None, low=None, high=None)
     low, high = _bounds(fractions, 0.0, resamples, seed)
@@ -222,7 +224,7 @@ def mean_intervals(values: FloatArray, *, resamples: int = 10_000, seed: int = 0
     """
     fractions = np.asarray(values, np.float64)
     if not bool(np.all((fractions >= 0) & (fractions <= 1))):
-        raise UserError("an interval of a score needs one fraction in [0, 1] per task")
+        raise UserError("the interval of a score needs one fraction in [0, 1] per task")
     if fractions.shape[0] == 0:
         return [Interval(value=None, low=None, high=None)] * fractions.shape[1]
     varies = np.flatnonzero(np.any(fractions != fractions[0], axis=0))
@@ -272,7 +274,7 @@ def paired_difference(a: FloatArray, b: FloatArray, *, resamples: int = 10_000, 
     if first.shape != second.shape or first.ndim != 1:
         raise UserError(f"a paired difference needs the same tasks on both sides, not {first.shape} and {second.shape}")
     if first.size == 0:
-        raise UndefinedEstimateError("a paired difference is undefined: the two sides have no task in common")
+        raise UndefinedEstimateError("a paired difference is undefined: the two sides have no tasks in common")
     both = np.stack([first, second])
     if not bool(np.all((both >= 0) & (both <= 1))):
         raise UserError("a paired difference needs fractions in [0, 1]")
@@ -319,7 +321,7 @@ def _pass_at_k(n: int, c: int, k: int) -> float:
 def _rank_scores(scores: FloatArray, passed: BoolArray, k: int) -> FloatArray:
     """Rank-score@k of tasks that all have one n: arrays [tasks, n]."""
     if bool(np.isnan(scores).any()):
-        raise UserError("rank-score@k needs a number for every sample, and some score is NaN")
+        raise UserError("rank-score@k needs a number for every sample, but some scores are NaN")
     tasks, n = scores.shape
     order = np.argsort(scores, axis=1)
     ascending = np.take_along_axis(scores, order, axis=1)

@@ -22,9 +22,18 @@ NonNegative = Annotated[float, Field(ge=0)]
 
 
 class Record(BaseModel):
-    """Base of all records: frozen, closed, versioned."""
+    """Base of all records: frozen and closed.
+
+    Older files have a version in every value; it is read, and written in a `FileRecord` alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, exclude=True, repr=False)
+
+
+class FileRecord(Record):
+    """Base of records that fill a file, which states its version."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
 
@@ -117,7 +126,7 @@ class Workload(Record):
 
     `tokens`: the prompt is prefilled once per task and shared by its samples, then each sample decodes
     `output_tokens`. `paper`: one forward pass over 128 tokens per sample (Hassid et al. 2024, section 3.2).
-    `source` says where the counts come from, and `estimated` whether some of them are no counts of tokens.
+    `source` says where the counts come from, and `estimated` whether some were estimated from text.
     """
 
     convention: Literal["tokens", "paper"]
@@ -152,7 +161,7 @@ class Usage(Record):
     """Actual usage of a piece of work. None where not measured.
 
     `wall_s` is the total; for `busy_s` of it an engine was at work. `weight_bytes` are the weights resident there, and
-    `kv_bytes` the most that its key-value cache held. `estimated`: the token counts, and so the FLOPs, are in part
+    `kv_bytes` the most that its key-value cache held. `estimated`: some token counts, and so the FLOPs, are
     estimated from text.
     """
 
@@ -366,8 +375,8 @@ class ArmResult(Record):
     """One arm of a comparison.
 
     `n` is the number of samples per task, the smallest where tasks differ; `samples` is the total. `estimate` is the
-    cost of its k samples as it was planned before anything was measured, None where the plan is that. `pilot_k` is the
-    k that its pilot gave, and `k_note` says why another one was taken.
+    cost of its k samples as planned before anything was measured, None if nothing was. `pilot_k` is the k that its
+    pilot gave, and `k_note` says why it was changed.
     """
 
     plan: Plan
@@ -384,7 +393,7 @@ class ArmResult(Record):
 
     @property
     def cost(self) -> Cost:
-        """The cost of its samples per task: realised where that is known, else planned."""
+        """The cost of its samples per task: realised if known, else planned."""
         known = {name: value for name, value in self.realised.cost if name != "schema_version" and value is not None}
         return self.plan.cost.model_copy(update=known)
 
@@ -397,7 +406,7 @@ class ArmResult(Record):
 
     @property
     def matched(self) -> bool:
-        """Whether it is matched by its realised cost, or by the planned one where that is not known."""
+        """Whether it is matched by its realised cost, or by the planned one if that is unknown."""
         return self.plan.matched if self.realised.matched is None else self.realised.matched
 
     @property

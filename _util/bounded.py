@@ -14,6 +14,7 @@ import os
 import stat
 import sys
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,7 @@ from ..errors import UserError
 from .printable import MAX_MESSAGE, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
     from _typeshed import WriteableBuffer
@@ -60,12 +61,12 @@ _BUFFER_BYTES: Final = 1 << 17
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 _TOO_LONG_A_LINE: Final = (
-    f"longer than {MAX_LINE_BYTES // MIB} MiB, the most that is read of a line; write its samples as rows of their own"
+    f"longer than {MAX_LINE_BYTES // MIB} MiB, the limit for one line; write each sample as its own row"
 )
-_TOO_MANY_LINES: Final = f"more lines than {FREE_LINES} and one for each byte of the file, the most that are read"
+_TOO_MANY_LINES: Final = f"more lines than the limit of {FREE_LINES} plus one per byte of the file"
 _TOO_MUCH: Final = (
-    f"comes to more than {FREE_BYTES // MIB} MiB and {MAX_RATIO} times what it takes on the disk, the most that is "
-    "decompressed; if you trust it, decompress it yourself and name that"
+    f"expands to more than the limit of {FREE_BYTES // MIB} MiB plus {MAX_RATIO} times its size on disk; if you "
+    "trust it, decompress it yourself and use the result"
 )
 
 
@@ -78,21 +79,35 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         UserError: The file cannot be read, or is beyond a bound.
     """
     number = 0
+    with reading(path, lambda: f"{path}:{number + 1}") as lines:
+        most_lines = FREE_LINES + path.stat().st_size
+        while line := lines.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(line) > MAX_LINE_BYTES:
+                raise UserError(f"{path}:{number}: {_TOO_LONG_A_LINE}")
+            if number > most_lines:
+                raise UserError(f"{path}:{number}: {_TOO_MANY_LINES}")
+            yield number, line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+
+
+@contextmanager
+def reading(path: Path, place: Callable[[], str]) -> Iterator[BinaryIO]:
+    """Open a plain or `.gz` file as a stream; how far a compressed file may expand depends on how much of it was read.
+
+    Args:
+        path: The file.
+        place: Names the current place in the file, for messages.
+
+    Raises:
+        UserError: The file cannot be read, or expands beyond the bound.
+    """
     try:
         with _opened(path) as file:
-            most_lines = FREE_LINES + os.fstat(file.fileno()).st_size
-            lines = _unzipped(file) if path.name.lower().endswith(".gz") else file
-            while line := lines.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                if len(line) > MAX_LINE_BYTES:
-                    raise UserError(f"{path}:{number}: {_TOO_LONG_A_LINE}")
-                if number > most_lines:
-                    raise UserError(f"{path}:{number}: {_TOO_MANY_LINES}")
-                yield number, line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+            yield _unzipped(file) if path.name.lower().endswith(".gz") else file
     except _TooMuchError:
-        raise UserError(f"{path}:{number + 1}: {_TOO_MUCH}") from None
+        raise UserError(f"{place()}: {_TOO_MUCH}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}:{number + 1}: broken gzip ({error}); copy or compress the file again") from None
+        raise UserError(f"{place()}: broken gzip ({error}); copy or compress the file again") from None
     except OSError as error:
         raise UserError(_unreadable(path, error)) from None
 
@@ -167,7 +182,7 @@ def read_whole(path: Path, most_bytes: int = MAX_SMALL_BYTES) -> str:
     except OSError as error:
         raise UserError(_unreadable(path, error)) from None
     if len(data) > most_bytes:
-        raise UserError(f"{path}: longer than {_size(most_bytes)}, the most that is read of such a file; name another")
+        raise UserError(f"{path}: longer than {_size(most_bytes)}, the limit for such a file; choose another")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -187,27 +202,40 @@ def parse_json(data: bytes | str, where: str, *, is_computed: bool = False) -> A
     Raises:
         UserError: It is not JSON, or beyond a bound.
     """
-    if len(data) > FREE_VALUES:
-        marks = [b"[", b"{", b","] if isinstance(data, bytes) else ["[", "{", ","]
-        if sum(map(data.count, marks)) > FREE_VALUES + len(data) // BYTES_PER_VALUE:  # type: ignore[arg-type]
-            raise UserError(
-                f"{where}: more values than {FREE_VALUES} and one for every {BYTES_PER_VALUE} characters, the most "
-                "that are read; write what it holds as several rows"
-            )
-    fix = "mend the line or leave it out" if isinstance(data, bytes) else "mend the file"
+    check_values(data, where)
+    fix = "fix the line or remove it" if isinstance(data, bytes) else "fix the file"
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
-        return (_COMPUTED if is_computed else _ANY).decode(text)
+        return (_COMPUTED if is_computed else ANY_JSON).decode(text)
     except UnicodeDecodeError:
         raise UserError(f"{where}: not UTF-8; save the file as UTF-8") from None
-    except RecursionError:
-        raise UserError(f"{where}: broken JSON (nested too deeply); {fix}") from None
     except json.JSONDecodeError as error:
         where = f"{where}:{error.lineno}" if isinstance(data, str) else where
         raise UserError(f"{where}: broken JSON ({error}); {fix}") from None
-    except ValueError as error:
-        reason = str(error) if isinstance(error, _NumberError) else f"a number of more than {MAX_DIGITS} digits"
-        raise UserError(f"{where}: broken JSON ({reason}); {fix}") from None
+    except (RecursionError, ValueError) as error:
+        raise UserError(f"{where}: broken JSON ({why_broken(error)}); {fix}") from None
+
+
+def check_values(data: bytes | str, where: str) -> None:
+    """Refuse a JSON text that may have more values than the limit.
+
+    Raises:
+        UserError: It may have more.
+    """
+    if len(data) > FREE_VALUES:
+        marks = (b"[", b"{", b",") if isinstance(data, bytes) else ("[", "{", ",")
+        if sum(map(data.count, marks)) > FREE_VALUES + len(data) // BYTES_PER_VALUE:  # type: ignore[arg-type]
+            raise UserError(
+                f"{where}: more values than the limit of {FREE_VALUES} plus one per {BYTES_PER_VALUE} characters; "
+                "split it into several rows"
+            )
+
+
+def why_broken(error: RecursionError | ValueError) -> str:
+    """Say why a text is not JSON if its syntax is not the reason."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return str(error) if isinstance(error, _NumberError) else f"a number of more than {MAX_DIGITS} digits"
 
 
 class SampleCount:
@@ -216,7 +244,7 @@ class SampleCount:
     def __init__(self, paths: Iterable[Path]) -> None:
         self._left = FREE_SAMPLES + sum(path.stat().st_size for path in paths) // BYTES_PER_SAMPLE
 
-    def add(self, samples: int, path: Path, line: int) -> None:
+    def add(self, samples: int, where: str) -> None:
         """Count more samples.
 
         Raises:
@@ -225,8 +253,8 @@ class SampleCount:
         self._left -= samples
         if self._left < 0:
             raise UserError(
-                f"{path}:{line}: more samples than {FREE_SAMPLES} and one for every {BYTES_PER_SAMPLE} bytes of the "
-                "files, the most that are read; decompress the files, or leave out what repeats"
+                f"{where}: more samples than the limit of {FREE_SAMPLES} plus one per {BYTES_PER_SAMPLE} bytes of the "
+                "files; decompress the files, or remove repeated samples"
             )
 
 
@@ -295,7 +323,7 @@ def _opened(path: Path) -> BinaryIO:
         OSError: It cannot be opened.
     """
     if not stat.S_ISREG(path.stat().st_mode):
-        raise UserError(f"{path}: no plain file; name one that is")
+        raise UserError(f"{path}: not a regular file; choose one that is")
     return path.open("rb", buffering=_BUFFER_BYTES)
 
 
@@ -310,13 +338,13 @@ def _size(count: int) -> str:
 
 
 def _no_constant(name: str) -> Any:
-    raise _NumberError(f"{name} is no number")
+    raise _NumberError(f"{name} is not a number")
 
 
 def _within(digits: str) -> float:
     value = float(digits)
     if value and not LEAST_NUMBER <= abs(value) <= MOST_NUMBER:
-        raise _NumberError(f"{one_line(digits, 40)} is beyond {MOST_NUMBER:g} or below {LEAST_NUMBER:g}")
+        raise _NumberError(f"{one_line(digits, 40)} is above {MOST_NUMBER:g} or below {LEAST_NUMBER:g}")
     return value
 
 
@@ -333,5 +361,5 @@ def _short_int(digits: str) -> int:
 
 # Python's limit may have been lifted; the hook costs time, so it is used only then.
 _INTEGERS: Final = None if 0 < sys.get_int_max_str_digits() <= MAX_DIGITS else _short_int
-_ANY: Final = json.JSONDecoder(parse_int=_INTEGERS)
+ANY_JSON: Final = json.JSONDecoder(parse_int=_INTEGERS)
 _COMPUTED: Final = json.JSONDecoder(parse_int=_whole_within, parse_float=_within, parse_constant=_no_constant)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from pydantic_core import to_json
+
+from ..records import Record
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
 KeyPart = str | bytes | int | float | None
@@ -28,6 +32,16 @@ def key_of(*parts: KeyPart) -> str:
     return hashlib.sha256(b"".join([b"%b%d:%b" % (tag, len(data), data) for tag, data in encoded])).hexdigest()
 
 
+def record_text(record: Record, fields: Collection[str] | None = None) -> str:
+    """Write a record for a key: compact JSON, fields in order, `schema_version` first in every record.
+
+    Args:
+        record: The record; a change of any field makes another text.
+        fields: Only these fields of the record itself, and no version there; all if None.
+    """
+    return to_json(_versioned(record, fields), inf_nan_mode="null").decode()
+
+
 def key_of_files(paths: Iterable[Path]) -> str:
     """Hash some files' bytes as `key_of` does, holding none whole.
 
@@ -43,6 +57,19 @@ def key_of_files(paths: Iterable[Path]) -> str:
                 digest.update(data)
                 left -= len(data)
     return digest.hexdigest()
+
+
+def _versioned(value: object, fields: Collection[str] | None = None) -> object:
+    if isinstance(value, Record):
+        names = (
+            type(value).model_fields if fields is None else [one for one in type(value).model_fields if one in fields]
+        )
+        return {name: _versioned(getattr(value, name)) for name in names}
+    if isinstance(value, dict):
+        return {key: _versioned(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_versioned(item) for item in value]
+    return value
 
 
 def _encoded(part: KeyPart) -> tuple[bytes, bytes]:

@@ -146,7 +146,9 @@ def _place(path: Path, option: str, typed: bool) -> Path:
     except OSError:
         return target
     if not stat.S_ISREG(mode):
-        raise UserError(f"{path} is no plain file, which what is written would replace; name another with {option}")
+        raise UserError(
+            f"{path} is not a regular file and would be replaced by the output; choose another with {option}"
+        )
     return target
 
 
@@ -154,11 +156,11 @@ def _folder_place(path: Path, option: str, typed: bool) -> Path:
     """Resolve the folder to replace, which is not a link."""
     target = _unlinked(path, option, typed)
     if target.exists() and not target.is_dir():
-        raise UserError(f"{path} is a file; name a folder with {option}")
+        raise UserError(f"{path} is a file; choose a folder with {option}")
     if not target.parent.is_dir():
-        raise UserError(f"there is no folder {target.parent}; make it, or name another with {option}")
+        raise UserError(f"the folder {target.parent} does not exist; create it, or choose another with {option}")
     if not os.access(target.parent, os.W_OK):
-        raise MachineError(f"the folder {target.parent} cannot be written; name another with {option}")
+        raise MachineError(f"the folder {target.parent} is not writable; choose another with {option}")
     return target
 
 
@@ -170,13 +172,13 @@ def _unlinked(path: Path, option: str, typed: bool) -> Path:
     try:
         target, folder = path.resolve(), path.parent.resolve()
     except (OSError, RuntimeError):
-        raise UserError(f"{path} is a symbolic link to itself; name another with {option}") from None
+        raise UserError(f"{path} is a symbolic link to itself; choose another with {option}") from None
     # A link that leads away lets its author choose what gets overwritten; a stranger's archive may hold one.
     if typed and target.is_relative_to(folder):
         return target
     raise UserError(
-        f"{path} is a symbolic link to {target}, which is not written through it; name that itself, or another, with "
-        f"{option}"
+        f"{path} is a symbolic link to {target}, and output does not follow links; give the target itself, or "
+        f"another file, with {option}"
     )
 
 
@@ -235,6 +237,6 @@ def _explained(path: Path, option: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise MachineError(
-            f"cannot write {path} ({error.strerror or error}); make room or mend the permissions, or name another with "
-            f"{option}"
+            f"cannot write {path} ({error.strerror or error}); free some space, fix the permissions, or choose "
+            f"another with {option}"
         ) from None

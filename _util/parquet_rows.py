@@ -34,9 +34,9 @@ def main(path: str, most_bytes: int) -> int:
         with pyarrow.parquet.ParquetFile(path, buffer_size=COLUMN_BUFFER_BYTES, pre_buffer=False) as file:
             groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
             if sum(group.total_byte_size for group in groups) > most_bytes:
-                return _fail(f"it comes to more than {most_bytes} bytes, the most that is read of one so small")
+                return _fail(f"it expands to more than {most_bytes} bytes, the limit for a file of its size")
             if any(_holds_dictionary(field.type, is_top=True) for field in file.schema_arrow):
-                return _fail("it has lists of categories; write them as plain text")
+                return _fail("it contains lists of categories; write them as plain text")
             schema = pyarrow.schema([(field.name, _plain_type(field.type)) for field in file.schema_arrow])
             total_bytes = 0
             with pyarrow.ipc.new_stream(sys.stdout.buffer, schema) as stream:
@@ -49,9 +49,9 @@ def main(path: str, most_bytes: int) -> int:
                     batch = pyarrow.RecordBatch.from_arrays(columns, schema=schema)
                     total_bytes += batch.nbytes
                     if batch.nbytes > MAX_BATCH_BYTES:
-                        return _fail(f"{ROWS_AT_ONCE} of its rows come to more than {MAX_BATCH_BYTES >> 20} MiB")
+                        return _fail(f"{ROWS_AT_ONCE} of its rows take more than {MAX_BATCH_BYTES >> 20} MiB")
                     if total_bytes > most_bytes:
-                        return _fail(f"it comes to more than {most_bytes} bytes, the most that is read of one so small")
+                        return _fail(f"it expands to more than {most_bytes} bytes, the limit for a file of its size")
                     stream.write_batch(batch)
         sys.stdout.flush()
     except MemoryError:

@@ -127,4 +127,4 @@ def _compiled(source: str, mode: str, flags: int) -> Any:
                 return compile(source, "<text>", mode, ast.PyCF_ONLY_AST | flags, dont_inherit=True)
         except SystemError:
             continue
-    raise MemoryError("the parser is not to be had")
+    raise MemoryError("the parser is not available")

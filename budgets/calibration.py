@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from .._util.bounded import parse_json, read_whole
 from .._util.printable import one_line
 from ..errors import UserError
-from ..records import NonNegative, Record
+from ..records import FileRecord, NonNegative, Record
 from .runtime import Regime, RuntimeOfK, task_runtime
 from .work import Work, decode_work, prefill_work
 
@@ -88,7 +88,7 @@ class Measurement(Record):
     decode_s: Positive
 
 
-class Calibration(Record):
+class Calibration(FileRecord):
     """Measurements with one engine on one machine of `devices` devices.
 
     `points` are what `fits` were fitted to.
@@ -135,8 +135,8 @@ def load_calibration(name: str) -> Calibration:
         text = packaged[name].read_text(encoding="utf-8") if name in packaged else read_whole(Path(name))
     except UserError as error:
         raise UserError(
-            f"cannot read the calibration: {error}; name a file that codebudget calibrate wrote, "
-            f"or {' or '.join(sorted(packaged))}"
+            f"cannot read the calibration: {error}; give a file written by codebudget calibrate, or "
+            f"{' or '.join(sorted(packaged))}"
         ) from None
     try:
         parse_json(text, name, is_computed=True)
@@ -144,9 +144,9 @@ def load_calibration(name: str) -> Calibration:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = one_line(".".join(str(part) for part in first["loc"])) or "the file"
-        raise UserError(f"{name} is no calibration: {place}: {first['msg']}") from None
+        raise UserError(f"{name} is not a calibration: {place}: {first['msg']}") from None
     except UserError as error:
-        raise UserError(f"{name} is no calibration: {error}") from None
+        raise UserError(f"{name} is not a calibration: {error}") from None
 
 
 def calibrated_runtime(
@@ -170,8 +170,8 @@ def calibrated_runtime(
         if measured.model == model.name and precision == (measured.precision or model.default_precision):
             if regime == "latency":
                 raise UserError(
-                    f"the calibration holds seconds of full batches ({calibration.source}), not of one task alone: "
-                    "use `regime` throughput"
+                    f"the calibration was measured with full batches ({calibration.source}), not with one task "
+                    "alone: use `regime` throughput"
                 )
             sample_s = measured.seconds / measured.samples
             return lambda k: k * sample_s
@@ -192,7 +192,7 @@ def fit_sweep(models: Sequence[MeasuredModel], *, engine: str, machine: str, sou
     """
     precisions = {point.precision for entry in models for point in entry.measurements}
     if len(precisions) != 1 or not all(entry.measurements for entry in models):
-        raise UserError("a calibration needs points of every model, all at one precision")
+        raise UserError("a calibration needs points for every model, all at the same precision")
     fits = [_fit(entry.model.name, [entry]) for entry in models]
     if len(models) > 1:
         fits.append(_fit(None, models))
@@ -296,6 +296,6 @@ def _nothing_for(calibration: Calibration, model: str, precision: str) -> str:
     held = [f"{entry.model}@{entry.precision}" if entry.precision else entry.model for entry in calibration.measured]
     held += [f"{fit.model}@{fit.precision}" for fit in calibration.fits if fit.model]
     return (
-        f"the calibration holds nothing for {model}@{precision}, only {', '.join(held)}; measure it with "
-        f"codebudget calibrate {model}@{precision}, or use `hardware`"
+        f"the calibration does not cover {model}@{precision}, only {', '.join(held)}; measure it with codebudget "
+        f"calibrate {model}@{precision}, or use `hardware`"
     )

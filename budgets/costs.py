@@ -45,11 +45,11 @@ class Conditions:
 
 HOW_TO_KNOW: dict[BudgetKind, str] = {
     "flops": "",
-    "runtime": "runtime is not known without a machine: name one with `hardware`, such as `hardware` h100x8 "
-    "(codebudget hardware list), or measured seconds with `calibration`",
-    "memory": "memory is not known without a precision",
-    "usd": "dollars are not known without a price: give `usd_per_mtok` IN,OUT for served models, or `usd_per_hour` "
-    "with `hardware` or `calibration`",
+    "runtime": "runtime depends on the machine: choose one with `hardware`, such as `hardware` h100x8 (codebudget "
+    "hardware list), or give measured seconds with `calibration`",
+    "memory": "memory depends on the precision",
+    "usd": "dollars need a price: give `usd_per_mtok` IN,OUT for served models, or `usd_per_hour` with `hardware` or "
+    "`calibration`",
 }
 """Remedy where a cost of each kind cannot be known."""
 
@@ -67,7 +67,9 @@ def check_conditions(conditions: Conditions) -> None:
         if any(price.arm is None for price in prices.tokens):
             raise UserError("give `usd_per_hour`, or `usd_per_mtok` IN,OUT for all arms, not both: write ARM=IN,OUT")
         if conditions.machine is None and conditions.calibration is None:
-            raise UserError("`usd_per_hour` needs hours: add `hardware`, such as `hardware` h100x8, or `calibration`")
+            raise UserError(
+                "`usd_per_hour` needs a runtime: add `hardware`, such as `hardware` h100x8, or `calibration`"
+            )
 
 
 def cost_of_samples(

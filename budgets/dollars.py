@@ -53,7 +53,7 @@ def parse_token_price(text: str) -> TokenPrice:
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low >= 0 and high >= 0) or (equals and not arm):
         raise UserError(
-            f"cannot read {text!r} as prices; write US dollars per million input and output tokens as IN,OUT or "
+            f"cannot read {text!r} as prices; write US dollars per million input and output tokens, as IN,OUT or "
             "ARM=IN,OUT, such as 70b=0.9,0.9"
         )
     return TokenPrice(usd_per_mtok_in=low, usd_per_mtok_out=high, arm=arm or None)

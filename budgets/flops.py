@@ -15,6 +15,9 @@ themselves, with the second half of their projection moved to queries and values
 is what engines do. A library that rebuilds the keys and values of the whole context at every step does far more;
 `reexpanded_step_flops` counts that.
 
+Linear attention (the gated delta rule) is counted as engines run it: see `state_flops`. Its convolution counts as a
+product of each token's channels with the latest `kernel` values of them.
+
 A sample of T tokens after a prompt of P: prefill gives the logits of the prompt's last position only, as engines
 compute them, and they give the first token. T - 1 decode steps give the rest: step t feeds output token t, which
 attends to the P + t tokens up to and including itself. The last token is never fed back.
@@ -30,6 +33,10 @@ from ..records import Workload
 
 if TYPE_CHECKING:
     from .architecture import Architecture
+
+CHUNK_TOKENS = 64
+"""Tokens of a chunk in which linear attention reads a prompt: the default of transformers 5 and of the kernels of
+flash-linear-attention, which engines use."""
 
 PAPER_TOKENS = 128
 """Length of the one forward pass per sample that Hassid et al. 2024 (arXiv 2404.00725, section 3.2) count."""
@@ -60,13 +67,14 @@ def forward_flops(
     positions = new_tokens if logit_positions is None else logit_positions
     if min(new_tokens, past_tokens, positions) < 0:
         raise UserError("token counts cannot be negative")
-    window, sliding = architecture.sliding_window, architecture.sliding_layers if architecture.sliding_window else 0
-    keys = (architecture.layers - sliding) * (past_tokens + new_tokens)
+    window, sliding = architecture.sliding_window, architecture.windowed_layers
+    keys = (architecture.attention_layers - sliding) * (past_tokens + new_tokens)
     if window:
         keys += sliding * (min(past_tokens, window - 1) + new_tokens)
     pair = _pair_flops(architecture, absorbed=past_tokens > 0)
     linear = 2 * new_tokens * architecture.active_matmul_weights
-    return linear + pair * new_tokens * keys + 2 * positions * architecture.embedding_weights
+    attention = pair * new_tokens * keys + state_flops(architecture, new_tokens)
+    return linear + attention + 2 * positions * architecture.embedding_weights
 
 
 def prefill_flops(architecture: Architecture, prompt_tokens: int) -> int:
@@ -80,12 +88,29 @@ def decode_flops(architecture: Architecture, prompt_tokens: int, output_tokens: 
         raise UserError("token counts cannot be negative")
     steps = max(output_tokens - 1, 0)
     per_step = _flops_per_step(architecture)
-    window, sliding = architecture.sliding_window, architecture.sliding_layers if architecture.sliding_window else 0
-    keys = (architecture.layers - sliding) * _sum_of_contexts(prompt_tokens, steps)
+    window, sliding = architecture.sliding_window, architecture.windowed_layers
+    keys = (architecture.attention_layers - sliding) * _sum_of_contexts(prompt_tokens, steps)
     if window:
         growing = min(max(window - prompt_tokens, 0), steps)
         keys += sliding * (_sum_of_contexts(prompt_tokens, growing) + (steps - growing) * window)
-    return steps * per_step + _pair_flops(architecture, absorbed=True) * keys
+    return steps * (per_step + state_flops(architecture, 1)) + _pair_flops(architecture, absorbed=True) * keys
+
+
+def state_flops(architecture: Architecture, new_tokens: int) -> int:
+    """FLOPs of the states of linear attention, in all its layers, for `new_tokens` tokens read in one pass.
+
+    One token costs three products with each head's state: what it holds of the key, the update, the answer to the
+    query. More are read in chunks of `CHUNK_TOKENS`, the last one filled up (Yang et al. 2024, arXiv 2412.06464,
+    section 3.3); the triangular systems of a chunk are not counted.
+    """
+    linear = architecture.linear
+    if linear is None or new_tokens < 1:
+        return 0
+    of_state = 6 * linear.state_size * linear.layers
+    if new_tokens == 1:
+        return of_state
+    within = CHUNK_TOKENS**2 * linear.value_heads * (4 * linear.key_dim + 2 * linear.value_dim) * linear.layers
+    return -(-new_tokens // CHUNK_TOKENS) * (CHUNK_TOKENS * of_state + within)
 
 
 def reexpanded_step_flops(architecture: Architecture, past_tokens: int) -> int:
@@ -97,7 +122,7 @@ def reexpanded_step_flops(architecture: Architecture, past_tokens: int) -> int:
         return forward_flops(architecture, 1, past_tokens=past_tokens)
     context = past_tokens + 1
     up = next(linear for linear in architecture.linears() if linear.role == "kv_up")
-    pairs = architecture.layers * _pair_flops(architecture, absorbed=False) * context
+    pairs = architecture.attention_layers * _pair_flops(architecture, absorbed=False) * context
     linear = 2 * (architecture.active_matmul_weights + up.active * up.weights * past_tokens)
     return linear + pairs + 2 * architecture.embedding_weights
 

@@ -87,7 +87,7 @@ def find_hardware(name: str) -> Hardware:
         near = [known for known in by_name if len(wanted) > 1 and known.startswith(wanted)]
         near = near or difflib.get_close_matches(wanted, by_name, n=3, cutoff=0.6)
         meant = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UserError(f"unknown hardware {name!r}; {meant}known: {', '.join(by_name)}")
+        raise UserError(f"unknown hardware {name!r}: {meant}choose from {', '.join(by_name)}")
     return found
 
 
@@ -108,5 +108,5 @@ def find_machine(text: str) -> Machine:
             f"{text}: write {hardware.name}x1 to {hardware.name}x{MAX_DEVICES}; links between servers are not modelled"
         )
     if count > 1 and hardware.link_bytes_per_s is None:
-        raise UserError(f"{text}: {hardware.name} has no link to others of its kind; name it alone")
+        raise UserError(f"{text}: {hardware.name} devices have no link to one another; use one, {hardware.name}")
     return Machine(hardware=hardware, count=count)

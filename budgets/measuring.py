@@ -19,6 +19,7 @@ from .._util.bounded import parse_json, read_whole
 from .._util.machine import cpu_name
 from ..errors import MachineError, UserError
 from .calibration import Measurement
+from .models import config_of_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,7 +88,7 @@ def measure(
     check_measurable(model, precision)
     torch, _ = _libraries()
     if device.startswith("cuda") and not torch.cuda.is_available():
-        raise MachineError("torch finds no GPU here; use `device` cpu")
+        raise MachineError("torch finds no GPU on this machine; use `device` cpu")
     try:
         network = _network(model, precision, device)
         fastest = [[math.inf] * point.output_tokens for point in points]
@@ -98,7 +99,7 @@ def measure(
                 if progress is not None:
                     progress(turn * len(points) + place + 1, rounds * len(points))
     except torch.OutOfMemoryError as error:
-        raise MachineError(f"{model.name}@{precision} does not fit {device}: measure a smaller model") from error
+        raise MachineError(f"{model.name}@{precision} does not fit on {device}: measure a smaller model") from error
     return tuple(
         Measurement(
             model=model.name,
@@ -120,7 +121,7 @@ def check_measurable(model: Model, precision: str) -> None:
         UserError: It is none of `DTYPES`.
     """
     if precision not in DTYPES:
-        raise UserError(f"transformers is measured at {' '.join(DTYPES)}, not {precision}; write {model.name}@bf16")
+        raise UserError(f"transformers can be measured at {' '.join(DTYPES)}, not {precision}; write {model.name}@bf16")
 
 
 def choose_device(name: str) -> str:
@@ -214,8 +215,8 @@ def _config(model: Model) -> dict[str, Any]:
         if file.name.endswith(".toml"):
             for entry in tomllib.loads(file.read_text(encoding="utf-8"))["models"]:
                 if entry["name"] == model.name:
-                    return dict(entry["config"])
-    raise UserError(f"{model.name} has no config.json here; name a local folder that holds it")
+                    return config_of_entry(entry)
+    raise UserError(f"{model.name} has no local config.json; give a local folder that contains one")
 
 
 def _libraries() -> tuple[Any, Any]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..records import Workload
-    from .architecture import Architecture
+    from .architecture import Architecture, Linear
 
 GIB: Final = 1 << 30
 
@@ -61,7 +61,8 @@ def weight_bytes(architecture: Architecture, precision: str, *, other_bits: int 
     """Bytes of all weights.
 
     The matrices of attention and FFN are stored as the precision says, scales and zero-points included. Embeddings,
-    output head, norms, biases and routers stay at 16 bits, as quantisers leave them.
+    output head, norms, biases, routers and image encoders stay at 16 bits, as quantisers leave them, and so do the
+    parts that the checkpoint itself leaves unquantised.
 
     Args:
         architecture: The decoder.
@@ -75,10 +76,50 @@ def weight_bytes(architecture: Architecture, precision: str, *, other_bits: int 
     bits = max(scheme.weight_bits, 16) if other_bits is None else other_bits
     if bits < 1:
         raise UserError(f"other_bits must be at least 1, not {bits}")
-    quantised = [linear for linear in architecture.linears() if linear.role != "router"]
-    matrices = sum(linear.copies * scheme.matrix_bytes(linear.inputs, linear.outputs) for linear in quantised)
-    others = architecture.parameter_count() - sum(linear.copies * linear.weights for linear in quantised)
-    return matrices + math.ceil(others * bits / 8)
+    linears = architecture.linears()
+    matrices = sum(linear.copies * matrix_bytes(architecture, linear, precision, bits) for linear in linears)
+    others = architecture.parameter_count() - sum(linear.copies * linear.weights for linear in linears)
+    return math.ceil(matrices) + math.ceil(others * bits / 8)
+
+
+def matrix_bytes(architecture: Architecture, linear: Linear, precision: str, other_bits: int = 16) -> float:
+    """Bytes of one matrix of the layers, the mean over its copies if the checkpoint quantises only some.
+
+    Args:
+        architecture: The decoder, which says what its checkpoint leaves unquantised.
+        linear: The matrix.
+        precision: See `precision_scheme`.
+        other_bits: Bits of what is not quantised.
+
+    Raises:
+        UserError: The precision is unknown.
+    """
+    plain = linear.weights * other_bits / 8
+    share = plain_share(architecture, linear)
+    if share == 1:
+        return plain
+    stored = precision_scheme(precision).matrix_bytes(linear.inputs, linear.outputs)
+    return stored if share == 0 else share * plain + (1 - share) * stored
+
+
+def plain_share(architecture: Architecture, linear: Linear) -> float:
+    """Share of a matrix's copies that a quantised checkpoint of the model leaves at 16 bits."""
+    return dict(architecture.unquantised).get(linear.role, 0.0) if linear.quantisable else 1.0
+
+
+def effective_bits(architecture: Architecture, precision: str) -> float:
+    """Bits per weight of the matrices that a precision is for, with scales and zero-points.
+
+    Raises:
+        UserError: The precision is unknown.
+    """
+    scheme = precision_scheme(precision)
+    stored = weights = 0.0
+    for linear in architecture.linears():
+        copies = linear.copies * (1 - plain_share(architecture, linear))
+        stored += copies * scheme.matrix_bytes(linear.inputs, linear.outputs)
+        weights += copies * linear.weights
+    return 8 * stored / weights if weights else 16.0
 
 
 def kv_bytes_per_token(architecture: Architecture, kv_bits: int = 16) -> float:
@@ -87,24 +128,36 @@ def kv_bytes_per_token(architecture: Architecture, kv_bits: int = 16) -> float:
     Per layer, these are the keys and values of all key-value heads, or with latent attention the latent vector and the
     rotary key (DeepSeek-V2, arXiv 2405.04434, section 2.1.3). A quantised cache's scales are not counted.
     """
-    return architecture.layers * architecture.kv_cache_width * kv_bits / 8
+    return architecture.attention_layers * architecture.kv_cache_width * kv_bits / 8
+
+
+def state_bytes(architecture: Architecture, kv_bits: int = 16) -> float:
+    """Bytes that each sequence holds for layers of linear attention, at any length.
+
+    States are kept in 32 bits, as transformers 5 does, and the latest inputs of the convolution as the cache is.
+    """
+    linear = architecture.linear
+    if linear is None:
+        return 0.0
+    return linear.layers * (linear.state_size * 4 + (linear.kernel - 1) * linear.mixed_width * kv_bits / 8)
 
 
 def kv_bytes(architecture: Architecture, workload: Workload, sequences: int, kv_bits: int = 16) -> int:
     """Bytes of the key-value cache of `sequences` samples of one task held at once, at full length.
 
+    With linear attention each sample also has its own states, which are not shared with the prompt.
     In the paper's convention each sample is its own pass over the prompt, and nothing is shared.
     """
     prompt, own = workload.prompt_tokens, max(workload.output_tokens - 1, 0)
     if workload.convention == "paper":
         prompt, own = 0, prompt
-    window = architecture.sliding_window
-    sliding = architecture.sliding_layers if window else 0
-    tokens = (architecture.layers - sliding) * (prompt + sequences * own)
+    window, sliding = architecture.sliding_window, architecture.windowed_layers
+    tokens = (architecture.attention_layers - sliding) * (prompt + sequences * own)
     if window:
         # A sample that has grown past the window no longer holds the prompt.
         tokens += sliding * (min(prompt, max(window - own, 0)) + sequences * min(own, window))
-    return math.ceil(tokens * architecture.kv_cache_width * kv_bits / 8)
+    cache = tokens * architecture.kv_cache_width * kv_bits / 8
+    return math.ceil(cache + sequences * state_bytes(architecture, kv_bits))
 
 
 def workspace_bytes(architecture: Architecture) -> int:

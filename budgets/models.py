@@ -15,7 +15,7 @@ from .._util.bounded import parse_json, read_whole
 from ..errors import MachineError, UserError
 from ..records import Record
 from .architecture import Architecture
-from .precision import NAMED_PRECISIONS
+from .quantised import read_quantisation
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -32,7 +32,8 @@ class Model(Record):
     `alias` is its short name within `family`; `hf_id` its Hugging Face repository; `path` its folder (or config file)
     where it is local, `package:FOLDER` where it is in this package. `published_parameters` is its publisher's total,
     rounded where not `published_exact`, and `source` says where shape and total come from.
-    `default_precision` is None where a config.json does not say.
+    `unverified`: the shape was recalled from memory, not read from a source. `default_precision` is None if a
+    config.json does not say.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Model(Record):
     path: str | None = None
     published_parameters: int | None = None
     published_exact: bool = True
+    unverified: bool = False
     default_precision: str | None = None
 
 
@@ -70,13 +72,13 @@ def weights_of(model: Model) -> str:
         folder = Path(__file__).resolve().parents[1] / model.path.removeprefix(_IN_PACKAGE)
         if not (folder / "model.safetensors").is_file():
             raise MachineError(
-                f"{model.name} has no weights in this installation; train it: "
-                f"python -m codebudget.models.{model.family}.train {model.alias}"
+                f"the weights of {model.name} are not installed; train it: python -m "
+                f"codebudget.models.{model.family}.train {model.alias}"
             )
         return str(folder)
     weights = model.path or model.hf_id
     if weights is None:
-        raise UserError(f"no weights of {model.name} are known; name a folder or a Hugging Face id")
+        raise UserError(f"{model.name} has no known weights; give a folder or a Hugging Face id")
     return weights
 
 
@@ -93,7 +95,7 @@ def find_family(name: str) -> Family:
     """
     known = _catalogue()
     if name.lower() not in known:
-        raise UserError(f"unknown family {name!r}; {_did_you_mean(name, list(known))}known: {', '.join(known)}")
+        raise UserError(f"unknown family {name!r}: {_did_you_mean(name, list(known))}choose from {', '.join(known)}")
     return _load(name.lower())
 
 
@@ -141,7 +143,7 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
         raise UserError(hint)
     config_file = hub_config_file(name)
     if config_file is None:
-        raise UserError(f"{hint}; no config.json of {name} is on the Hugging Face hub, or it cannot be reached")
+        raise UserError(f"{hint}; the Hugging Face hub has no config.json for {name}, or cannot be reached")
     return _local_model(name, Path(config_file), hub=True)
 
 
@@ -166,9 +168,10 @@ def _load(name: str) -> Family:
             family=table["name"],
             hf_id=entry.get("hf_id"),
             path=entry.get("path"),
-            architecture=Architecture.from_config(entry["config"]),
+            architecture=Architecture.from_config(config_of_entry(entry)),
             published_parameters=entry["parameters"],
             published_exact=entry.get("exact", True),
+            unverified=entry.get("unverified", False),
             source=entry["source"],
             default_precision=table["default_precision"],
         )
@@ -182,10 +185,15 @@ def _load(name: str) -> Family:
     )
 
 
+def config_of_entry(entry: dict[str, Any]) -> dict[str, Any]:
+    """Get the `config.json` of a catalogue entry, with the nulls that TOML cannot write."""
+    return {**entry["config"], **dict.fromkeys(entry.get("null_fields", ()))}
+
+
 def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:
     config = parse_json(read_whole(file), str(file), is_computed=True)
     if not isinstance(config, dict):
-        raise UserError(f"{file} is not a model's config.json: it holds no JSON object")
+        raise UserError(f"{file} is not a model's config.json: it does not contain a JSON object")
     try:
         architecture = Architecture.from_config(config)
     except UserError as error:
@@ -202,26 +210,29 @@ def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:
 
 def _config_precision(config: dict[str, Any]) -> str | None:
     """Read the precision that a config.json states for its weights, None where it states none known here."""
-    quantization = config.get("quantization_config")
-    if quantization is None:
-        return _TORCH_DTYPES.get(str(config.get("dtype") or config.get("torch_dtype")))
-    method = quantization.get("quant_method") if isinstance(quantization, dict) else None
-    precision = f"int{quantization.get('bits')}" if method in ("gptq", "awq") else method
-    return precision if isinstance(precision, str) and precision in NAMED_PRECISIONS else None
+    quantisation = read_quantisation(config)
+    if quantisation is not None:
+        return quantisation.precision
+    inner = config.get("text_config")
+    for place in (config, inner if isinstance(inner, dict) else {}):
+        stated = place.get("dtype") or place.get("torch_dtype")
+        if stated:
+            return _TORCH_DTYPES.get(str(stated).removeprefix("torch."))
+    return None
 
 
 def _unknown_model(name: str, family: Family, everything: list[Model]) -> str:
     if os.path.isdir(name):
-        return f"{name} holds no config.json; name a folder that does, or a model of the catalogue"
+        return f"{name} contains no config.json; give a folder that does, or a model from the catalogue"
     elsewhere = [model for model in everything if model.alias == name.lower()]
     if elsewhere:
         ways = " or ".join(f"`family` {model.family} (or {model.name})" for model in elsewhere)
-        return f"{name!r} is no model of the family {family.name}; it is one of {ways}"
+        return f"{name!r} is not a model of the family {family.name}; it belongs to {ways}"
     aliases = [model.alias for model in family.models if model.alias]
     names = [model.name for model in everything] + [model.hf_id for model in everything if model.hf_id]
     return (
         f"unknown model {name!r}; {_did_you_mean(name, [*aliases, *names])}{family.name} has {', '.join(aliases)}; "
-        "a model outside the catalogue is named by its Hugging Face id or a local folder that holds its config.json"
+        "for a model outside the catalogue give its Hugging Face id or a local folder with its config.json"
     )
 
 

@@ -33,7 +33,7 @@ def parse_arm(text: str) -> Arm:
     k, greedy = (None, False) if count is None else _parse_count(text, count)
     name, precision = _split(rest, "@")
     if not name.strip():
-        raise UserError(f"arm {text!r} names no model; write MODEL[@PRECISION][:K], such as 13b@int4:5")
+        raise UserError(f"arm {text!r} has no model; write MODEL[@PRECISION][:K], such as 13b@int4:5")
     if precision is None:
         return Arm(spec=text, name=name, k=k, greedy=greedy)
     try:
@@ -55,10 +55,10 @@ def parse_budget(text: str) -> Budget:
         kind = next((known for known in kinds if known == key.strip().lower()), None)
         if not equals or kind is None:
             raise UserError(
-                f"cannot read {part.strip()!r} in a budget; write KIND=AMOUNT, KIND one of {' '.join(kinds)}"
+                f"cannot read {part.strip()!r} in a budget; write KIND=AMOUNT, where KIND is one of {' '.join(kinds)}"
             )
         if COST_FIELDS[kind] in limits:
-            raise UserError(f"the budget names {kind} twice; keep one")
+            raise UserError(f"the budget sets {kind} twice; keep one")
         limits[COST_FIELDS[kind]] = parse_amount(kind, amount)
     return Budget.model_validate(limits)
 
@@ -74,7 +74,8 @@ def _parse_count(arm: str, count: str) -> tuple[int, bool]:
         return 1, True
     if not _COUNT.fullmatch(count) or int(count) == 0:
         raise UserError(
-            f"arm {arm!r}: {count!r} is not a valid sample count; write MODEL[@PRECISION][:K], K at least 1 or 'greedy'"
+            f"arm {arm!r}: {count!r} is not a valid sample count; write MODEL[@PRECISION][:K], where K is at least "
+            "1 or 'greedy'"
         )
     return int(count), False
 
@@ -129,7 +130,7 @@ def parse_amount(kind: BudgetKind, text: str) -> float:
         raise UserError(f"cannot read {text!r} as {kind}; write it like {_EXAMPLES[kind]}")
     value = float(match["number"]) * factor
     if not math.isfinite(value) or value <= 0:
-        raise UserError(f"{kind} must be more than 0 and finite, not {text!r}")
+        raise UserError(f"{kind} must be positive and finite, not {text!r}")
     return value
 
 

@@ -52,7 +52,7 @@ def plan_arms(
         budget: Limits per task, instead of `match`.
         tolerance: A fraction of the limit.
         conditions: Where and how samples are drawn.
-        at_least_one: Give an open arm one sample where the limit is too small for it, since lengths are only guessed.
+        at_least_one: Give an open arm one sample even if the limit is too small, since lengths are only estimates.
 
     Raises:
         UserError: An unknown model; both `match` and `budget`; a first arm with an open k and no budget; a kind of cost
@@ -60,9 +60,9 @@ def plan_arms(
             nothing; conditions that contradict each other, or a machine that a model does not fit.
     """
     if not arms:
-        raise UserError("name at least one arm, such as 70b:1")
+        raise UserError("give at least one arm, such as 70b:1")
     if match is not None and budget is not None:
-        raise UserError("give `match` or `limit`, not both: a budget takes the first arm's place")
+        raise UserError("give `match` or `limit`, not both: a budget replaces the first arm's cost")
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UserError(f"the tolerance must be a fraction of at least 0, such as 0.05, not {tolerance}")
     conditions = conditions or Conditions()
@@ -77,7 +77,7 @@ def plan_arms(
             kind: float(value) for kind, field in COST_FIELDS.items() if (value := getattr(budget, field)) is not None
         }
         if not limits:
-            raise UserError("the budget holds no limit; write it like flops=2e13")
+            raise UserError("the budget is empty; write it like flops=2e13")
         limit = _Limit(budget, limits, "the budget", tolerance, at_least_one)
         return tuple(_plan_arm(pricing, limit) for pricing in pricings)
     kind = match or "flops"
@@ -90,7 +90,7 @@ def plan_arms(
     reference = first.cost(first.arm.k)
     amount = first.amount(first.arm.k, kind)
     if not amount > 0:
-        raise UserError(f"{first.arm.spec} costs nothing by {kind}, so nothing can be matched to it")
+        raise UserError(f"{first.arm.spec} has no {kind} cost to match")
     limit = _Limit(reference, {kind: amount}, f"the first arm ({first.arm.spec})", tolerance, at_least_one)
     itself = _plan_arm(first, limit).model_copy(update={"matched": True})
     return (itself, *(_plan_arm(pricing, limit) for pricing in pricings[1:]))
@@ -150,7 +150,8 @@ class _Pricing:
         precision = self.arm.precision or self.model.default_precision
         if precision is None:
             raise UserError(
-                f"{self.arm.spec}: its config.json names no precision; write {self.arm.name}@bf16 or the like"
+                f"{self.arm.spec}: its config.json gives no precision, or none that codebudget knows; add one, such as "
+                f"{self.arm.name}@bf16"
             )
         return precision
 
@@ -210,8 +211,8 @@ def _largest_k(pricing: _Pricing, limit: _Limit) -> int:
     spec, whose = pricing.arm.spec, limit.whose
     if pricing.unbounding(limit.amounts):
         raise UserError(
-            f"{spec}: with `concurrency` {pricing.conditions.concurrency} memory does not bound the number of samples; "
-            f"write {spec}:K, drop `concurrency`, or limit another kind too"
+            f"{spec}: with `concurrency` {pricing.conditions.concurrency} memory does not limit the number of "
+            f"samples; write {spec}:K, drop `concurrency`, or limit another kind of cost too"
         )
     kind = pricing.exceeded(1, limit.amounts)
     if kind is not None and limit.at_least_one:
@@ -220,13 +221,13 @@ def _largest_k(pricing: _Pricing, limit: _Limit) -> int:
         one, allowed = pricing.amount(1, kind), limit.amounts[kind]
         raise UserError(
             f"{spec}: one sample takes {format_amount(kind, one)}, {format_amount(kind, one - allowed)} more than "
-            f"{whose} allows ({kind} {format_amount(kind, allowed)}); raise that or leave this arm out"
+            f"{whose} allows ({kind} {format_amount(kind, allowed)}); raise the limit or drop this arm"
         )
     k = _largest(lambda count: pricing.exceeded(count, limit.amounts) is None)
     if k > MAX_SAMPLES:
         raise UserError(
-            f"{spec}: {whose} allows more than {MAX_SAMPLES:.0e} samples; lower it, give the arm a k, or plan "
-            "at least 2 output tokens per sample (the first comes with the prefill)"
+            f"{spec}: {whose} allows more than {MAX_SAMPLES:.0e} samples; lower it, give the arm a k, or plan at "
+            "least 2 output tokens per sample (the first one comes with the prefill)"
         )
     return k
 
@@ -250,7 +251,7 @@ def _check_prices(arms: Sequence[Arm], conditions: Conditions) -> None:
     for price in conditions.prices.tokens:
         if price.arm is not None and price not in used:
             names = ", ".join(arm.spec for arm in arms)
-            raise UserError(f"`usd_per_mtok` names {price.arm!r}, which is no arm; the arms are {names}")
+            raise UserError(f"`usd_per_mtok` prices {price.arm!r}, which is not an arm; the arms are {names}")
 
 
 def _ratio(cost: Cost, reference: Cost) -> Cost:

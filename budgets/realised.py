@@ -43,9 +43,9 @@ def realised_costs(
         tolerance: A fraction of the limit.
         match: The kind the plans were matched by; FLOPs where neither this nor `budget` is given.
         budget: The budget planned for, in the first arm's place.
-        workload: The workload planned for where a plan has none; if given, deviations are explained.
-        measured: Per arm, the usage of drawing per task at its k; its token counts and FLOPs are ignored, but whether
-            the samples' counts are `estimated` is not.
+        workload: The workload planned for, if a plan has none of its own; if given, deviations are explained.
+        measured: Per arm, the usage of drawing per task at its k; its token counts and FLOPs are ignored, except for
+            whether the samples' counts are `estimated`.
     """
     if measured is None:
         measured = [None] * len(plans)
@@ -88,7 +88,7 @@ def limiting_kinds(match: BudgetKind | None, budget: Budget | None) -> list[Budg
 def sample_costs(
     plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Callable[[int], Usage] | None = None
 ) -> Callable[[int], Cost]:
-    """Build the realised cost per task of k samples of an arm, for any k; None for what is not known.
+    """Build the realised cost per task of k samples of an arm, for any k; None if unknown.
 
     Args:
         plan: The arm's plan; its k does not matter.
@@ -112,9 +112,9 @@ def flops_of_samples(architecture: Architecture, tasks: Sequence[Sequence[Candid
 
 
 def matching_k(cost: Callable[[int], Cost], limits: Mapping[BudgetKind, float], k: int, tolerance: float) -> int:
-    """Find the number of samples that the limits pay for by a realised cost.
+    """Find the number of samples that the limits pay for at a realised cost.
 
-    It is `k` where that is matched (see `plan_arms`), else the largest whose cost does not exceed them, at least 1.
+    It is `k` if that is matched (see `plan_arms`), else the largest whose cost does not exceed them, at least 1.
 
     Args:
         cost: The cost of any number of samples, known in every kind of `limits`.
@@ -133,7 +133,7 @@ def matching_k(cost: Callable[[int], Cost], limits: Mapping[BudgetKind, float], 
     while fits(high) and high <= _MOST_SAMPLES:
         low, high = high, 2 * high
     if high > _MOST_SAMPLES:
-        # Samples that cost nothing: no number of them is the right one.
+        # The samples cost nothing, so no number of them is right.
         return k
     while high - low > 1:
         middle = (low + high) // 2
@@ -142,11 +142,11 @@ def matching_k(cost: Callable[[int], Cost], limits: Mapping[BudgetKind, float], 
 
 
 _MOST_SAMPLES: Final = 1 << 20
-"""Number of samples beyond which a realised cost bounds nothing."""
+"""Number of samples beyond which a realised cost sets no limit."""
 
 
 def _leftover(cost: Cost, reference: Cost, kinds: Sequence[BudgetKind]) -> Cost:
-    """What the limits leave, 0 where the cost exceeds them."""
+    """Compute what the limits leave, 0 if the cost exceeds them."""
     left = {}
     for field in (COST_FIELDS[kind] for kind in kinds):
         spent, limit = getattr(cost, field), getattr(reference, field)
@@ -295,16 +295,16 @@ def explain_deviations(plan: Plan, workload: Workload, cost: Cost, usage: Usage)
     lines = []
     flops = _off(cost.flops, plan.cost.flops)
     if flops is not None and abs(flops - 1) > NOTABLE:
-        lines.append(f"FLOPs were {flops:.2f} of the plan: {_lengths(plan, workload, usage)}")
+        lines.append(f"FLOPs were {flops:.2f} times the plan: {_lengths(plan, workload, usage)}")
     runtime = _off(cost.runtime_s, plan.cost.runtime_s)
     if runtime is not None and abs(runtime - 1) > NOTABLE:
-        lines.append(f"seconds were {runtime:.2f} of the plan: {_speed(runtime, flops, usage)}")
+        lines.append(f"seconds were {runtime:.2f} times the plan: {_speed(runtime, flops, usage)}")
     memory = _off(cost.memory_bytes, plan.cost.memory_bytes)
     if memory is not None and abs(memory - 1) > NOTABLE:
-        lines.append(f"memory was {memory:.2f} of the plan: {_memory(plan, workload, cost)}")
+        lines.append(f"memory was {memory:.2f} times the plan: {_memory(plan, workload, cost)}")
     usd = _off(cost.usd, plan.cost.usd)
     if usd is not None and abs(usd - 1) > NOTABLE:
-        lines.append(f"dollars were {usd:.2f} of the plan: they follow the tokens or the seconds above")
+        lines.append(f"dollars were {usd:.2f} times the plan: they follow from the tokens or seconds above")
     return tuple(lines)
 
 
@@ -315,12 +315,12 @@ def _off(realised: float | None, planned: float | None) -> float | None:
 def _lengths(plan: Plan, workload: Workload, usage: Usage) -> str:
     """Name lengths that were not as planned, and each one's effect on the FLOPs."""
     if usage.prompt_tokens is None or usage.output_tokens is None:
-        return "their token counts are not known"
+        return "their token counts are unknown"
     prompt, output = round(usage.prompt_tokens), round(usage.output_tokens / plan.k)
     if workload.convention == "paper":
         return (
-            f"the paper's convention counts one pass over {workload.prompt_tokens} tokens per sample; the prompt had "
-            f"{prompt}, read once, and a sample {output}"
+            f"the paper's convention counts one pass over {workload.prompt_tokens} tokens per sample; the prompt "
+            f"really had {prompt}, prefilled once, and a sample {output}"
         )
     architecture = find_model(plan.model).architecture
     parts = []
@@ -330,7 +330,7 @@ def _lengths(plan: Plan, workload: Workload, usage: Usage) -> str:
         if abs(share) >= _PART:
             parts.append((abs(share), f"{name} had {really} tokens, not {getattr(workload, field)} ({share:+.0%})"))
     if not parts:
-        return "lengths are as planned in the mean, and vary"
+        return "lengths match the plan on average, but vary"
     return "; ".join(part for _, part in sorted(parts, reverse=True))
 
 
@@ -339,8 +339,8 @@ def _speed(runtime: float, flops: float | None, usage: Usage) -> str:
     if usage.output_tokens is not None and usage.busy_s:
         rate = f", at {usage.output_tokens / usage.busy_s:.0f} output tokens/s"
     if flops is None:
-        return f"how much of that the lengths are is not known{rate}"
-    return f"{flops:.2f} by the FLOPs, {runtime / flops:.2f} by the speed of machine and engine{rate}"
+        return f"how much of that is due to lengths is unknown{rate}"
+    return f"{flops:.2f} from the FLOPs, {runtime / flops:.2f} from the speed of machine and engine{rate}"
 
 
 def _memory(plan: Plan, workload: Workload, cost: Cost) -> str:
@@ -354,7 +354,7 @@ def _memory(plan: Plan, workload: Workload, cost: Cost) -> str:
     }
     planned = ", ".join(f"{name} {format_amount('memory', amount)}" for name, amount in parts.items())
     if (cost.memory_bytes or 0.0) > (plan.cost.memory_bytes or 0.0):
-        why = "an engine reserves a cache for many tasks at once, and its libraries count too"
+        why = "an engine reserves cache for many tasks at once, and its libraries count too"
     else:
-        why = "the plan's workspace is that of a large engine on a GPU"
+        why = "the plan assumes the workspace of a large engine on a GPU"
     return f"{format_amount('memory', cost.memory_bytes or 0.0)}, planned {planned}; {why}"

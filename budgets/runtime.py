@@ -114,14 +114,16 @@ class Roofline:
 def peak_flops_per_s(hardware: Hardware, precision: str) -> float:
     """Dense peak of the format that a precision multiplies in.
 
-    With activations of 8 bits or fewer (`fp8 int8 w8a8`) it is that of the device's 8-bit units, floating or integer,
-    where it has them. Weights alone in few bits (`int4 nf4 w4a16`) are widened and multiplied in 16 bits.
+    With activations of 8 bits or fewer (`fp8 mxfp8 int8 w8a8`) it is that of the device's 8-bit units, floating or
+    integer, where it has them. Weights alone in few bits (`int4 nf4 nvfp4 w4a16`) are widened and multiplied in 16
+    bits.
     """
     peaks = hardware.peak_flops_per_s
-    bits = precision_scheme(precision).activation_bits
+    scheme = precision_scheme(precision)
+    bits = scheme.activation_bits
     if bits > 16:
         return peaks.fp32
-    narrow = peaks.fp8 if precision == "fp8" else peaks.int8
+    narrow = peaks.fp8 if scheme.floating else peaks.int8
     return narrow if bits <= 8 and narrow is not None else peaks.bf16
 
 
@@ -268,10 +270,10 @@ def _too_big(architecture: Architecture, precision: str, workload: Workload, mac
     hardware = machine.hardware
     fit = memory_fit(architecture, precision, workload, 1, hardware.memory_bytes)
     message = (
-        f"one sample takes {format_amount('memory', fit.needed_bytes)}, too much for {machine.name}, of which each "
-        f"device has {format_amount('memory', hardware.memory_bytes)}: "
+        f"one sample takes {format_amount('memory', fit.needed_bytes)}, too much for {machine.name} with "
+        f"{format_amount('memory', hardware.memory_bytes)} per device: "
     )
     degree = fit.tensor_parallel
     if hardware.link_bytes_per_s is not None and degree is not None and degree <= MAX_DEVICES:
-        return message + f"name {hardware.name}x{degree}, or a smaller precision"
-    return message + "name hardware with more memory (codebudget hardware list), or a smaller precision"
+        return message + f"use {hardware.name}x{degree} or a lower precision"
+    return message + "use hardware with more memory (codebudget hardware list) or a lower precision"

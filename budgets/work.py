@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .flops import PAPER_TOKENS, decode_flops, paper_flops, prefill_flops
-from .memory import kv_bytes_per_token, weight_bytes
-from .precision import precision_scheme
+from .memory import kv_bytes_per_token, matrix_bytes, state_bytes, weight_bytes
 
 if TYPE_CHECKING:
     from .architecture import Architecture
@@ -45,13 +44,16 @@ def decode_work(
     """All decode steps of `sequences` sequences side by side: `output_tokens` - 1 passes of one token each."""
     steps = max(output_tokens - 1, 0)
     weights = steps * _weight_bytes_read(architecture, precision, sequences)
+    kv_bits = 8 * _activation_bytes(precision)
     return Work(
         flops=sequences * decode_flops(architecture, prompt_tokens, output_tokens),
         weight_bytes=weights,
         packed_bytes=weights if sequences > 1 else 0.0,
         kv_bytes=sequences
-        * _tokens_attended(architecture, prompt_tokens, steps)
-        * kv_bytes_per_token(architecture, 8 * _activation_bytes(precision)),
+        * (
+            _tokens_attended(architecture, prompt_tokens, steps) * kv_bytes_per_token(architecture, kv_bits)
+            + steps * state_bytes(architecture, kv_bits)
+        ),
         stream_bytes=steps * sequences * _stream_bytes(architecture, precision),
         layer_passes=steps * architecture.layers,
         passes=steps,
@@ -79,30 +81,32 @@ def _one_pass(architecture: Architecture, precision: str, tokens: int, flops: fl
 def _weight_bytes_read(architecture: Architecture, precision: str, tokens: int) -> float:
     """Bytes of weights that one pass over `tokens` tokens reads.
 
-    Not read are the embedding table, of which only single rows are looked up, and the experts no token is routed to:
-    with a of c experts per token, routed evenly, a share of (1 - a / c) ** tokens.
+    Not read are the embedding table, of which only single rows are looked up, image encoders, and the experts no token
+    is routed to: with a of c experts per token, routed evenly, a share of (1 - a / c) ** tokens.
     """
-    looked_up = 0 if architecture.tied_embeddings else architecture.embedding_weights * _activation_bytes(precision)
-    scheme = precision_scheme(precision)
+    other_bytes = _activation_bytes(precision)
+    unread = architecture.vision_parameters * other_bytes
+    if not architecture.tied_embeddings:
+        unread += architecture.embedding_weights * other_bytes
     idle = sum(
         linear.copies
         * (1 - linear.active / linear.copies) ** tokens
-        * scheme.matrix_bytes(linear.inputs, linear.outputs)
+        * matrix_bytes(architecture, linear, precision, 8 * other_bytes)
         for linear in architecture.linears()
         if linear.active < linear.copies
     )
-    return weight_bytes(architecture, precision) - looked_up - idle
+    return weight_bytes(architecture, precision) - unread - idle
 
 
 def _tokens_attended(architecture: Architecture, prompt_tokens: int, steps: int) -> float:
-    """Tokens whose keys and values one sequence's decode steps read, over all steps, as the mean over layers."""
+    """Tokens whose keys and values one sequence's decode steps read, over all steps: the mean over their layers."""
     everything = steps * prompt_tokens + steps * (steps + 1) // 2
     window = architecture.sliding_window
-    if not window:
+    if not window or not architecture.attention_layers:
         return everything
     growing = min(max(window - prompt_tokens, 0), steps)
     latest = growing * prompt_tokens + growing * (growing + 1) // 2 + (steps - growing) * window
-    sliding = architecture.sliding_layers / architecture.layers
+    sliding = architecture.sliding_layers / architecture.attention_layers
     return sliding * latest + (1 - sliding) * everything
 
 

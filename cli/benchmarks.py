@@ -8,12 +8,13 @@ import typer
 
 from ..errors import UserError
 from ..settings import Grading, Running
-from .options import Asked, Json, only, options
+from .arguments import Asked, Json
+from .options import only, options
 from .progress import print_json, shown_progress
 
 CANNOT_CROSS = "its values cannot cross between processes"
 
-app = typer.Typer(no_args_is_help=True, help="Benchmarks: list them, check that they can be graded here.")
+app = typer.Typer(no_args_is_help=True, help="List benchmarks, and check that they can be graded here.")
 
 
 @app.command("list")
@@ -40,14 +41,14 @@ def check(
 ) -> None:
     """Run every reference solution and list those that do not pass split.
 
-    Exits 1 when one fails, since its task would be left out of every score.
+    Exits with 1 if one fails, since its task would be left out of every score.
     """
     from .._util.printable import one_line
     from ..experiment.grading import open_grader
 
     loaded = asked.model_copy(update={"benchmark": benchmark}).load(running.family)
     if not loaded.tasks:
-        raise UserError(f"{benchmark} holds no task")
+        raise UserError(f"{benchmark} has no tasks")
     with shown_progress() as progress, open_grader(grading, running, progress) as grader:
         checks = grader.check(loaded.tasks)
         launcher = grader.sandbox.launcher.name

@@ -10,7 +10,8 @@ import typer
 from .._util.outputs import check_output, write_text
 from ..errors import UserError
 from ..settings import Running
-from .options import Json, only, options
+from .arguments import Json
+from .options import only, options
 from .progress import print_json
 
 DEFAULT_OUT = "calibration.json"
@@ -19,7 +20,7 @@ DEFAULT_OUT = "calibration.json"
 @options
 def calibrate(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Models, with @fp32, @bf16 or @fp16 if wanted: 7b@bf16")
+        list[str], typer.Argument(metavar="MODEL...", help="Models, with an optional @fp32, @bf16 or @fp16: 7b@bf16")
     ],
     running: Annotated[Running, only("family")],
     device: Annotated[str, typer.Option(help="PyTorch device: cpu, cuda, or auto (a GPU if there is one).")] = ("auto"),
@@ -29,7 +30,7 @@ def calibrate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Time models with random weights here and fit what plans need; then plan with --calibration FILE."""
+    """Time models with random weights on this machine and fit what plans need; then use plan --calibration FILE."""
     import datetime
 
     from ..budgets.calibration import MeasuredModel, fit_sweep, held_out_errors
@@ -55,7 +56,7 @@ def calibrate(
             raise UserError(f"cannot calibrate {text!r}: write {arm.name}@fp32 or @bf16, without a number of samples")
         chosen.append((model, precision))
     if len({precision for _, precision in chosen}) > 1:
-        raise UserError("one calibration holds one precision; write the same one for all models, such as @bf16")
+        raise UserError("a calibration covers one precision; give all models the same one, such as @bf16")
     for model, precision in chosen:
         check_measurable(model, precision)
     place, engine = choose_device(device), describe_engine()
@@ -82,6 +83,6 @@ def calibrate(
         print_json(answer)
         return
     typer.echo(
-        f"{path}: {calibration.machine}, {engine}; on {errors.points} points that were held out the error is "
-        f"{errors.median:.1%} in the median and {errors.p90:.1%} at the 90th percentile"
+        f"{path}: {calibration.machine}, {engine}; on {errors.points} held-out points the median error is "
+        f"{errors.median:.1%} and the 90th percentile {errors.p90:.1%}"
     )

@@ -9,7 +9,8 @@ import typer
 
 from ..errors import MachineError
 from ..settings import Drawing, Grading, Planning, Running, Selecting, Settings, option
-from .options import JSON, Arms, Asked, options, samples_by_arm
+from .arguments import JSON, Arms, Asked, samples_by_arm
+from .options import options
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Files(Settings):
 
     samples: list[str] = option([], "Recorded generations: a file, folder or glob. Repeatable.", metavar="ARM=FILES")
     report: list[str] = option(
-        [], "Write the comparison to a file, by its ending: .html, .md or .json. Repeatable.", metavar="FILE"
+        [], "Write the comparison to a file ending in .html, .md or .json. Repeatable.", metavar="FILE"
     )
     as_json: bool = JSON
 
@@ -37,9 +38,9 @@ def compare(
     running: Running,
     files: Files,
 ) -> None:
-    """Say which arm wins for the same compute: plan, sample, execute, rank and compare.
+    """Find which arm wins for the same compute: plan, sample, execute, rank and compare.
 
-    Arms without --samples are drawn as codebudget sample draws them; samples in the store are used again.
+    Arms without --samples are drawn as by codebudget sample; samples in the store are reused.
     """
     from ..experiment.comparison import compare as compare_arms
     from ..experiment.matching import arm_samples
@@ -58,7 +59,9 @@ def compare(
     if to_draw(planned, recorded) and not files.as_json:
         print_plans(planned)
         if planned.measures:
-            typer.echo("Lengths will be measured: what is drawn starts with a pilot, and an open k follows from it.")
+            typer.echo(
+                "Lengths will be measured: arms that are drawn start with a pilot, and an open k follows from it."
+            )
         typer.echo()
     with shown_progress() as progress:
         try:

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._util.outputs import check_output
-from ..errors import UserError
 from ..settings import Charting, Drawing, Grading, Planning, Running, Selecting, option
-from .options import JSON, Asked, only, options, samples_by_arm
+from .arguments import JSON, Asked, samples_by_arm
+from .options import only, options
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 if TYPE_CHECKING:
     from ..experiment.curves import Curve, Priced
 
 Arms = Annotated[
-    list[str], typer.Argument(metavar="ARM...", help="Model, with @PRECISION if wanted and no :K: 70b 13b@int4")
+    list[str], typer.Argument(metavar="ARM...", help="Model, with optional @PRECISION but no :K: 70b 13b@int4")
 ]
 
 
@@ -48,15 +47,17 @@ def curve(
     running: Annotated[Running, only("family", "seed", "store", "fresh")],
     output: Output,
 ) -> None:
-    """Say what each arm scores at every budget, from one pool of samples, and where one overtakes another.
+    """Score each arm at every budget, from one pool of samples, and find where one overtakes another.
 
-    Arms without --samples use all that the store has of them: a curve has no K to draw by, so draw them first, with
+    Arms without --samples use everything the store has for them. A curve has no K, so draw samples first, with
     codebudget sample ARM:K.
     """
     from ..experiment.curves import curve as curve_of_arms
     from ..experiment.curves import curve_samples, price
+    from ..report.files import check_curves
 
-    charting, paths, plot = output.charting(), _paths(output.out), _plot(output.plot)
+    charting, paths, plot = output.charting(), [Path(name) for name in output.out], _plot(output.plot)
+    check_curves(paths)
     recorded = samples_by_arm(output.samples)
     benchmark = asked.load(running.family)
     priced = price(arms, planning, charting, family=running.family, benchmark=benchmark)
@@ -68,20 +69,6 @@ def curve(
     _write(result, paths, plot)
     _show(result, priced, output.as_json)
     check_sandbox_errors(result.sandbox_errors)
-
-
-def _paths(names: list[str]) -> list[Path]:
-    """Return the files of --out, checked."""
-    from ..report.files import CURVE_FORMATS
-
-    paths = [Path(name) for name in names]
-    for path in paths:
-        if path.suffix.lower() not in CURVE_FORMATS:
-            raise UserError(f"`out` {path}: name a file that ends in {' or '.join(CURVE_FORMATS)}")
-        if not path.parent.is_dir():
-            raise UserError(f"`out` {path}: there is no folder {path.parent}; make it first")
-        check_output(path)
-    return paths
 
 
 def _plot(name: str | None) -> Path | None:
@@ -106,9 +93,7 @@ def _write(result: Curve, paths: list[Path], plot: Path | None) -> None:
 
 def _show(result: Curve, priced: Priced, as_json: bool) -> None:
     if as_json:
-        from ..report.files import without_versions
-
-        print_json(without_versions(result.model_dump(mode="json")))
+        print_json(result.model_dump(mode="json", exclude={"schema_version"}))
         return
     from ..report.curves import describe_lengths, print_curve
     from ..report.plans import describe_runtime

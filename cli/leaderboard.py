@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from .arguments import Json
 from .leaderboard_run import run
 from .leaderboard_verify import verify
-from .options import Json, options
+from .options import options
 from .progress import print_json, shown_progress
 
-app = typer.Typer(no_args_is_help=True, help="Leaderboard runs: what a file declares, for anyone to verify.")
+app = typer.Typer(no_args_is_help=True, help="Make, verify and publish leaderboard runs.")
 app.command()(options(verify))
 app.command()(options(run))
 
@@ -24,7 +25,7 @@ def pack(
         str | None, typer.Option("--out", metavar="FILE", help="Archive to write.", show_default="RUN.tar.gz")
     ] = None,
 ) -> None:
-    """Write a run to one archive; the same run makes the same bytes."""
+    """Pack a run into one archive; the same run gives the same bytes."""
     from ..leaderboard.pack import ENDING
     from ..leaderboard.pack import pack as pack_run
 
@@ -36,13 +37,13 @@ def pack(
 
 @app.command()
 def unpack(
-    archive: Annotated[str, typer.Argument(metavar="FILE", help="An archive of a run.")],
+    archive: Annotated[str, typer.Argument(metavar="FILE", help="The archive of a run.")],
     out: Annotated[
         str | None,
         typer.Option("--out", metavar="DIR", help="Folder to unpack into.", show_default="the archive's name"),
     ] = None,
 ) -> None:
-    """Take a run out of an archive: nothing but the files of a run, whatever the archive holds."""
+    """Unpack a run from an archive: only a run's files, whatever else the archive contains."""
     from ..leaderboard.pack import ENDING
     from ..leaderboard.pack import unpack as unpack_run
 
@@ -61,7 +62,7 @@ def build(
     title: Annotated[str | None, typer.Option(help="Page title.", show_default="the run's name")] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a static site of runs: ranking, curves, costs, tasks and candidates. It opens from a file."""
+    """Make a static site of runs: ranking, curves, costs, tasks and candidates. It opens straight from disk."""
     from ..leaderboard.site.build import build_site
 
     with shown_progress() as progress:

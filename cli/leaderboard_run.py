@@ -11,7 +11,9 @@ import typer
 
 from .._util.figures import interval
 from ..settings import Running
-from .options import Json, as_flags, only
+from .arguments import Json
+from .flags import as_flags
+from .options import only
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 if TYPE_CHECKING:
@@ -31,8 +33,8 @@ def run(
 ) -> None:
     """Draw, grade, rank and score what a board declares, and write the run.
 
-    What is in the store is not drawn or graded again, so that an interrupted run goes on where it was; --fresh does all
-    of it anew. The directory appears when it is complete, and replaces an earlier run.
+    Stored samples and verdicts are reused, so an interrupted run continues where it was; --fresh redoes everything. The
+    directory appears once it is complete, and replaces an earlier run.
     """
     from ..experiment.grading import Grader
     from ..experiment.workspace import open_workspace
@@ -101,5 +103,5 @@ def _show(results: Results, run_id: str, folder: Path, next_step: str, as_json: 
             typer.echo(f"  {arm.spec}: pass@{arm.k} {interval(score.value, score.low, score.high)}")
         typer.echo(f"  with tests: {scores.verdict.with_tests}")
         typer.echo(f"  without tests: {scores.verdict.without_tests}")
-    typer.echo(f"{folder} is written; run id {run_id}")
+    typer.echo(f"wrote {folder}; run id {run_id}")
     typer.echo(next_step)

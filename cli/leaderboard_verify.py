@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..settings import Grading, Settings, option
-from .options import Json, as_flags, only, options
+from .arguments import Json
+from .flags import as_flags
+from .options import only, options
 from .progress import print_json, shown_progress
 
 if TYPE_CHECKING:
@@ -23,18 +25,20 @@ class Own(Settings):
 
     ranker_files: list[str] = option(
         [],
-        "Your copy of a ranker of the run; it is loaded, and so run. Repeatable.",
+        "Your copy of a ranker that the run uses; loading it runs its code. Repeatable.",
         flag="--ranker-file",
         metavar="FILE",
     )
     benchmark_files: list[str] = option(
-        [], "Your copy of a benchmark of the run. Repeatable.", flag="--benchmark-file", metavar="FILE"
+        [], "Your copy of a benchmark that the run uses. Repeatable.", flag="--benchmark-file", metavar="FILE"
     )
-    calibration_file: str | None = option(None, "Your copy of the calibration of the run's runtimes.", metavar="FILE")
+    calibration_file: str | None = option(
+        None, "Your copy of the calibration behind the run's runtimes.", metavar="FILE"
+    )
     models: list[str] = option(
-        [], "Model of the run that may be looked up. Repeatable.", flag="--model", metavar="MODEL"
+        [], "Model in the run that may be looked up. Repeatable.", flag="--model", metavar="MODEL"
     )
-    allow_limits: bool = option(False, "Let programs use what the run asks for, beyond the ceilings.")
+    allow_limits: bool = option(False, "Let programs exceed the ceilings where the run asks for it.")
 
 
 @options
@@ -44,15 +48,15 @@ def verify(
     own: Own,
     sample: Annotated[
         int | None,
-        typer.Option("--sample", min=1, metavar="N", help="Grade only N verdicts again.", show_default="all"),
+        typer.Option("--sample", min=1, metavar="N", help="Regrade only N verdicts.", show_default="all"),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed that chooses the sample.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed that selects those N verdicts.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Check a run that anybody made: hashes, verdicts, rankings and every number; exit 1 where something differs.
+    """Check anybody's run: hashes, verdicts, rankings and every number; exit 1 if anything differs.
 
-    Candidates are graded again in a sandbox of yours, whatever the run was graded in. No weights and no GPU are needed.
-    Nothing is opened, loaded or looked up because the run names it.
+    Candidates are regraded in your own sandbox, whichever one the run used. No weights and no GPU are needed.
+    Nothing is opened, loaded or looked up just because the run names it.
     """
     from ..leaderboard.prepare import sandbox_of
     from ..leaderboard.verify.recheck import Verification
@@ -95,6 +99,6 @@ def _show(result: Verification, run: str, run_id: str | None, as_json: bool) -> 
     for line in lines_of(result):
         typer.echo(line)
     typer.echo(f"{printable(run)}: {'DIFFERS' if result.differences else 'verified'}; run id {run_id or 'unknown'}")
-    typer.echo("No verification of the files can catch:")
+    typer.echo("What verifying the files cannot catch:")
     for line in CANNOT_CATCH:
         typer.echo(f"  {line}")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..report.tables import Column, print_facts, print_table
-from .options import Json
+from .arguments import Json
 from .progress import print_json
 
 if TYPE_CHECKING:
     from ..budgets.models import Model
 
-app = typer.Typer(no_args_is_help=True, help="Models: those whose cost is known without a download.")
+app = typer.Typer(no_args_is_help=True, help="List the models whose cost is known without a download.")
 
 
 @app.command("list")
@@ -39,7 +39,7 @@ def list_models(
                 known.name,
                 model.alias or "",
                 model.name,
-                f"{model.architecture.parameter_count():,}",
+                f"{model.architecture.parameter_count():,}" + ("\nunverified" if model.unverified else ""),
                 model.default_precision or "",
                 model.hf_id or "",
             )
@@ -52,11 +52,13 @@ def list_models(
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A name, an alias of the family, a Hugging Face id or a local path.")],
-    family: Annotated[str, typer.Option(help="Model family where short names such as 7b are looked up.")] = "codellama",
+    family: Annotated[
+        str, typer.Option(help="Model family in which short names such as 7b are looked up.")
+    ] = "codellama",
     as_json: Json = False,
 ) -> None:
-    """Show one model: its shape, its parameters, and what they come from."""
-    from ..budgets.memory import kv_bytes_per_token
+    """Show one model: its shape, its parameters, and their source."""
+    from ..budgets.memory import effective_bits, kv_bytes_per_token
     from ..budgets.models import find_model
     from ..budgets.notation import format_amount
 
@@ -71,25 +73,34 @@ def show(
     facts["parameters"] = f"{model.architecture.parameter_count():,}"
     facts["active per token"] = f"{model.architecture.active_parameter_count():,}"
     facts["precision"] = model.default_precision or "not stated"
+    if model.default_precision is not None:
+        bits = effective_bits(model.architecture, model.default_precision)
+        facts["effective bits"] = f"{bits:.4g} per weight of attention and FFN"
     facts["KV cache per token"] = format_amount("memory", kv_bytes_per_token(model.architecture)) + " at 16 bits"
     facts |= {field.replace("_", " "): str(value) for field, value in _shape(model).items()}
-    facts["source"] = model.source
+    facts["source"] = model.source + (", unverified" if model.unverified else "")
     print_facts(facts)
 
 
 def _as_json(model: Model) -> dict[str, object]:
-    fields = model.model_dump(exclude={"schema_version", "architecture"})
-    parameters = {
-        "parameters": model.architecture.parameter_count(),
-        "active_parameters": model.architecture.active_parameter_count(),
+    from ..budgets.memory import effective_bits, kv_bytes_per_token
+
+    fields = model.model_dump(exclude={"architecture"})
+    shape, precision = model.architecture, model.default_precision
+    return {
+        **fields,
+        "parameters": shape.parameter_count(),
+        "active_parameters": shape.active_parameter_count(),
+        "kv_bytes_per_token": int(kv_bytes_per_token(shape)),
+        "precision": precision,
+        "effective_bits": None if precision is None else effective_bits(shape, precision),
+        "architecture": _shape(model),
     }
-    return {**fields, **parameters, "architecture": _shape(model)}
 
 
 def _shape(model: Model) -> dict[str, Any]:
-    """Describe the architecture without what it lacks."""
+    """Describe the architecture, without the fields at their default."""
     fields = model.architecture.model_dump(exclude_defaults=True)
-    for value in fields.values():
-        if isinstance(value, dict):
-            value.pop("schema_version", None)
+    if "unquantised" in fields:
+        fields["unquantised"] = dict(fields["unquantised"])
     return fields

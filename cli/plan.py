@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from ..settings import Planning, Running
-from .options import Arms, Asked, Json, only, options
+from .arguments import Arms, Asked, Json
+from .options import only, options
 from .progress import print_json, warn
 
 
@@ -19,7 +20,7 @@ def plan(
     running: Annotated[Running, only("family", "strict")],
     as_json: Json = False,
 ) -> None:
-    """Say how many samples of each model the same cost buys: arithmetic, no GPU and no download."""
+    """Show how many samples of each model the same cost buys: arithmetic only, no GPU and no download."""
     from ..experiment.planning import plan as plan_arms
     from ..report.plans import plans_as_json, print_plans
 

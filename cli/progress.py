@@ -62,12 +62,12 @@ def print_json(answer: object) -> None:
 def warn(message: str) -> None:
     """Print one bounded line on standard error; a name in it cannot control the terminal."""
     from .._util.printable import message as one_message
-    from .options import as_flags
+    from .flags import as_flags
 
     print(f"codebudget: {one_message(as_flags(message))}", file=sys.stderr)
 
 
-def check_sandbox_errors(programs: int, consequence: str = "whose tasks are left out") -> None:
+def check_sandbox_errors(programs: int, consequence: str = "so their tasks are left out") -> None:
     """Fail if the machine failed to grade programs.
 
     Raises:

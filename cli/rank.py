@@ -11,7 +11,8 @@ import typer
 
 from .._util.outputs import check_output, write_rows
 from ..settings import DEFAULT_KS, Drawing, Grading, Running, Selecting, Settings, option
-from .options import JSON, Asked, Ks, SampleFiles, only, options, parse_ks
+from .arguments import JSON, Asked, Ks, SampleFiles, parse_ks
+from .options import only, options
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 
@@ -33,7 +34,7 @@ def rank(
     output: Output,
     k: Ks = None,
 ) -> None:
-    """Rank recorded candidates without hidden tests, and score the picks by them where the benchmark has any.
+    """Rank recorded candidates without hidden tests, and score the picks with them if the benchmark has any.
 
     A score is the chance that the ranker's pick among k random candidates passes; ties count in expectation. Without
     hidden tests nothing is scored, and the ranked candidates are written.
@@ -61,5 +62,5 @@ def rank(
         print_ranked(result, len(benchmark.tasks), path)
     else:
         tasks = len({row.task_id for row in result.rows})
-        typer.echo(f"no hidden tests to score by: the ranked candidates of {tasks} tasks are in {path}")
+        typer.echo(f"no hidden tests to score with: the ranked candidates of {tasks} tasks are in {path}")
     check_sandbox_errors(result.sandbox_errors)

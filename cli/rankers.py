@@ -10,17 +10,16 @@ import typer
 
 from ..errors import UserError
 from ..settings import Grading
-from .options import Json, only, options
+from .arguments import Json
+from .options import only, options
 from .progress import print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ..rankers import Finding, Runner
 
-app = typer.Typer(no_args_is_help=True, help="Rankers: what can pick among candidates where there are no tests.")
-
-_RESULTS = {True: "ok", False: "FAILS", None: "-"}
+app = typer.Typer(no_args_is_help=True, help="List and check rankers, which pick among candidates without tests.")
 
 
 @app.command("list")
@@ -32,10 +31,9 @@ def list_rankers(as_json: Json = False) -> None:
     if as_json:
         print_json({"rankers": [info._asdict() for info in found]})
         return
-    rows = [(info.name, info.distribution, ", ".join(info.needs) or "-", info.summary) for info in found]
-    from ..report.tables import Column, print_table
+    from ..report.rankers import print_rankers
 
-    print_table((*map(Column, ("ranker", "from", "needs")), Column("what it prefers", folds=True)), rows)
+    print_rankers(found)
 
 
 @app.command("show")
@@ -50,22 +48,9 @@ def show_ranker(
     if as_json:
         print_json({"rankers": [shown._asdict() for shown in found]})
         return
-    from ..report.tables import print_facts
+    from ..report.rankers import print_details
 
-    for place, shown in enumerate(found):
-        if place:
-            print()
-        print(shown.description + "\n")
-        print_facts(
-            {
-                "ranker": shown.origin.removeprefix("ranker "),
-                "version": shown.version,
-                "needs": ", ".join(shown.needs) or "nothing",
-                "uses": ", ".join(shown.uses) or "nothing else",
-                "pointwise": "yes" if shown.pointwise else "no: it is ranked anew in each subset",
-                "parameters": ",".join(f"{name}={_typed(value)}" for name, value in shown.parameters.items()) or "none",
-            }
-        )
+    print_details(found)
 
 
 @app.command("check")
@@ -75,8 +60,9 @@ def check_rankers(
     grading: Annotated[Grading, only("launcher", "workers")],
     as_json: Json = False,
 ) -> None:
-    """Try rankers on toy tasks, and say what to mend where one breaks the contract; exit 1 where any does."""
+    """Try rankers on toy tasks, and say what to fix where one breaks the contract; exit 1 if any does."""
     from ..rankers import Finding, check_contract, load_ranker, uses_of
+    from ..report.rankers import findings_as_json, print_findings
 
     found: dict[str, Sequence[Finding]] = {}
     for typed in dict.fromkeys(rankers):
@@ -87,7 +73,10 @@ def check_rankers(
             continue
         with _runner("execution" in uses_of(ranker), grading) as runner:
             found[typed] = check_contract(partial(load_ranker, typed), runner)
-    _show_findings(found, as_json)
+    if as_json:
+        print_json({"rankers": findings_as_json(found)})
+    else:
+        print_findings(found)
     if any(finding.ok is False for findings in found.values() for finding in findings):
         raise typer.Exit(1)
 
@@ -103,29 +92,3 @@ def _runner(runs: bool, grading: Grading) -> Iterator[Runner | None]:
 
     with Sandbox(chosen_launcher(grading.launcher), workers=grading.workers) as sandbox:
         yield sandbox
-
-
-def _show_findings(found: Mapping[str, Sequence[Finding]], as_json: bool) -> None:
-    if as_json:
-        answer = [
-            {
-                "ranker": typed,
-                "ok": all(finding.ok for finding in findings),
-                "checks": [finding._asdict() for finding in findings],
-            }
-            for typed, findings in found.items()
-        ]
-        print_json({"rankers": answer})
-        return
-    from ..report.tables import Column, print_table
-
-    columns = (Column("check"), Column(""), Column("", folds=True))
-    for typed, findings in found.items():
-        print(f"{typed}: {'keeps the contract' if all(finding.ok for finding in findings) else 'breaks the contract'}")
-        print_table(columns, [(finding.check, _RESULTS[finding.ok], finding.detail) for finding in findings])
-        print()
-
-
-def _typed(value: bool | int | float | str) -> str:
-    """Format a parameter's value as typed."""
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..errors import EngineError
 from ..settings import RECORDED, Drawing, Planning, Running, Settings, option
-from .options import JSON, Arms, Asked, only, options
+from .arguments import JSON, Arms, Asked
+from .options import only, options
 from .progress import print_json, shown_progress, warn
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class Output(Settings):
     """Options of drawing and its output."""
 
-    tests: bool = option(False, "Draw asserts instead of solutions, for rankers that use them.")
+    tests: bool = option(False, "Draw asserts instead of solutions, for rankers that use tests.")
     out: str | None = option(
         None, "Write the samples: .jsonl, .jsonl.gz or, without --tests, .parquet.", metavar="FILE"
     )
@@ -36,11 +37,11 @@ def sample(
     running: Annotated[Running, only("family", "seed", "store", "fresh", "stop_after")],
     output: Output,
 ) -> None:
-    """Draw k samples of every task from each model, and keep them in the store.
+    """Draw k samples of every task from each model and store them.
 
-    Nothing that is there is drawn again: a run that was stopped goes on where it was, and a larger k draws only what is
-    missing. An arm without :K gets as many samples as cost what the first arm's do. With --tests the samples are texts
-    in which the model writes asserts, as CodeT draws them; rank and compare read them with --tests FILE.
+    Stored samples are not drawn again: a stopped run continues where it was, and a larger k draws only what is missing.
+    An arm without :K gets as many samples as the first arm's cost pays for. With --tests the model writes asserts
+    instead of solutions, as in CodeT; rank and compare read them with --tests FILE.
     """
     from ..experiment.planning import conditions_of
     from ..experiment.samples import Session, check_engine, draw_arms, targets_of, with_ways
@@ -60,7 +61,7 @@ def sample(
     try:
         check_engine(drawing.engine)
     except EngineError as error:
-        raise with_ways(error, f"Or take what the store has, with `engine` {RECORDED}") from None
+        raise with_ways(error, f"Or use what the store has, with `engine` {RECORDED}") from None
     with open_workspace(running.store) as store, shown_progress() as progress:
         session = Session(drawing, store, running.seed, running.fresh, running.stop_after, output.tests)
         drawn = draw_arms(targets, tasks, session, conditions, progress)

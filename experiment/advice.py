@@ -1,4 +1,4 @@
-"""A comparison in a few sentences that a person can act on, or the doubts that forbid them."""
+"""Advice in sentences that a person can act on, or the doubts that rule it out."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SIGNIFICANCE = 0.05
 
 
 FEW_TASKS: Final = 8
-"""Tasks below which an interval covers less than it claims (docs/statistics.md)."""
+"""Number of tasks below which an interval covers less than it claims (docs/statistics.md)."""
 
 
 class _Advice(NamedTuple):
-    """What a sentence goes by: scores by arm, the metric of paired differences, and FLOPs or the like by arm.
+    """The basis of a sentence: scores by arm, the metric of paired differences, and costs by arm.
 
-    `included` says what costs do not hold, where that is so.
+    `included` says what the costs leave out, if anything.
     """
 
     scores: Sequence[Interval]
@@ -45,14 +45,14 @@ def advise(
 ) -> VerdictSentences:
     """Advise what to run: if one's tests can select, and if one has none and ranks by `ranker`.
 
-    The first sentence says what to do, what that gains and what it costs; what cannot be told apart comes after.
+    The first sentence says what to do, what that gains and what it costs; ties come after it.
 
     Args:
         arms: Their scores and costs; the first is what others are compared with.
         paired: Their differences.
         ranker: The deciding one.
-        doubts: About the scores; if there are any, nothing else is said.
-        tasks: That were scored.
+        doubts: About the scores; if there are any, they replace the advice.
+        tasks: Number of scored tasks.
         tolerance: Fraction of the limit above which a cost is not equal.
     """
     if doubts:
@@ -78,7 +78,7 @@ def advise(
 
 
 def _costs(arms: Sequence[ArmResult]) -> tuple[str, list[float | None]]:
-    """Find a kind of cost that all arms are known by, FLOPs first; and each arm's."""
+    """Find a kind of cost that is known for all arms, FLOPs first, and each arm's cost."""
     for field, unit in (("flops", "FLOPs"), ("usd", "dollars"), ("runtime_s", "seconds")):
         costs: list[float | None] = [getattr(arm.cost, field) for arm in arms]
         if None not in costs:
@@ -87,7 +87,7 @@ def _costs(arms: Sequence[ArmResult]) -> tuple[str, list[float | None]]:
 
 
 def _by_ranker(arms: Sequence[ArmResult], ranker: str, unit: str, drawing: Sequence[float | None]) -> _Advice:
-    """Add the cost of ranking to that of drawing, where it is known in the same unit."""
+    """Add the cost of ranking to that of drawing if it is known in the same unit."""
     scores = [arm.rankers[ranker] for arm in arms]
     if unit != "FLOPs" or any(score.total_flops is None for score in scores):
         costs_nothing = all(score.cost_flops == 0 for score in scores)
@@ -126,9 +126,9 @@ def _sentences(
     ties = [f"{_name(arms[place])} ({_value(scores[place]):.3f})" for place in group if place != chosen]
     if ties:
         said.append(
-            f"These data do not separate it from {_listed(ties)}; "
-            f"{'it is the cheapest of them' if len(cheapest) == 1 else 'of the cheapest it scores highest'}, and more "
-            "tasks may tell."
+            f"These data do not separate it from {_listed(ties)}: "
+            f"{'it is the cheapest of them' if len(cheapest) == 1 else 'of the cheapest, it scores highest'}. More "
+            "tasks may separate them."
         )
     return " ".join(said)
 
@@ -184,10 +184,10 @@ def _pair(
 
 
 def _price(arms: Sequence[ArmResult], chosen: int, other: int, advice: _Advice) -> str:
-    """Compare the two arms' costs: what is realised where that is known."""
+    """Compare the two arms' costs, realised if known."""
     mine, its = advice.costs[chosen], advice.costs[other]
     if mine is None or not its:
-        return f", at a cost in {advice.unit} that is not known"
+        return f", at an unknown cost in {advice.unit}"
     guessed = advice.unit == "FLOPs" and any(
         arms[place].realised.usage.estimated or _guesses_tests(arms[place], advice.metric) for place in (chosen, other)
     )
@@ -196,7 +196,7 @@ def _price(arms: Sequence[ArmResult], chosen: int, other: int, advice: _Advice) 
 
 
 def _included(arms: Sequence[ArmResult], metric: str) -> str:
-    """Say what a cost holds besides drawing: nothing where no arm's ranking takes a model."""
+    """Say what a cost includes besides drawing; empty if no arm's ranking uses a model."""
     rankings = [arm.rankers[metric] for arm in arms if metric in arm.rankers]
     if not any(ranking.cost_flops for ranking in rankings):
         return ""
@@ -208,12 +208,12 @@ def _guesses_tests(arm: ArmResult, metric: str) -> bool:
 
 
 def _unequal(arms: Sequence[ArmResult], advice: _Advice, tolerance: float) -> str:
-    """Say what keeps two arms from being at equal cost; empty if nothing does."""
+    """Say why the costs of two arms are not equal; empty if they are."""
     under = [_name(arm) for arm in arms if not arm.matched and (arm.ratio.flops or 0.0) <= 1]
     over = [_name(arm) for arm in arms if not arm.matched and (arm.ratio.flops or 0.0) > 1]
     said = [f"{_listed(over)} {'is' if len(over) == 1 else 'are'} not matched"] if over else []
     if under:
-        said.append(f"the limit leaves room for more samples of {_listed(under)}")
+        said.append(f"the limit allows more samples of {_listed(under)}")
     for arm in arms:
         ratio = arm.rankers[advice.metric].total_ratio if advice.metric in arm.rankers else None
         if arm.matched and ratio is not None and ratio > 1 + tolerance:
@@ -237,7 +237,7 @@ def _model(arm: ArmResult) -> str:
 
 
 def _one(arm: ArmResult) -> str:
-    """Name the arm where its score is compared with: `one 34b`."""
+    """Name the arm that another is compared with: `one 34b`."""
     return f"one {_model(arm)}" if arm.plan.k == 1 and not arm.plan.arm.greedy else _name(arm)
 
 
@@ -259,7 +259,7 @@ def _known(cost: float | None) -> float:
 
 
 _LEAST_POINTS: Final = 0.05
-"""Difference in points that is shown as more than nought."""
+"""Smallest difference in points that is not shown as level."""
 
 CUT_SHARE: Final = 0.2
 """Share of samples cut by the token limit above which the scores are those of the limit."""
@@ -282,10 +282,21 @@ def doubts_of_statuses(name: str, statuses: Mapping[str, int]) -> list[str]:
     return found
 
 
+def notes_of_settings(strata: Sequence[str]) -> list[str]:
+    """Say that files of several settings are treated as one set of samples; nothing if there is one setting."""
+    if not strata:
+        return []
+    some = ", ".join(strata[:3]) + (", ..." if len(strata) > 3 else "")
+    return [
+        f"{len(strata)} files have the same tasks ({some}), and their rows are treated as samples of one setting; "
+        "if the settings differ, give one file at a time, or use compare, which keeps them apart"
+    ]
+
+
 def doubts_of_lengths(name: str, candidates: Sequence[Candidate]) -> list[str]:
     """Add a doubt if the token limit cut too many of an arm's samples that say how they ended."""
     reasons = [candidate.finish_reason for candidate in candidates if candidate.finish_reason is not None]
     cut = reasons.count("length")
     if cut <= CUT_SHARE * len(reasons):
         return []
-    return [f"the token limit cut {cut} of {len(reasons)} samples of {name}: raise --max-tokens"]
+    return [f"the token limit cut off {cut} of {len(reasons)} samples of {name}: raise --max-tokens"]

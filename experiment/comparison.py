@@ -32,6 +32,7 @@ from ..records import (
 )
 from ..settings import BLIND_RANKER, ORACLE
 from .advice import advise
+from .agreement import agreement
 from .lengths import counted
 from .own_tests import generated_by_arm
 from .pools import Wanted, grade_arms
@@ -137,10 +138,15 @@ def compare_arms(
     if decisive_ranker in failures:
         raise RankerError(failures[decisive_ranker])
     left_out = [f"{name} is left out: {why}" for name, why in failures.items()]
+    recorded = [
+        f"{arm.plan.arm.spec}: {line}"
+        for arm, pool in zip(arms, graded.pools, strict=True)
+        if (line := agreement(arm.verdicts, pool).line)
+    ]
     return comparison_of(
         benchmark.name,
         arms,
-        graded._replace(warnings=[*graded.warnings, *left_out]),
+        graded._replace(warnings=[*graded.warnings, *left_out, *recorded]),
         [{name: rows for name, rows in mine.items() if name not in failures} for mine in ranked],
         terms,
         sandbox=judging.grader.sandbox.launcher.name,
@@ -203,7 +209,7 @@ def comparison_of(
 
 
 def realised_of(arms: Sequence[ArmSamples], graded: GradedArms, terms: Terms) -> list[Realised]:
-    """Count what the samples that are scored took; token counts that they do not carry are estimated, and marked."""
+    """Count what the scored samples took; token counts that they lack are estimated, and marked."""
     tasks = {task.id: task for task in graded.tasks}
     samples, measured = [], []
     for arm, pool in zip(arms, graded.pools, strict=True):
@@ -229,7 +235,7 @@ def _of_realised(arms: Sequence[ArmSamples], realised: Sequence[Realised]) -> li
     if guessed:
         names = ", ".join(arm.plan.arm.spec for arm in guessed)
         ways = " and ".join(dict.fromkeys(arm.counter.name for arm in guessed))
-        notes.append(f"not every sample of {names} carries token counts, so its FLOPs are estimated {ways}")
+        notes.append(f"some samples of {names} have no token counts, so FLOPs are estimated {ways}")
     return notes + [
         f"{arm.plan.arm.spec} was planned to match, but its samples took {_ratios(result)} of the limit"
         for arm, result in zip(arms, realised, strict=True)

@@ -215,7 +215,7 @@ def _interval_in_words(found: Crossing, by: By) -> str:
     if found.share is None:
         return "on a single task, which leaves no interval"
     if found.low is None and found.high is None:
-        return "95 % interval open on both sides: these tasks do not settle it"
+        return "95 % interval open on both sides: these tasks cannot settle it"
     low = "below the common budgets" if found.low is None else format_budget(by, found.low)
     high = "above the common budgets" if found.high is None else format_budget(by, found.high)
     return f"95 % interval {low} to {high}"
@@ -225,7 +225,7 @@ def _bounds_in_words(found: Crossing, by: By) -> str:
     assert found.common_low is not None
     assert found.common_high is not None
     if found.common_low == found.common_high:
-        return f"at {format_budget(by, found.common_low)}, the only budget looked at where both have samples"
+        return f"at {format_budget(by, found.common_low)}, the only budget scored where both have samples"
     return f"from {format_budget(by, found.common_low)} to {format_budget(by, found.common_high)}"
 
 

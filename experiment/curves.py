@@ -18,7 +18,7 @@ from ..budgets.notation import COST_FIELDS, parse_amount, parse_arm
 from ..budgets.realised import flops_of_samples
 from ..errors import UserError
 from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
-from ..records import Arm, Cost, Interval, Record, Workload
+from ..records import Arm, Cost, FileRecord, Interval, Record, Workload
 from ..settings import RECORDED
 from .crossings import By, Crossing, Steps, find_crossing, format_budget
 from .lengths import counted, counter_of, mean_lengths
@@ -56,7 +56,7 @@ class CurveArm(Record):
     """One arm: `n` samples of each task, the cost of one and of all n per task, and points by metric.
 
     Metrics are `pass_at_k` and the rankers as typed; each has a point for every budget of the curve. `workload` has the
-    lengths of its samples, None where the curve's own was chosen.
+    lengths of its samples, None if lengths or a convention were given.
     """
 
     spec: str
@@ -69,13 +69,13 @@ class CurveArm(Record):
     workload: Workload | None = None
 
 
-class Curve(Record):
+class Curve(FileRecord):
     """Scores over budgets; as JSON on disk, it is this record.
 
     `{"benchmark", "workload": {...}, "sandbox", "by": "flops"|"runtime", "tasks", "left_out": {TASK: WHY},
     "budgets": [...], "every_step", "arms": [{"spec", "model", "precision", "n", "cost_of_one", "cost_of_all",
     "metrics": {METRIC: [{"budget", "k", "value", "low", "high", "undefined"}]}}], "crossings": [...], "warnings",
-    "sandbox_errors"}`, each object with its `schema_version`; crossings are `crossings.Crossing`. Budgets and costs are
+    "sandbox_errors"}`, and the `schema_version`; crossings are `crossings.Crossing`. Budgets and costs are
     FLOPs or seconds per task, as `by` says. `every_step`: the budgets are all those in the range at which some arm's k
     changes; else some of them, evenly on a logarithmic scale.
     """
@@ -112,9 +112,9 @@ class Range(NamedTuple):
 
 
 class Priced(NamedTuple):
-    """Arms with their samples' costs, and the terms of these.
+    """Arms with their samples' costs, and the terms of these costs.
 
-    `measures`: no convention and no lengths were chosen, so that the costs are those of the samples.
+    `measures`: no convention and no lengths were given, so the costs are those of the samples.
     """
 
     arms: tuple[PricedArm, ...]
@@ -182,7 +182,7 @@ def curve_samples(
         MachineError: The store has none.
     """
     files = files_by_arm(samples, [NamedArm(arm.arm, arm.precision or "") for arm in priced.arms])
-    found = {spec: read_arm(spec, patterns, benchmark.by_id) for spec, patterns in files.items()}
+    found = {spec: read_arm(spec, patterns, benchmark).candidates for spec, patterns in files.items()}
     missing = [arm for arm in priced.arms if arm.arm.spec not in found]
     if missing:
         targets = [Target(arm.arm, arm.model, "", arm.precision or "", 1) for arm in missing]
@@ -247,7 +247,7 @@ def parse_range(by: By, text: str) -> Range:
         raise UserError(f"`budget` {text}: write LOW..HIGH, such as {'1e12..5e13' if by == 'flops' else '1s..5min'}")
     found = Range(parse_amount(by, low), parse_amount(by, high))
     if found.low >= found.high:
-        raise UserError(f"`budget` {text}: the first budget must be the smaller one")
+        raise UserError(f"`budget` {text}: the first budget must be smaller than the second")
     return found
 
 
@@ -301,7 +301,7 @@ def curve_of(
     budgets, every_step = _grid(costs, within, points)
     ks = [np.searchsorted(cost, budgets, side="right").astype(np.int64) for cost in costs]
     undefined = [
-        f"{priced.arm.spec} has no budget in the range: {_why_empty(cost, by)}"
+        f"{priced.arm.spec} has no k in the range: {_why_empty(cost, by)}"
         for priced, cost, at in zip(arms, costs, ks, strict=True)
         if not _defined(at, cost).any()
     ]
@@ -365,11 +365,11 @@ def curve_of(
 def _price(arm: Arm, family: str, workload: Workload, conditions: Conditions, by: By) -> PricedArm:
     if arm.k is not None:
         bare = arm.spec.rpartition(":")[0]
-        raise UserError(f"{arm.spec}: a curve takes every k up to the samples that there are; write {bare}")
+        raise UserError(f"{arm.spec}: a curve covers every k up to the number of samples; write {bare}")
     model = find_model(arm.name, family)
     precision = arm.precision or model.default_precision
     if precision is None and by != "flops":
-        raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
+        raise UserError(f"{arm.spec}: its config.json gives no precision; add one, such as {arm.name}@bf16")
     try:
         cost = cost_of_samples(model, workload, precision=precision, conditions=conditions)
     except UserError as error:
@@ -394,8 +394,8 @@ def _samples_per_task(spec: str, pool: Pool, tasks: Sequence[Task]) -> tuple[int
         return n, []
     short = sum(size < most for size in sizes.values())
     return n, [
-        f"{spec}: its curve ends at k = {n}, the samples of {fewest}; {short} of {len(tasks)} tasks have fewer than "
-        f"the {most} of others"
+        f"{spec}: its curve ends at k = {n}, the number of samples of {fewest}; {short} of {len(tasks)} tasks have "
+        f"fewer than the maximum of {most}"
     ]
 
 
@@ -426,7 +426,7 @@ def _defined(ks: IntArray, cost: FloatArray) -> np.ndarray[tuple[int, ...], np.d
 
 def _why_empty(cost: FloatArray, by: By) -> str:
     if cost[0] == cost[-1]:
-        return f"{len(cost)} samples cost no more than one, and there are only {len(cost) - 1}"
+        return f"{len(cost)} samples cost no more than one, but there are only {len(cost) - 1}"
     one, all_n = format_budget(by, float(cost[0])), format_budget(by, float(cost[-2]))
     return f"one sample costs {one}, all {len(cost) - 1} {all_n}"
 

@@ -14,8 +14,11 @@ from .._util.outputs import check_output, write_rows
 from .._util.progress import Progress, silent
 from ..errors import MachineError, UserError
 from ..estimators import pass_at_k
-from ..sampler.files import RESULTS_SUFFIX, find_files, read_attempts
-from .advice import doubts_of_statuses
+from ..sampler.files import RESULTS_SUFFIX, find_files, read_attempts, strata_of, without_samples
+from ..sampler.rows import Remarks
+from .advice import doubts_of_statuses, notes_of_settings
+from .agreement import Agreement
+from .bare_solutions import BareSolutions
 from .grading import Submission, open_grader
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from ..settings import Grading, Running
     from ..tasks import Benchmark
     from .grading import Grader
+
+NO_TEXT_HERE = "the row has no text"
 
 BATCH_SIZE = 20_000
 """Enough programs that waiting for a batch's last one costs little, few enough to hold on any machine."""
@@ -47,13 +52,17 @@ class Survey(NamedTuple):
 
     Attributes:
         files: Those files.
-        attempts: Rows per task id, counting each sample of a list.
+        attempts: Rows per task id, counting each sample of a list, and those without a text.
         distinct: Different programs per task id.
+        remarks: Lines that say what was left out, and what was not read exactly as written.
+        strata: A name per file if several files have the same tasks.
     """
 
     files: tuple[Path, ...]
     attempts: Counter[str]
     distinct: Counter[str]
+    remarks: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ()
 
 
 class GradedFiles(NamedTuple):
@@ -74,6 +83,7 @@ class ExecutedFiles(NamedTuple):
         tampered: One line for each row that tampered with its grading.
         path: Where the rows are.
         warnings: Lines that a reader must see.
+        recorded: The files' own verdicts compared with these; None if they have none.
     """
 
     tasks: int
@@ -83,6 +93,7 @@ class ExecutedFiles(NamedTuple):
     tampered: list[str]
     path: Path
     warnings: list[str]
+    recorded: Agreement | None = None
 
 
 class WholeProgress:
@@ -124,17 +135,22 @@ def results_path(first: Path, out: str | None, files: Sequence[Path], *, pattern
     """
     path = Path(f"{first}{RESULTS_SUFFIX}" if out is None else out).expanduser()
     if path.exists() and not path.is_file():
-        raise UserError(f"{path} is no plain file, which the results would replace; name another with --out FILE")
+        raise UserError(
+            f"{path} is not a regular file and would be replaced by the results; choose another with --out FILE"
+        )
     check_output(path, typed=out is not None)
     if out is None and patterns is not None and not _is_beside(path.parent, patterns):
-        raise UserError(f"{path.parent} is reached through a link that was not typed; name the results with --out FILE")
+        raise UserError(
+            f"{path.parent} is reached through a link that you did not type; choose a file for the results with "
+            "--out FILE"
+        )
     if any(path.resolve() == file.resolve() for file in files):
-        raise UserError(f"{path} is an input, which the results would replace; name another file with --out FILE")
+        raise UserError(f"{path} is an input and would be replaced by the results; choose another file with --out FILE")
     folder = path.resolve().parent
     if not folder.is_dir():
-        raise UserError(f"there is no folder {folder}; make it, or name another file with --out FILE")
+        raise UserError(f"the folder {folder} does not exist; create it, or choose another file with --out FILE")
     if not os.access(folder, os.W_OK):
-        raise MachineError(f"the folder {folder} cannot be written; name a file elsewhere with --out FILE")
+        raise MachineError(f"the folder {folder} is not writable; choose a file elsewhere with --out FILE")
     return path
 
 
@@ -147,15 +163,21 @@ def survey(files: Sequence[Path], tasks: Mapping[str, Task]) -> Survey:
     attempts: Counter[str] = Counter()
     distinct: Counter[str] = Counter()
     seen: set[str] = set()
-    for attempt in read_attempts(files, tasks):
+    held: dict[Path, set[str]] = {path: set() for path in files}
+    remarks = Remarks()
+    for attempt in read_attempts(files, tasks, remarks):
         attempts[attempt.task.id] += 1
+        if attempt.text is None:
+            continue
+        held[attempt.path].add(attempt.task.id)
         key = attempt.key
         if key not in seen:
             seen.add(key)
             distinct[attempt.task.id] += 1
-    if not attempts:
-        raise UserError(f"{files[0]}: holds no sample; name files with at least one row")
-    return Survey(tuple(files), attempts, distinct)
+    if not seen:
+        raise UserError(without_samples(files, remarks))
+    strata = tuple(name for name in strata_of(files, list(held.values())) if name is not None)
+    return Survey(tuple(files), attempts, distinct, remarks.lines, strata)
 
 
 def grade_files(
@@ -181,10 +203,10 @@ def grade_files(
         UserError: No task can be graded.
         SandboxError: A reference solution could not be run.
     """
-    checks = grader.check([task for name, task in tasks.items() if name in found.attempts])
+    checks = grader.check([task for name, task in tasks.items() if name in found.distinct])
     left_out = {name: why for name, check in checks.items() if (why := _why_left_out(check, allow_shared))}
     if len(left_out) == len(checks):
-        raise UserError(f"no task is left to score ({next(iter(left_out.values()))})")
+        raise UserError(f"no tasks are left to score ({next(iter(left_out.values()))})")
     progress.expect(sum(count for name, count in found.distinct.items() if name not in left_out))
     order = {name: place for place, name in enumerate(tasks)}
     outcomes: dict[str, RowResult] = {}
@@ -200,7 +222,7 @@ def grade_files(
 
     for attempt in read_attempts(found.files, tasks):
         key = attempt.key
-        if attempt.task.id in left_out or key in outcomes or key in batch:
+        if attempt.text is None or attempt.task.id in left_out or key in outcomes or key in batch:
             continue
         batch[key] = Submission(attempt.task, attempt.program)
         if len(batch) == batch_size:
@@ -214,7 +236,8 @@ def write_results(
 ) -> ExecutedFiles:
     """Write every row with its outcome, all or nothing, and score the tasks.
 
-    Rows of a task that is left out have a `result` saying why, and neither `passed` nor `status`.
+    Rows of a task that is left out, and rows without a text, have a `result` that says why, and neither `passed` nor
+    `status`.
 
     Args:
         found: What `survey` found in the files.
@@ -229,17 +252,20 @@ def write_results(
         MachineError: The results cannot be written.
     """
     rows: Counter[str] = Counter()
+    graded_rows: Counter[str] = Counter()
     passed: Counter[str] = Counter()
     statuses: Counter[str] = Counter()
     tampered: list[str] = []
     broken: set[str] = set()
+    recorded = Agreement()
+    bare = BareSolutions()
 
     def answers() -> Iterator[dict[str, object]]:
         for attempt in read_attempts(found.files, tasks):
             name = attempt.task.id
             index = rows[name]
             rows[name] += 1
-            why = graded.left_out.get(name)
+            why = NO_TEXT_HERE if attempt.text is None else graded.left_out.get(name)
             if why is not None:
                 yield attempt.answered(result=f"not graded: {why}", passed=None, index=index, status=None)
                 continue
@@ -247,9 +273,14 @@ def write_results(
             if outcome is None:
                 raise _changed(attempt.path)
             statuses[outcome.status] += 1
+            graded_rows[name] += 1
+            if attempt.verdict is not None and outcome.passed is not None:
+                recorded.add(attempt.verdict, outcome.passed, f"{attempt.where}: sample {index} of {name}")
+            if attempt.field == "solution":
+                bare.add(attempt.task, attempt.text, has_passed=outcome.status == "passed")
             passed[name] += outcome.status == "passed"
             if outcome.status == "tampered":
-                tampered.append(f"{attempt.path}:{attempt.line}: sample {index} of {name} {outcome.result}")
+                tampered.append(f"{attempt.where}: sample {index} of {name} {outcome.result}")
             if outcome.status == "sandbox_error":
                 broken.add(name)
             yield attempt.answered(result=outcome.result, passed=outcome.passed, index=index, status=outcome.status)
@@ -259,9 +290,9 @@ def write_results(
     try:
         write_rows(path, answers(), typed=typed)
     except MachineError as error:
-        raise MachineError(f"{error}; verdicts are kept, so run the command again then") from None
-    scored = [name for name in rows if name not in graded.left_out and name not in broken]
-    counts = np.array([rows[name] for name in scored], np.int64)
+        raise MachineError(f"{error}; then run the command again, which keeps the verdicts so far") from None
+    scored = [name for name in graded_rows if name not in broken]
+    counts = np.array([graded_rows[name] for name in scored], np.int64)
     passes = np.array([passed[name] for name in scored], np.int64)
     defined = [k for k in ks if scored and k <= counts.min()]
     return ExecutedFiles(
@@ -271,7 +302,8 @@ def write_results(
         undefined=[k for k in ks if k not in defined],
         tampered=tampered,
         path=path,
-        warnings=[],
+        warnings=bare.lines,
+        recorded=recorded if recorded.samples else None,
     )
 
 
@@ -328,7 +360,7 @@ def execute(
     """Grade every row of files of samples, write the rows with their results, and score the tasks.
 
     Args:
-        files: JSON Lines, plain or gzip; a folder or glob stands for them.
+        files: JSON Lines or other JSON, plain or gzip; a folder or glob means all files in it.
         benchmark: Where the tasks come from.
         ks: The k of pass@k.
         grading: Where programs run.
@@ -347,15 +379,16 @@ def execute(
     with open_grader(grading, running, whole) as grader:
         graded = grade_files(found, benchmark.by_id, grader, whole, allow_shared=grading.allow_shared)
     result = write_results(found, benchmark.by_id, graded, path, ks, typed=out is not None)
-    return result._replace(warnings=[*_notes(found, benchmark, graded), *result.tampered, *_doubts(paths, result)])
+    notes = [*found.remarks, *_notes(found, benchmark, graded), *result.warnings]
+    return result._replace(warnings=[*notes, *result.tampered, *_doubts(paths, result)])
 
 
 def _notes(found: Survey, benchmark: Benchmark, graded: GradedFiles) -> list[str]:
-    missing = [name for name in benchmark.by_id if name not in found.attempts]
-    notes = []
+    missing = [name for name in benchmark.by_id if name not in found.distinct]
+    notes = notes_of_settings(found.strata)
     if missing:
         notes.append(
-            f"no sample for {len(missing)} of {len(benchmark.tasks)} tasks ({_some(missing)}); they are left out"
+            f"no samples for {len(missing)} of {len(benchmark.tasks)} tasks ({_some(missing)}); they are left out"
         )
     for why in dict.fromkeys(graded.left_out.values()):
         names = [name for name, reason in graded.left_out.items() if reason == why]

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 
-from .._util.hashing import key_of
+from .._util.hashing import key_of, record_text
 from .._util.progress import Progress, notice, silent
 from ..records import Limits, Outcome, ReferenceCheck, Task, Verdict
 from ..sandbox import Job, Sandbox, choose_launcher
@@ -74,7 +74,7 @@ class Grader:
         self._fresh = fresh
         self._store = store
         self._progress = progress
-        self._conditions = key_of(sandbox.environment(), sandbox.limits.model_dump_json())
+        self._conditions = key_of(sandbox.environment(), record_text(sandbox.limits))
 
     def check(self, tasks: Sequence[Task]) -> dict[str, ReferenceCheck]:
         """Run the reference solution of every task, by task id. Only checks that hold are kept.
@@ -82,7 +82,7 @@ class Grader:
         Raises:
             SandboxError: a box failed.
         """
-        keys = {task.id: key_of("check", self._conditions, task.model_dump_json()) for task in tasks}
+        keys = {task.id: key_of("check", self._conditions, record_text(task)) for task in tasks}
         kept = {} if self._fresh else self._store.records(_CHECKS, keys.values())
         checks = {
             task.id: ReferenceCheck.model_validate(kept[keys[task.id]]) for task in tasks if keys[task.id] in kept
@@ -141,9 +141,9 @@ class Grader:
 
     def _task_key(self, task: Task, check: ReferenceCheck) -> str:
         """Key what a task's verdicts depend on besides the program."""
-        tests = task.tests.model_dump_json() if task.tests else ""
-        terms = check.model_dump_json(include={"integrity", "mutates_arguments", "sites", "calls"})
-        limits = self.sandbox.limits.resolve(check.cpu_s).model_dump_json()
+        tests = record_text(task.tests) if task.tests else ""
+        terms = record_text(check, {"integrity", "mutates_arguments", "sites", "calls"})
+        limits = record_text(self.sandbox.limits.resolve(check.cpu_s))
         return key_of(self._conditions, limits, task.prompt, task.entry_point, tests, terms)
 
 
@@ -156,7 +156,7 @@ def chosen_launcher(name: str) -> Launcher:
     """
     choice = choose_launcher(name)
     for reason in choice.passed_over:
-        notice(f"{reason}; taking the {choice.launcher.name} sandbox instead")
+        notice(f"{reason}; using the {choice.launcher.name} sandbox instead")
     if choice.launcher.name == "process":
         notice(f"the process sandbox is {choice.launcher.promise}")
     return choice.launcher

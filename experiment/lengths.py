@@ -1,4 +1,4 @@
-"""Lengths of samples: their token counts, or where they carry none, estimates from their texts."""
+"""Lengths of samples: their token counts, or estimates from their texts if they have none."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def _by_bytes(texts: Sequence[str]) -> list[int]:
 
 
 BYTES = TokenCounter(f"from bytes, at {BYTES_PER_TOKEN} per token", _by_bytes)
-"""The way that needs nothing, and that is the same on every machine."""
+"""Needs no files, and gives the same on every machine."""
 
 
 class Counted(NamedTuple):
-    """Candidates that all have token counts, and how some of these were estimated; empty where none was."""
+    """Candidates that all have token counts, and how some of these were estimated; empty if none was."""
 
     candidates: tuple[Candidate, ...]
     estimated: str = ""
 
 
 def counter_of(model: str) -> TokenCounter:
-    """Find a model's tokenizer if it is at hand, in its folder or in the hub's cache; else count by bytes.
+    """Find a model's tokenizer in its folder or in the hub's cache; count by bytes if it is in neither.
 
     Args:
         model: The model's name in the catalogue, a folder or a hub id.
@@ -57,9 +57,9 @@ def counter_of(model: str) -> TokenCounter:
 
 
 def counted(candidates: Sequence[Candidate], tasks: Mapping[str, Task], counter: TokenCounter) -> Counted:
-    """Estimate the token counts that candidates do not carry; counts that are there are kept.
+    """Estimate the token counts that candidates lack; known counts are kept.
 
-    A prompt is the candidate's own, or else its task's. An output has at least the token that ends it.
+    A prompt is the candidate's own, else its task's. An output has at least the token that ends it.
     """
     promptless = [place for place, one in enumerate(candidates) if one.prompt_tokens is None]
     outputless = [place for place, one in enumerate(candidates) if one.output_tokens is None]
@@ -83,7 +83,7 @@ def mean_lengths(found: Counted, what: str) -> Workload:
 
     Args:
         found: At least one sample.
-        what: What they are, such as `recorded samples`.
+        what: Their name, such as `recorded samples`.
     """
     by_task: dict[str, list[Candidate]] = {}
     for candidate in found.candidates:
@@ -110,7 +110,7 @@ def _in_batches(counter: TokenCounter, texts: Sequence[str]) -> list[int]:
 
 
 def _tokenizer_file(weights: str) -> Path | None:
-    """Find a model's `tokenizer.json` on this machine, if there is a library that reads it; nothing is fetched."""
+    """Find a model's `tokenizer.json` on this machine if a library that reads it is installed; downloads nothing."""
     if importlib.util.find_spec("tokenizers") is None:
         return None
     if Path(weights).is_dir():
@@ -122,7 +122,7 @@ def _tokenizer_file(weights: str) -> Path | None:
     try:
         found = hub.try_to_load_from_cache(weights, "tokenizer.json")
     except (OSError, ValueError):
-        # A name that the hub would not take.
+        # The hub would refuse this name.
         return None
     return Path(found) if isinstance(found, str) else None
 
@@ -132,7 +132,7 @@ def _by_tokenizer(file: str) -> TokenCounter:
     tokenizers: Any = importlib.import_module("tokenizers")
     try:
         tokenizer = tokenizers.Tokenizer.from_file(file)
-    # The library raises nothing more special.
+    # The library raises nothing more specific.
     except Exception:
         return BYTES
     tokenizer.no_truncation()

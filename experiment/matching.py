@@ -1,7 +1,7 @@
-"""Planned arms -> arms with candidates: lengths are measured, k follows from them, and what is missing is drawn.
+"""Planned arms -> arms with candidates: lengths are measured, k follows from them, and missing samples are drawn.
 
-An arm is drawn in one go, so that its model is loaded once: a pilot tells how long its samples are, k follows, and if
-all of them turn out to cost something else than the limit, more are drawn or fewer are scored.
+An arm is drawn in one go, so that its model is loaded once: a pilot shows how long its samples are, k follows, and if
+the full set costs more or less than the limit, more are drawn or fewer are scored.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
     from .samples import DrawnArms
 
 PILOT_TASKS: Final = 8
-"""Tasks of a pilot, the first ones, of which it draws sample 0."""
+"""Number of tasks, the first ones, of which a pilot draws sample 0."""
 
 PILOT_SAMPLES: Final = "pilot samples"
 RECORDED_SAMPLES: Final = "recorded samples"
-"""What lengths are the mean of, as their source says it."""
+"""Names of samples in the source of mean lengths."""
 
 _ROUNDS: Final = 4
-"""Times that an arm is drawn further: each time its mean lengths are known better."""
+"""Maximum number of times that an arm is drawn further; each gives better mean lengths."""
 
 
 def arm_samples(
@@ -62,7 +62,7 @@ def arm_samples(
     running: Running,
     progress: Progress = silent,
 ) -> list[ArmSamples]:
-    """Get each arm's candidates and final plan: those of its files, else those in the store, drawing what is missing.
+    """Get each arm's candidates and final plan: from its files, else from the store, drawing what is missing.
 
     Args:
         planned: The arms' plans before anything is measured.
@@ -73,26 +73,29 @@ def arm_samples(
         progress: Told how far drawing is.
 
     Raises:
-        UserError: A setting, a file or a row is wrong, or by its own lengths an arm is too dear for the limit.
+        UserError: A setting, a file or a row is wrong, or at its own lengths an arm costs more than the limit.
         MachineError: Nothing can draw here; the message names alternatives.
     """
     files = files_by_arm(samples, named_arms(planned.plans))
-    recorded = {spec: read_arm(spec, patterns, benchmark.by_id) for spec, patterns in files.items()}
+    read = {spec: read_arm(spec, patterns, benchmark) for spec, patterns in files.items()}
+    recorded = {spec: one.candidates for spec, one in read.items()}
     missing = [plan for plan in planned.plans if plan.arm.spec not in files]
     counters = {plan.arm.spec: counter_of(plan.model) for plan in planned.plans}
     if not missing:
-        return match_arms(planned, benchmark, recorded, None, counters)
-    try:
-        check_engine(drawing.engine)
-        for plan in missing:
-            target_of_plan(plan)
-        with open_workspace(running.store) as store:
-            session = Session(drawing, store, running.seed, running.fresh, running.stop_after)
-            session.settings(benchmark.tasks[0].benchmark)
-            drawer = ArmDrawer(session, planned.conditions, progress)
-            return match_arms(planned, benchmark, recorded, drawer, counters)
-    except MachineError as error:
-        raise with_ways(error, ways_for([plan.arm for plan in missing])) from None
+        arms = match_arms(planned, benchmark, recorded, None, counters)
+    else:
+        try:
+            check_engine(drawing.engine)
+            for plan in missing:
+                target_of_plan(plan)
+            with open_workspace(running.store) as store:
+                session = Session(drawing, store, running.seed, running.fresh, running.stop_after)
+                session.settings(benchmark.tasks[0].benchmark)
+                drawer = ArmDrawer(session, planned.conditions, progress)
+                arms = match_arms(planned, benchmark, recorded, drawer, counters)
+        except MachineError as error:
+            raise with_ways(error, ways_for([plan.arm for plan in missing])) from None
+    return [arm._replace(verdicts=read[spec].verdicts) if (spec := arm.plan.arm.spec) in read else arm for arm in arms]
 
 
 def match_arms(
@@ -102,17 +105,17 @@ def match_arms(
     drawer: ArmDrawer | None,
     counters: Mapping[str, TokenCounter] | None = None,
 ) -> list[ArmSamples]:
-    """Match arms by the lengths of their own samples, unless a convention or lengths were chosen.
+    """Match arms by the lengths of their own samples, unless a convention or lengths are given.
 
     Args:
         planned: The arms' plans before anything is measured.
         benchmark: Where the tasks come from.
         recorded: Candidates by arm, for those that have any.
         drawer: Draws the others.
-        counters: Estimate token counts by arm; by bytes where an arm is not there.
+        counters: Estimate token counts, by arm; by bytes for other arms.
 
     Raises:
-        UserError: By its own lengths an arm is too dear for the limit.
+        UserError: At its own lengths an arm costs more than the limit.
         MachineError: Nothing can draw here.
     """
     matching = _Matching(planned, benchmark, counters or {})
@@ -137,15 +140,15 @@ def match_arms(
 
 
 def pilot_of(benchmark: Benchmark, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Find the samples of an arm that its pilot drew."""
+    """Find the samples that an arm's pilot drew."""
     tasks = {task.id for task in benchmark.tasks[:PILOT_TASKS]}
     return [candidate for candidate in candidates if candidate.index == 0 and candidate.task_id in tasks]
 
 
 def k_note(spec: str, k: int, before: int, by: str = "the pilot") -> str:
-    """Say that an arm was drawn further or cut: to `k`, from the k `before` that `by` gave."""
+    """Say that an arm was drawn further or cut to `k`, from the k `before` that `by` gave."""
     way = "cut" if k < before else "drawn further"
-    return f"{spec}: {way} to k = {k}, by the realised cost of its samples; {by} gave {before}"
+    return f"{spec}: {way} to k = {k}, based on the realised cost of its samples; {by} gave {before}"
 
 
 class _Matching:
@@ -156,14 +159,14 @@ class _Matching:
         self._benchmark = benchmark
         self._counters = counters
         settings = planned.settings
-        # Lengths that were chosen hold, whatever the samples' are.
+        # Lengths that the user gave override those of the samples.
         self._follows = planned.measures and settings.prompt_tokens is None and settings.output_tokens is None
         self._workloads: list[Workload] = [planned.workload] * len(planned.plans)
         self._ks: list[int] = [1] * len(planned.plans)
         self._found: list[ArmSamples] = []
 
     def add_recorded(self, place: int, candidates: Sequence[Candidate], replayed: Drawn | None = None) -> None:
-        """Take an arm whose samples are there: its lengths and its k are those of all of them."""
+        """Add an arm that has its samples: its lengths are the mean over all of them, and k follows."""
         plan = self._planned.plans[place]
         found = self._counted(plan, candidates)
         k = plan.k
@@ -175,15 +178,15 @@ class _Matching:
         if self._follows and plan.arm.k is None:
             most = self._fewest_samples(candidates)
             fits = self._matching(place, arm, 0.0)
-            # Fewer samples than the plan needs are an error later, which says how many there are.
+            # If there are fewer samples than the plan needs, an error later says how many there are.
             k = min(fits, max(most, k))
             if k < fits:
-                note = f"{plan.arm.spec}: its samples would pay for k = {fits}, but there are only {most} of each task"
+                note = f"{plan.arm.spec}: the limit allows k = {fits}, but there are only {most} samples of each task"
                 arm = arm._replace(k_note=note)
         self._keep(place, arm, k)
 
     def add_drawn(self, place: int, draw: Callable[[Sequence[Task], int], Drawn]) -> Drawn:
-        """Draw an arm: the pilot, the k that follows from it, and more where all of them say so."""
+        """Draw an arm: the pilot, the k that follows from it, and more if the full set costs less."""
         plan, tasks = self._planned.plans[place], self._benchmark.tasks
         k, pilot_k = plan.k, None
         if self._planned.measures:
@@ -199,7 +202,7 @@ class _Matching:
             return drawn
         for _ in range(_ROUNDS):
             if drawn.missing:
-                # The run was stopped; the next one goes on.
+                # The run was stopped; the next one continues.
                 break
             better = self._matching(place, arm, self._planned.settings.tolerance)
             is_more, k = better > k, better
@@ -240,13 +243,13 @@ class _Matching:
             plan.model_copy(update={"k": k}),
             drawn.candidates,
             _tally(drawn),
-            self._counter(plan),
+            counter=self._counter(plan),
             pilot_k=pilot_k,
             series=drawn.series,
         )
 
     def _matching(self, place: int, arm: ArmSamples, tolerance: float) -> int:
-        """Find the k that the limit pays for by realised costs, or by planned ones in kinds where there are none."""
+        """Find the k that the limit pays for at realised costs, or at planned ones in kinds without realised ones."""
         planned = self._planned
         kinds = limiting_kinds(planned.settings.match, planned.budget)
         first = self._found[0] if self._found else arm

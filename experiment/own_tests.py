@@ -1,4 +1,4 @@
-"""Generated tests by arm: from files, or drawn by a model, with what drawing them cost."""
+"""Generated tests by arm: from files, or drawn by a model, with the cost of drawing them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..errors import UserError
 from ..rankers import load_ranker
 from ..sampler.generated_tests import read_tests, tests_of_rows
 from ..sampler.prompting import continued_by_asserts
+from ..sampler.rows import Remarks
 from ..settings import RECORDED
 from .lengths import counter_of
 from .samples import Session, arm_called, draw_arms, target_of_arm
@@ -32,11 +33,11 @@ if TYPE_CHECKING:
     from .samples import NamedArm
 
 FROM = "from:"
-"""What stands before a model whose tests an arm takes."""
+"""The prefix of a model whose tests an arm takes."""
 
 
 class GivenTests(NamedTuple):
-    """What `--tests` says: files for all arms, files by arm, and models by arm."""
+    """The parts of `--tests`: files for all arms, files by arm, and models by arm."""
 
     for_all: tuple[str, ...]
     files: Mapping[str, tuple[str, ...]]
@@ -67,12 +68,12 @@ def given_tests(tests: Sequence[str], arms: Sequence[NamedArm]) -> GivenTests:
         if not what.startswith(FROM):
             files[spec] = (*files.get(spec, ()), what)
         elif spec in models:
-            raise UserError(f"`tests` {text}: {spec} has tests of {models[spec]} already; keep one")
+            raise UserError(f"`tests` {text}: {spec} already has tests from {models[spec]}; keep one")
         else:
             models[spec] = what.removeprefix(FROM)
     both = next((spec for spec in models if spec in files), None)
     if both is not None:
-        raise UserError(f"`tests`: {both} has files of tests, and tests {FROM}{models[both]}; keep one of them")
+        raise UserError(f"`tests`: {both} has both files and {FROM}{models[both]}; keep one")
     return GivenTests(tuple(for_all), files, models)
 
 
@@ -89,8 +90,8 @@ def check_tests(selecting: Selecting, arms: Sequence[NamedArm]) -> None:
         if "tests" in needs and lacking:
             name = ranker if isinstance(ranker, str) else ranker.name
             raise UserError(
-                f"{name} goes by tests that a model wrote, and {lacking[0]} has none: give them with `tests` "
-                f"{lacking[0]}=FILES or `tests` {lacking[0]}={FROM}OTHER; `codebudget sample --tests` draws them"
+                f"{name} needs model-written tests, but {lacking[0]} has none: give some with `tests` "
+                f"{lacking[0]}=FILES or `tests` {lacking[0]}={FROM}OTHER; `codebudget sample --tests` draws some"
             )
 
 
@@ -104,15 +105,15 @@ def generated_by_arm(
 ) -> dict[str, dict[str, GeneratedTests]]:
     """Get each arm's generated tests by task id, for the arms that have any.
 
-    What drawing them cost is in their rows, or else counted by the model that wrote them: the one a row names where
-    that is known, or the arm's, or the one that the tests are from. Token counts that rows lack are estimated from
-    their texts, and marked.
+    Their cost is in their rows, or else counted from the shape of their author: the model that a row names if that is
+    known, or the arm's, or the one given after `from:`. Token counts that rows lack are estimated from their texts, and
+    marked.
 
     Args:
         tests: See `given_tests`.
         arms: All of them.
         benchmark: Where the tasks come from.
-        drawing: How tests are drawn where there are none yet.
+        drawing: How missing tests are drawn.
         running: The family, the seed and the store.
         progress: Told how far drawing is.
 
@@ -132,47 +133,55 @@ def generated_by_arm(
                 others[other] = _from(other, given, arms, benchmark, drawing, running, progress)
             found[spec] = others[other]
         elif given.has(spec):
-            found[spec] = read_priced(given.files.get(spec, given.for_all), benchmark.by_id, model)
+            found[spec] = read_priced(given.files.get(spec, given.for_all), benchmark, model, f"{spec}: ")
         else:
             continue
         _tell_missing(f"{spec}: ", found[spec], benchmark.by_id)
     return found
 
 
-def read_priced(patterns: Sequence[str], tasks: Mapping[str, Task], model: str | None) -> dict[str, GeneratedTests]:
-    """Read generated tests by task id, and count what they cost where their rows do not say.
+def read_priced(
+    patterns: Sequence[str], benchmark: Benchmark, model: str | None, whose: str = ""
+) -> dict[str, GeneratedTests]:
+    """Read generated tests by task id, and count their cost if their rows do not give it.
+
+    What is left out is told as notices.
 
     Args:
         patterns: Files, folders and globs.
-        tasks: The benchmark's tasks by their ids.
-        model: Who wrote those whose rows name no known model; None leaves their cost unknown.
+        benchmark: Where the tasks come from.
+        model: The author of tests whose rows name no known model; None leaves their cost unknown.
+        whose: The start of notices.
 
     Raises:
         UserError: A file or a row is wrong.
     """
-    pricer = _Pricer(tasks, model)
-    return read_tests(patterns, tasks, complete=pricer.complete)
+    tasks, remarks = benchmark.by_id, Remarks()
+    found = read_tests(patterns, tasks, benchmark.beyond, remarks, complete=_Pricer(tasks, model).complete)
+    for line in remarks.lines:
+        notice(f"{whose}tests: {line}")
+    return found
 
 
-def plain_tests(patterns: Sequence[str], tasks: Mapping[str, Task]) -> dict[str, GeneratedTests] | None:
-    """Read the tests of candidates whose model nobody named, by task id; None if no file is named.
+def plain_tests(patterns: Sequence[str], benchmark: Benchmark) -> dict[str, GeneratedTests] | None:
+    """Read the tests of candidates of an unknown model, by task id; None if no file is named.
 
     Raises:
-        UserError: A file or a row is wrong, or they are an arm's.
+        UserError: A file or a row is wrong, or one is given for an arm.
     """
     if not patterns:
         return None
     of_arm = next((text for text in patterns if "=" in text and not _is_file(text)), None)
     if of_arm is not None:
-        raise UserError(f"`tests` {of_arm}: there are no arms here; give FILES alone")
-    found = read_priced(patterns, tasks, None)
-    _tell_missing("", found, tasks)
+        raise UserError(f"`tests` {of_arm}: rank has no arms; give only FILES")
+    found = read_priced(patterns, benchmark, None)
+    _tell_missing("", found, benchmark.by_id)
     return found
 
 
 def _tell_missing(whose: str, found: Mapping[str, GeneratedTests], tasks: Mapping[str, Task]) -> None:
     if len(found) < len(tasks):
-        notice(f"{whose}{len(tasks) - len(found)} of {len(tasks)} tasks have no generated tests in these files")
+        notice(f"{whose}{len(tasks) - len(found)} of {len(tasks)} tasks have no model-written tests in these files")
 
 
 def _from(
@@ -184,14 +193,14 @@ def _from(
     running: Running,
     progress: Progress,
 ) -> dict[str, GeneratedTests]:
-    """Get the tests of another model: its files, or what the store has of it, or as many as are asked for."""
+    """Get the tests of another model: its files, what the store has, or as many as the arm says."""
     for spec, patterns in given.files.items():
         named = next(arm for arm in arms if arm.arm.spec == spec)
         if other in (spec, named.arm.name, f"{named.arm.name}@{named.precision}", spec.rpartition(":")[0]):
-            return read_priced(patterns, benchmark.by_id, find_model(named.arm.name, running.family).name)
+            return read_priced(patterns, benchmark, find_model(named.arm.name, running.family).name, f"{spec}: ")
     arm = parse_arm(other)
     target = target_of_arm(arm, running.family, served=drawing.engine == "openai")
-    # Without a number of texts, those that there are.
+    # Without a number of texts, those in the store.
     how = drawing if arm.k is not None else drawing.model_copy(update={"engine": RECORDED})
     with open_workspace(running.store) as store:
         session = Session(how, store, running.seed, running.fresh and arm.k is not None, tests=True)
@@ -209,7 +218,7 @@ class _Pricer:
         self._known: dict[str, tuple[Architecture, TokenCounter] | None] = {}
 
     def complete(self, row: RowOfTests) -> RowOfTests:
-        """Fill in the tokens and FLOPs that a row does not have."""
+        """Fill in the tokens and FLOPs that a row lacks."""
         author = self._author(row.model)
         if author is None or (row.costs["prefill_flops"] is not None and row.costs["decode_flops"] is not None):
             return row
@@ -236,7 +245,7 @@ class _Pricer:
         return row._replace(costs=costs, estimated=estimated)
 
     def _author(self, named: str | None) -> tuple[Architecture, TokenCounter] | None:
-        """Find a row's model: the one that it names, where that is in the catalogue, or else the one given."""
+        """Find a row's model: the one it names if that is in the catalogue, else the one given."""
         known = None if named is None else catalogue_model(named)
         # A short name such as 7b may be any family's.
         name = self._model if known is None or named in (None, known.alias) else known.name

@@ -95,10 +95,8 @@ def load_tasks(
         UserError: There is no such benchmark or family, or the mapping of fields is wrong.
         MachineError: A package or the hub is out of reach.
     """
-    from dataclasses import replace
-
     whole = load_benchmark(benchmark_name(named, family), fields)
-    return whole if tasks is None else replace(whole, tasks=whole.tasks[:tasks])
+    return whole if tasks is None else whole.first(tasks)
 
 
 def plan(
@@ -116,7 +114,7 @@ def plan(
         settings: The budget, and which costs are counted.
         family: Where short names are looked up.
         benchmark: Whose token counts are planned for; None for the paper's convention.
-        to_measure: Lengths will be measured, so that an arm which seems too dear for the limit may not be.
+        to_measure: Lengths will be measured, so an arm that seems to exceed the limit may not.
 
     Raises:
         UserError: A setting cannot be read or contradicts another, or the arms cannot be planned.
@@ -140,13 +138,13 @@ def plan(
 def plan_again(
     planned: Planned, plans: Sequence[Plan], workloads: Sequence[Workload], ks: Sequence[int | None]
 ) -> tuple[Plan, ...]:
-    """Plan some of the arms again, for the lengths of their own samples.
+    """Plan some of the arms again for the lengths of their own samples.
 
     Args:
         planned: The terms.
-        plans: The arms; the first of them is what others are matched to, unless there is a budget.
+        plans: The arms; others are matched to the first unless there is a budget.
         workloads: Of each.
-        ks: The numbers of samples of arms that have none of their own; None for what the limit pays for.
+        ks: Numbers of samples of arms with an open k; None for what the limit pays for.
 
     Raises:
         UserError: As `plan`.

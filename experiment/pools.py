@@ -144,12 +144,12 @@ def gather(arms: Sequence[Wanted], found: Scorable, pools: list[Pool]) -> Graded
     scored = [task for task in tasks if task.id not in broken]
     if not scored and broken:
         raise SandboxError(
-            f"the sandbox failed on a program of each of the {len(broken)} tasks that could be scored; "
-            "run the command again, or choose another with `launcher`"
+            f"the sandbox failed on at least one program of each of the {len(broken)} tasks that could be scored; "
+            "run the command again, or choose another sandbox with `launcher`"
         )
     if not scored:
         reasons = Counter(left_out.values()).most_common(1)
-        raise UserError(f"no task is left to score ({reasons[0][0] if reasons else 'the benchmark is empty'})")
+        raise UserError(f"no tasks are left to score ({reasons[0][0] if reasons else 'the benchmark is empty'})")
     doubts = _doubts(arms, pools, scored)
     warnings = [*found.warnings, *doubts, *_tampering(arms, pools)]
     return GradedArms(scored, pools, left_out, warnings, sandbox_errors, doubts)
@@ -221,8 +221,8 @@ def _tasks_of_all(
         most = max((len(rows) for rows in candidates.values()), default=0)
         if most < k:
             raise UserError(
-                f"{spec}: pass@{k} is undefined, since no task has more than {most} of the {k} samples that it needs; "
-                f"ask for a smaller k or give more files{because}"
+                f"{spec}: pass@{k} needs {k} samples per task, and no task has more than {most}; ask for a smaller "
+                f"k or give more files{because}"
             )
     why = Counter(left_out.values()).most_common(1)[0][0]
     raise UserError(
@@ -278,9 +278,9 @@ def pool_common_strata(
             f"{spec}: {', '.join(sorted(map(str, found))) or 'one file'}"
             for spec, found in zip(specs, names, strict=True)
         )
-        return list(by_arm), [f"the arms' files share no setting by name, so all samples are pooled ({listed})"]
+        return list(by_arm), [f"the arms' files have no setting name in common, so all samples are pooled ({listed})"]
     warnings = [
-        f"{spec}: left out {', '.join(sorted(map(str, found - common)))}, which not every arm has"
+        f"{spec}: left out {', '.join(sorted(map(str, found - common)))}, which some arms lack"
         for spec, found in zip(specs, names, strict=True)
         if found - common
     ]

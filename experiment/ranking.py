@@ -15,6 +15,7 @@ from ..errors import RankerError, UserError
 from ..estimators import PASS_AT_K, mean_interval, pass_at_k
 from ..rankers import Offers, RankedPool, Ranker, RememberingRunner, RememberingScorer, check_offered, is_foreign
 from ..rankers.combine import copies
+from .agreement import agreement
 from .grading import Grader
 from .pools import Pool, Wanted, grade_arms, public_task
 
@@ -330,6 +331,7 @@ def score_rankers(
     candidates: Sequence[Candidate],
     ks: Sequence[int],
     judging: Judging,
+    verdicts: Mapping[tuple[str, int], bool] | None = None,
 ) -> Ranked:
     """Grade candidates by the hidden tests and score what rankers pick among k of them.
 
@@ -338,6 +340,7 @@ def score_rankers(
         candidates: Of one model and setting.
         ks: Those that some task has too few candidates for are left out, with a warning.
         judging: How; what rankers are offered is under `SPEC`.
+        verdicts: Those recorded in the files, passed or not, by task id and index; a warning compares them with ours.
 
     Raises:
         UserError: No task can be scored, no k is left, or a ranker lacks what it needs.
@@ -353,11 +356,12 @@ def score_rankers(
     n = int(counts.min())
     possible = [k for k in ks if k <= n]
     if not possible:
-        raise UserError(f"a task has only {n} candidates, and the smallest k is {min(ks)}; name a smaller `k`")
+        raise UserError(f"a task has only {n} candidates, but the smallest k is {min(ks)}; give a smaller `k`")
     if len(possible) < len(ks):
-        warnings.append(f"no k over {n} can be scored: a task has only {n} candidates")
+        warnings.append(f"k above {n} cannot be scored: a task has only {n} candidates")
     ranked, failures = rank_pool(SPEC, pool, graded.tasks, possible, judging)
     warnings += [f"{name} is left out: {why}" for name, why in failures.items()]
+    warnings += filter(None, [agreement(verdicts or {}, pool).line])
     if not ranked:
         raise UserError("; ".join(failures.values()))
     return Ranked(

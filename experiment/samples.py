@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._util.progress import Progress, notice, silent
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ..budgets.costs import Conditions
     from ..records import Arm, Candidate, Cost, Plan, Task
     from ..sampler.engine import Engine
+    from ..sampler.files import Recorded
     from ..sampler.prompting import Settings
     from ..sampler.series import Series, Tally
     from ..sampler.stopping import Stopped
@@ -83,18 +85,20 @@ class ArmSamples(NamedTuple):
 
     Attributes:
         plan: With the number of samples to score.
-        candidates: All there are; some tasks may have more than k.
+        candidates: As recorded or drawn; some tasks may have more than k.
         tally: What drawing them took, if they were drawn here.
-        counter: Estimates the token counts that they do not carry.
-        estimate: The cost of k samples as planned before anything was measured; None where the plan is that.
+        verdicts: Those recorded in its files, passed or not, by task id and index; no ranker sees them.
+        counter: Estimates token counts that they lack.
+        estimate: The cost of k samples as planned before anything was measured; None if nothing was.
         pilot_k: The k by the pilot; None if there was none.
-        k_note: Why k is another one than that of the plan before.
+        k_note: Why k differs from the planned one.
         series: What drew them, if an engine did.
     """
 
     plan: Plan
     candidates: Sequence[Candidate]
     tally: Tally | None = None
+    verdicts: Mapping[tuple[str, int], bool] = MappingProxyType({})
     counter: TokenCounter = BYTES
     estimate: Cost | None = None
     pilot_k: int | None = None
@@ -115,7 +119,7 @@ class DrawnArms(NamedTuple):
             return None
         limit = self.stopped.limit
         missing = sum(arm.missing for arm in self.arms)
-        went_on = f"; {missing} samples are missing, and the same command goes on from there" if missing else ""
+        went_on = f"; {missing} samples are missing, and the same command continues from there" if missing else ""
         spent, overshoot = limit.format(self.stopped.spent), limit.format(self.stopped.overshoot)
         return f"stopped after {spent}, {overshoot} beyond the limit of {limit.format(limit.amount)}{went_on}"
 
@@ -181,7 +185,7 @@ def target_of_arm(arm: Arm, family: str, *, served: bool) -> Target:
         return Target(arm, arm.name, arm.name, arm.precision or "unknown", arm.k or 1)
     precision = arm.precision or model.default_precision
     if precision is None:
-        raise UserError(f"{arm.spec}: its config.json names no precision; write {arm.name}@bf16 or the like")
+        raise UserError(f"{arm.spec}: its config.json gives no precision; add one, such as {arm.name}@bf16")
     return Target(arm, model.name, weights_of(model), precision, arm.k or 1, model.architecture)
 
 
@@ -348,21 +352,24 @@ def arm_called(name: str, arms: Sequence[NamedArm], shown: str) -> str:
         known = ", ".join(dict.fromkeys(named.arm.name for named in arms))
         raise UserError(f"{shown}: no arm is called {name!r}; the arms are {known}")
     if len(meant) > 1:
-        raise UserError(f"{shown}: {name!r} may be {' or '.join(meant)}; write the arm as it is there")
+        raise UserError(f"{shown}: {name!r} could be {' or '.join(meant)}; write the arm as listed here")
     return meant[0]
 
 
-def read_arm(spec: str, patterns: Sequence[str], tasks: Mapping[str, Task]) -> tuple[Candidate, ...]:
-    """Read an arm's recorded candidates; tasks without any are told as a notice.
+def read_arm(spec: str, patterns: Sequence[str], benchmark: Benchmark) -> Recorded:
+    """Read an arm's recorded candidates; tasks without any, and what is left out, are told as notices.
 
     Raises:
         UserError: A file or a row is wrong.
     """
-    recorded = read_samples(patterns, tasks, spec)
+    tasks = benchmark.by_id
+    recorded = read_samples(patterns, tasks, spec, benchmark.beyond)
+    for line in recorded.remarks:
+        notice(f"{spec}: {line}")
     if recorded.missing:
         some = ", ".join(recorded.missing[:3]) + (", ..." if len(recorded.missing) > 3 else "")
-        notice(f"{spec}: no sample for {len(recorded.missing)} of {len(tasks)} tasks ({some}); they are left out")
-    return recorded.candidates
+        notice(f"{spec}: no samples for {len(recorded.missing)} of {len(tasks)} tasks ({some}); they are left out")
+    return recorded
 
 
 def without_k(arm: Arm) -> str:
@@ -383,7 +390,7 @@ def named_arms(plans: Sequence[Plan]) -> list[NamedArm]:
 def ways_for(arms: Sequence[Arm]) -> str:
     """Describe alternatives for arms that nothing draws."""
     ways = " ".join(f"`samples` {without_k(arm)}=FILES" for arm in arms)
-    return f"Or give recorded generations ({ways}), take what the store has (`engine` {RECORDED}), or keep to the plan"
+    return f"Or give recorded generations ({ways}), use what the store has (`engine` {RECORDED}), or only plan"
 
 
 _NAMINGS: tuple[Callable[[NamedArm], str], ...] = (
@@ -428,9 +435,9 @@ def _replayed(target: Target, tasks: Sequence[Task], session: Session) -> Drawn:
         found = [one for one in found if (one.origin.seed is None) == target.arm.greedy]
     if not found:
         raise MachineError(
-            f"{spec}: {store.path} has no samples of {target.model}@{target.precision} for {benchmark}; draw some with "
-            "another `engine`, bring some in with codebudget import, or give recorded ones with "
-            f"`samples` {spec.partition(':')[0]}=FILES"
+            f"{spec}: {store.path} has no samples of {target.model}@{target.precision} for {benchmark}; draw some "
+            "with another `engine`, import some with codebudget import, or give recorded ones with `samples` "
+            f"{spec.partition(':')[0]}=FILES"
         )
     if len(found) > 1:
         # Those that were asked for, out of several sets.
@@ -438,9 +445,9 @@ def _replayed(target: Target, tasks: Sequence[Task], session: Session) -> Drawn:
         found = [one for one in found if one.origin.settings == settings and one.origin.seed in (session.seed, None)]
     if len(found) != 1:
         raise UserError(
-            f"{spec}: the store has several sets of samples of {target.model}@{target.precision} (engines, settings or "
-            "seeds differ); say which with `seed`, `preset`, `temperature`, `top_p` and `max_tokens`, or name files "
-            "with `samples`"
+            f"{spec}: the store has several sets of samples of {target.model}@{target.precision} (engines, "
+            "settings or seeds differ); choose one with `seed`, `preset`, `temperature`, `top_p` and "
+            "`max_tokens`, or give files with `samples`"
         )
     candidates = stored_samples(store, found[0], tasks)
     counts = {task.id: 0 for task in tasks}

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._util.hashing import key_of
+from .._util.hashing import key_of, record_text
 from ..budgets.flops import forward_flops
 from ..budgets.notation import parse_arm
 from ..errors import UserError
@@ -104,7 +104,7 @@ class EngineScorer:
         return None if work is None else work.wall_s
 
     def _found(self, texts: Sequence[Text]) -> dict[Text, Likelihood]:
-        description = self._engine.describe().model_dump_json()
+        description = record_text(self._engine.describe())
         keys = {text: key_of(KIND, description, *text) for text in texts}
         kept = self._store.records(KIND, keys.values())
         found = {text: self._taken(text, kept[key]) for text, key in keys.items() if key in kept}
@@ -163,7 +163,7 @@ def open_scorers(
         return
     engine, family = drawing.engine, running.family
     if engine == RECORDED:
-        raise UserError(f"`scorer` {scorer}: nothing scores with `engine` {RECORDED}; name one that does, such as auto")
+        raise UserError(f"`scorer` {scorer}: `engine` {RECORDED} cannot score; choose one that can, such as auto")
     named = {spec: spec if scorer == OWN_MODEL else scorer for spec in specs}
     targets = {text: target_of_arm(parse_arm(text), family, served=engine == "openai") for text in named.values()}
     lates: list[LateEngine] = []
@@ -188,7 +188,9 @@ def open_scorer(scorer: str | None, drawing: Drawing, running: Running) -> Itera
         MachineError: As `open_scorers`.
     """
     if scorer == OWN_MODEL:
-        raise UserError(f"`scorer` {OWN_MODEL}: nothing says which model drew these samples; name it, such as 7b@fp16")
+        raise UserError(
+            f"`scorer` {OWN_MODEL}: the model that drew these samples is unknown; name one, such as 7b@fp16"
+        )
     with open_scorers(scorer, ["samples"], drawing, running) as found:
         yield found.get("samples")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .._util.progress import Progress, silent
+from .._util.progress import Progress, notice, silent
 from ..rankers import Offers, check_offered, load_ranker
+from .advice import notes_of_settings
 from .grading import open_grader
 from .own_tests import plain_tests
 from .ranking import SPEC, Judging, rank_untested, score_rankers
@@ -101,7 +102,7 @@ def rank(
     """Rank recorded candidates by the settings, and score the picks if the benchmark has hidden tests.
 
     Args:
-        files: JSON Lines, plain or gzip; a folder or glob stands for them.
+        files: JSON Lines or other JSON, plain or gzip; a folder or glob means all files in it.
         benchmark: Where the tasks come from; scores need hidden tests and reference solutions.
         ks: Of how many candidates one is picked.
         drawing: What scores texts for rankers.
@@ -114,13 +115,15 @@ def rank(
         UserError: A setting, a file or a row is wrong, or nothing can be scored.
         MachineError: No sandbox works here, or the store or an engine failed.
     """
-    candidates = read_arm(SPEC, files, benchmark.by_id)
-    tests = plain_tests(selecting.tests, benchmark.by_id)
+    recorded = read_arm(SPEC, files, benchmark)
+    for line in notes_of_settings(recorded.strata):
+        notice(line)
+    tests = plain_tests(selecting.tests, benchmark)
     with open_scorer(selecting.scorer, drawing, running) as scorer:
         offers = {SPEC: Offers(tests, scorer)}
         is_chosen = "rankers" in selecting.model_fields_set
         rankers = selecting.named if is_chosen else selecting.bounded
         with open_judging(rankers, grading, running, progress, offers=offers) as judging:
             if benchmark.is_tested:
-                return score_rankers(benchmark, candidates, ks, judging)
-            return rank_untested(benchmark, candidates, judging)
+                return score_rankers(benchmark, recorded.candidates, ks, judging, recorded.verdicts)
+            return rank_untested(benchmark, recorded.candidates, judging)

@@ -35,8 +35,8 @@ def open_workspace(store: str | None) -> Iterator[Store]:
     key = user_key()
     if key.lacking is not None:
         _notice_once(
-            f"no key of yours can be kept ({key.lacking}), so that the next command will take what this one stores for "
-            f"a stranger's; set {VARIABLE} to a file that lasts, outside the working folder"
+            f"your key cannot be kept ({key.lacking}), so the next command will treat what this one stores as "
+            f"somebody else's; set {VARIABLE} to a persistent file outside the working folder"
         )
     with open_store(store or DEFAULT_STORE, named=store is not None, key=key.secret, notice=_notice_once) as opened:
         yield opened
@@ -52,11 +52,11 @@ def _check_default() -> None:
         except OSError:
             continue
         if stat.S_ISLNK(found.st_mode):
-            raise UserError(f"{path} is a symbolic link, which is not followed; name another file with `store`")
+            raise UserError(f"{path} is a symbolic link, which is not followed; choose another file with `store`")
         if path != file.parent and not stat.S_ISREG(found.st_mode):
-            raise UserError(f"{path} is no plain file; move it away, or name another one with `store`")
+            raise UserError(f"{path} is not a regular file; move it away, or choose another one with `store`")
         if path != file.parent and found.st_nlink > 1:
-            raise UserError(f"{path} has other names, hard links; name another file with `store`, or copy it")
+            raise UserError(f"{path} has hard links under other names; choose another file with `store`, or copy it")
 
 
 @functools.cache

@@ -110,7 +110,7 @@ def load_board(path: Path) -> BoardFile:
     try:
         text = read_whole(path)
     except UserError as error:
-        raise UserError(f"cannot read the board: {error}; name a .toml file") from None
+        raise UserError(f"cannot read the board: {error}; give a .toml file") from None
     return parse_board(path, text)
 
 
@@ -123,7 +123,7 @@ def parse_board(path: Path, text: str) -> BoardFile:
     lines = text.splitlines()
     if len(text) > MOST_BYTES[BOARD] or any(len(line) > MOST_LINE for line in lines):
         raise UserError(
-            f"{path}: a board has at most {MOST_BYTES[BOARD]} characters, and {MOST_LINE} in a line; make it shorter"
+            f"{path}: a board may have {MOST_BYTES[BOARD]} characters, and {MOST_LINE} per line; shorten it"
         )
     try:
         data = tomllib.loads(text)
@@ -133,7 +133,7 @@ def parse_board(path: Path, text: str) -> BoardFile:
         raise UserError(f"{path}:{line}: this is not TOML: {error}") from None
     except (ValueError, RecursionError):
         # Integers of thousands of digits, and tables nested as deep.
-        raise UserError(f"{path}: a number or a table in it is no part of any board; leave it out") from None
+        raise UserError(f"{path}: it contains a number or table that no board can have; remove it") from None
     try:
         board = Board.model_validate(data)
     except ValidationError as error:
@@ -155,7 +155,7 @@ def _check(file: BoardFile) -> None:
                 raise UserError(f"the arm {arm} is listed twice; remove one")
     if not set(board.rankers) - {ORACLE}:
         with file.at("rankers"):
-            raise UserError("oracle picks by the hidden tests and is always shown; name one that works without")
+            raise UserError("oracle picks by the hidden tests and is always shown; add one that works without them")
     names = [(table.name, table.tasks) for table in board.benchmarks]
     for place, name in enumerate(names):
         if name[0] in [earlier for earlier, _ in names[:place]]:
@@ -177,9 +177,9 @@ def _in_file(data: Any, loc: tuple[int | str, ...]) -> Place:
 def _explained(error: Any) -> str:
     kind = error["type"]
     if kind == "missing":
-        return "this key is missing; write it"
+        return "this key is missing; add it"
     if kind == "extra_forbidden":
-        return "there is no such key; docs/leaderboard.md lists all of them"
+        return "unknown key; docs/leaderboard.md lists all keys"
     message = _as_keys(str(error["msg"]).removeprefix("Value error, "))
     return f"{message[0].lower()}{message[1:]}" + ("" if kind == "value_error" else f", not {_shown(error['input'])}")
 

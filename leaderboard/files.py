@@ -119,7 +119,7 @@ def open_file(path: Path) -> io.BufferedReader:
     """
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
-            raise UserError(f"{path} is no plain file; get the run again")
+            raise UserError(f"{path} is not a regular file; get the run again")
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); get the run again") from None
@@ -128,7 +128,9 @@ def open_file(path: Path) -> io.BufferedReader:
     most = _most_bytes(path)
     if not stat.S_ISREG(found.st_mode) or found.st_size > most:
         file.close()
-        raise UserError(f"{path} is larger than this file of a run may be ({most} bytes); it is no run of codebudget's")
+        raise UserError(
+            f"{path} is larger than this file of a run may be ({most} bytes); codebudget did not write this run"
+        )
     return file
 
 
@@ -157,7 +159,7 @@ def read_lines(path: Path) -> Iterator[bytes]:
                 while line := file.readline(MAX_ROW_BYTES + 1):
                     rows, values, total = rows + 1, values + line.count(b","), total + len(line)
                     if len(line) > MAX_ROW_BYTES or total > most or rows > MAX_ROWS or values > MAX_VALUES:
-                        raise UserError(f"{path}: holds more than a run may; it is no run of codebudget's")
+                        raise UserError(f"{path}: contains more than a run may; codebudget did not write this run")
                     yield line
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(f"{path}: cannot be read ({error}); get the run again") from None

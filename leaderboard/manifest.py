@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .._util.hashing import key_of
+from .._util.hashing import key_of, record_text
 from .._util.machine import cpu_field, nvidia_smi
 from ..rankers.combine import Chain, Distinct
 from ..records import Limits, Workload
@@ -43,7 +43,7 @@ class Code(_Part):
     dirty: bool | None
 
 
-class Hardware(_Part):
+class HardwarePart(_Part):
     """The machine."""
 
     machine: str
@@ -90,7 +90,7 @@ class SampleFile(_Part):
 
 
 class LengthsPart(_Part):
-    """The lengths that an arm's k was planned for; see `records.Workload`."""
+    """The lengths that an arm's k is planned for; see `records.Workload`."""
 
     convention: Literal["tokens", "paper"]
     prompt_tokens: Annotated[int, Field(ge=0, le=2**31)]
@@ -111,8 +111,8 @@ class LengthsPart(_Part):
 class ModelPart(_Part):
     """The maker of an arm's samples of one benchmark. `exact`: the engine promises equal text for equal seeds.
 
-    `k` is the number of samples that are scored, `pilot_k` the one that a pilot gave, None if there was none, and
-    `lengths` what both were planned for.
+    `k` is the number of scored samples, `pilot_k` the number that a pilot gave, None if there was none, and `lengths`
+    what both were planned for.
     """
 
     arm: str
@@ -154,7 +154,7 @@ class Manifest(_Part):
     python: str
     platform: str
     packages: dict[str, str]
-    hardware: Hardware
+    hardware: HardwarePart
     argv: tuple[str, ...]
     seed: int
     sandbox: SandboxPart
@@ -181,7 +181,7 @@ def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def reference_check_hash(checks: Mapping[str, ReferenceCheck]) -> str:
     """Hash (SHA-256) the reference solutions' checks without times and details."""
     fields = {"task_id", "ok", "integrity", "mutates_arguments", "sites", "calls"}
-    return key_of(*(checks[task_id].model_dump_json(include=fields) for task_id in sorted(checks)))
+    return key_of(*(record_text(checks[task_id], fields) for task_id in sorted(checks)))
 
 
 def ranker_part(ranker: Ranker) -> RankerPart:

@@ -41,11 +41,11 @@ def pack(run: Path, archive: Path, *, typed: bool = True) -> None:
         MachineError: The archive cannot be written.
     """
     if not archive.name.endswith(ENDING):
-        raise UserError(f"{archive}: an archive's name ends in {ENDING}")
+        raise UserError(f"{archive}: an archive's name must end in {ENDING}")
     folder = RunFolder(run)
     lacking = folder.lacking()
     if lacking:
-        raise UserError(f"{run} is no whole run: it lacks {', '.join(lacking)}; make it again")
+        raise UserError(f"{run} is not a complete run: it lacks {', '.join(lacking)}; make the run again")
     with (
         replacing(archive, typed=typed) as raw,
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as stream,
@@ -76,7 +76,7 @@ def unpack(archive: Path, out: Path, *, typed: bool = True) -> None:
     """
     check_output_folder(out, typed=typed)
     if os.path.lexists(out):
-        raise UserError(f"{out} is there already; name another folder with `out` DIR")
+        raise UserError(f"{out} already exists; choose another folder with `out` DIR")
     with replacing_folder(out, typed=typed) as folder:
         _extract(archive, folder)
 
@@ -96,15 +96,15 @@ class _Stream:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise self.refused(f"it is damaged ({error})") from None
         if len(data) < size:
-            raise self.refused("it ends too early")
+            raise self.refused("it is truncated")
         self._total += len(data)
         if self._total > MAX_BYTES or self._total > FREE_BYTES + MAX_RATIO * self._raw.tell():
-            raise self.refused("it unpacks to more than a run may come to")
+            raise self.refused("it unpacks to more than a run may take")
         return data
 
     def refused(self, why: str) -> UserError:
         """Make the error that nothing came out."""
-        return UserError(f"{self._archive} is no archive of a run: {why}; nothing was unpacked")
+        return UserError(f"{self._archive} is not an archive of a run: {why}; nothing was unpacked")
 
 
 def _extract(archive: Path, folder: Path) -> None:
@@ -113,14 +113,14 @@ def _extract(archive: Path, folder: Path) -> None:
         whole = archive.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "its links lead nowhere"
-        raise UserError(f"cannot read {archive} ({reason}); name an archive of a run") from None
+        raise UserError(f"cannot read {archive} ({reason}); give an archive of a run") from None
     with files.open_file(whole) as raw:
         stream = _Stream(archive, raw)
         seen: set[str] = set()
         while any(header := stream.read(_BLOCK)):
             member = _member(header, stream)
             if member.name in seen:
-                raise stream.refused(f"{member.name} is in it twice")
+                raise stream.refused(f"it contains {member.name} twice")
             seen.add(member.name)
             with (folder / member.name).open("xb") as file:
                 left = member.size
@@ -139,9 +139,9 @@ def _member(header: bytes, stream: _Stream) -> tarfile.TarInfo:
     try:
         member = tarfile.TarInfo.frombuf(header, "ascii", "backslashreplace")
     except tarfile.HeaderError as error:
-        raise stream.refused(f"a header is wrong ({error})") from None
+        raise stream.refused(f"a header is invalid ({error})") from None
     if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.name not in files.NAMES:
-        raise stream.refused(f"{member.name!a} is no file of a run")
+        raise stream.refused(f"{member.name!a} does not belong to a run")
     if not 0 <= member.size <= files.MOST_BYTES[member.name]:
-        raise stream.refused(f"{member.name} is larger than a run may be")
+        raise stream.refused(f"{member.name} is larger than this file of a run may be")
     return member

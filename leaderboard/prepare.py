@@ -56,7 +56,7 @@ OFFERED = frozenset({"execution", "logprobs"})
 _WAYS = "Or give recorded generations, as samples of the benchmark (see docs/leaderboard.md)"
 
 
-def load_tasks(file: BoardFile) -> list[Benchmark]:
+def load_benchmarks(file: BoardFile) -> list[Benchmark]:
     """Load a board's benchmarks, each cut to its first tasks if the board says so.
 
     Raises:
@@ -112,15 +112,15 @@ def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark], calibration: st
 
 
 def _check_repeats(planned: Planned) -> None:
-    """Refuse an open k that seconds would decide where lengths are measured: they are never the same again."""
+    """Refuse an open k that measured seconds would decide, since they differ between runs."""
     limiting = limiting_kinds(planned.settings.match, planned.budget)
     if "runtime" not in limiting or not planned.measures:
         return
     for plan in planned.plans:
         if plan.arm.k is None:
             raise UserError(
-                f"matched by runtime, every arm of a board gives its k, since the seconds of a pilot never repeat: "
-                f"write {plan.arm.spec}:K, such as {plan.arm.spec}:{plan.k}"
+                f"on a board matched by runtime, every arm must give its k, since the seconds of a pilot differ "
+                f"between runs: write {plan.arm.spec}:K, such as {plan.arm.spec}:{plan.k}"
             )
 
 
@@ -132,7 +132,7 @@ def _planned(board: Board, benchmark: Benchmark, calibration: str | None) -> Pla
         raise
     except (ArithmeticError, ValueError) as error:
         # Prices of 0 and of 1e308 dollars among others.
-        raise UserError(f"costs cannot be computed of these amounts ({type(error).__name__}); change them") from None
+        raise UserError(f"costs cannot be computed from these amounts ({type(error).__name__}); change them") from None
     _check_amounts(planned.plans)
     return planned
 
@@ -140,10 +140,10 @@ def _planned(board: Board, benchmark: Benchmark, calibration: str | None) -> Pla
 def _check_amounts(plans: Sequence[Plan]) -> None:
     amounts = [value for plan in plans for _, value in plan.cost if value is not None]
     if max(amounts, default=0.0) > MOST_AMOUNT:
-        raise UserError(f"a cost is more than {MOST_AMOUNT:g}, past what results may hold; change these amounts")
+        raise UserError(f"a cost exceeds {MOST_AMOUNT:g}, the maximum in results; change these amounts")
 
 
-def load_rankers(file: BoardFile) -> dict[str, Ranker]:
+def rankers_of_board(file: BoardFile) -> dict[str, Ranker]:
     """Load a board's rankers, by name, in its order.
 
     Raises:
@@ -166,7 +166,7 @@ def offered_ranker(typed: str) -> Ranker:
     ranker = load_ranker(typed)
     lacking = sorted(ranker.needs - OFFERED)
     if lacking:
-        raise UserError(f"{typed} needs {' and '.join(lacking)}, which a board does not offer; leave it out")
+        raise UserError(f"{typed} needs {' and '.join(lacking)}, which a board does not offer; remove it")
     return ranker
 
 
@@ -196,7 +196,7 @@ def examined(sandbox: Sandbox, store: Store, progress: Progress) -> SandboxCheck
     )
     if not report.holds:
         raise MachineError(
-            f"the {report.launcher} sandbox does not hold what it promises ({found.failed} programs of the corpus); "
+            f"the {report.launcher} sandbox does not keep its promises ({found.failed} programs of the corpus); "
             "see codebudget sandbox check, or choose another launcher in the board"
         )
     store.put_records(kind, {key: found.model_dump(mode="json")})
@@ -262,8 +262,8 @@ def prepare_board(file: BoardFile) -> PreparedBoard:
         UserError: The board is wrong; the message names the line.
         MachineError: Something that it names is not here.
     """
-    benchmarks = plan_board(file, load_tasks(file), calibration_of(file))
-    rankers = load_rankers(file)
+    benchmarks = plan_board(file, load_benchmarks(file), calibration_of(file))
+    rankers = rankers_of_board(file)
     drawing = drawing_of(file)
     check_draws(file, benchmarks, drawing)
     return PreparedBoard(file, benchmarks, rankers, drawing)
@@ -291,7 +291,7 @@ def samples_of(
         recorded = {spec: read.candidates for spec, read in inputs.items()}
         drawer = None if len(inputs) == len(planned.plans) else ArmDrawer(session, planned.conditions, progress)
         try:
-            # By bytes, since a verifier need not have a tokenizer.
+            # By bytes, since a verifier may lack the tokenizer.
             arms = match_arms(planned.terms, planned.benchmark, recorded, drawer)
         except MachineError as error:
             raise with_ways(error, _WAYS) from None
@@ -310,9 +310,11 @@ def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict
         with file.at("benchmarks", place, "samples"):
             # Files may hold samples of tasks that the board leaves out.
             read = read_samples(patterns, load_whole(file, place).by_id, spec)
+        for line in read.remarks:
+            notice(f"{spec}: {line}")
         missing = set(read.missing) & set(tasks)
         if missing:
-            notice(f"{spec}: no sample for {len(missing)} of {len(tasks)} tasks; they are left out")
+            notice(f"{spec}: no samples for {len(missing)} of {len(tasks)} tasks; they are left out")
         files = tuple(
             SampleFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in read.files
         )
@@ -322,7 +324,7 @@ def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict
 
 
 def _input(planned: PlannedBenchmark, arm: ArmSamples, read: ArmInput | None) -> ArmInput:
-    """Make an arm's input: with its k and the lengths that this follows from."""
+    """Make an arm's input, with its k and the lengths that this follows from."""
     plan = arm.plan
     k_by = {"k": plan.k, "pilot_k": arm.pilot_k, "lengths": plan.workload and LengthsPart.of(plan.workload)}
     if read is not None:

@@ -93,7 +93,7 @@ class RunFolder:
                 # There may be millions that do not belong there.
                 there = {entry.name for entry in islice(entries, len(files.NAMES) + MOST_NAMED)}
         except OSError as error:
-            raise UserError(f"{self.path} cannot be read ({error.strerror}); mend its permissions") from None
+            raise UserError(f"{self.path} cannot be read ({error.strerror}); fix its permissions") from None
         return sorted(there - set(files.NAMES))
 
     def open(self, name: str) -> io.BufferedReader:
@@ -121,7 +121,7 @@ class RunFolder:
         try:
             return files.read_bytes(self.path / name).decode("utf-8")
         except ValueError as error:
-            raise self._wrong(name, f"is no text of a run: {error}", "UTF-8 text", str(error)) from None
+            raise self._wrong(name, f"is not UTF-8 text: {error}", "UTF-8 text", str(error)) from None
 
     def json(self, name: str) -> JsonFile:
         """Read JSON.
@@ -135,11 +135,13 @@ class RunFolder:
         except UserError as error:
             raise RunFileError(str(error), [difference(name, "", "", "JSON", str(error))]) from None
         except ValueError as error:
-            raise self._wrong(name, f"is no JSON of a run: {error}", "JSON", str(error)) from None
+            raise self._wrong(name, f"is not the JSON of a run: {error}", "JSON", str(error)) from None
         if not isinstance(value, dict):
-            raise self._wrong(name, "must hold a JSON object", "an object", type(value).__name__)
+            raise self._wrong(name, "must contain a JSON object", "an object", type(value).__name__)
         if self._exact and not files.is_json_bytes(data, value):
-            raise self._wrong(name, "is not as a run writes it", "JSON with sorted keys", "written otherwise")
+            raise self._wrong(
+                name, "is not formatted as a run writes it", "JSON with sorted keys", "formatted otherwise"
+            )
         return JsonFile(self.path / name, data, value)
 
     def model(self, name: str, kind: type[Model]) -> Model:
@@ -169,7 +171,7 @@ class RunFolder:
             except ValueError as error:
                 raise self._wrong_row(name, number, str(error), "a row of a run") from None
             if self._exact and line != files.row_bytes(row.dump()):
-                raise self._wrong_row(name, number, "written otherwise", line[:MOST_NAMED].decode("utf-8", "replace"))
+                raise self._wrong_row(name, number, "formatted otherwise", line[:MOST_NAMED].decode("utf-8", "replace"))
             yield row
 
     def _wrong(self, name: str, what: str, recorded: str, found: str) -> RunFileError:

@@ -22,8 +22,8 @@ def report_of(results: Results) -> str:
     for section in results.benchmarks:
         lines += _section(section, results)
     lines += [
-        "Intervals are 95 % over tasks. FLOPs are per task, by the samples' own tokens (~: estimated from bytes); a "
-        "ratio is over the limit. What a clock measured is in timings.json; `codebudget leaderboard verify` checks the "
+        "Intervals are 95 % over tasks. FLOPs are per task, from the samples' own tokens (~: estimated from bytes); a "
+        "ratio is over the limit. Clock measurements are in timings.json; `codebudget leaderboard verify` checks the "
         "rest.",
         "",
     ]

@@ -59,7 +59,7 @@ class PlannedBenchmark(NamedTuple):
     Attributes:
         spec: The benchmark as the board names it.
         benchmark: Its tasks.
-        terms: The plans before anything was measured, and what they were made on.
+        terms: The plans before anything was measured, and their settings.
         plans: One per arm, final.
         pilot_ks: The k that arms' pilots gave, by the arm as typed.
     """
@@ -124,7 +124,7 @@ def budget_of(board: Board) -> Budget | None:
 
 
 def terms_of(board: Board, planned: PlannedBenchmark) -> Terms:
-    """Get what the plans of a benchmark were made for."""
+    """Get the terms of a benchmark's plans."""
     budget = budget_of(board)
     match = None if budget is not None else board.budget.match or "flops"
     return Terms(planned.workload, board.budget.tolerance, match, budget)
@@ -246,7 +246,7 @@ def _arm(
 
 
 def _cost(planned: PlannedBenchmark, plan: Plan, pool: Pool, tasks: Sequence[Task]) -> Callable[[int], Cost]:
-    """Price k samples of an arm, in FLOPs by the tokens of those there are unless lengths were chosen."""
+    """Price k samples of an arm; FLOPs follow the samples' own tokens unless lengths are given."""
     by_plan = planned.cost(plan)
     if not planned.terms.measures:
         return by_plan

@@ -98,7 +98,7 @@ class WorkloadPart(_Part):
 class PlannedCost(_Part):
     """An arm's planned cost per task, its comparison with the limit, and what is left over.
 
-    `workload` are the lengths that it is planned for: its pilot's, or those of its files.
+    `workload` has the lengths that it is planned for: its pilot's, or those of its files.
     """
 
     cost: Amounts
@@ -111,7 +111,7 @@ class PlannedCost(_Part):
 
 
 class RealisedCost(_Part):
-    """The cost of an arm's samples per task by their token counts; `estimated`: from bytes, where some have none.
+    """The cost of an arm's samples per task by their token counts; `estimated`: from bytes, if some have none.
 
     `flops_over_tasks` are the 10th and the 90th percentile of the tasks' FLOPs, and `leftover` what the limit leaves.
     """
@@ -180,7 +180,7 @@ class ArmScores(_Part):
 
     @property
     def cost(self) -> Amounts:
-        """What the samples cost per task: realised FLOPs where known, else planned."""
+        """The cost of the samples per task: realised FLOPs if known, else planned ones."""
         return _overruled(self.plan.cost, self.realised.flops)
 
     @property
@@ -190,7 +190,7 @@ class ArmScores(_Part):
 
     @property
     def matched(self) -> bool:
-        """Whether the arm is matched, by its realised cost where that is known."""
+        """Whether the arm is matched, by its realised cost if known."""
         return self.plan.matched if self.realised.matched is None else self.realised.matched
 
     @property

@@ -56,7 +56,7 @@ class CandidateRow(RunRow):
     @classmethod
     def of(cls, benchmark: str, arm: str, candidate: Candidate) -> CandidateRow:
         """Make a candidate's row."""
-        fields = candidate.model_dump(exclude={"schema_version", "arm", "logprobs"})
+        fields = candidate.model_dump(exclude={"arm", "logprobs"})
         logprobs = candidate.logprobs
         if logprobs is not None:
             # JSON has no infinity; a probability of 0 is none.
@@ -205,8 +205,4 @@ class Timings(_TimedPart):
 
     def value(self) -> dict[str, Any]:
         """Convert to JSON, unknowns as null."""
-        # A version belongs to a file, not to a value in it.
-        parts = {name: {"schema_version": True} for name in ("cost", "budget_ratio", "leftover", "usage")}
-        return self.model_dump(
-            mode="json", exclude={"arms": {"__all__": {"realised": {"schema_version": True, **parts}}}}
-        )
+        return self.model_dump(mode="json")

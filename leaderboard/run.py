@@ -110,7 +110,7 @@ def check_out(out: Path, *, typed: bool = True) -> None:
         MachineError: As `check_output_folder`.
     """
     if out.exists() and not files.is_run(out):
-        raise UserError(f"{out} is there and is no run; name another folder with `out` DIR")
+        raise UserError(f"{out} exists and is not a run; choose another folder with `out` DIR")
     check_output_folder(out, typed=typed)
 
 
@@ -174,7 +174,7 @@ def make_run(
     try:
         results = results_of(board, sections)
     except ValidationError as error:
-        raise UserError(f"a run cannot hold these results: {_first(error)}; change the board") from None
+        raise UserError(f"a run cannot contain these results: {_first(error)}; change the board") from None
     models = [arm.made_by for _, arms in inputs for arm in arms]
     timing = Timings(
         schema_version=files.SCHEMA_VERSION, started_at=times.started_at, steps=times.steps, arms=tuple(timings)
@@ -340,4 +340,4 @@ def _written_whole(out: Path, typed: bool) -> Iterator[Path]:
         with replacing_folder(out, typed=typed) as folder:
             yield folder
     except MachineError as error:
-        raise MachineError(f"{error}; what was drawn and graded is kept, so run the command again then") from None
+        raise MachineError(f"{error}; then run the command again, which keeps what was drawn and graded") from None

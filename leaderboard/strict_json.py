@@ -33,11 +33,11 @@ def parse(data: bytes) -> Any:
             is not finite, or an integer of more than 64 bits; a text has half a surrogate pair.
     """
     if sum(map(data.count, (b",", b":", b"[", b"{"))) > MOST_PARTS:
-        raise ValueError(f"it holds more than {MOST_PARTS} values")
+        raise ValueError(f"it contains more than {MOST_PARTS} values")
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse)
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError("it is nested too deeply") from None
     _check(value, all_values=_DOUBTFUL.search(data) is not None)
     return value
 
@@ -56,12 +56,12 @@ def read_as(data: bytes, kind: type[Model]) -> Model:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice in an object")
+        raise ValueError("an object has the same key twice")
     return found
 
 
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _check(value: Any, all_values: bool) -> None:
@@ -84,7 +84,7 @@ def _check(value: Any, all_values: bool) -> None:
                 _check_each((one,))
         depth += 1
         if depth > MOST_DEPTH:
-            raise ValueError("it is nested too deep")
+            raise ValueError("it is nested too deeply")
         level = inner
 
 
@@ -101,11 +101,11 @@ def _check_each(values: Iterable[Any]) -> None:
             if not math.isfinite(value):
                 raise ValueError("a number in it is not finite")
         elif isinstance(value, int) and abs(value) > _LARGEST:
-            raise ValueError("an integer in it does not go into 64 bits")
+            raise ValueError("an integer in it does not fit in 64 bits")
 
 
 def _check_text(text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise ValueError("a text in it has half a surrogate pair") from None
+        raise ValueError("a string in it has half a surrogate pair") from None

@@ -2,8 +2,8 @@
 
 from ..records import Likelihood
 from .check.contract import Finding, check_contract
-from .context import Context, Offers, RememberingRunner, RememberingScorer, check_offered
-from .protocol import Need, Ranker, Runner, Scorer, uses_of
+from .offers import Offers, RememberingRunner, RememberingScorer, check_offered
+from .protocol import Context, Need, Ranker, Runner, Scorer, uses_of
 from .registry import RankerDetails, RankerInfo, available, details, is_foreign, load_ranker
 from .scoring import RankedPool, TaskScore, score_task
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..estimators import FloatArray, IntArray
     from ..records import Candidate, PublicTask
-    from .context import Context
+    from .protocol import Context
 
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\n```")
 """Ends of a text of tests (Chen et al. 2022, "CodeT", appendix A), and of a fence in a chat answer."""

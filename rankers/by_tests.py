@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from ..estimators import FloatArray
     from .agreement import Executions
-    from .context import Context
-    from .protocol import Need
+    from .protocol import Context, Need
 
 
 class _ByTests(ABC):

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..records import Candidate, PublicTask
-    from .context import Context
-    from .protocol import Need, Ranker
+    from .protocol import Context, Need, Ranker
 
 
 class Chain:

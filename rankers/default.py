@@ -19,8 +19,7 @@ from .simple import Examples
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .context import Context
-    from .protocol import Need
+    from .protocol import Context, Need
 
 _MOST_CALLS = 100
 _DIGITS = 9

@@ -14,8 +14,7 @@ from .code import bare_completion, is_degenerate, renamed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .context import Context
-    from .protocol import Need
+    from .protocol import Context, Need
 
 LEAST = -1e6
 """Score where there is no likelihood: below that of any text a model would draw."""
@@ -87,8 +86,8 @@ class SelfCertainty:
         found = context.scorer.score([(task.prompt, candidate.raw) for candidate in candidates])
         if any(likelihood.certainty is None for likelihood in found):
             raise MachineError(
-                "self-certainty needs the probabilities of the whole vocabulary, which this engine does not tell; "
-                "score with `engine` transformers"
+                "self-certainty needs the probabilities of the whole vocabulary, which this engine does not "
+                "report; score with `engine` transformers"
             )
         return Ranking(scores=tuple(likelihood.certainty or 0.0 for likelihood in found))
 

@@ -1,15 +1,17 @@
-"""The interface of rankers and of what they may be given."""
+"""The interface of rankers, and the context that they are given."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 
+from ..errors import UserError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import random
+    from collections.abc import Mapping, Sequence
 
     from ..estimators import IntArray
-    from ..records import Candidate, Likelihood, Outcome, PublicTask, Ranking
-    from .context import Context
+    from ..records import Candidate, GeneratedTests, Likelihood, Outcome, PublicTask, Ranking
 
 Need = Literal["execution", "tests", "logprobs", "scorer"]
 """Resources a ranker can declare beyond the task and the texts of its candidates.
@@ -66,6 +68,73 @@ class Scorer(Protocol):
     def flops(self, texts: Sequence[tuple[str, str]]) -> float | None:
         """Count the FLOPs of scoring these; None where the model's architecture is unknown."""
         ...
+
+
+class Context:
+    """Means a ranker may use on one task: a seeded random generator, and what it declared.
+
+    Whoever ranks makes one per task with everything available; a ranker gets a narrowed one.
+    """
+
+    def __init__(
+        self,
+        rng: random.Random,
+        runner: Execution | None = None,
+        *,
+        tests: GeneratedTests | None = None,
+        scorer: Scorer | None = None,
+    ) -> None:
+        self.rng = rng
+        self._offers: Mapping[Need, object | None] = {"execution": runner, "tests": tests, "scorer": scorer}
+        self._runner, self._tests, self._scorer = runner, tests, scorer
+
+    @property
+    def runner(self) -> Execution:
+        """The sandbox.
+
+        Raises:
+            UserError: None was offered, because the ranker did not declare `execution`.
+        """
+        if self._runner is None:
+            raise _undeclared("a runner", "execution")
+        return self._runner
+
+    @property
+    def tests(self) -> GeneratedTests:
+        """Tests that a model wrote; it may have written none for this task.
+
+        Raises:
+            UserError: None were offered, because the ranker did not declare `tests`.
+        """
+        if self._tests is None:
+            raise _undeclared("generated tests", "tests")
+        return self._tests
+
+    @property
+    def scorer(self) -> Scorer:
+        """A model that scores texts.
+
+        Raises:
+            UserError: None was offered, because the ranker did not declare `scorer`.
+        """
+        if self._scorer is None:
+            raise _undeclared("a scorer", "scorer")
+        return self._scorer
+
+    @property
+    def offered(self) -> frozenset[Need]:
+        """Everything available here; `logprobs` are the candidates' own."""
+        return frozenset(need for need, offer in self._offers.items() if offer is not None)
+
+    def has(self, need: Need) -> bool:
+        """Whether this can be had; `logprobs` are the candidates' own."""
+        return need in self.offered
+
+
+def _undeclared(what: str, need: Need) -> UserError:
+    return UserError(
+        f"the ranker asks for {what} without declaring it: put needs = frozenset({{{need!r}}}) on its class"
+    )
 
 
 @runtime_checkable

@@ -162,12 +162,12 @@ def _checked(ranker: Any, source: str, spec: Spec) -> Ranker:
                 f"ranker {spec.name!r} of {source}: {field} must be a frozenset, such as frozenset({{'execution'}})"
             )
     if not isinstance(ranker, Ranker):
-        raise UserError(f"ranker {spec.name!r} of {source} is not of the form that a ranker has: see docs/rankers.md")
+        raise UserError(f"ranker {spec.name!r} of {source} does not have the form of a ranker: see docs/rankers.md")
     unknown = sorted(str(need) for need in uses_of(ranker) - NEEDS)
     if unknown:
         known = ", ".join(sorted(NEEDS))
         raise UserError(
-            f"ranker {spec.name!r} of {source} needs {', '.join(unknown)}, and this codebudget offers {known}"
+            f"ranker {spec.name!r} of {source} needs {', '.join(unknown)}, but this codebudget offers {known}"
         )
     return ranker
 
@@ -176,7 +176,7 @@ def _unknown(spec: str) -> str:
     names = sorted({point.name for point in metadata.entry_points(group=GROUP)})
     close = difflib.get_close_matches(spec, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"there is no ranker {spec!r}; {hint}registered: {', '.join(names) or 'none'}; or give FILE.py:Class"
+    return f"unknown ranker {spec!r}: {hint}choose from {', '.join(names) or 'none'}, or give FILE.py:Class"
 
 
 def _summary(ranker: Ranker) -> str:
@@ -202,12 +202,12 @@ def parse_specs(text: str) -> tuple[Spec, ...]:
 def _link(text: str, whole: str) -> Spec:
     name, *assignments = (part.strip() for part in text.split(","))
     if not name:
-        raise UserError(f"ranker {whole!r}: a name is missing; it is NAME[,PARAMETER=VALUE...], joined by +")
+        raise UserError(f"ranker {whole!r}: a name is missing; write NAME[,PARAMETER=VALUE...], joined by +")
     parameters: dict[str, str] = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or not key or not value or key in parameters:
-            raise UserError(f"ranker {whole!r}: {assignment!r} is no PARAMETER=VALUE of its own")
+            raise UserError(f"ranker {whole!r}: {assignment!r} is not a PARAMETER=VALUE")
         parameters[key] = value
     return Spec(name, parameters)
 

@@ -19,8 +19,8 @@ from ..estimators import (
     rank_score_at_ks,
 )
 from ..records import Candidate, PublicTask, Ranking
-from .context import Account, Context
-from .protocol import Ranker, uses_of
+from .offers import Account
+from .protocol import Context, Ranker, uses_of
 from .registry import is_foreign, origin
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class RankedPool:
             candidates = [candidate.model_copy(update={"logprobs": None}) for candidate in candidates]
         elif "logprobs" in ranker.needs and any(candidate.logprobs is None for candidate in candidates):
             raise MachineError(
-                f"{origin(ranker)} goes by the candidates' logprobs, and some of {task.id} have none; "
-                "draw them with an engine that gives logprobs"
+                f"{origin(ranker)} uses the candidates' logprobs, but some of {task.id} have none; draw them with "
+                "an engine that reports logprobs"
             )
         self._candidates = candidates
         self._is_foreign = is_foreign(ranker)
@@ -117,7 +117,7 @@ class RankedPool:
                 f"of {self._task.id}"
             )
         if not all(math.isfinite(score) for score in ranking.scores):
-            raise RankerError(f"{origin(self._ranker)} gave a score that is not finite on {self._task.id}")
+            raise RankerError(f"{origin(self._ranker)} gave a non-finite score on {self._task.id}")
         return ranking
 
     def _failure(self, cause: str) -> RankerError:

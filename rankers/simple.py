@@ -13,8 +13,7 @@ from .code import code_characters
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .context import Context
-    from .protocol import Need
+    from .protocol import Context, Need
 
 
 class Random:

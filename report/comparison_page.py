@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ..records import ArmResult, Comparison, Cost
 
-_NOTE = "This page holds what one comparison found. Samples, verdicts and curves are in the pages of leaderboard runs."
+_NOTE = "This page shows one comparison. Samples, verdicts and curves are on the pages of leaderboard runs."
 
 
 def write_comparison_page(comparison: Comparison, path: Path) -> None:
@@ -90,7 +90,7 @@ def _facts(comparison: Comparison) -> list[tuple[str, str]]:
         ("Benchmark", f"{comparison.benchmark}, {comparison.tasks} tasks scored"),
         ("Sandbox", comparison.sandbox),
         ("Planned", f"{workload.prompt_tokens} prompt and {workload.output_tokens} output tokens ({workload.source})"),
-        ("Those without tests are advised by", comparison.decisive_ranker),
+        ("Advice without tests comes from", comparison.decisive_ranker),
     ]
     for arm in comparison.arms:
         counts = ", ".join(f"{count} {status}" for status, count in arm.statuses.items())

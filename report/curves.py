@@ -49,7 +49,7 @@ def print_curve(curve: Curve, notes: Sequence[str]) -> None:
         print()
         _print_table(curve, some)
     print()
-    print_text(f"{budgets} at which some arm's k changes; all of them with --json, --out or --plot.")
+    print_text(f"{budgets} at which an arm's k changes; --json, --out and --plot have all of them.")
     for arm in curve.arms:
         one, all_n = format_budget(curve.by, arm.cost_of_one), format_budget(curve.by, arm.cost_of_all)
         print_text(
@@ -65,7 +65,7 @@ def print_curve(curve: Curve, notes: Sequence[str]) -> None:
 
 
 def describe_lengths(curve: Curve) -> list[str]:
-    """Say in a line per arm what a budget counts; in one where lengths were chosen."""
+    """Describe the lengths that a budget counts, in a line per arm, or in one if lengths were given."""
     measured = [(arm.spec, arm.workload) for arm in curve.arms if arm.workload is not None]
     if not measured:
         return [describe_workload(curve.workload)]
@@ -103,7 +103,7 @@ def _k(point: CurvePoint) -> str:
 
 def _score(point: CurvePoint) -> str:
     if point.value is None:
-        return "less than a sample" if point.undefined == "below" else "too few samples"
+        return "less than one sample" if point.undefined == "below" else "too few samples"
     return interval(point.value, point.low, point.high)
 
 
@@ -134,9 +134,9 @@ def check_plot(path: Path) -> None:
         MachineError: matplotlib is not installed.
     """
     if path.suffix.lower() not in FORMATS:
-        raise UserError(f"`plot` {path}: name a file that ends in {' or '.join(FORMATS)}")
+        raise UserError(f"`plot` {path}: use a file name ending in {' or '.join(FORMATS)}")
     if not path.parent.is_dir():
-        raise UserError(f"`plot` {path}: there is no folder {path.parent}; make it first")
+        raise UserError(f"`plot` {path}: the folder {path.parent} does not exist; create it first")
     check_output(path, "`plot`")
     try:
         importlib.import_module("matplotlib")

@@ -14,7 +14,7 @@ from .markdown import write_markdown
 from .page import check_plots
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from ..experiment.curves import Curve
@@ -34,7 +34,7 @@ def write_json(comparison: Comparison, path: Path) -> None:
 def plan_as_json(plan: Plan) -> dict[str, object]:
     """Build one arm of `plan --json`, as in DESIGN.md."""
     fields = {"cost": plan.cost, "budget_ratio": plan.budget_ratio, "leftover": plan.leftover}
-    costs = {name: cost.model_dump(exclude={"schema_version"}) for name, cost in fields.items()}
+    costs = {name: cost.model_dump() for name, cost in fields.items()}
     return {
         "spec": plan.arm.spec,
         "model": plan.model,
@@ -77,7 +77,7 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
                 "k_note": dumped["k_note"],
             }
         )
-    answer = {
+    return {
         "benchmark": result.benchmark,
         "convention": result.workload.convention,
         "workload": bare["workload"],
@@ -91,18 +91,6 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
         "warnings": list(result.warnings),
         "doubts": list(result.doubts),
     }
-    bare_answer = without_versions(answer)
-    assert isinstance(bare_answer, dict)
-    return bare_answer
-
-
-def without_versions(value: object) -> object:
-    """Strip records' own version fields: this object is the command line's, with its own shape."""
-    if isinstance(value, dict):
-        return {key: without_versions(item) for key, item in value.items() if key != "schema_version"}
-    if isinstance(value, list | tuple):
-        return [without_versions(item) for item in value]
-    return value
 
 
 COMPARISON_FORMATS = {".html": write_comparison_page, ".md": write_markdown, ".json": write_json}
@@ -116,14 +104,9 @@ def check_reports(paths: Sequence[Path]) -> None:
             it.
         MachineError: A page is wanted but plotly is not installed.
     """
-    for path in paths:
-        if path.suffix.lower() not in COMPARISON_FORMATS:
-            raise UserError(f"`report` {path}: name a file that ends in {', '.join(COMPARISON_FORMATS)}")
-        if not path.absolute().parent.is_dir():
-            raise UserError(f"`report` {path}: there is no folder {path.absolute().parent}; make it first")
-        check_output(path, "`report`")
-        if path.suffix.lower() == ".html":
-            check_plots()
+    _check(paths, "`report`", COMPARISON_FORMATS)
+    if any(path.suffix.lower() == ".html" for path in paths):
+        check_plots()
 
 
 def write_reports(comparison: Comparison, paths: Sequence[Path]) -> None:
@@ -140,6 +123,15 @@ def write_reports(comparison: Comparison, paths: Sequence[Path]) -> None:
 
 CURVE_FORMATS = (".json", ".csv")
 COLUMNS = ("arm", "model", "precision", "metric", "by", "budget", "k", "value", "low", "high", "undefined")
+
+
+def check_curves(paths: Sequence[Path]) -> None:
+    """Refuse a curve's files that cannot be written, before any work is done for them.
+
+    Raises:
+        UserError: A file's name ends in none of `CURVE_FORMATS`, its folder is missing, or `check_output` refuses it.
+    """
+    _check(paths, "`out`", CURVE_FORMATS)
 
 
 def write_curve(curve: Curve, path: Path) -> None:
@@ -164,3 +156,13 @@ def write_curve(curve: Curve, path: Path) -> None:
                 scores = (point.k, point.value, point.low, point.high, point.undefined)
                 writer.writerow((arm.spec, arm.model, arm.precision, metric, curve.by, point.budget, *scores))
     write_text(path, text.getvalue())
+
+
+def _check(paths: Sequence[Path], parameter: str, formats: Collection[str]) -> None:
+    *others, last = formats
+    for path in paths:
+        if path.suffix.lower() not in formats:
+            raise UserError(f"{parameter} {path}: use a file name ending in {', '.join(others)} or {last}")
+        if not path.parent.is_dir():
+            raise UserError(f"{parameter} {path}: the folder {path.parent} does not exist; create it first")
+        check_output(path, parameter)

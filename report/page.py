@@ -69,7 +69,7 @@ def check_plots() -> None:
         MachineError: plotly is not installed.
     """
     if importlib.util.find_spec("plotly") is None:
-        raise MachineError("a page's plots need plotly: pip install 'codebudget[report]'")
+        raise MachineError("the page's plots need plotly: pip install 'codebudget[report]'")
 
 
 def check_folder(out: Path) -> None:
@@ -81,7 +81,7 @@ def check_folder(out: Path) -> None:
     """
     check_output_folder(out)
     if out.is_dir() and any(out.iterdir()) and not _is_site(out):
-        raise UserError(f"`out` {out} holds something else than a site; name another folder")
+        raise UserError(f"`out` {out} contains something other than a site; choose another folder")
 
 
 def write_folder(out: Path, parts: Iterable[Part]) -> Written:

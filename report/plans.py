@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..budgets.models import find_model
 from ..budgets.notation import COST_FIELDS, format_amount
 from ..experiment.planning import memory_fits
 from .files import plan_as_json
@@ -24,11 +25,14 @@ def plans_as_json(planned: Planned) -> dict[str, Any]:
     rows = [plan_as_json(arm) for arm in planned.plans]
     for row, fit in zip(rows, memory_fits(planned), strict=True):
         if fit is not None:
-            row["memory_fit"] = fit.model_dump(exclude={"schema_version"})
+            row["memory_fit"] = fit.model_dump()
     answer: dict[str, Any] = {"arms": rows, "convention": planned.workload.convention}
     runtime = describe_runtime(planned.workload, planned.conditions)
     if runtime is not None:
         answer["runtime"] = runtime
+    recalled = unverified_arms(planned)
+    if recalled:
+        answer["unverified"] = recalled
     return answer
 
 
@@ -56,6 +60,8 @@ def plan_notes(planned: Planned) -> Iterator[str]:
     yield f"ratios are to the {against}; binding is the limit that one more sample would break"
     yield from describe_memory(planned)
     yield describe_workload(planned.workload)
+    for spec in unverified_arms(planned):
+        yield f"{spec} is unverified: its shape is from memory, not from a source (codebudget models show)"
     runtime = describe_runtime(planned.workload, planned.conditions)
     if runtime is not None:
         yield runtime
@@ -68,22 +74,27 @@ def describe_memory(planned: Planned) -> Iterator[str]:
             continue
         limit = format_amount("memory", planned.memory_limit_bytes)
         if fit.waves is None:
-            devices = "no number of devices suffices"
+            devices = "no number of devices is enough"
             if fit.tensor_parallel is not None:
-                devices = f"it takes {fit.tensor_parallel} such devices (tensor parallel)"
+                devices = f"it needs {fit.tensor_parallel} such devices (tensor parallel)"
             yield f"{plan.arm.spec} does not fit {limit}: {devices}"
         else:
             waves = "at once" if fit.waves == 1 else f"in {fit.waves} waves of up to {fit.concurrency}"
             yield f"{plan.arm.spec} fits {limit}: its {plan.k} samples of a task run {waves}"
 
 
+def unverified_arms(planned: Planned) -> list[str]:
+    """List the arms whose model's shape was recalled from memory, as typed."""
+    return [plan.arm.spec for plan in planned.plans if find_model(plan.model).unverified]
+
+
 def describe_runtime(workload: Workload, conditions: Conditions) -> str | None:
     """Explain the runtime in one line; None if there is none."""
     machine, calibration = conditions.machine, conditions.calibration
     if conditions.regime == "latency":
-        what = "seconds that one task takes alone, its samples in one batch"
+        what = "seconds for one task alone, its samples in one batch"
     else:
-        what = "seconds of a busy machine per task, batches full (--regime latency: one task alone)"
+        what = "machine seconds per task with full batches (--regime latency: one task alone)"
     if calibration is not None:
         how = f"measured on {calibration.machine} with {calibration.engine} ({calibration.source})"
         if calibration.engine == "not stated":
@@ -95,7 +106,10 @@ def describe_runtime(workload: Workload, conditions: Conditions) -> str | None:
 
     of_what = ""
     if workload.convention == "paper":
-        of_what = "; it is of the convention's one pass, name a benchmark or token counts for that of generation"
+        of_what = (
+            "; it covers the convention's single pass, so give a benchmark or token counts for the runtime of "
+            "generation"
+        )
     return f"runtime: {what}, by a roofline of {machine.name} at MFU {MFU}, MBU {MBU}{of_what}"
 
 

@@ -48,14 +48,14 @@ def samples_as_json(
                 "samples": len(arm.candidates),
                 "new": arm.new,
                 "missing": arm.missing,
-                "engine": origin.description.model_dump(exclude={"schema_version"}),
-                "settings": origin.settings.model_dump(exclude={"schema_version"}),
+                "engine": origin.description.model_dump(),
+                "settings": origin.settings.model_dump(),
                 "seed": origin.seed,
                 "drawn": {
                     "samples": tally.samples,
                     "prompts": tally.prompts,
                     "sessions": tally.sessions,
-                    **tally.usage.model_dump(exclude={"schema_version"}),
+                    **tally.usage.model_dump(),
                 },
             }
         )
@@ -88,15 +88,15 @@ def print_samples(
         *(Column(header, right=True) for header in ("seconds\nbusy", "tokens/s", "peak\nmemory")),
     )
     print_table(columns, [_cells(target, arm) for target, arm in zip(targets, drawn.arms, strict=True)])
-    print("\nTokens, FLOPs and seconds are of all samples of these settings and this seed, in all sessions.")
+    print("\nTokens, FLOPs and seconds cover all samples with these settings and this seed, from all sessions.")
     if path is not None:
         print(f"Samples are in {path}")
     for target, arm in zip(targets, drawn.arms, strict=True):
         if tested is not None:
             found = usable_asserts(tested, arm)
             print(
-                f"{target.arm.spec}: {found.asserts} asserts that rankers can use, "
-                f"for {found.tasks} of {len(tested)} tasks"
+                f"{target.arm.spec}: {found.asserts} asserts usable by rankers, for {found.tasks} of {len(tested)} "
+                "tasks"
             )
 
 

@@ -75,7 +75,7 @@ def _print_arms(comparison: Comparison) -> None:
     ]
     _print_table(columns, rows, "Arms")
     if any(arm.realised.usage.estimated for arm in comparison.arms):
-        print_text("~ estimated: the samples carry no token counts, or not all of them")
+        print_text("~ estimated: some or all samples have no token counts")
 
 
 def _marked(arm: ArmResult, figure: str) -> str:
@@ -204,7 +204,7 @@ def _ranked(score: RankerScore, *, is_charged: bool) -> list[str]:
 def _print_paid(comparison: Comparison) -> None:
     """Print, for arms with a choice, what is left after paying for ranking, and the share of the gap it closes."""
     first = comparison.arms[0].plan.arm
-    title = f"Ranking paid for out of the arm's FLOPs, and the share closed of the gap to one sample of {first.name}"
+    title = f"Score once ranking is paid for, and the share closed of the gap to one sample of {first.name}"
     names = list(comparison.arms[0].rankers)
     for arms in _abreast([arm for arm in comparison.arms[1:] if arm.plan.k > 1], names, _SHARE):
         columns = [Column("ranker", folds=True)]
@@ -237,7 +237,7 @@ def _print_paired(comparison: Comparison) -> None:
     _print_table(
         (Column("metric", folds=True), Column("arms", folds=True), Column("difference"), Column("p", right=True)),
         rows,
-        f"Paired differences (p adjusted by Holm over {len(comparison.paired)}, all of them with --json)",
+        f"Paired differences (p adjusted by Holm over {len(comparison.paired)}; --json has all of them)",
     )
 
 
@@ -246,7 +246,7 @@ def _print_strata(comparison: Comparison) -> None:
     for arms in _abreast(comparison.arms, names, _SCORE):
         columns = (Column("setting", folds=True), *(Column(_name(arm), folds=True) for arm in arms))
         rows = [(printable(name), *(_stratum(arm, name) for arm in arms)) for name in names]
-        _print_table(columns, rows, "pass@1 by the setting that samples were made with")
+        _print_table(columns, rows, "pass@1 by sampling settings")
 
 
 def _stratum(arm: ArmResult, name: str) -> str:

@@ -81,11 +81,11 @@ class Description(Record):
 
 
 class EngineMemory(NamedTuple):
-    """The memory that an engine's model takes so far; None for what it does not tell.
+    """The memory that an engine's model has taken so far; None if unknown.
 
-    `place` is where the model is: `host` in main memory, `device` on a GPU, None elsewhere. `weight_bytes` are the
-    weights resident, `kv_bytes` the most that the key-value cache held or was given, `peak_bytes` the most of all on
-    the fullest device; all are per device.
+    `place` is where the model is: `host` for main memory, `device` for a GPU, None elsewhere. `weight_bytes` are the
+    resident weights, `kv_bytes` the most that the key-value cache held or was given, `peak_bytes` the most of
+    everything on the fullest device; all are per device.
     """
 
     place: Literal["host", "device"] | None = None
@@ -131,7 +131,7 @@ class Engine(Protocol):
         """
 
     def memory(self) -> EngineMemory:
-        """Tell the memory that the model takes, as measured."""
+        """Measure the memory that the model takes."""
 
     def close(self) -> None:
         """Free the model's memory."""

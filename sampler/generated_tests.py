@@ -10,11 +10,13 @@ from .._util.printable import quoted
 from ..budgets.flops import decode_flops, prefill_flops
 from ..errors import MachineError, UserError
 from ..records import GeneratedTests, Usage
-from .files import find_files, read_rows, task_id_of, texts_of
+from .files import find_files
 from .prompting import asserts_of_answer, prompt_of_task
+from .rows import TEST_FORMS, Remarks, number_of, read_rows, samples_of
+from .task_names import TaskNames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -30,7 +32,7 @@ _COSTS = ("prompt_tokens", "output_tokens", "prefill_flops", "decode_flops", "wa
 
 
 class RowOfTests(NamedTuple):
-    """A row of texts of tests: the prompt and the model as the row has them, and what drawing the texts took.
+    """A row of test texts: its prompt and model if it has them, and what drawing the texts took.
 
     `costs` are by the names of `_COSTS`, None where unknown; `estimated`: some were estimated from text.
     """
@@ -44,7 +46,12 @@ class RowOfTests(NamedTuple):
 
 
 def read_tests(
-    patterns: Sequence[str], tasks: Mapping[str, Task], *, complete: Callable[[RowOfTests], RowOfTests] | None = None
+    patterns: Sequence[str],
+    tasks: Mapping[str, Task],
+    beyond: Collection[str] = (),
+    remarks: Remarks | None = None,
+    *,
+    complete: Callable[[RowOfTests], RowOfTests] | None = None,
 ) -> dict[str, GeneratedTests]:
     """Read generated tests by task id, with the usage of drawing them where every row has it.
 
@@ -52,9 +59,11 @@ def read_tests(
     `output_tokens`, `prefill_flops`, `decode_flops` and `wall_s` are what its texts took.
 
     Args:
-        patterns: Files, folders and globs; see `sample_files.find_files`.
-        tasks: The benchmark's tasks by their ids.
-        complete: Fills in what a row does not say of its usage.
+        patterns: Files, folders and globs; see `files.find_files`.
+        tasks: The selected tasks, by their ids.
+        beyond: Ids of the benchmark's other tasks, whose rows are left out.
+        remarks: Receives what is left out.
+        complete: Fills in the usage that a row lacks.
 
     Raises:
         UserError: A pattern means no file, a row is wrong, or a file is beyond a bound; the message names file and
@@ -63,17 +72,20 @@ def read_tests(
     files = find_files(patterns)
     count = SampleCount(files)
     found: list[RowOfTests] = []
+    names = TaskNames(tasks, beyond)
+    remarks = Remarks() if remarks is None else remarks
     for path in files:
-        for number, row in read_rows(path):
-            task_id = task_id_of(row, tasks, path, number)
-            texts = texts_of(row, path, number)[1]
-            count.add(len(texts), path, number)
+        for where, task, row in read_rows(path, names, remarks):
+            samples = samples_of(row, where, remarks, count, TEST_FORMS)[1]
+            texts = [sample.text for sample in samples if sample.text is not None]
             if any(len(text) > MAX_CHARACTERS for text in texts):
-                raise UserError(f"{path}:{number}: a text of tests is longer than 1 MiB; cut it or leave it out")
+                raise UserError(f"{where}: a text of tests is longer than 1 MiB; shorten or remove it")
+            if not texts:
+                continue
             one = RowOfTests(
-                task_id,
+                task.id,
                 tuple(map(encodable, texts)),
-                {name: _amount(row, name, path, number) for name in _COSTS},
+                {name: _amount(row, name, where) for name in _COSTS},
                 _text(row, "prompt"),
                 _text(row, "model"),
             )
@@ -84,7 +96,7 @@ def read_tests(
 def tests_of_rows(
     tasks: Sequence[Task], series: Series, texts: Sequence[Candidate], architecture: Architecture | None
 ) -> dict[str, GeneratedTests]:
-    """Make generated tests of drawn texts, by task id: what `read_tests` reads of a file with `rows_of_tests`."""
+    """Make generated tests of drawn texts, by task id, as `read_tests` does from a file with their `rows_of_tests`."""
     rows = rows_of_tests(tasks, series, texts, architecture)
     return _by_task(
         [RowOfTests(row["task_id"], (row["completion"],), {name: row.get(name) for name in _COSTS}) for row in rows]
@@ -109,12 +121,12 @@ def _text(row: Mapping[str, Any], name: str) -> str | None:
     return encodable(value) if isinstance(value, str) else None
 
 
-def _amount(row: Mapping[str, Any], name: str, path: Path, number: int) -> float | None:
-    value = row.get(name)
+def _amount(row: Mapping[str, Any], name: str, where: str) -> float | None:
+    value = number_of(row.get(name))
     if value is None:
         return None
     if not is_number(value) or not 0 <= value <= _MOST:
-        raise UserError(f"{path}:{number}: {name} is {quoted(value)}; write a number from 0 to 1e30 or leave it out")
+        raise UserError(f"{where}: {name} is {quoted(row[name])}; write a number from 0 to 1e30 or remove it")
     return float(value)
 
 
@@ -137,7 +149,7 @@ def check_tests_file(path: Path) -> None:
         UserError: its name ends in none of `ENDINGS`; or as `check_output`.
     """
     if not path.name.endswith(ENDINGS):
-        raise UserError(f"{path}: a file of tests ends in {' or '.join(ENDINGS)}; name one like tests.jsonl")
+        raise UserError(f"{path}: a file of tests must end in {' or '.join(ENDINGS)}; use a name such as tests.jsonl")
     check_output(path)
 
 
@@ -193,5 +205,5 @@ def write_test_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with `out`") from None
+        raise MachineError(f"cannot write {path} ({error.strerror or error}); choose another with `out`") from None
     return write_rows(path, rows)

@@ -101,12 +101,12 @@ def preset_settings(name: str, benchmark: str) -> Settings:
     if name == "chat":
         return Settings(style="chat", max_tokens=1024)
     if name != "paper":
-        raise UserError(f"there is no preset {name!r}; known are {', '.join(PRESETS)}")
+        raise UserError(f"unknown preset {name!r}: choose from {', '.join(PRESETS)}")
     bare = benchmark.lower().replace("-", "").replace("_", "")
     found = next((settings for original, settings in _PAPER.items() if original in bare), None)
     if found is None:
         raise UserError(
-            f"the paper has no settings for {benchmark}, only for {', '.join(_PAPER)}; choose another `preset` "
+            f"the paper has settings only for {', '.join(_PAPER)}, not for {benchmark}; choose another `preset` "
             f"({', '.join(PRESETS[:-1])})"
         )
     return found
@@ -126,7 +126,7 @@ def settings_for_tests(name: str) -> Settings:
     if name == "chat":
         return common.model_copy(update={"style": "chat-tests", "max_tokens": 1024})
     known = ", ".join(preset for preset in PRESETS if preset != "paper")
-    raise UserError(f"there is no preset {name!r} for tests; known are {known}")
+    raise UserError(f"unknown preset {name!r} for tests: choose from {known}")
 
 
 def prompt_of_task(task: Task, settings: Settings) -> Prompt:

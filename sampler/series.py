@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
-from .._util.hashing import key_of
+from .._util.hashing import key_of, record_text
 from .._util.machine import nvidia_smi
 from ..budgets.flops import decode_flops, prefill_flops
 from ..errors import UserError
@@ -83,7 +83,7 @@ class Series(Record):
     @property
     def key(self) -> str:
         """The key of the store's record."""
-        return key_of(KIND, self.model, self.precision, self.benchmark, self.origin.model_dump_json())
+        return key_of(KIND, self.model, self.precision, self.benchmark, record_text(self.origin))
 
 
 class TaskKeys(NamedTuple):
@@ -110,8 +110,8 @@ def keys_of_task(task: Task, origin: Origin) -> TaskKeys:
     sampling = sampling_of_task(task, origin.settings)
     digest = key_of(
         "candidate",
-        origin.description.model_dump_json(),
-        sampling.model_dump_json(),
+        record_text(origin.description),
+        record_text(sampling),
         origin.seed,
         task.id,
         *prompt_key(prompt),
@@ -148,8 +148,8 @@ def _series(store: Store, value: Any) -> Series:
     except ValidationError as error:
         why = str(error).splitlines()[0]
         raise UserError(
-            f"{store.path} is damaged (what made its samples cannot be read: {why}); move it away, or name another "
-            "store with `store`"
+            f"{store.path} is damaged (the description of what made its samples cannot be read: {why}); move it "
+            "away, or choose another store with `store`"
         ) from None
 
 

@@ -82,13 +82,14 @@ def user_key() -> UserKey:
     if named:
         if not os.path.isabs(named):
             raise UserError(
-                f"{VARIABLE}={named}: name the key's file by its whole path, or the folder decides which it is"
+                f"{VARIABLE}={named}: give the absolute path of the key file, since a relative one depends on the "
+                "folder"
             )
         return _named_key(Path(named))
     state = os.environ.get("XDG_STATE_HOME", "")
     folder = state if os.path.isabs(state) else os.path.join(os.path.expanduser("~"), ".local", "state")
     if not os.path.isabs(folder):
-        return UserKey(_passing(), "there is no HOME")
+        return UserKey(_passing(), "HOME is not set")
     return _own_key(Path(folder, "codebudget", "store.key"))
 
 
@@ -97,7 +98,7 @@ def _named_key(path: Path) -> UserKey:
     try:
         return UserKey(_read(path) or _made(path))
     except OSError as error:
-        raise UserError(f"{VARIABLE}={path}: cannot be used ({error.strerror or error}); name another file") from None
+        raise UserError(f"{VARIABLE}={path}: cannot be used ({error.strerror or error}); choose another file") from None
 
 
 @functools.cache
@@ -108,7 +109,7 @@ def _own_key(path: Path) -> UserKey:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             known = _made(path)
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise UserError(f"{path}: others may read the key that says which stores are yours: chmod 600 {path}")
+            raise UserError(f"{path}: other users can read the key that marks stores as yours: chmod 600 {path}")
     except OSError as error:
         return UserKey(_passing(), f"{path} cannot be kept: {error.strerror or error}")
     return UserKey(known)
@@ -131,7 +132,9 @@ def _read(path: Path) -> bytes | None:
         is_plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
         secret = file.read(_MOST_BYTES).strip() if is_plain else b""
     if len(secret) < _LEAST_BYTES:
-        raise UserError(f"{path} holds no key, which has {_LEAST_BYTES} bytes or more; move it away, and one is made")
+        raise UserError(
+            f"{path} contains no key of at least {_LEAST_BYTES} bytes; move it away, and a new one will be made"
+        )
     return secret
 
 

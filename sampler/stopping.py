@@ -63,7 +63,7 @@ def parse_stop_after(text: str) -> StopAfter:
     if tokens:
         amount = float(tokens[1])
         if not math.isfinite(amount) or amount <= 0:
-            raise UserError(f"`stop_after` {text}: more than 0 tokens are needed, such as 1e6tokens")
+            raise UserError(f"`stop_after` {text}: give more than 0 tokens, such as 1e6tokens")
         return StopAfter(kind="tokens", amount=amount)
     kinds: tuple[Literal["usd", "flops", "runtime"], ...] = ("usd", "flops", "runtime")
     for kind in kinds:
@@ -139,8 +139,8 @@ class Meter:
 
 
 _UNKNOWN = {
-    "flops": "`stop_after` FLOPs cannot be counted: the engine tells no token counts; give seconds, such as 60s",
-    "tokens": "`stop_after` tokens cannot be counted: the engine tells no token counts; give seconds, such as 60s",
+    "flops": "`stop_after` FLOPs cannot be counted: the engine reports no token counts; give seconds, such as 60s",
+    "tokens": "`stop_after` tokens cannot be counted: the engine reports no token counts; give seconds, such as 60s",
     "usd": "`stop_after` dollars needs a price (`usd_per_mtok` IN,OUT, or `usd_per_hour` with `hardware`), and token "
-    "counts of the engine",
+    "counts from the engine",
 }

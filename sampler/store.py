@@ -273,24 +273,24 @@ class Store:
         if is_sample:
             self._use_of_others()
             return True
-        self._say(_RESULTS, "they are made again")
+        self._say(_RESULTS, "they are recomputed")
         return False
 
     def _use_of_others(self) -> None:
         """Allow or refuse using others' samples."""
         if not self._named:
             raise UserError(
-                f"{self.path} holds {_SAMPLES} that were not made with your key, but by another user or an earlier "
-                f"codebudget; name it with `store` {self.path} to use them (its verdicts are made again), or move it "
-                "away"
+                f"{self.path} contains {_SAMPLES} that were not made with your key, but by another user or an "
+                f"earlier codebudget; give `store` {self.path} to use them (its verdicts are recomputed), or move "
+                "it away"
             )
-        self._say(_SAMPLES, "they are used, since the store was named")
+        self._say(_SAMPLES, "they are used, since you chose the store")
 
     def _say(self, what: str, then: str) -> None:
         if what not in self._said:
             self._said.add(what)
             self._notice(
-                f"{self.path} holds {what} that were not made with your key, but by another user or an earlier "
+                f"{self.path} contains {what} that were not made with your key, but by another user or an earlier "
                 f"codebudget; {then}"
             )
 
@@ -301,8 +301,8 @@ class Store:
         except (ValidationError, ValueError, TypeError, RecursionError) as error:
             why = " ".join(str(error).split())[:200]
             raise UserError(
-                f"{self.path} is damaged (a value in it cannot be read: {why}); move it away, or name another store "
-                "with `store`"
+                f"{self.path} is damaged (a value in it cannot be read: {why}); move it away, or choose another "
+                "store with `store`"
             ) from None
 
     def _read(self, query: str, keys: Iterable[str], before: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -352,7 +352,7 @@ def open_store(
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MachineError(
-            f"cannot make the folder of the store {path} ({error.strerror}); name another file with `store`"
+            f"cannot create the folder for the store {path} ({error.strerror}); choose another file with `store`"
         ) from None
     with _explained(path):
         # Begin transactions by hand, so that every batch is one.
@@ -374,11 +374,11 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     application = _pragma(connection, "application_id")
     is_empty = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     if application != APPLICATION_ID and not is_empty:
-        raise UserError(f"{path} is another program's SQLite file; name another store with `store`")
+        raise UserError(f"{path} is another program's SQLite file; choose another store with `store`")
     if version > STORE_VERSION:
         raise UserError(
-            f"{path} was written by a newer codebudget (store version {version}, this one reads {STORE_VERSION}); "
-            "upgrade codebudget, or name another store with `store`"
+            f"{path} was written by a newer codebudget (store version {version}; this one reads {STORE_VERSION}); "
+            "upgrade codebudget, or choose another store with `store`"
         )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -392,8 +392,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if _schema(connection) != _own_schema():
         # A stranger's views and triggers run whenever a table is touched.
         raise UserError(
-            f"{path} is not a codebudget store, or is damaged (it has other tables); move it away, or name another "
-            "store with `store`"
+            f"{path} is not a codebudget store, or is damaged (it has other tables); move it away, or choose "
+            "another store with `store`"
         )
     connection.execute("COMMIT")
 
@@ -449,16 +449,16 @@ def _explained(path: Path) -> Iterator[None]:
         # Non-UTF-8 text has no code.
         if code in damages or (code == 0 and isinstance(error, sqlite3.OperationalError)):
             raise UserError(
-                f"{path} is not a codebudget store, or is damaged ({error}); "
-                "move it away, or name another store with `store`"
+                f"{path} is not a codebudget store, or is damaged ({error}); move it away, or choose another store "
+                "with `store`"
             ) from None
         causes = {
-            sqlite3.SQLITE_BUSY: "another process is writing to it; wait for that one, or name another `store`",
-            sqlite3.SQLITE_LOCKED: "another process is writing to it; wait for that one, or name another `store`",
-            sqlite3.SQLITE_FULL: "the disk is full; make room, or name a `store` on another disk",
-            sqlite3.SQLITE_READONLY: "it is read-only; make it writable, or name another `store`",
-            sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check its folder's permissions, or name a `store`",
-            sqlite3.SQLITE_IOERR: "reading or writing failed; check the disk's room and health, or name a `store`",
+            sqlite3.SQLITE_BUSY: "another process is writing to it; wait for that one, or choose another `store`",
+            sqlite3.SQLITE_LOCKED: "another process is writing to it; wait for that one, or choose another `store`",
+            sqlite3.SQLITE_FULL: "the disk is full; free some space, or choose a `store` on another disk",
+            sqlite3.SQLITE_READONLY: "it is read-only; make it writable, or choose another `store`",
+            sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check its folder's permissions, or choose another `store`",
+            sqlite3.SQLITE_IOERR: "reading or writing failed; check disk space and health, or choose another `store`",
         }
         cause = causes.get(code)
         if cause is None:

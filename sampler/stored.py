@@ -55,5 +55,14 @@ def _tag(keys: TaskKeys) -> str:
 def _extractor() -> str:
     """Hash the extractor."""
     folder = Path(__file__).parent
-    names = ("extract.py", "syntax.py", "files.py", "../_util/parsing.py")
+    names = (
+        "thoughts.py",
+        "dress.py",
+        "blocks.py",
+        "extract.py",
+        "parser.py",
+        "syntax.py",
+        "files.py",
+        "../_util/parsing.py",
+    )
     return key_of(*((folder / name).read_bytes() for name in names))

@@ -10,24 +10,28 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from .._util.bounded import SampleCount, encodable, is_number, is_whole, parse_json, read_table
+from .._util.bounded import SampleCount, encodable, is_whole, parse_json, read_table
 from .._util.hashing import key_of_files
 from .._util.outputs import check_output, replacing, write_rows
 from .._util.printable import one_line, quoted
+from .._util.progress import notice
 from .._util.redaction import redactor
 from ..errors import MachineError, UserError
 from ..records import Candidate
 from .engine import Description
-from .files import find_files, optional_fields, read_rows, task_id_of, texts_of
+from .files import find_files
 from .prompting import Settings
+from .rows import Remarks, Row, optional_fields, read_rows, row_of, samples_of
 from .series import KIND, Origin, Series, Tally, keys_of_task, stored_tally
 from .stored import taken
+from .task_names import TaskNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ..records import Task
+    from .rows import TextField
     from .series import TaskKeys
     from .store import Store
 
@@ -55,7 +59,7 @@ def check_samples_file(path: Path) -> None:
         UserError: its name ends in none of `ENDINGS`; or as `check_output`.
     """
     if not path.name.endswith(ENDINGS):
-        raise UserError(f"{path}: a file of samples ends in {', '.join(ENDINGS)}; name one like samples.jsonl")
+        raise UserError(f"{path}: a file of samples must end in {', '.join(ENDINGS)}; use a name such as samples.jsonl")
     check_output(path)
 
 
@@ -79,7 +83,7 @@ def write_samples(path: Path, sets: Iterable[tuple[Series, Sequence[Candidate]]]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(f"cannot write {path} ({error.strerror or error}); name another with `out`") from None
+        raise MachineError(f"cannot write {path} ({error.strerror or error}); choose another with `out`") from None
     if path.suffix != ".parquet":
         return write_rows(path, rows)
     with replacing(path) as file:
@@ -122,19 +126,19 @@ def import_samples(
     series: dict[str, Series] = {}
     places: dict[str, int] = {}
     samples: dict[str, Candidate] = {}
+    names, remarks = TaskNames(tasks), Remarks()
     for path in files:
-        for number, row in _rows(path):
-            task = tasks[task_id_of(row, tasks, path, number)]
-            made_by = _made_by(row, path, number)
+        for where, task, row in _rows(path, names, remarks):
+            made_by = _made_by(row, where)
             origin = made_by or foreign
             if origin is None:
-                raise UserError(f"{path}:{number}: does not say what made it; name the model with `model`")
-            key = _key(origin, path, number)
+                raise UserError(f"{where}: the row does not say which model made it; give one with `model`")
+            key = _key(origin, where)
             if key not in series:
-                _check_lasting(origin, path, number)
+                _check_lasting(origin, where)
             series[key] = origin
             keys = keys_of_task(task, origin.origin)
-            for text, fields in _texts(row, task, path, number, made_by is not None, count):
+            for text, fields in _texts(row, task, where, made_by is not None, count, remarks):
                 index = fields.pop("index", None)
                 if index is None:
                     index = places.get(keys.prefix, 0)
@@ -147,6 +151,8 @@ def import_samples(
                     program="",
                     **fields,
                 )
+    for line in remarks.lines:
+        notice(line)
     with store.together():
         store.put_candidates(samples)
         # The usage of drawing is known where the samples were drawn, not from rows alone.
@@ -167,7 +173,8 @@ def _index(key: str, store: Store) -> int:
     text = key.rpartition("/")[2]
     if not _INDEX.fullmatch(text):
         raise UserError(
-            f"{store.path} is damaged (it has a sample {text[:20]!r}); move it away, or name another store with `store`"
+            f"{store.path} is damaged (it has a sample {text[:20]!r}); move it away, or choose another store with "
+            "`store`"
         )
     return int(text)
 
@@ -210,78 +217,77 @@ def _write_parquet(file: BinaryIO, rows: Iterable[dict[str, Any]]) -> int:
     return count
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(path: Path, names: TaskNames, remarks: Remarks) -> Iterator[Row]:
     if path.suffix != ".parquet":
-        yield from read_rows(path)
+        yield from read_rows(path, names, remarks)
         return
-    for number, row in read_table(path):
-        yield number, {name: value for name, value in row.items() if value is not None}
+    for number, fields in read_table(path):
+        row = row_of(f"{path}: row {number}", fields, names, remarks)
+        if row is not None:
+            yield row
 
 
-def _made_by(row: Mapping[str, Any], path: Path, number: int) -> Series | None:
+def _made_by(row: Mapping[str, Any], where: str) -> Series | None:
     made_by = row.get("made_by")
     if made_by is None:
         return None
     if isinstance(made_by, str):
-        made_by = parse_json(made_by[: _MAX_MADE_BY + 1], f"{path}:{number}: made_by cannot be read")
+        made_by = parse_json(made_by[: _MAX_MADE_BY + 1], f"{where}: made_by cannot be read")
     try:
         return Series.model_validate(made_by)
     except ValidationError as error:
-        raise _unread(path, number, str(error)) from None
+        raise _unread(where, str(error)) from None
 
 
-def _key(series: Series, path: Path, number: int) -> str:
+def _key(series: Series, where: str) -> str:
     try:
         return series.key
     except PydanticSerializationError as error:
-        raise _unread(path, number, str(error)) from None
+        raise _unread(where, str(error)) from None
 
 
-def _check_lasting(series: Series, path: Path, number: int) -> None:
+def _check_lasting(series: Series, where: str) -> None:
     """Refuse what would not come back unchanged from the store, or is too long for names and settings."""
     try:
         text = series.model_dump_json()
         is_lasting = Series.model_validate_json(text) == series
     except (PydanticSerializationError, ValidationError) as error:
         # Half a surrogate pair, or not a number.
-        raise _unread(path, number, str(error)) from None
+        raise _unread(where, str(error)) from None
     if not is_lasting:
-        raise _unread(path, number, "a setting is no number")
+        raise _unread(where, "a setting is not a number")
     if len(text) > _MAX_MADE_BY:
-        raise _unread(path, number, f"longer than {_MAX_MADE_BY} characters")
+        raise _unread(where, f"longer than {_MAX_MADE_BY} characters")
 
 
-def _unread(path: Path, number: int, why: str) -> UserError:
+def _unread(where: str, why: str) -> UserError:
     reason = one_line(why.splitlines()[0])
-    return UserError(f"{path}:{number}: made_by cannot be read ({reason}); leave it out and give `model`")
+    return UserError(f"{where}: made_by cannot be read ({reason}); remove it and give `model`")
 
 
 def _texts(
-    row: dict[str, Any], task: Task, path: Path, number: int, is_ours: bool, count: SampleCount
+    row: Mapping[str, Any], task: Task, where: str, is_ours: bool, count: SampleCount, remarks: Remarks
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield a row's raw texts, and what else it says of each."""
-    logprobs = row.get("logprobs")
-    if is_ours and isinstance(logprobs, list):
-        row = row | {"logprobs": None}
-    fields = optional_fields(row, task, path, number)
-    if is_ours and isinstance(logprobs, list):
-        if not all(value is None or is_number(value) for value in logprobs):
-            raise UserError(f"{path}:{number}: logprobs is not a list of numbers; mend it or leave it out")
-        fields["logprobs"] = tuple(-math.inf if value is None else float(value) for value in logprobs)
-    if is_ours and row.get("index") is not None:
-        if not is_whole(row["index"]):
-            raise UserError(f"{path}:{number}: index is {quoted(row['index'])}; write a whole number or leave it out")
-        fields["index"] = row["index"]
     if is_ours and isinstance(row.get("raw"), str):
-        count.add(1, path, number)
-        yield row["raw"], fields
+        count.add(1, where)
+        yield row["raw"], _fields(row, "samples", task, where, remarks)
         return
-    name, texts = texts_of(row, path, number)
-    count.add(len(texts), path, number)
-    if name == "samples":
-        fields = {field: value for field, value in fields.items() if field == "prompt"}
-    for text in texts:
-        yield text, dict(fields)
+    name, samples = samples_of(row, where, remarks, count)
+    for text, said in samples:
+        if text is not None:
+            yield text, _fields(said, name, task, where, remarks, is_ours=is_ours)
+
+
+def _fields(
+    said: Mapping[str, Any], name: TextField, task: Task, where: str, remarks: Remarks, *, is_ours: bool = True
+) -> dict[str, Any]:
+    fields = optional_fields(said, name, task, where, remarks)
+    if is_ours and said.get("index") is not None:
+        if not is_whole(said["index"]):
+            raise UserError(f"{where}: index is {quoted(said['index'])}; write a whole number or remove it")
+        fields["index"] = said["index"]
+    return fields
 
 
 def _recorded(model: str, precision: str, benchmark: str, digest: str) -> Series:

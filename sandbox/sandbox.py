@@ -58,7 +58,7 @@ class Sandbox:
 
     def __init__(self, launcher: Launcher, *, limits: Limits | None = None, workers: int | None = None) -> None:
         if workers is not None and workers < 1:
-            raise UserError(f"{workers} workers cannot grade anything; give at least 1")
+            raise UserError(f"{workers} workers cannot grade anything; use at least 1")
         self.launcher = launcher
         self.limits = limits or Limits()
         self.workers = workers or len(os.sched_getaffinity(0)) + _SPARE_WORKERS
@@ -104,7 +104,9 @@ class Sandbox:
         places: dict[tuple[str, str], list[int]] = {}
         for place, job in enumerate(jobs):
             if not job.check.ok or job.check.task_id != job.task.id:
-                raise UserError(f"task {job.task.id} cannot be graded: {job.check.detail or 'not its own check'}")
+                raise UserError(
+                    f"task {job.task.id} cannot be graded: {job.check.detail or 'the check is of another task'}"
+                )
             places.setdefault((job.task.id, job.program), []).append(place)
         distinct = [jobs[first[0]] for first in places.values()]
         where = list(places.values())

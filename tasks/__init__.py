@@ -37,13 +37,13 @@ def load_benchmark(spec: str, fields: Mapping[str, str] | None = None) -> Benchm
     name = spec.strip().lower()
     if name == "humaneval":
         if fields:
-            raise UserError("humaneval has its own fields; leave `fields` out, or name a file")
+            raise UserError("humaneval has its own fields; leave out `fields`, or give a file")
         from .named import load_humaneval
 
         return load_humaneval()
     if name == "nano":
         if fields:
-            raise UserError("nano has its own fields; leave `fields` out, or name a file")
+            raise UserError("nano has its own fields; leave out `fields`, or give a file")
         from .named import load_nano
 
         return load_nano()
@@ -52,9 +52,11 @@ def load_benchmark(spec: str, fields: Mapping[str, str] | None = None) -> Benchm
 
         return load_mbpp(fields)
     if Path(spec).expanduser().is_dir():
-        raise UserError(f"{spec} is a folder; name one of its .jsonl, .json or .parquet files")
+        raise UserError(f"{spec} is a folder; give one of its .jsonl, .json or .parquet files")
     if is_data_file(spec) or "/" in spec.strip("/"):
         return load_dataset_benchmark(spec, fields)
     near = difflib.get_close_matches(name.replace("-", "").replace("_", ""), NAMES, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(NAMES)}"
-    raise UserError(f"no benchmark {spec!r}; {hint}; or name a .jsonl, .json or .parquet file, or a hub id OWNER/NAME")
+    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(NAMES)}"
+    raise UserError(
+        f"unknown benchmark {spec!r}: {hint}, or give a .jsonl, .json or .parquet file, or a hub id OWNER/NAME"
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from .._util.hashing import key_of
+from .._util.hashing import key_of, record_text
 from .._util.printable import nearest, quoted
 from ..errors import UserError
 from ..records import Task, Workload
@@ -33,24 +33,31 @@ class Benchmark:
     Attributes:
         name: The benchmark's name in reports.
         tasks: Its tasks, ids unique.
+        beyond: Ids of tasks that were left out of it; files of samples may still have rows of them.
     """
 
     name: str
     tasks: tuple[Task, ...]
+    beyond: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.tasks:
-            raise UserError(f"{self.name}: holds no task; name a benchmark with at least one")
+            raise UserError(f"{self.name}: contains no tasks; choose a benchmark with at least one")
         seen: set[str] = set()
         for task in self.tasks:
             if task.id in seen:
-                raise UserError(f"{self.name}: task {quoted(task.id)} is there twice; make the ids unique")
+                raise UserError(f"{self.name}: task {quoted(task.id)} occurs twice; make the ids unique")
             seen.add(task.id)
 
     @cached_property
     def by_id(self) -> Mapping[str, Task]:
         """Index the tasks by id, in order."""
         return MappingProxyType({task.id: task for task in self.tasks})
+
+    def first(self, count: int) -> Benchmark:
+        """Keep only the first tasks."""
+        later = frozenset(task.id for task in self.tasks[count:])
+        return replace(self, tasks=self.tasks[:count], beyond=self.beyond | later)
 
     @property
     def is_tested(self) -> bool:
@@ -73,7 +80,7 @@ class Benchmark:
     @cached_property
     def content_hash(self) -> str:
         """Hash every field of every task, in order, by SHA-256, without the name."""
-        return key_of(*(task.model_dump_json(exclude={"benchmark"}) for task in self.tasks))
+        return key_of(*(record_text(task, Task.model_fields.keys() - {"benchmark"}) for task in self.tasks))
 
     def workload(self) -> Workload:
         """Estimate mean tokens per prompt and reference completion, from bytes at `BYTES_PER_TOKEN`.

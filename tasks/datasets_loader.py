@@ -81,10 +81,10 @@ def load_dataset_benchmark(
     for row in rows:
         task = _task(row, mapping, name, id_prefix or name)
         if task.id in tasks:
-            raise UserError(f"{row[0]}: task {quoted(task.id)} is there twice; make the ids unique")
+            raise UserError(f"{row[0]}: task {quoted(task.id)} occurs twice; make the ids unique")
         tasks[task.id] = task
     if not tasks:
-        raise UserError(f"{spec}: holds no task; name a file with at least one row")
+        raise UserError(f"{spec}: contains no tasks; give a file with at least one row")
     return Benchmark(name, tuple(tasks.values()))
 
 
@@ -123,7 +123,7 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
             )
     entry_point = entry_point.strip()
     if not entry_point.isidentifier():
-        raise UserError(f"{place}: the entry point {quoted(entry_point)} is not a Python name; mend the row")
+        raise UserError(f"{place}: the entry point {quoted(entry_point)} is not a Python name; fix the row")
     if not defines(prompt, entry_point, is_open=True):
         if reference is None or not defines(reference, entry_point):
             raise UserError(
@@ -133,7 +133,7 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
         try:
             prompt = stub_prompt(unquoted(prompt), reference, entry_point)
         except ValueError as error:
-            raise UserError(f"{place}: no prompt can be made of the reference: {error}; mend the row") from None
+            raise UserError(f"{place}: no prompt can be made from the reference: {error}; fix the row") from None
     elif reference is not None and not defines(reference, entry_point):
         reference = completed(prompt, reference, entry_point)
     tests = None
@@ -145,7 +145,7 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
         tests = input_tests(place, located[1], task_id, entry_point, reference)
     else:
         raise UserError(
-            f"{place}: inputs without a reference to say what they give; map it with `fields` reference=NAME"
+            f"{place}: inputs without a reference to compute the expected results; map one with `fields` reference=NAME"
         )
     return Task(
         id=task_id,
@@ -195,11 +195,9 @@ def _text(place: str, part: str, value: object) -> str:
             f"{place}: {part} is {type(value).__name__}, not text; map the right field with `fields` {part}=NAME"
         )
     if len(value) > MAX_CHARACTERS[part]:
-        raise UserError(
-            f"{place}: {part} is longer than {MAX_CHARACTERS[part]} characters; shorten it, or leave it out"
-        )
+        raise UserError(f"{place}: {part} is longer than {MAX_CHARACTERS[part]} characters; shorten it, or remove it")
     if encodable(value) != value:
-        raise UserError(f"{place}: {part} has half of a surrogate pair, which UTF-8 cannot carry; mend it")
+        raise UserError(f"{place}: {part} has half of a surrogate pair, which UTF-8 cannot encode; fix it")
     return value
 
 

@@ -80,7 +80,7 @@ def input_tests(place: str, row: Mapping[str, Any], task_id: str, entry_point: s
     """
     inputs = [*_inputs(place, row, "base_input"), *_inputs(place, row, "plus_input")]
     if not inputs:
-        raise UserError(f"{place}: neither base_input nor plus_input holds an input; a task needs one to be tested")
+        raise UserError(f"{place}: neither base_input nor plus_input contains an input; a task needs at least one")
     tolerance = _tolerance(place, row) or FLOAT_TOLERANCE
     dataset, _, number = task_id.partition("/")
     reason = WITHOUT_ORACLE.get((dataset, entry_point))
@@ -90,7 +90,7 @@ def input_tests(place: str, row: Mapping[str, Any], task_id: str, entry_point: s
         # As text, since a list in source takes ten times as long to load and a hundred times its size in memory.
         text = json.dumps(inputs, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
-        raise UserError(f"{place}: the inputs are not plain JSON ({error}); take EvalPlus' own .jsonl") from None
+        raise UserError(f"{place}: the inputs are not plain JSON ({error}); use EvalPlus' own .jsonl") from None
     code = _PAIRS.format(
         arguments=ARGUMENTS.get((dataset, number), "tuple(args)"),
         reference=reference,
@@ -108,14 +108,14 @@ def _inputs(place: str, row: Mapping[str, Any], field: str) -> list[list[Any]]:
     if inputs is None:
         return []
     if not isinstance(inputs, list) or not all(isinstance(args, list) for args in inputs):
-        raise UserError(f"{place}: {field} is not a list of argument lists; take EvalPlus' own .jsonl")
+        raise UserError(f"{place}: {field} is not a list of argument lists; use EvalPlus' own .jsonl")
     return inputs
 
 
 def _tolerance(place: str, row: Mapping[str, Any]) -> float:
     atol: Any = row.get("atol")
     if not is_number(atol) or atol < 0:
-        raise UserError(f"{place}: atol is {quoted(atol)}, not a number of at least 0; give 0 where results are exact")
+        raise UserError(f"{place}: atol is {quoted(atol)}, not a number of at least 0; use 0 where results are exact")
     return float(atol)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._util.bounded import MAX_LINE_BYTES, parse_json, read_lines, read_table, read_whole
-from .._util.printable import listed, one_line
+from .._util.bounded import read_table
+from .._util.elements import read_elements
+from .._util.printable import listed, one_line, quoted
 from ..errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -36,11 +37,9 @@ def read_file(path: Path) -> list[Located]:
     located: list[Located] = []
     for where, row in _values(path):
         if not isinstance(row, dict):
-            raise UserError(f"{where}: not an object; a row has named fields")
+            raise UserError(f"{where}: not a JSON object; a row must have named fields")
         if len(located) == MAX_ROWS:
-            raise UserError(
-                f"{where}: more than {MAX_ROWS} rows, the most that a benchmark may have; name a smaller one"
-            )
+            raise UserError(f"{where}: more than {MAX_ROWS} rows, the limit for a benchmark; choose a smaller one")
         located.append((where, row))
     return located
 
@@ -49,19 +48,13 @@ def _values(path: Path) -> Iterator[tuple[str, Any]]:
     if path.name.lower().endswith(".parquet"):
         for number, row in read_table(path):
             yield f"{path}: row {number}", row
-    elif _is_array(path):
-        for number, row in enumerate(parse_json(read_whole(path, MAX_LINE_BYTES), str(path)), 1):
-            yield f"{path}: row {number}", row
     else:
-        for number, line in read_lines(path):
-            if line and not line.isspace():
-                yield f"{path}:{number}", parse_json(line, f"{path}:{number}")
-
-
-def _is_array(path: Path) -> bool:
-    """Whether a file is one list of rows, not one row per line."""
-    first = next((line for _, line in read_lines(path) if line and not line.isspace()), b"")
-    return first.lstrip().startswith(b"[")
+        for where, value, _ in read_elements(path):
+            if isinstance(value, dict) and value and all(isinstance(row, dict) for row in value.values()):
+                # One object has the rows by their ids.
+                yield from ((f"{where}: {quoted(key)}", {"task_id": key, **row}) for key, row in value.items())
+            else:
+                yield where, value
 
 
 def read_hub(name: str, config: str | None, split: str | None) -> list[Located]:
@@ -86,22 +79,22 @@ def read_hub(name: str, config: str | None, split: str | None) -> list[Located]:
     except DatasetNotFoundError as error:
         if isinstance(error.__cause__, ConnectionError) or "offline" in str(error).lower():
             raise _offline(label, error) from None
-        raise UserError(f"no data set {label!r} on the Hugging Face hub; check the id, or name a local file") from None
+        raise UserError(f"no data set {label!r} on the Hugging Face hub; check the id, or give a local file") from None
     except ValueError as error:
-        raise UserError(f"{label}: {_one_line(error)}; name a configuration as ID:CONFIG") from None
+        raise UserError(f"{label}: {_one_line(error)}; choose a configuration with ID:CONFIG") from None
     except (OSError, RuntimeError) as error:
         # Every network error of requests, httpx and the hub's client is one of these.
         raise _offline(label, error) from None
     chosen = split or ("test" if "test" in splits else next(iter(splits)) if len(splits) == 1 else None)
     if chosen is None or chosen not in splits:
-        raise UserError(f"{label}: which split? it has {listed(splits)}; export one to a local file and name that")
+        raise UserError(f"{label} has several splits ({listed(splits)}); export one to a local file and give that")
     return [(f"{label}[{chosen}]: row {number}", row) for number, row in enumerate(splits[chosen], 1)]
 
 
 def _offline(label: str, error: Exception) -> MachineError:
     return MachineError(
-        f"cannot fetch {label} from the Hugging Face hub ({_one_line(error)}); "
-        "connect this machine, or name a local .jsonl, .json or .parquet file instead"
+        f"cannot fetch {label} from the Hugging Face hub ({_one_line(error)}); connect this machine, or give a "
+        "local .jsonl, .json or .parquet file instead"
     )
 
 

@@ -115,8 +115,8 @@ def main() -> None:
         "held_out_model": summary(unseen),
         **({"roofline": summary(seen + unseen, "roofline_error")} if hardware else {}),
         "rows": seen + unseen,
-        "fits": [fit.model_dump(exclude={"schema_version"}) for fit in calibration.fits],
-        "points": [point.model_dump(exclude={"schema_version"}) for _, points in timed for point in points],
+        "fits": [fit.model_dump() for fit in calibration.fits],
+        "points": [point.model_dump() for _, points in timed for point in points],
     }
     out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     for row in seen + unseen:

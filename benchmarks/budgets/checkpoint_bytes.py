@@ -154,7 +154,7 @@ def table(config: dict[str, Any], rows: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, help="write the table here as well")
+    parser.add_argument("--out", type=Path, help="also write the table to this file")
     out = parser.parse_args().out
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     text = table(CONFIG, measure(CONFIG))

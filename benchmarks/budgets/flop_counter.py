@@ -28,9 +28,11 @@ PROMPT_TOKENS = 512
 
 
 def catalogue_configs() -> dict[str, dict[str, Any]]:
+    from codebudget.budgets.models import config_of_entry
+
     files = (resources.files("codebudget.budgets") / "catalogue").iterdir()
     tables = [tomllib.loads(file.read_text(encoding="utf-8")) for file in files if file.name.endswith(".toml")]
-    return {model["name"]: model["config"] for table in tables for model in table["models"]}
+    return {model["name"]: config_of_entry(model) for table in tables for model in table["models"]}
 
 
 def counted(config: dict[str, Any]) -> tuple[int, int]:
@@ -52,7 +54,7 @@ def counted(config: dict[str, Any]) -> tuple[int, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, help="write the table here as well")
+    parser.add_argument("--out", type=Path, help="also write the table to this file")
     out = parser.parse_args().out
     from codebudget.budgets.architecture import Architecture
     from codebudget.budgets.flops import decode_flops, prefill_flops

@@ -114,7 +114,7 @@ def table(rows: list[tuple[str, str, float, float]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, help="write the table here as well")
+    parser.add_argument("--out", type=Path, help="also write the table to this file")
     out = parser.parse_args().out
     from codebudget.budgets.architecture import Architecture
     from codebudget.budgets.memory import kv_bytes_per_token
@@ -129,7 +129,7 @@ def main() -> None:
     if out is not None:
         out.write_text(text, encoding="utf-8")
     if any(predicted != found for _, _, predicted, found in rows):
-        sys.exit("some prediction is not exact")
+        sys.exit("not every prediction is exact")
 
 
 if __name__ == "__main__":

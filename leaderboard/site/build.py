@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from .scored_runs import ScoredRun
 
 NOTE = (
-    "Every number is as the runs state it, but for paired differences and crossings, which are worked out from their "
-    "rows. codebudget leaderboard verify says whether a run's numbers follow from its candidates."
+    "Every number is as stated by the runs, except paired differences and crossings, which are computed from "
+    "their rows. codebudget leaderboard verify checks whether a run's numbers follow from its candidates."
 )
 
 
@@ -52,7 +52,7 @@ def build_site(folders: Sequence[Path], out: Path, *, title: str | None, progres
     twice = [run_id for run_id, count in Counter(run.id for run in runs).items() if count > 1]
     if twice:
         same = ", ".join(str(run.folder) for run in runs if run.id in twice)
-        raise UserError(f"these are the same run: {same}; name it once")
+        raise UserError(f"these are the same run: {same}; list it once")
     return write_folder(out, _parts(runs, title, progress))
 
 

@@ -185,7 +185,7 @@ def candidate_parts(run: ScoredRun, places: Mapping[Key, str]) -> Iterator[Part]
     candidates = run.files.rows(CANDIDATES, CandidateRow)
     for key, group in groupby(candidates, key=lambda row: (row.benchmark, row.task_id, row.arm)):
         if key in seen:
-            raise UserError(f"{run.folder / CANDIDATES}: {key[1]} of {key[2]} is in two places; get the run again")
+            raise UserError(f"{run.folder / CANDIDATES}: {key[1]} of {key[2]} appears twice; get the run again")
         seen.add(key)
         if key in places:
             yield Part(places[key], _data(list(group), verdicts.get(key, {}), rankings.get(key, {})))

@@ -47,7 +47,7 @@ def read_scores(path: Path) -> ScoredRun:
     folder = RunFolder(path)
     if folder.lacking((RESULTS, MANIFEST)):
         raise UserError(
-            f"{path} is no run directory: it needs manifest.json and results.json (unpack an archive first)"
+            f"{path} is not a run directory: it needs manifest.json and results.json (unpack an archive first)"
         )
     results = folder.model(RESULTS, Results)
     timings = {} if folder.lacking((TIMINGS,)) else folder.json(TIMINGS).value
@@ -67,9 +67,9 @@ def _check(run: ScoredRun) -> None:
     for benchmark in run.results.benchmarks:
         where = f"{run.folder / RESULTS}: {one_line(benchmark.benchmark)}"
         if len(set(benchmark.tasks)) < len(benchmark.tasks):
-            raise UserError(f"{where}: a task is there twice; make the run again, or verify it")
+            raise UserError(f"{where}: a task is listed twice; make the run again, or verify it")
         if len({arm.spec for arm in benchmark.arms}) < len(benchmark.arms):
-            raise UserError(f"{where}: an arm is there twice; make the run again, or verify it")
+            raise UserError(f"{where}: an arm is listed twice; make the run again, or verify it")
         for arm in benchmark.arms:
             if not _is_whole(arm, len(benchmark.tasks)):
                 raise UserError(

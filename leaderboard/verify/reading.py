@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 
-class Run(NamedTuple):
+class RecordedRun(NamedTuple):
     """A run, as its files say. `results` is the JSON, whose every value is compared, whatever it is."""
 
     path: Path
@@ -42,7 +42,7 @@ class Run(NamedTuple):
 class Read(NamedTuple):
     """A run, None if something is wrong with its files, its id if its manifest has one, and what is wrong."""
 
-    run: Run | None
+    run: RecordedRun | None
     run_id: str | None
     differences: list[Difference]
 
@@ -54,7 +54,7 @@ def read_run(path: Path) -> Read:
         UserError: It is no readable folder.
     """
     if not path.is_dir():
-        raise UserError(f"{path} is no folder; name a run directory (unpack an archive first)")
+        raise UserError(f"{path} is not a folder; give a run directory (unpack an archive first)")
     folder = RunFolder(path, exact=True)
     found = list(_shape(folder))
     if found:
@@ -83,9 +83,9 @@ def _shape(folder: RunFolder) -> Iterator[Difference]:
         try:
             folder.open(name).close()
         except UserError as error:
-            yield difference(name, "", "", "a plain file", str(error))
+            yield difference(name, "", "", "a regular file", str(error))
     for name in folder.strangers():
-        yield difference(name, "", "", "no part of a run", "there")
+        yield difference(name, "", "", "not part of a run", "there")
 
 
 def _manifest(file: JsonFile) -> Manifest:
@@ -99,7 +99,7 @@ def _manifest(file: JsonFile) -> Manifest:
 
 def _hashes(folder: RunFolder, manifest: Manifest) -> Iterator[Difference]:
     for name in sorted(manifest.files.keys() - set(files.HASHED))[:MOST_NAMED]:
-        yield difference(name, "", "SHA-256", manifest.files[name], "no file of a run")
+        yield difference(name, "", "SHA-256", manifest.files[name], "not a file of a run")
     for name in files.HASHED:
         recorded = manifest.files.get(name, "no hash")
         try:
@@ -139,7 +139,7 @@ def _contents(folder: RunFolder, manifest: Manifest) -> Read:
         return Read(None, manifest.run_id, reading.differences)
     if results is None or timings is None or board is None or report is None:
         return Read(None, manifest.run_id, reading.differences)
-    run = Run(folder.path, manifest, board, candidates, verdicts, rankings, results, timings, report)
+    run = RecordedRun(folder.path, manifest, board, candidates, verdicts, rankings, results, timings, report)
     return Read(run, manifest.run_id, [])
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ...records import Candidate, Task
     from ..results import PlannedBenchmark
     from ..rows import VerdictRow
-    from .reading import Run
+    from .reading import RecordedRun
 
 RankingRows = dict[tuple[str, str, str], tuple[int, RankingRow]]
 """Numbers and rows by arm, task and ranker."""
@@ -106,7 +106,7 @@ class Rechecked(NamedTuple):
 
 
 def recheck(
-    run: Run,
+    run: RecordedRun,
     planned: PlannedBenchmark,
     own: OwnRankers,
     grader: Grader,
@@ -130,7 +130,7 @@ def recheck(
     try:
         graded = check.graded()
     except (ArithmeticError, ValueError, RecursionError) as error:
-        check.found.add((past_computing(f"what the rows of {planned.benchmark.name} say", error),))
+        check.found.add((past_computing(f"the rows of {planned.benchmark.name}", error),))
         graded = None
     return Rechecked(graded, check.found)
 
@@ -145,7 +145,7 @@ class _Recheck:
 
     def __init__(
         self,
-        run: Run,
+        run: RecordedRun,
         planned: PlannedBenchmark,
         own: OwnRankers,
         grader: Grader,
@@ -189,7 +189,7 @@ class _Recheck:
         return None if ranked is None else GradedBenchmark(self._planned, graded, ranked)
 
     def _measure(self, samples: Sequence[Sequence[Candidate]]) -> None:
-        """Measure again the lengths that k follows from, and see what the pilots' give."""
+        """Measure again the lengths that k follows from, and compute again the pilots' k."""
         planned, terms = self._planned, self._planned.terms
         if not terms.measures:
             return
@@ -257,7 +257,9 @@ class _Recheck:
         for number, row in enumerate(self._run.verdicts, 1):
             if row.benchmark == self._name:
                 if (row.arm, row.task_id, row.index) in rows:
-                    self._add(difference(files.VERDICTS, f"row {number}", "", "one verdict", "its candidate's second"))
+                    self._add(
+                        difference(files.VERDICTS, f"row {number}", "", "one verdict", "the second of its candidate")
+                    )
                     fits = False
                 rows[row.arm, row.task_id, row.index] = number, row
         expected = [
@@ -303,8 +305,8 @@ class _Recheck:
         result.unstable += done.unstable
         if done.other_texts:
             result.notes.append(
-                f"{self._name}: the details of {len(done.other_texts)} verdicts are worded otherwise here, where the "
-                "sandbox is another one than the run's"
+                f"{self._name}: the details of {len(done.other_texts)} verdicts are worded differently here, where "
+                "the sandbox differs from the run's"
             )
 
     def _ranked(self, tasks: Sequence[Task], pools: Sequence[Pool]) -> list[dict[str, list[RankedTask]]] | None:
@@ -403,12 +405,12 @@ class _Recheck:
         rows: RankingRows,
     ) -> None:
         """Check what can be checked of a missing ranker: if its scores are pointwise, their results."""
-        why = self._own.missing.get(name, "another version is here than the run's")
+        why = self._own.missing.get(name, "the version here differs from the run's")
         part = self._run.manifest.rankers.get(name)
         if part is None or not part.pointwise:
             self.found.notes.append(f"{self._name}: {name}: its rankings were not checked: {why}")
             return
-        self.found.notes.append(f"{self._name}: {name}: its scores were not made again: {why}")
+        self.found.notes.append(f"{self._name}: {name}: its scores were not recomputed: {why}")
         for spec, pool in zip(self._specs, pools, strict=True):
             for task in tasks:
                 number, row = rows[spec, task.id, name]

@@ -136,7 +136,9 @@ def _scaled(limits: Limits, grow: bool) -> Limits:
 def _run(one: RecordedVerdict, sandbox: Sandbox) -> Verdict:
     ((_, verdict),) = sandbox.grade([Job(one.task, one.check, one.candidate.program)])
     if verdict.status == "sandbox_error":
-        raise SandboxError(f"the sandbox failed on a program ({verdict.detail}); verify again, or choose another")
+        raise SandboxError(
+            f"the sandbox failed on a program ({verdict.detail}); verify again, or choose another sandbox"
+        )
     return verdict
 
 
@@ -173,8 +175,8 @@ def check_limits(table: ProgramLimits) -> None:
     ]
     if over:
         raise UserError(
-            f"the run asks for more than a stranger's programs get here: {', '.join(over)}; nothing was run. "
-            "Give `allow_limits` to let it have that"
+            f"the run asks for more than other people's programs get here: {', '.join(over)}; nothing was run. "
+            "Give `allow_limits` to allow it"
         )
 
 

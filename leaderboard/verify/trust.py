@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ...tasks import Benchmark
     from ..board import BenchmarkTable, Board
     from ..results import PlannedBenchmark
-    from .reading import Run
+    from .reading import RecordedRun
 
 INSTALLED: Final = ("humaneval", "nano")
 """Benchmarks that need neither a file nor the network."""
@@ -73,11 +73,11 @@ class Named:
         ):
             for path in paths:
                 if not path.is_file():
-                    raise UserError(f"`{parameter}` {path}: there is no such file; name one that you have")
+                    raise UserError(f"`{parameter}` {path}: no such file; give one that you have")
                 if _is_inside(path, run):
                     raise UserError(
-                        f"`{parameter}` {path}: it lies in the run, and so is as little to be trusted; "
-                        "name a file of yours"
+                        f"`{parameter}` {path}: it is part of the run, and so cannot be trusted either; give a "
+                        "file of your own"
                     )
 
 
@@ -98,7 +98,7 @@ def _is_inside(path: Path, run: Path) -> bool:
     return any((other.st_dev, other.st_ino) == (here.st_dev, here.st_ino) for other in others)
 
 
-def tasks_of_run(run: Run, named: Named) -> list[Benchmark]:
+def tasks_of_run(run: RecordedRun, named: Named) -> list[Benchmark]:
     """Load a run's benchmarks: installed ones, and files that the verifier named.
 
     A file is the run's if its tasks have the run's hash, else if it has the name given in the board.
@@ -133,7 +133,7 @@ def _from_file(table: BenchmarkTable, paths: Sequence[Path], recorded: str | Non
     """Find the file of a table's benchmark, and load it."""
     unknown = sorted(table.fields.keys() - FIELDS.keys() - ALIASES.keys())
     if unknown:
-        raise RunError(f"a task has no {_shown(unknown[0])}")
+        raise RunError(f"tasks have no {_shown(unknown[0])}")
     alike = [path for path in paths if _is_called(path, table.name)]
     for path in [*alike, *(path for path in paths if path not in alike)]:
         try:
@@ -147,10 +147,10 @@ def _from_file(table: BenchmarkTable, paths: Sequence[Path], recorded: str | Non
             return path, benchmark
     if alike:
         return alike[0], _loaded(table, alike[0])
-    why = "no file that you named has its tasks" if paths else "nothing is opened because a run names it"
+    why = "none of the files you gave has its tasks" if paths else "nothing is opened just because a run names it"
     raise UserError(
-        f"the run is of the benchmark {_shown(table.name)}, and {why}: name your own copy, a .jsonl, .json or .parquet "
-        "file, with `benchmark_files` FILE"
+        f"the run uses the benchmark {_shown(table.name)}, and {why}: give your own copy, a .jsonl, .json or "
+        ".parquet file, with `benchmark_files` FILE"
     )
 
 
@@ -178,12 +178,12 @@ def calibration_of_run(board: Board, named: Named) -> str | None:
     calibration = board.budget.calibration
     if calibration is None or calibration in packaged_calibrations():
         if named.calibration_file is not None:
-            raise UserError("`calibration_file`: the run names no file of one; leave it out")
+            raise UserError("`calibration_file`: the run uses no calibration file; leave it out")
         return calibration
     if named.calibration_file is None:
         raise UserError(
-            f"the run's runtimes are by the calibration {_shown(calibration)}, and nothing is opened because a run "
-            "names it: name your own copy with `calibration_file` FILE"
+            f"the run's runtimes come from the calibration {_shown(calibration)}, and nothing is opened just "
+            "because a run names it: give your own copy with `calibration_file` FILE"
         )
     path = str(named.calibration_file.absolute())
     load_calibration(path)
@@ -208,14 +208,14 @@ def check_models(board: Board, named: Named) -> None:
     for name, arm in strange.items():
         if name not in named.models:
             raise UserError(
-                f"the run's arm {_shown(arm)} is of a model that is not in the catalogue, and nothing is looked up "
-                f"because a run names it: `models` {_shown(shlex.quote(name))} lets it be, in that folder or on the "
-                "Hugging Face hub"
+                f"the run's arm {_shown(arm)} uses a model that is not in the catalogue, and nothing is looked up "
+                f"just because a run names it: `models` {_shown(shlex.quote(name))} allows it, in that folder or "
+                "on the Hugging Face hub"
             )
         find_model(name, board.family)
 
 
-def rankers_of_run(run: Run, named: Named) -> OwnRankers:
+def rankers_of_run(run: RecordedRun, named: Named) -> OwnRankers:
     """Find a run's rankers, installed or in files the verifier named, and why others are not here.
 
     Raises:
@@ -239,7 +239,7 @@ def rankers_of_run(run: Run, named: Named) -> OwnRankers:
             if other is None:
                 loaded[name] = ranker
             else:
-                missing[name] = "the file that you named is another than the run's"
+                missing[name] = "the file you gave differs from the run's"
                 differences.append(other)
         used |= own.used
     _check_used("ranker_files", named.ranker_files, used, names)
@@ -263,7 +263,7 @@ class _RankerFiles:
         alike = (path for path in self._paths if _is_called(path, file))
         chosen = next(chain(same, alike), None)
         if chosen is None:
-            raise RunError(f"its file {_shown(file)} is loaded only if you name your own copy with `ranker_files` FILE")
+            raise RunError(f"its file {_shown(file)} is loaded only if you give your own copy with `ranker_files` FILE")
         self.used.add(chosen)
         return str(chosen)
 
@@ -282,14 +282,16 @@ def _is_called(path: Path, name: str) -> bool:
 def _check_used(parameter: str, paths: Sequence[Path], used: set[Path], names: Sequence[str]) -> None:
     for path in paths:
         if path not in used:
-            raise UserError(f"`{parameter}` {path}: the run has none of that name or content; it has {_shown(*names)}")
+            raise UserError(
+                f"`{parameter}` {path}: the run has none with that name or content; it has {_shown(*names)}"
+            )
 
 
 def _shown(*texts: str) -> str:
     return one_line(", ".join(texts))
 
 
-def planned_of_run(run: Run, named: Named) -> list[PlannedBenchmark]:
+def planned_of_run(run: RecordedRun, named: Named) -> list[PlannedBenchmark]:
     """Plan a run's benchmarks here, from nothing but what is installed and what the verifier named.
 
     Raises:
@@ -306,8 +308,8 @@ def planned_of_run(run: Run, named: Named) -> list[PlannedBenchmark]:
         raise RunError(str(error)) from None
 
 
-def _as_measured(run: Run, planned: PlannedBenchmark) -> PlannedBenchmark:
-    """Plan for the lengths and the k that a run's manifest has; `recheck` measures these again."""
+def _as_measured(run: RecordedRun, planned: PlannedBenchmark) -> PlannedBenchmark:
+    """Plan for the lengths and k in a run's manifest; `recheck` measures both again."""
     parts = {part.arm: part for part in run.manifest.models if part.benchmark == planned.benchmark.name}
     mine = [parts.get(plan.arm.spec) for plan in planned.plans]
     if not planned.terms.measures:
@@ -325,7 +327,7 @@ def _as_measured(run: Run, planned: PlannedBenchmark) -> PlannedBenchmark:
 class Verifiable(NamedTuple):
     """A run whose files are those of a run, with the verifier's own benchmarks and rankers."""
 
-    run: Run
+    run: RecordedRun
     benchmarks: Sequence[PlannedBenchmark]
     rankers: OwnRankers
 
@@ -352,14 +354,14 @@ def open_run(path: Path, named: Named, *, allow_limits: bool = False) -> Opened:
     named.check(path)
     read = read_run(path)
     if read.run is None:
-        note = "nothing was graded, since the files are not those of a run"
+        note = "nothing was graded, since these are not the files of a run"
         return Opened(read.run_id, Verification(read.differences, notes=[note]))
     if not allow_limits:
         check_limits(read.run.board.board.sandbox.limits)
     try:
         benchmarks = planned_of_run(read.run, named)
     except RunError as error:
-        found = [difference(files.BOARD, "", "", "a board that can be followed", str(error))]
-        note = "nothing was graded, since its board cannot be followed"
+        found = [difference(files.BOARD, "", "", "a usable board", str(error))]
+        note = "nothing was graded, since its board is not usable"
         return Opened(read.run_id, Verification(found, notes=[note]))
     return Opened(read.run_id, Verifiable(read.run, benchmarks, rankers_of_run(read.run, named)))

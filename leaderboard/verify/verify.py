@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from ...sandbox import Sandbox
     from ..differences import Difference
     from ..results import PlannedBenchmark
-    from .reading import Run
+    from .reading import RecordedRun
     from .trust import Verifiable
 
-_NOT_COMPUTED: Final = "results.json was not computed again, since rows are missing, too many or past computing"
+_NOT_COMPUTED: Final = "results.json was not recomputed, since rows are missing, too many or unusable"
 
 CANNOT_CATCH: Final = (
-    "a run that was forged as a whole and hashed again: compare the run id with one that was published before",
-    "candidates that another model drew, or that were chosen among more: nothing here draws them again",
-    "timings, memory, hardware, packages and command line: they are claims of whoever ran it",
+    "a run that was forged as a whole and rehashed: compare the run id with one published earlier",
+    "candidates that another model drew, or that were picked from a larger set: nothing is redrawn here",
+    "timings, memory, hardware, packages and command line: these are claims of whoever ran it",
 )
 """Flaws no verification of the files alone can find."""
 
 
 def verify(
-    run: Run,
+    run: RecordedRun,
     benchmarks: Sequence[PlannedBenchmark],
     own: OwnRankers,
     grader: Grader,
@@ -91,7 +91,7 @@ def verify(
     return result
 
 
-def _undeclared(run: Run, names: set[str]) -> Iterator[Difference]:
+def _undeclared(run: RecordedRun, names: set[str]) -> Iterator[Difference]:
     """Find rows of benchmarks missing in the board."""
     for name, rows in (
         (files.CANDIDATES, run.candidates),
@@ -119,27 +119,27 @@ def lines_of(result: Verification) -> Iterator[str]:
     """Render findings besides differences, and how much was checked, as printable lines."""
     for what, lines in (
         ("flips at its limit", result.flips),
-        ("not the same twice", result.unstable),
+        ("differs from one run to the next", result.unstable),
         ("note", result.notes),
     ):
         for line in lines:
             yield f"{what}: {printable(line)}"
     yield (
-        f"graded again {result.graded} of {result.verdicts} verdicts, made again {result.ranked} of {result.rankings} "
-        f"rankings, computed again {result.numbers} values of results.json"
+        f"regraded {result.graded} of {result.verdicts} verdicts, reranked {result.ranked} of {result.rankings} "
+        f"rankings, recomputed {result.numbers} values of results.json"
     )
     if result.graded < result.verdicts and result.verdicts:
-        yield f"a run in which one verdict in a hundred was changed passes this with {0.99**result.graded:.2g}"
+        yield f"a run with one verdict in a hundred changed passes this with probability {0.99**result.graded:.2g}"
 
 
-def _sample(run: Run, sample: int | None, seed: int) -> set[int] | None:
+def _sample(run: RecordedRun, sample: int | None, seed: int) -> set[int] | None:
     """Choose numbers of verdicts' rows to grade again; None for all."""
     if sample is None or sample >= len(run.verdicts):
         return None
     return set(random.Random(seed).sample(range(1, len(run.verdicts) + 1), sample))
 
 
-def _manifest(run: Run, benchmarks: Sequence[PlannedBenchmark], own: OwnRankers) -> list[Difference]:
+def _manifest(run: RecordedRun, benchmarks: Sequence[PlannedBenchmark], own: OwnRankers) -> list[Difference]:
     """Check what a manifest repeats, or what can be looked up."""
     manifest, board = run.manifest, run.board.board
     recorded: dict[str, Any] = {
@@ -199,7 +199,7 @@ def _names(plan: Plan) -> set[str]:
     return {spec, spec.rpartition(":")[0] or spec, name, f"{name}@{plan.precision}"}
 
 
-def _timings(run: Run) -> list[Difference]:
+def _timings(run: RecordedRun) -> list[Difference]:
     """Check that timings are of these verdicts; nobody can check their values later."""
     counts: dict[str, dict[str, int]] = {}
     for row in run.verdicts:

@@ -83,15 +83,16 @@ def main(arguments: list[str]) -> int:
 
 def _check(comparison: dict[str, Any]) -> int:
     if comparison["tasks"] != TASKS:
-        print(f"Not compared with the models' card, which is of all {TASKS} tasks and not of {comparison['tasks']}.")
+        print(f"Not compared with the models' card, which covers all {TASKS} tasks, not {comparison['tasks']}.")
         return 0
     problem = disagreement(comparison)
     if problem is None:
         print("The scores agree with the models' card (models/nano/README.md).")
         return 0
     print(
-        f"These scores are not those of the models' card: {problem}. What is installed computes something else than it "
-        "should: install what is locked (make clean demo), or report it with what codebudget doctor prints."
+        f"These scores are not those of the models' card: {problem}. The installed packages do not compute what "
+        "they should: install the locked versions (make clean demo), or report this with the output of codebudget "
+        "doctor."
     )
     return 1
 

@@ -211,16 +211,15 @@ class Trainer:
             stream.write(data)
 
 
-if __name__ == "__main__":
-    main()
-
-
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS = 4
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for two-dimensional parameters; the update's root mean square is 0.2, as AdamW's is (Liu et al. 2025)."""
+    """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/): momentum made orthogonal, for matrices.
+
+    The update's root mean square is 0.2, as AdamW's is (Liu et al. 2025).
+    """
 
     def __init__(
         self, params: Iterable[torch.nn.Parameter], lr: float, momentum: float = 0.95, *, bf16: bool = False
@@ -260,3 +259,7 @@ def orthogonal(matrices: torch.Tensor, dtype: torch.dtype = torch.float32) -> to
         x = a * x + (b * gram + c * gram @ gram) @ x
     result: torch.Tensor = (x.mT if is_tall else x).to(matrices.dtype)
     return result
+
+
+if __name__ == "__main__":
+    main()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..._util import plugins
 from ...errors import RankerError, UserError
 from ...records import Ranking
-from ..context import Account, Context, RememberingRunner
-from ..protocol import uses_of
+from ..offers import Account, RememberingRunner
+from ..protocol import Context, uses_of
 from ..scoring import plain_ranking
 from .toys import ToyScorer, toys
 from .watching import Notes, ShownContext, shown_candidate, shown_task
@@ -110,7 +110,7 @@ class _Trial:
         wrong = [score for score in ranking.scores if not math.isfinite(score)]
         if wrong:
             raise _BrokenError(
-                f"gives {wrong[0]} on {toy.task.id}: scores are finite; put a large negative number for the worst"
+                f"gives {wrong[0]} on {toy.task.id}: scores must be finite; use a large negative number for the worst"
             )
         return list(ranking.scores)
 
@@ -134,9 +134,9 @@ def _described(trial: _Trial) -> str:
     for field in ("name", "version"):
         value: object = getattr(ranker, field)
         if not isinstance(value, str) or not value.strip():
-            raise _BrokenError(f"{field} is {value!r}: put a text there, such as {field} = {_LIKE[field]!r}")
+            raise _BrokenError(f"{field} is {value!r}: it must be a string, such as {field} = {_LIKE[field]!r}")
     if not isinstance(ranker.pointwise, bool):
-        raise _BrokenError(f"pointwise is {ranker.pointwise!r}: put True or False there")
+        raise _BrokenError(f"pointwise is {ranker.pointwise!r}: it must be True or False")
     if not (type(ranker).__doc__ or "").strip():
         raise _BrokenError("its class has no docstring: say in its first line what it prefers")
     return f"{ranker.name} {ranker.version}"
@@ -166,8 +166,8 @@ def _is_deterministic(trial: _Trial) -> str:
         for again in (trial.scores(toy), trial.scores(toy, ranker=another)):
             if again != first:
                 raise _BrokenError(
-                    f"scores of {toy.task.id} change from one time to the next: take chance from context.rng alone, "
-                    "and keep nothing between calls"
+                    f"scores of {toy.task.id} change from one call to the next: take random numbers only from "
+                    "context.rng, and keep no state between calls"
                 )
     return ""
 
@@ -180,7 +180,8 @@ def _follows(trial: _Trial) -> str:
             if trial.scores(toy, order) != [scores[place] for place in order]:
                 raise _BrokenError(
                     f"scores of {toy.task.id} change when its candidates are given in another order: score each by "
-                    "what it is and never by its place in the list (candidate.index is its place among the samples)"
+                    "its content and never by its position in the list (candidate.index is its position among the "
+                    "samples)"
                 )
     return ""
 
@@ -192,15 +193,15 @@ def _ties_equals(trial: _Trial) -> str:
         for place in places:
             if len({scores[2 * place], scores[2 * place + 1], scores[2 * len(places) + place]}) > 1:
                 raise _BrokenError(
-                    f"equal candidates of {toy.task.id} get different scores: leave ties as they are, they are scored "
-                    "in expectation"
+                    f"equal candidates of {toy.task.id} get different scores: leave ties unbroken, since they are "
+                    "scored in expectation"
                 )
     return ""
 
 
 def _is_pointwise(trial: _Trial) -> str:
     if not trial.ranker.pointwise:
-        return "it is not, and is ranked anew in each subset"
+        return "it is not: each subset is ranked separately"
     chance = random.Random(2)
     for toy in trial.toys:
         scores = trial.scores(toy)
@@ -222,8 +223,8 @@ def _declares(trial: _Trial) -> str:
     if undeclared:
         wanted = ", ".join(map(repr, sorted({*trial.ranker.needs, *undeclared})))
         raise _BrokenError(
-            f"asks for {', '.join(undeclared)} without declaring it: put needs = frozenset({{{wanted}}}) on its class, "
-            "or uses where it can do without"
+            f"asks for {', '.join(undeclared)} without declaring it: put needs = frozenset({{{wanted}}}) on its "
+            "class, or put it in uses if it can do without"
         )
     declared = [f"needs {need}" for need in sorted(trial.ranker.needs)]
     declared += [f"uses {need}" for need in sorted(uses_of(trial.ranker) - trial.ranker.needs)]
@@ -233,8 +234,8 @@ def _declares(trial: _Trial) -> str:
 def _sees_the_shown(trial: _Trial) -> str:
     if trial.notes.unknown:
         raise _BrokenError(
-            f"asks {', '.join(trial.notes.unknown)}: no ranker is handed hidden tests, verdicts or solutions; go by "
-            "the task's prompt and examples, the candidates' texts, and what it declares"
+            f"asks {', '.join(trial.notes.unknown)}: no ranker gets hidden tests, verdicts or solutions; use the "
+            "task's prompt and examples, the candidates' texts, and what it declares"
         )
     return ""
 
@@ -242,13 +243,13 @@ def _sees_the_shown(trial: _Trial) -> str:
 def _costs(trial: _Trial) -> str:
     charged = trial.charged
     if charged is None:
-        raise _BrokenError("nothing could be charged: return a Ranking")
+        raise _BrokenError("there was nothing to charge: return a Ranking")
     usage = charged.usage
     flops = None if usage.prefill_flops is None else usage.prefill_flops + (usage.decode_flops or 0.0)
     parts = [f"{charged.executions} programs run", f"{usage.wall_s or 0.0:.3f} s"]
     parts.insert(1, "FLOPs unknown" if flops is None else f"{flops:.3g} FLOPs")
     if charged.tests_usage is not None:
-        parts.append("and the drawing of the tests")
+        parts.append("plus drawing the tests")
     return ", ".join(parts)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import PrivateAttr
 
 from ...records import Candidate, PublicTask
-from ..context import Context
+from ..protocol import Context
 
 if TYPE_CHECKING:
     from ...records import GeneratedTests

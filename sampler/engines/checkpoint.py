@@ -7,11 +7,12 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..._util.hashing import key_of
 from ...budgets.models import hub_config_file, looks_like_hub_id
 from ...budgets.precision import parse_precision, precision_scheme
+from ...budgets.quantised import Quantisation, read_quantisation
 from ...errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -23,14 +24,6 @@ DTYPES: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 _WEIGHTS: Final = (".safetensors", ".bin", ".pt", ".pth")
 _DECISIVE: Final = (*_WEIGHTS, ".json", ".model", ".txt", ".jinja", ".py")
 """Files that can change a text, unlike a card."""
-
-
-class Quantisation(NamedTuple):
-    """A checkpoint's quantisation: method, number of bits and whether to floating point, where it says so."""
-
-    method: str
-    weight_bits: int | None
-    floating: bool | None
 
 
 class Checkpoint(NamedTuple):
@@ -60,18 +53,18 @@ def find_checkpoint(model: str) -> Checkpoint:
     folder = Path(model)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise UserError(f"{model} holds no model: its config.json is missing")
+            raise UserError(f"{model} is not a model folder: its config.json is missing")
         weights = _weight_bytes(folder)
         if not weights:
-            raise UserError(f"{model} holds no weights: put the model's .safetensors files beside its config.json")
+            raise UserError(f"{model} has no weights: put the model's .safetensors files beside its config.json")
         return Checkpoint(model, _digest(folder), None, _quantisation(folder / "config.json"), weights)
     if not looks_like_hub_id(model):
-        raise UserError(f"cannot sample {model!r}: it is neither a folder nor an OWNER/NAME of the Hugging Face hub")
+        raise UserError(f"cannot sample {model!r}: it is neither a folder nor an OWNER/NAME on the Hugging Face hub")
     file = hub_config_file(model)
     if file is None:
         raise MachineError(
-            f"{model} is not in the hub's cache and cannot be fetched from the hub: check the name and the network, "
-            "log in where the model is gated (hf auth login), or name a folder that holds it"
+            f"{model} is not in the hub's cache and cannot be fetched from the hub: check the name and the "
+            "network, log in if the model is gated (hf auth login), or give a folder that contains it"
         )
     snapshot = Path(file).parent
     there = _weight_bytes(snapshot)
@@ -96,20 +89,22 @@ def check_precision(checkpoint: Checkpoint, precision: str, *, online: tuple[str
         UserError: The message names what to do.
     """
     name = parse_precision(precision)
-    bits = precision_scheme(name).weight_bits
+    scheme = precision_scheme(name)
     found = checkpoint.quantisation
     if found is None:
         if name in DTYPES or name in online:
             return name
         instead = ", ".join(("bf16", *online))
         raise UserError(
-            f"{checkpoint.source} is not quantised, and {engine} does not make {name} of it: quantise it first (pip "
-            f"install llmcompressor) and name the folder that this writes, or write another precision ({instead})"
+            f"{checkpoint.source} is not quantised, and {engine} cannot convert it to {name}: quantise it first "
+            "(pip install llmcompressor) and give the folder that this writes, or choose another precision "
+            f"({instead})"
         )
-    differs = found.weight_bits is not None and found.weight_bits != bits
-    if differs or (found.floating is not None and found.floating != name.startswith(("fp", "bf", "nf"))):
+    differs = found.weight_bits is not None and found.weight_bits != scheme.weight_bits
+    if differs or (found.floating is not None and found.floating != scheme.floating):
         kind = f"{found.weight_bits or 'other'} bits, {found.method}"
-        raise UserError(f"{checkpoint.source} is quantised already ({kind}) and is no {name}: name its own precision")
+        own = "its own precision" if found.precision is None else f"its own precision ({found.precision})"
+        raise UserError(f"{checkpoint.source} is already quantised ({kind}), not {name}: write {own}")
     return name
 
 
@@ -123,8 +118,8 @@ def check_room(model: str, size_bytes: int, folder: Path) -> None:
     free = shutil.disk_usage(existing).free
     if size_bytes > free:
         raise MachineError(
-            f"the weights of {model} take {size_bytes / 1e9:.3g} GB, and {folder} has {free / 1e9:.3g} GB free: make "
-            "room, or name another disk's folder in HF_HOME"
+            f"the weights of {model} take {size_bytes / 1e9:.3g} GB, and {folder} has {free / 1e9:.3g} GB free: "
+            "free some space, or set HF_HOME to a folder on another disk"
         )
 
 
@@ -173,26 +168,9 @@ def _digest(folder: Path) -> str:
 
 def _quantisation(file: Path) -> Quantisation | None:
     try:
-        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        config: object = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {file}: {error}") from None
-    found = config.get("quantization_config") or config.get("compression_config")
-    if not isinstance(found, dict):
-        return None
-    method = str(found.get("quant_method", "unknown method"))
-    if method == "compressed-tensors":
-        groups = [group.get("weights") or {} for group in (found.get("config_groups") or {}).values()]
-        bits = {group.get("num_bits") for group in groups}
-        kinds = {group.get("type") for group in groups}
-        return Quantisation(
-            method,
-            bits.pop() if len(bits) == 1 else None,
-            kinds.pop() == "float" if len(kinds) == 1 else None,
-        )
-    if found.get("load_in_4bit"):
-        return Quantisation(method, 4, None)
-    if found.get("load_in_8bit"):
-        return Quantisation(method, 8, False)
-    fixed = {"fp8": Quantisation(method, 8, True), "mxfp4": Quantisation(method, 4, True)}
-    bits_named = found.get("bits", found.get("w_bit"))
-    return fixed.get(method, Quantisation(method, bits_named if isinstance(bits_named, int) else None, None))
+    if not isinstance(config, dict):
+        raise UserError(f"{file} is not a model's config.json: it does not contain a JSON object")
+    return read_quantisation(config)

@@ -55,14 +55,14 @@ def pick_engine(name: str = "auto") -> EnginePick:
     """
     if name != "auto":
         if name not in ENGINES:
-            raise UserError(f"no engine is called '{name}': choose auto, {', '.join(ENGINES)}")
+            raise UserError(f"unknown engine '{name}': choose from auto, {', '.join(ENGINES)}")
         problem = missing(name)
         if problem is not None:
             raise EngineError(f"the engine {name} {problem}: {INSTALL[name]}")
-        return EnginePick(name, f"{version(name)}, as asked")
+        return EnginePick(name, f"{version(name)}, as requested")
     problem = missing("vllm")
     if problem is None and version("vllm").startswith("vllm ") and not has_gpu_driver():
-        problem = "is built for GPUs, and this machine has none"
+        problem = "is built for GPUs, but this machine has none"
     if problem is None:
         return EnginePick("vllm", f"{version('vllm')}, the fastest that is installed")
     if missing("transformers") is None:

@@ -170,7 +170,7 @@ class Decoder:
             if isinstance(value, self._cache_class):
                 return Cache(name, value)
         raise EngineError(
-            f"{type(self._model).__name__} of transformers returns no cache: draw with vllm or from a server"
+            f"transformers' {type(self._model).__name__} returns no cache: draw with vllm or from a server"
         )
 
     def _padded(self, texts: list[list[int]]) -> tuple[Any, Any]:

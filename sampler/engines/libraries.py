@@ -72,8 +72,8 @@ def import_failure(name: str, error: Exception) -> EngineError:
     if unfit:
         built_for = " ".join(_installed_version("torch") or ("torch",))
         mend = (
-            f"{', '.join(unfit)} {'does' if len(unfit) == 1 else 'do'} not fit {built_for}, and models of text need "
-            f"none of that: pip uninstall -y {' '.join(unfit)}"
+            f"{', '.join(unfit)} {'does' if len(unfit) == 1 else 'do'} not match {built_for}, and text models do "
+            f"not need that: pip uninstall -y {' '.join(unfit)}"
         )
     else:
         mend = INSTALL[name]

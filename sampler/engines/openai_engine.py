@@ -183,7 +183,7 @@ class OpenAIEngine:
                 logprobs = [token.logprob for token in choice.logprobs.content]
         if choice.finish_reason not in ("stop", "length"):
             reason = redacted(str(choice.finish_reason))[:_MOST_CHARACTERS]
-            raise EngineError(f"{self._url} ended a sample for the reason '{reason}', and gave no whole text")
+            raise EngineError(f"{self._url} ended a sample with the reason '{reason}' and no complete text")
         known = None if logprobs is None else tuple(value for value in logprobs if value is not None)
         usage = answer.usage
         return Generation(
@@ -209,7 +209,7 @@ class OpenAIEngine:
         known = answer.choices[0].logprobs
         if known is None or len(known.token_logprobs) < 2:
             raise EngineError(
-                f"{self._url} gives no logprobs of a prompt, so it cannot score: use vllm or transformers"
+                f"{self._url} returns no logprobs for a prompt, so it cannot score: use vllm or transformers"
             )
         values = list(known.token_logprobs)[:-1]
         if apart:
@@ -218,8 +218,8 @@ class OpenAIEngine:
             start = next((at for at, offset in enumerate(known.text_offset) if offset >= len(prompt)), len(values))
             if start == len(values) or known.text_offset[start] != len(prompt):
                 raise EngineError(
-                    f"{self._url} has one token across the border of a prompt and its completion, so it cannot score "
-                    "the completion: use vllm or transformers"
+                    f"{self._url} has a token that spans the end of a prompt and the start of its completion, so "
+                    "it cannot score the completion: use vllm or transformers"
                 )
         return Likelihood(tuple(value for value in values[start:] if value is not None), prompt_tokens=start)
 
@@ -243,8 +243,8 @@ class OpenAIEngine:
             )
         except (AttributeError, TypeError, ValueError) as error:
             raise EngineError(
-                f"{self._url} failed its self-check on {self._model}, so nothing was drawn: it has vLLM's /tokenize, "
-                f"but gives no logprobs of tokens as vLLM does ({self._line(error)})"
+                f"{self._url} failed its self-check on {self._model}, so nothing was drawn: it has vLLM's "
+                f"/tokenize, but does not return logprobs of tokens as vLLM does ({self._line(error)})"
             ) from None
 
     def _server_tokens(self, text: str, *, special: bool) -> list[int] | None:
@@ -270,7 +270,7 @@ class OpenAIEngine:
         listed = {served.id: served for served in found}
         if self._model not in listed:
             some = redacted(", ".join(sorted(listed)[:_SHOWN_MODELS]))
-            raise UserError(f"{self._url} serves no model {self._model!r}; it has {some or 'none'}")
+            raise UserError(f"{self._url} does not serve the model {self._model!r}; it has {some or 'none'}")
         return listed[self._model]
 
     def _server_version(self) -> str:
@@ -296,11 +296,11 @@ class OpenAIEngine:
             return call(*positional, **named)
         except openai.APITimeoutError:
             problem: type[EngineError | UserError] = EngineError
-            message = f"{self._url} did not answer in time: lower the concurrency, or allow a request more seconds"
+            message = f"{self._url} did not answer in time: lower the concurrency, or raise the time limit per request"
         except openai.APIConnectionError:
             problem, message = EngineError, f"{self._url} cannot be reached: start the server, or check OPENAI_BASE_URL"
         except (openai.AuthenticationError, openai.PermissionDeniedError):
-            problem, message = UserError, f"{self._url} refuses the key: set OPENAI_API_KEY"
+            problem, message = UserError, f"{self._url} rejected the key: set OPENAI_API_KEY"
         except openai.NotFoundError as error:
             problem = UserError
             message = f"{self._url} has no model {self._model!r} for this kind of request: {self._line(error)}"
@@ -311,7 +311,10 @@ class OpenAIEngine:
                 problem = UserError
                 message = f"a prompt is too long for {self._model}: shorten it, or choose another model ({line})"
         except (openai.OpenAIError, ValueError) as error:
-            problem, message = EngineError, f"{self._url} gave what the openai SDK cannot read: {self._line(error)}"
+            problem, message = (
+                EngineError,
+                f"{self._url} sent a response that the openai SDK cannot read: {self._line(error)}",
+            )
         raise problem(message)
 
     def _line(self, error: Exception) -> str:

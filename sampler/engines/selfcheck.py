@@ -92,9 +92,9 @@ def check_continuations(engine: str, model: str, continuations: Sequence[Continu
             raise _failure(
                 engine,
                 model,
-                f"the {LIKELIEST} likeliest tokens of each place in the greedy continuation of {continuation.prompt!r} "
-                f"lie {mean:.3g} nats apart from one full pass over the same text, on average (limit "
-                f"{MEAN_SHARE * tolerance:g})",
+                f"the {LIKELIEST} likeliest tokens of each place in the greedy continuation of "
+                f"{continuation.prompt!r} differ by {mean:.3g} nats on average from one full pass over the same "
+                f"text (limit {MEAN_SHARE * tolerance:g})",
             )
     return f"self-check: {tokens} tokens agree with one full pass within {math.ceil(largest * 1e6) / 1e6:g} nats"
 
@@ -102,5 +102,5 @@ def check_continuations(engine: str, model: str, continuations: Sequence[Continu
 def _failure(engine: str, model: str, found: str) -> EngineError:
     return EngineError(
         f"{engine} failed its self-check on {model}, so nothing was drawn: {found}. Its cache, attention mask or "
-        "positions do not arrive; install the versions that codebudget was tested with (docs/sampling.md)"
+        "positions are not applied; install the versions that codebudget was tested with (docs/sampling.md)"
     )

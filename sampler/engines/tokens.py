@@ -37,7 +37,7 @@ class TokenCodec:
             ids = self._encode(prompt, special=True)
         elif getattr(self._tokenizer, "chat_template", None) is None:
             raise UserError(
-                f"{self._model} has no chat template: draw completions instead of chats, or name a chat model"
+                f"{self._model} has no chat template: draw completions instead of chats, or choose a chat model"
             )
         else:
             text = self._tokenizer.apply_chat_template(
@@ -102,7 +102,7 @@ class TokenCodec:
         if self._max_model_tokens is not None and tokens > self._max_model_tokens:
             text = prompt if isinstance(prompt, str) else prompt[-1].content
             raise UserError(
-                f"the prompt {text[:_SHOWN]!r}... needs {tokens} tokens, and {self._model} has room for "
+                f"the prompt {text[:_SHOWN]!r}... needs {tokens} tokens, but {self._model} has room for "
                 f"{self._max_model_tokens}: shorten it, or choose a model with a longer context"
             )
 

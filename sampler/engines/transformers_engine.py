@@ -213,7 +213,7 @@ class TransformersEngine:
             except self._torch.OutOfMemoryError as error:
                 if len(some) == 1:
                     raise EngineError(
-                        f"{self._description.model} does not fit {self._device}: {error_line(error)}"
+                        f"{self._description.model} does not fit on {self._device}: {error_line(error)}"
                     ) from None
                 self._torch.cuda.empty_cache()
                 most = len(some) // 2

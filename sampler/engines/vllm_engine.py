@@ -191,7 +191,7 @@ class VllmEngine:
         for place, output in self._run(requests):
             drawn = output.outputs[0]
             if drawn.finish_reason not in ("stop", "length"):
-                raise EngineError(f"vllm gave a sample up ({drawn.finish_reason}); its log on stderr may say why")
+                raise EngineError(f"vllm gave up on a sample ({drawn.finish_reason}); its log on stderr may say why")
             tokens = list(drawn.token_ids)
             logprobs = None
             if sampling.logprobs:
@@ -256,7 +256,9 @@ class VllmEngine:
                 with self._explained():
                     outputs = self._engine.step() if self._engine.has_unfinished_requests() else None
                 if outputs is None:
-                    raise EngineError("another use of this engine took its samples: draw one list at a time")
+                    raise EngineError(
+                        "the engine was used for something else at the same time: draw one list at a time"
+                    )
                 for output in outputs:
                     if output.finished and output.request_id in places:
                         yield places.pop(output.request_id), output

@@ -89,7 +89,7 @@ def corpus() -> tuple[Attack, ...]:
     """
     groups = resources.files(__package__.rpartition(".")[0]) / "attacks"
     if not groups.is_dir():
-        raise MachineError("the attacks are missing from this installation; install codebudget anew")
+        raise MachineError("the attacks are missing from this installation; reinstall codebudget")
     folders = (folder for group in groups.iterdir() if group.is_dir() for folder in _attacks_of(group))
     return tuple(sorted(folders))
 
@@ -116,5 +116,5 @@ def _read(group: str, folder: Traversable) -> Attack:
     except (ValidationError, tomllib.TOMLDecodeError) as error:
         raise MachineError(f"attack {name}: expect.toml: {' '.join(str(error).split())}") from error
     if not expects.needs <= PROMISES.keys():
-        raise MachineError(f"attack {name}: expect.toml: needs must be some of: {', '.join(PROMISES)}")
+        raise MachineError(f"attack {name}: expect.toml: needs must be drawn from: {', '.join(PROMISES)}")
     return Attack(name, (folder / "attack.py").read_text(encoding="utf-8"), expects)

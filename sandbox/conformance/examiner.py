@@ -10,7 +10,7 @@ from ...records import Limits, NonNegative, Record, Verdict
 from ..launchers.plugins import not_promised
 from ..sandbox import Job, Sandbox
 from .corpus import Attack, Expectation
-from .host import Host
+from .host import AttackedHost
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -93,7 +93,7 @@ class Examiner:
     def __init__(self, launcher: Launcher) -> None:
         self.launcher = launcher
         self._lacks = not_promised(launcher)
-        self._host = Host()
+        self._host = AttackedHost()
 
     def __enter__(self) -> Examiner:
         self._host.__enter__()

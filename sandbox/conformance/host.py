@@ -22,10 +22,10 @@ _VARIABLES = ("HF_TOKEN", "CANARY_KEY", "OPENAI_API_KEY")
 _MEMORY_SLACK_BYTES = 128 << 20
 
 
-class Host:
+class AttackedHost:
     """The grader's side of an examination; a context manager, entered before any box is started."""
 
-    def __enter__(self) -> Host:
+    def __enter__(self) -> AttackedHost:
         self.secret = f"tweet{secrets.token_hex(8)}"
         self._folder = Path(make_folder())
         self._file = self._folder / "secret"

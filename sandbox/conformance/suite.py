@@ -116,7 +116,7 @@ class _Traces:
     def _left(self) -> str:
         processes = _descendants(os.getpid()) - self._processes
         folders = _folders() - self._folders
-        return f"{len(processes)} processes and {len(folders)} folders are left" if processes or folders else ""
+        return f"{len(processes)} processes and {len(folders)} folders are left over" if processes or folders else ""
 
 
 def _folders() -> set[Path]:
@@ -137,13 +137,17 @@ def _descendants(pid: int) -> set[int]:
 def _is_described(launcher: Launcher) -> str:
     not_promised(launcher)
     texts = (launcher.name, launcher.promise, launcher.environment())
-    return "" if all(text and text.isprintable() for text in texts) else "name, promise or environment is no one line"
+    return (
+        ""
+        if all(text and text.isprintable() for text in texts)
+        else "name, promise or environment is not a single line"
+    )
 
 
 def _has_one_environment(launcher: Launcher) -> str:
     first = launcher.environment()
     launcher.prepare()
-    return "" if launcher.environment() == first else "its environment is not the same twice"
+    return "" if launcher.environment() == first else "its environment changes from one call to the next"
 
 
 def _starts_boxes_side_by_side(launcher: Launcher) -> str:

@@ -56,7 +56,7 @@ def choose_launcher(name: str = "auto") -> Choice:
     if name == "auto":
         raise MachineError(
             f"no sandbox works here ({'; '.join(reasons)}). Start Docker, or install bubblewrap, or accept weak "
-            "isolation by name with `launcher` process"
+            "isolation with `launcher` process"
         )
     raise MachineError(reasons[0])
 
@@ -67,5 +67,5 @@ def _make(name: str) -> Launcher:
     launcher = load_launcher(name)
     if launcher is None:
         known = ", ".join(["auto", *LAUNCHERS, *registered()])
-        raise UserError(f"no sandbox is called '{name}': choose {known}, or FILE.py:Class")
+        raise UserError(f"unknown sandbox '{name}': choose from {known}, or FILE.py:Class")
     return launcher

@@ -77,7 +77,7 @@ class DockerLauncher:
         try:
             ours = api.containers(all=True, filters={"label": OWNER_LABEL})
         except docker.errors.DockerException as error:
-            raise SandboxError(f"the engine does not list its containers: {error}") from error
+            raise SandboxError(f"the engine cannot list its containers: {error}") from error
         removed = []
         for found in ours:
             if owner_is_dead(found["Labels"][OWNER_LABEL]):
@@ -122,7 +122,7 @@ class DockerLauncher:
                 host_config=api.create_host_config(**_host_limits()),
             )["Id"]
         except docker.errors.DockerException as error:
-            raise SandboxError(f"the container could not be made: {error}") from error
+            raise SandboxError(f"the container could not be created: {error}") from error
 
         def kill() -> None:
             _remove(api, container)
@@ -191,7 +191,7 @@ def _raw_socket(attached: Any) -> socket.socket:
     # The SDK wraps the socket in a SocketIO whose buffering would get in the way.
     raw = getattr(attached, "_sock", attached)
     if not isinstance(raw, socket.socket):
-        raise SandboxError("this Docker connection gives no plain socket; use a unix:// or tcp:// DOCKER_HOST")
+        raise SandboxError("this Docker connection has no plain socket; use a unix:// or tcp:// DOCKER_HOST")
     duplicate = raw.dup()
     attached.close()
     # The SDK's response refers to itself: until it is collected it would keep the connection.
@@ -232,7 +232,7 @@ def build_image(base: str | None = None) -> str:
     except docker.errors.DockerException as error:
         reason = str(error).splitlines()[-1]
         raise SandboxError(
-            f"the sandbox image does not build ({reason}); name a base that this engine has: "
-            "codebudget sandbox build --base IMAGE"
+            f"the sandbox image cannot be built ({reason}); choose a base that this engine has: codebudget sandbox "
+            "build --base IMAGE"
         ) from error
     return str(image.id)

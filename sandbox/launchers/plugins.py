@@ -63,5 +63,5 @@ def not_promised(launcher: Launcher) -> frozenset[str]:
     """
     declared: object = getattr(launcher, "not_promised", frozenset())
     if not isinstance(declared, Set) or not set(declared) <= PROMISES.keys():
-        raise UserError(f"the sandbox {launcher.name}: not_promised must be a set of some of: {', '.join(PROMISES)}")
+        raise UserError(f"the sandbox {launcher.name}: not_promised must be a set drawn from: {', '.join(PROMISES)}")
     return frozenset(declared)

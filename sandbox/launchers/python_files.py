@@ -99,8 +99,8 @@ def check_apart(files: PythonFiles, *private: Path) -> None:
         for folder in files.folders:
             if path.is_relative_to(folder):
                 raise SandboxError(
-                    f"{path} lies within {folder}, which the Python of boxes needs and programs can read: work in "
-                    "another folder, or run codebudget under another Python"
+                    f"{path} is inside {folder}, which Python needs in the sandbox and programs can read: work in "
+                    "another folder, or run codebudget with another Python"
                 )
 
 

@@ -3,7 +3,8 @@
 import hashlib
 from itertools import combinations
 
-from codebudget._util.hashing import key_of
+from codebudget._util.hashing import key_of, record_text
+from codebudget.records import Example, PublicTask
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,3 +44,12 @@ def test_parts_that_look_alike_stay_apart() -> None:
 def test_a_key_is_sha256_in_hex_and_stays_what_it_is() -> None:
     assert key_of("ab", 1) == hashlib.sha256(b"s2:abi1:1").hexdigest()
     assert len(key_of("\ud800")) == 64
+
+
+def test_the_text_of_a_record_has_every_field_and_the_version_of_every_record() -> None:
+    task = PublicTask(id="a", prompt="é", entry_point="f", examples=(Example(call="f(1)", expected="2"),))
+    example = '{"schema_version":1,"call":"f(1)","expected":"2"}'
+    assert record_text(task) == (
+        f'{{"schema_version":1,"id":"a","prompt":"é","entry_point":"f","examples":[{example}]}}'
+    )
+    assert record_text(task, {"id", "examples"}) == f'{{"id":"a","examples":[{example}]}}'

@@ -47,9 +47,9 @@ def test_foreign_values_are_named_whatever_they_are() -> None:
 
 
 def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
-    said = message("file.jsonl:3: " + "x" * 20_000_000 + "; mend the line")
+    said = message("file.jsonl:3: " + "x" * 20_000_000 + "; fix the line")
     assert said.startswith("file.jsonl:3: xxx")
-    assert said.endswith("xxx; mend the line")
+    assert said.endswith("xxx; fix the line")
 
 
 def test_names_are_listed_up_to_a_number() -> None:

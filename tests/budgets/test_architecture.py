@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 from codebudget.budgets.architecture import Architecture
+from codebudget.budgets.memory import kv_bytes_per_token
 from codebudget.budgets.models import families, find_model
 from codebudget.errors import UserError
+
+CASES: dict[str, Any] = json.loads((Path(__file__).parent / "architectures.json").read_text(encoding="utf-8"))
 
 TINY: dict[str, Any] = {
     "model_type": "llama",
@@ -69,6 +72,51 @@ def test_parameters_equal_published_total(name: str, total: int) -> None:
     assert find_model(name).architecture.parameter_count() == total
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_known_models_are_read_to_the_parameter(name: str) -> None:
+    case, shape = CASES[name], Architecture.from_config(CASES[name]["config"])
+    assert shape.parameter_count() == case["parameters"]
+    assert kv_bytes_per_token(shape) == case["kv_bytes_per_token"]
+    assert (shape.sliding_window, shape.sliding_layers) == (case["sliding_window"], case["sliding_layers"])
+
+
+def test_a_decoder_inside_is_counted_alone_where_only_text_passes() -> None:
+    config = CASES["gemma-3-4b-nested"]["config"]
+    whole, text = Architecture.from_config(config), Architecture.from_config(config["text_config"])
+    assert text.parameter_count() == whole.active_parameter_count() == 3_880_263_168
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_type": "gemma3", "text_config": {"model_type": "llama"}}, "lacks hidden_size"),
+        ({"model_type": "gemma3", "text_config": {"model_type": "new"}}, "'new' in config.json is not supported"),
+        ({"model_type": "gemma3", "text_config": [1]}, "text_config must be an object"),
+        ({"model_type": "gpt_oss", "layer_types": ["full_attention"]}, "for each of the 2 layers"),
+        ({"model_type": "gpt_oss", "layer_types": ["full_attention", "odd"]}, "full_attention, sliding_attention"),
+        ({"model_type": "qwen3_next", "linear_num_key_heads": 3}, "not a multiple of linear_num_key_heads"),
+        ({"model_type": "gpt_neo", "num_layers": 3, "num_heads": 4, "attention_types": 5}, "attention_types must give"),
+        ({"model_type": "qwen3_moe", "mlp_only_layers": 3}, "mlp_only_layers must be a list"),
+    ],
+)
+def test_a_newer_config_that_makes_no_sense_is_the_users_mistake(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Architecture.from_config({**TINY, **change})
+
+
+def test_an_encoder_that_is_not_known_is_refused() -> None:
+    config = {"model_type": "gemma3", "text_config": CASES["gemma-3-4b-nested"]["config"]["text_config"]}
+    with pytest.raises(UserError, match="image encoder of type 'clip'"):
+        Architecture.from_config({**config, "vision_config": {"model_type": "clip"}})
+
+
+def test_an_unknown_architecture_is_refused_with_three_ways_on() -> None:
+    with pytest.raises(UserError) as refused:
+        Architecture.from_config({**TINY, "model_type": "mamba"})
+    for way in ("would give a wrong cost", "a copy of its config.json", "codebudget execute", "request support"):
+        assert way in str(refused.value)
+
+
 def test_every_catalogue_entry_agrees_with_its_own_total_and_names_a_source() -> None:
     for family in families():
         for model in family.models:
@@ -122,11 +170,11 @@ def test_a_plain_ffn_has_one_matrix_less() -> None:
         ({"vocab_size": "many"}, "vocab_size"),
         ({"vocab_size": True}, "vocab_size"),
         ({"num_hidden_layers": 0}, "num_hidden_layers"),
-        ({"num_key_value_heads": 3}, "no multiple"),
+        ({"num_key_value_heads": 3}, "not a multiple"),
         ({"hidden_size": 9}, "add head_dim"),
         ({"tie_word_embeddings": "yes"}, "tie_word_embeddings"),
-        ({"hidden_size": 10**400}, r"hidden_size is a number of 1329 bits, and no model has more than 2147483648"),
-        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000, and no model has more than 10000"),
+        ({"hidden_size": 10**400}, r"hidden_size is a number of 1329 bits, above the limit of 2147483648"),
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000, above the limit of 10000"),
         ({"vocab_size": "x" * 10**6}, r"vocab_size must be a whole number .*'\.\.\.$"),
         ({"model_type": "x" * 10**6}, r"model_type 'x{197}'\.\.\. in config\.json is not supported"),
     ],
@@ -147,7 +195,10 @@ def test_a_config_that_makes_no_sense_is_the_users_mistake(change: dict[str, Any
         ({**TINY, "model_type": "mixtral", "num_local_experts": 2, "num_experts_per_tok": 3}, "exceeds the 2 experts"),
         ({**TINY, "model_type": "deepseek_v3", "moe_layer_freq": 2}, "moe_layer_freq"),
         ({**TINY, "model_type": "mistral", "sliding_window": 0}, "sliding_window"),
-        ({"model_type": "codegen", "n_layer": 2, "n_embd": 9, "n_head": 2, "vocab_size": 8}, "no multiple of 2 heads"),
+        (
+            {"model_type": "codegen", "n_layer": 2, "n_embd": 9, "n_head": 2, "vocab_size": 8},
+            "not a multiple of 2 heads",
+        ),
     ],
 )
 def test_each_model_type_says_what_its_config_lacks(config: dict[str, Any], message: str) -> None:
@@ -186,7 +237,8 @@ def test_a_local_folder_or_config_file_is_a_model(tmp_path: Path) -> None:
         ({}, None),
         ({"dtype": "float32"}, "fp32"),
         ({"torch_dtype": "float16", "quantization_config": {"quant_method": "gptq", "bits": 4}}, "int4"),
-        ({"torch_dtype": "float16", "quantization_config": {"quant_method": "gptq", "bits": 3}}, None),
+        ({"torch_dtype": "float16", "quantization_config": {"quant_method": "gptq", "bits": 3}}, "w3a16-g128"),
+        ({"text_config": {"dtype": "torch.bfloat16"}}, "bf16"),
         ({"torch_dtype": "float16", "quantization_config": {"quant_method": "new"}}, None),
         ({"torch_dtype": "bfloat16", "quantization_config": {"quant_method": "fp8"}}, "fp8"),
         ({"torch_dtype": "bfloat16", "quantization_config": "fp8"}, None),
@@ -218,5 +270,5 @@ def test_a_broken_config_names_its_file(tmp_path: Path, text: str) -> None:
 
 
 def test_a_folder_without_config_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"holds no config\.json"):
+    with pytest.raises(UserError, match=r"contains no config\.json"):
         find_model(str(tmp_path))

@@ -43,9 +43,9 @@ def test_any_arm_is_read_back(name: str, precision: str | None, count: int | str
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "names no model"),
-        (":5", "names no model"),
-        ("@int4:5", "names no model"),
+        ("", "has no model"),
+        (":5", "has no model"),
+        ("@int4:5", "has no model"),
         ("13b:0", "at least 1"),
         ("13b:-1", "at least 1"),
         ("13b:", "at least 1"),

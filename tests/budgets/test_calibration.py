@@ -78,7 +78,7 @@ def test_the_papers_seconds_buy_fourteen_eight_and_one() -> None:
     assert [plan.cost.runtime_s for plan in plans] == pytest.approx([5.605, 14 * 0.395, 8 * 0.667, 2.994])
     with pytest.raises(UserError, match="`regime` throughput"):
         planned("70b:1", "7b", calibration=load_calibration("paper"), regime="latency")
-    with pytest.raises(UserError, match=r"7b@int4: .*nothing for codellama-7b@int4.*codebudget calibrate"):
+    with pytest.raises(UserError, match=r"7b@int4: .*does not cover codellama-7b@int4.*codebudget calibrate"):
         planned("70b:1", "7b@int4", calibration=load_calibration("paper"))
 
 
@@ -102,14 +102,14 @@ def test_a_fit_has_no_negative_coefficient_even_where_one_would_fit_better() -> 
     bent = [point.model_copy(update={"decode_s": point.decode_s * point.batch**-0.8}) for point in points]
     calibration = fit_sweep([MeasuredModel(model, bent)], engine="test", machine="test", source="test")
     assert len(calibration.fits) == 1
-    costs = calibration.fits[0].decode.model_dump(exclude={"schema_version"})
+    costs = calibration.fits[0].decode.model_dump()
     assert all(rate >= 0 for rate in costs.values())
     assert any(rate > 0 for rate in costs.values())
 
 
 def test_plans_use_a_models_own_fit_then_that_of_all() -> None:
     def fit(model: str | None, scale: float) -> Fit:
-        rates = {name: scale * rate for name, rate in TRUTH.model_dump(exclude={"schema_version"}).items()}
+        rates = {name: scale * rate for name, rate in TRUTH.model_dump().items()}
         cost = PassCost.model_validate(rates)
         return Fit(model=model, precision="bf16", max_batch=16, prefill=cost, decode=cost)
 
@@ -141,16 +141,16 @@ def test_mistakes_are_the_users(tmp_path: Path) -> None:
     sample = {"model": "m", "seconds": 1.0, "samples": 1}
     made = dict.fromkeys(("source", "engine", "machine"), "x")
     for text, message in (
-        ("{", "no calibration"),
-        (json.dumps({"fits": 1}), "no calibration: source"),
-        ("[" * 100_000, r"no calibration.*nested too deeply"),
+        ("{", "not a calibration"),
+        (json.dumps({"fits": 1}), "not a calibration: source"),
+        ("[" * 100_000, r"not a calibration.*nested too deeply"),
         (" " * 5_000_000, "longer than 4 MiB"),
-        (json.dumps({"x" * 10**6: 1}), r"no calibration: [\w.]{1,200}: "),
+        (json.dumps({"x" * 10**6: 1}), r"not a calibration: [\w.]{1,200}: "),
         *(
             (json.dumps(made | {"measured": [sample | {"seconds": value}]}), why)
             for value, why in (
                 (10**400, r"1e\+18"),
-                (float("inf"), "no number"),
+                (float("inf"), "not a number"),
                 (1e300, r"1e\+18"),
                 ("1", "valid number"),
             )
@@ -160,7 +160,7 @@ def test_mistakes_are_the_users(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=message):
             load_calibration(str(tmp_path / "broken.json"))
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UserError, match="no plain file"):
+    with pytest.raises(UserError, match="not a regular file"):
         load_calibration(str(tmp_path / "pipe"))
     model = small("one", 3, 64)
     mixed = [
@@ -168,5 +168,22 @@ def test_mistakes_are_the_users(tmp_path: Path) -> None:
         for point, name in zip(swept(model, (1,)).measurements, ("fp32", "bf16", "fp32"), strict=True)
     ]
     for points in ([], mixed):
-        with pytest.raises(UserError, match="points of every model, all at one precision"):
+        with pytest.raises(UserError, match="points for every model, all at the same precision"):
             fit_sweep([MeasuredModel(model, points)], engine="test", machine="test", source="test")
+
+
+def test_a_file_states_its_version_once_and_older_ones_with_many_are_read(tmp_path: Path) -> None:
+    cost = PassCost.model_validate(TRUTH.model_dump())
+    fits = (Fit(model=None, precision="bf16", max_batch=16, prefill=cost, decode=cost),)
+    calibration = Calibration(source="test", engine="test", machine="test", fits=fits)
+    written = calibration.model_dump_json()
+    assert written.count("schema_version") == 1
+    older = json.loads(written)
+    for part in (*older["fits"], older["fits"][0]["decode"], older["fits"][0]["prefill"]):
+        part["schema_version"] = 1
+    file = tmp_path / "calibration.json"
+    file.write_text(json.dumps(older), encoding="utf-8")
+    assert load_calibration(str(file)) == calibration
+    file.write_text(json.dumps(older | {"schema_version": 2}), encoding="utf-8")
+    with pytest.raises(UserError):
+        load_calibration(str(file))

@@ -75,9 +75,9 @@ def test_one_arm_may_be_served_and_another_run_on_hardware_of_ones_own() -> None
     ("conditions", "message"),
     [
         (Conditions(), "`usd_per_mtok` IN,OUT.*`usd_per_hour`"),
-        (Conditions(machine=find_machine("h100x8")), "not known without a price"),
-        (Conditions(prices=Prices(usd_per_hour=1)), "needs hours: add `hardware`"),
-        (Conditions(prices=Prices(tokens=(parse_token_price("13b=1,1"),))), "names '13b', which is no arm"),
+        (Conditions(machine=find_machine("h100x8")), "need a price"),
+        (Conditions(prices=Prices(usd_per_hour=1)), "needs a runtime: add `hardware`"),
+        (Conditions(prices=Prices(tokens=(parse_token_price("13b=1,1"),))), "prices '13b', which is not an arm"),
         (Conditions(prices=Prices(usd_per_hour=1, tokens=(parse_token_price("1,1"),))), "not both"),
     ],
 )
@@ -88,5 +88,5 @@ def test_dollars_need_a_price(conditions: Conditions, message: str) -> None:
 
 def test_nothing_is_matched_to_an_arm_that_costs_nothing() -> None:
     conditions = Conditions(prices=Prices(tokens=(parse_token_price("0,0"),)))
-    with pytest.raises(UserError, match="70b:1 costs nothing by usd"):
+    with pytest.raises(UserError, match="70b:1 has no usd cost to match"):
         planned("70b:1", "7b", conditions=conditions)

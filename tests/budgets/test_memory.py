@@ -12,6 +12,7 @@ from codebudget.budgets.memory import (
     kv_bytes_per_token,
     memory_bytes,
     memory_fit,
+    state_bytes,
     weight_bytes,
     workspace_bytes,
 )
@@ -119,6 +120,16 @@ def test_the_cache_holds_the_prompt_once_and_each_samples_tokens(
     positions = (3 - sliding) * tokens_held(prompt, own, sequences, None)
     positions += sliding * tokens_held(prompt, own, sequences, window)
     assert kv_bytes(shape, tokens(prompt, output), sequences) == positions * 2 * 4 * 2
+
+
+def test_layers_of_linear_attention_hold_a_state_for_each_sample_and_no_keys() -> None:
+    linear = {"layers": 2, "key_heads": 1, "value_heads": 2, "key_dim": 4, "value_dim": 6, "kernel": 4}
+    sizes = {"layers": 3, "hidden_size": 8, "heads": 2, "kv_heads": 1, "head_dim": 4, "ffn_size": 8, "vocab_size": 8}
+    shape = Architecture.model_validate({**sizes, "linear": linear})
+    assert kv_bytes_per_token(shape) == 2 * 4 * 2
+    of_one = 2 * (2 * 4 * 6 * 4 + 3 * (2 * 4 + 2 * 6) * 2)
+    assert state_bytes(shape) == of_one
+    assert kv_bytes(shape, tokens(10, 6), 3) == (10 + 3 * 5) * 16 + 3 * of_one
 
 
 def test_passes_in_the_papers_convention_share_nothing() -> None:

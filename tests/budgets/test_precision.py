@@ -29,6 +29,12 @@ sizes = st.integers(1, 600)
         ("fp8", 8 + 16 / 4096),
         # Dettmers et al. 2023 (arXiv 2305.14314), section 3: 0.127 bits per parameter after double quantisation.
         ("nf4", 4.127),
+        ("fp4", 4.127),
+        ("nf4-single", 4.5),
+        # OCP Microscaling Formats 1.0, section 5: an 8-bit scale per 32 weights; NVFP4 has one per 16.
+        ("mxfp4", 4.25),
+        ("mxfp8", 8.25),
+        ("nvfp4", 4.5),
     ],
 )
 def test_effective_bits_of_a_matrix_with_4096_inputs(precision: str, bits: float) -> None:

@@ -168,9 +168,9 @@ def test_seconds_and_memory_that_are_off_are_explained() -> None:
     (got,) = realised_costs(planned, [[drawn((100, 100))]], 0.05, workload=WORKLOAD, measured=[took])
     flops, seconds, memory = got.deviations
     assert flops.startswith("FLOPs were 1.")
-    assert seconds.startswith("seconds were 4.00 of the plan")
-    assert "by the speed of machine and engine" in seconds
-    assert memory.startswith("memory was 2.00 of the plan")
+    assert seconds.startswith("seconds were 4.00 times the plan")
+    assert "from the speed of machine and engine" in seconds
+    assert memory.startswith("memory was 2.00 times the plan")
     assert "weights 12.55 GiB" in memory
 
 

@@ -116,9 +116,9 @@ def test_odd_numbers_of_devices_are_used_as_far_as_heads_allow() -> None:
 
 
 def test_a_model_that_does_not_fit_says_what_it_takes() -> None:
-    with pytest.raises(UserError, match=r"133.*GiB, too much for h100,.* name h100x2, or a smaller precision"):
+    with pytest.raises(UserError, match=r"133.*GiB, too much for h100 with .* use h100x2 or a lower precision"):
         seconds(SEVENTY)
-    with pytest.raises(UserError, match="name hardware with more memory"):
+    with pytest.raises(UserError, match="use hardware with more memory"):
         seconds(SEVENTY, "fp32", machine="l4")
 
 

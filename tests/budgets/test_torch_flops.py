@@ -85,6 +85,58 @@ DENSE: dict[str, dict[str, Any]] = {
         "vocab_size": 151936,
     },
 }
+EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 96}
+GPT = {"n_layer": 3, "n_embd": 256, "n_head": 8, "vocab_size": 640, "n_positions": 256}
+# Windows shorter than the prompt where there are any, and token ids within the vocabulary.
+TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+OTHERS: dict[str, dict[str, Any]] = {
+    "cohere2": {**SMALL, "model_type": "cohere2", "sliding_window": 32},
+    "deepseek_v2": {**ROUTED["deepseek_v3"], "model_type": "deepseek_v2", "topk_method": "greedy", "n_group": 1},
+    "falcon, one key head": {**SMALL, "model_type": "falcon"},
+    "falcon, newer": {**SMALL, "model_type": "falcon", "num_kv_heads": 2, "new_decoder_architecture": True},
+    "gemma2": {**SMALL, "model_type": "gemma2", "head_dim": 48, "sliding_window": 32},
+    "gemma3_text": {**SMALL, "model_type": "gemma3_text", "sliding_window": 32, "sliding_window_pattern": 2},
+    "glm4": {**SMALL, "model_type": "glm4"},
+    "glm4_moe": {**SMALL, **EXPERTS, "model_type": "glm4_moe", "n_routed_experts": 8, "head_dim": 48},
+    "gpt2": {**GPT, "model_type": "gpt2"},
+    "gpt_neox": {**SMALL, "model_type": "gpt_neox", "num_key_value_heads": 8},
+    "gpt_oss": {**SMALL, "model_type": "gpt_oss", "num_local_experts": 4, "sliding_window": 32},
+    "gptj": {**GPT, "model_type": "gptj", "rotary_dim": 16},
+    "granite": {**SMALL, "model_type": "granite"},
+    "granitemoeshared": {
+        **SMALL,
+        "model_type": "granitemoeshared",
+        "num_local_experts": 4,
+        "shared_intermediate_size": 96,
+    },
+    "minimax_m2": {**SMALL, "model_type": "minimax_m2", "num_local_experts": 4, "num_experts_per_tok": 2},
+    "olmo2": {**SMALL, "model_type": "olmo2"},
+    "olmoe": {**SMALL, "model_type": "olmoe", "num_experts": 4, "num_experts_per_tok": 2},
+    "phi": {**SMALL, "model_type": "phi"},
+    "phi3": {**SMALL, "model_type": "phi3", "sliding_window": 32},
+    "phimoe": {**SMALL, "model_type": "phimoe", "num_local_experts": 4},
+    "qwen2_moe": {
+        **SMALL,
+        **EXPERTS,
+        "model_type": "qwen2_moe",
+        "num_experts": 8,
+        "shared_expert_intermediate_size": 96,
+    },
+    "smollm3": {**SMALL, "model_type": "smollm3"},
+}
+LINEAR: dict[str, Any] = {
+    **SMALL,
+    **EXPERTS,
+    "model_type": "qwen3_next",
+    "num_hidden_layers": 4,
+    "head_dim": 48,
+    "num_experts": 8,
+    "shared_expert_intermediate_size": 96,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "linear_key_head_dim": 16,
+    "linear_value_head_dim": 24,
+}
 # One of each class: multi-head, grouped-query, tied, biased, and parallel blocks. `CATALOGUE` names configs of its own.
 CATALOGUE = {
     "codellama-7b": ("llama", {"num_key_value_heads": 32}),
@@ -166,6 +218,24 @@ def test_parallel_blocks_at_full_size(name: str) -> None:
 @pytest.mark.parametrize("name", ROUTED)
 def test_mixtures_of_experts_with_real_weights(name: str) -> None:
     check(ROUTED[name], "cpu")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_classes_with_real_weights(name: str) -> None:
+    check(OTHERS[name] | TOKENS, "cpu")
+
+
+@pytest.mark.parametrize("model_type", ["qwen3_next", "qwen3_5_text"])
+def test_linear_attention_with_real_weights(model_type: str) -> None:
+    """transformers writes a step's products with the states element by element, which torch's counter leaves out."""
+    shape = Architecture.from_config(LINEAR | {"model_type": model_type})
+    assert shape.linear is not None
+    prefill, step = counted(built(LINEAR | {"model_type": model_type}, "cpu"), "cpu")
+    assert prefill_flops(shape, PROMPT) == pytest.approx(prefill, rel=TOLERANCE)
+    by_element = 3 * 2 * 4 * 16 * 24 * 3
+    # The convolution is counted over its padding, too.
+    padding = 2 * 3 * shape.linear.kernel * shape.linear.mixed_width
+    assert decode_flops(shape, PROMPT, 2) - by_element == pytest.approx(step - padding, rel=TOLERANCE)
 
 
 @pytest.mark.parametrize("name", ["llama-3.1-405b", "starcoder2-7b"])

@@ -68,5 +68,5 @@ def test_what_cannot_be_measured_is_said_before_anything_runs(tiny: str) -> None
         run(f"{tiny}:3")
     with pytest.raises(UserError, match="one precision"):
         run(f"{tiny}@fp32", f"{tiny}@bf16")
-    with pytest.raises(UserError, match=r"is measured at fp32 bf16 fp16, not int4"):
+    with pytest.raises(UserError, match=r"can be measured at fp32 bf16 fp16, not int4"):
         run(f"{tiny}@int4")

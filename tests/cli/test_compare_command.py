@@ -102,9 +102,9 @@ def test_a_wrong_row_is_one_line_with_file_and_line(compare, tiny: Path, text: s
         (["--samples", "7b"], "write it ARM=FILES"),
         (["--samples", "7b=none.jsonl"], "none.jsonl: no such file"),
         (["--samples", "7b=empty"], "no .jsonl"),
-        (["--samples", "7b=empty.jsonl"], "holds no sample"),
+        (["--samples", "7b=empty.jsonl"], "contains no samples"),
         (["--samples", "7b=broken.jsonl.gz"], "broken gzip"),
-        (["--samples", "7b=small.jsonl", "--ranker", "nope"], "there is no ranker 'nope'"),
+        (["--samples", "7b=small.jsonl", "--ranker", "nope"], "unknown ranker 'nope'"),
         (["--samples", "7b=small.jsonl", "--ranker", "oracle"], "picks by the hidden tests"),
         (["--samples", "7b=small.jsonl", "--timeout", "inf"], "--timeout"),
     ],
@@ -122,7 +122,7 @@ def test_a_mistake_is_one_line(compare, tiny: Path, arguments: list[str], messag
 def test_more_k_than_samples_is_undefined(compare) -> None:
     result = compare("13b:1", "7b:4", *BOTH)
     assert (result.returncode, result.stdout) == (2, "")
-    assert "7b:4: pass@4 is undefined, since no task has more than 3 of the 4" in result.stderr.splitlines()[-1]
+    assert "7b:4: pass@4 needs 4 samples per task, and no task has more than 3" in result.stderr.splitlines()[-1]
 
 
 def test_strict_fails_where_arms_do_not_match(compare) -> None:
@@ -136,7 +136,7 @@ def test_strict_fails_where_arms_do_not_match(compare) -> None:
     [
         ("return None", {}, "7b:1 passes nothing: 0 of 9 programs"),
         ("return (", {}, "9 of 9 programs of 7b:1 are invalid"),
-        (None, {"finish_reason": "length"}, "the token limit cut 9 of 9 samples of 7b:1"),
+        (None, {"finish_reason": "length"}, "the token limit cut off 9 of 9 samples of 7b:1"),
     ],
 )
 def test_scores_that_cannot_be_believed_give_no_advice(
@@ -176,7 +176,7 @@ def test_missing_tasks_are_counted_and_said(compare, tiny: Path) -> None:
     (tiny / "part.jsonl").write_text(bodies([("double", "return x + x"), ("square", "return 0")]))
     result = compare("13b:1", "7b:2", "--samples", "13b=part.jsonl", "--samples", "7b=small.jsonl", "--json")
     answer = last_json(result)
-    assert "13b:1: no sample for 1 of 3 tasks (negate)" in result.stderr
+    assert "13b:1: no samples for 1 of 3 tasks (negate)" in result.stderr
     assert answer["left_out"] == {"negate": "no sample of 13b:1"}
     assert answer["tasks"] == 2
     assert answer["arms"][0]["pass_at_k"]["value"] == 0.5
@@ -191,7 +191,7 @@ def test_arms_are_compared_on_the_settings_that_both_have(compare, tiny: Path) -
             shutil.copy(tiny / "big.jsonl", tiny / arm / f"{setting}.jsonl")
     result = compare("13b:1", "7b:2", "--samples", "13b=big", "--samples", "7b=small", "--json")
     answer = last_json(result)
-    assert "13b:1: left out chat, which not every arm has" in result.stderr
+    assert "13b:1: left out chat, which some arms lack" in result.stderr
     assert answer["warnings"][0].startswith("13b:1: left out chat")
     assert [[row["name"] for row in arm["strata"]] for arm in answer["arms"]] == [["long", "short"]] * 2
     assert [arm["n"] for arm in answer["arms"]] == [2, 2]
@@ -236,7 +236,7 @@ def test_two_precisions_of_one_model_have_samples_of_their_own(compare) -> None:
     assert [arm["samples"] for arm in answer["arms"]] == [9, 3]
     vague = compare("13b@bf16:1", "13b@int4:1", "--samples", "13b=big.jsonl")
     assert vague.returncode == 2
-    assert "'13b' may be 13b@bf16:1 or 13b@int4:1" in vague.stderr
+    assert "'13b' could be 13b@bf16:1 or 13b@int4:1" in vague.stderr
 
 
 def test_one_arm_twice_is_a_mistake(compare) -> None:
@@ -338,7 +338,9 @@ def test_wizardlm_in_the_best_sandbox(codebudget, tmp_path: Path, shared_data: P
     assert len(answer["paired"]) == 3 * 6
 
 
-@pytest.mark.parametrize(("ranker", "words"), [("majorty", "no ranker 'majorty'"), ("codet", "give them with --tests")])
+@pytest.mark.parametrize(
+    ("ranker", "words"), [("majorty", "unknown ranker 'majorty'"), ("codet", "give them with --tests")]
+)
 def test_a_wrong_ranker_is_found_before_anything_is_drawn(codebudget, tiny: Path, ranker: str, words: str) -> None:
     """Nothing can draw here: were the ranker looked at later, that would be the error."""
     result = codebudget("compare", "70b:1", "13b", "--benchmark", "tiny.jsonl", "--ranker", ranker)

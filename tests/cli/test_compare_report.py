@@ -47,7 +47,7 @@ def test_writes_what_json_prints(compare, tiny: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("out.pdf", "name a file that ends in .html, .md, .json"), ("no/out.md", "there is no folder")],
+    [("out.pdf", "use a file name ending in .html, .md or .json"), ("no/out.md", "does not exist; create it")],
 )
 def test_a_report_that_cannot_be_written_is_one_line_before_any_work(compare, name: str, message: str) -> None:
     result = compare("13b:1", "7b:2", *BOTH, "--report", name)

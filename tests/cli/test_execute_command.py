@@ -216,7 +216,7 @@ def test_tasks_without_samples_are_said_and_left_out(execute, tiny: Path) -> Non
     write(tiny / "part.jsonl", row("double", "return x + x"), row("negate", "return 0"))
     result = execute("part.jsonl")
     assert pass_at_k(result) == {"pass@1": 0.5}
-    assert said(result) == ["codebudget: no sample for 1 of 3 tasks (square); they are left out"]
+    assert said(result) == ["codebudget: no samples for 1 of 3 tasks (square); they are left out"]
     assert "2 of 3 tasks scored" in result.stdout
 
 
@@ -245,7 +245,7 @@ def test_tasks_that_cannot_be_graded_are_no_failures(execute, tiny: Path, tiny_r
     write(tiny / "samples.jsonl", samples[1])
     none = execute("samples.jsonl")
     assert (none.returncode, none.stdout) == (2, "")
-    assert "no task is left to score" in none.stderr
+    assert "no tasks are left to score" in none.stderr
 
 
 def test_tampering_is_listed_one_by_one(execute, tiny: Path, repository: Path) -> None:
@@ -280,6 +280,7 @@ def test_tampering_is_listed_one_by_one(execute, tiny: Path, repository: Path) -
         ('{"task_id": "double", "samples": ["x", 1]}', 1, "int, not text"),
         ('{"task_id": "double", "prompt": 1, "samples": ["x"]}', 1, "prompt is int"),
         ("[1]", 1, "not a JSON object"),
+        ('{"task_id": "double", "completion": "x"}\n[1]', 2, "not a JSON object"),
     ],
 )
 def test_a_wrong_row_is_one_line_with_file_and_line(execute, tiny: Path, text: str, line: int, message: str) -> None:
@@ -299,7 +300,7 @@ def test_a_wrong_row_is_one_line_with_file_and_line(execute, tiny: Path, text: s
     [
         ([], 2, "FILES"),
         (["none.jsonl"], 2, "none.jsonl: no such file"),
-        (["empty.jsonl"], 2, "holds no sample"),
+        (["empty.jsonl"], 2, "contains no samples"),
         (["cut.jsonl.gz"], 2, "cut.jsonl.gz:1: broken gzip"),
         (["small.jsonl", "--k", "0"], 2, "--k 0"),
         (["small.jsonl", "--k", "1,ten"], 2, "--k 1,ten"),
@@ -307,9 +308,9 @@ def test_a_wrong_row_is_one_line_with_file_and_line(execute, tiny: Path, text: s
         (["small.jsonl", "--workers", "0"], 2, "--workers"),
         (["small.jsonl", "--sandbox", "nope"], 2, "nope"),
         (["small.jsonl", "--out", "small.jsonl"], 2, "is an input"),
-        (["small.jsonl", "--out", "none/results.jsonl"], 2, "no folder"),
-        (["small.jsonl", "--out", "."], 2, "no plain file"),
-        (["small.jsonl", "--out", "/dev/null"], 2, "no plain file"),
+        (["small.jsonl", "--out", "none/results.jsonl"], 2, "does not exist"),
+        (["small.jsonl", "--out", "."], 2, "not a regular file"),
+        (["small.jsonl", "--out", "/dev/null"], 2, "not a regular file"),
         (["small.jsonl", "--store", "/proc/nowhere/store.sqlite"], 3, "--store"),
     ],
 )
@@ -353,7 +354,7 @@ def test_a_stopped_run_goes_on_where_it_was(execute, tiny: Path, number: signal.
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (code, "")
     if number == signal.SIGINT:
-        assert err.splitlines()[-1].startswith("codebudget: interrupted; what was finished is kept")
+        assert err.splitlines()[-1].startswith("codebudget: interrupted; finished work is kept")
     assert (tiny / "late.jsonl_results.jsonl").read_text() == "old"
     kept = verdicts(store)
     assert 0 < kept < 12

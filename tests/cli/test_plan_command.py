@@ -52,7 +52,7 @@ def test_every_kind_of_cost_fits_the_table_and_says_what_runtime_is() -> None:
     result = run("70b@int4:1", "34b", "13b", "7b@int4", *where)
     assert result.exit_code == 0
     assert max(map(len, result.stdout.splitlines())) <= 100
-    for word in ("GiB", "$", "busy machine", "--regime latency", "h100x8", "MFU"):
+    for word in ("GiB", "$", "full batches", "--regime latency", "h100x8", "MFU"):
         assert word in result.stdout
     latency = run("70b:1", "7b", *where, "--regime", "latency", "--json")
     answer = json.loads(latency.stdout)
@@ -81,6 +81,14 @@ def test_the_papers_seconds_give_the_papers_samples() -> None:
 def test_text_like_markup_is_printed_as_it_is() -> None:
     with pytest.raises(UserError, match=r"\[red\]"):
         run("[red]:1")
+
+
+def test_a_plan_says_which_shapes_are_unverified() -> None:
+    recalled = run("phi-4-14b:2", "codestral-22b", "--match", "flops")
+    (line,) = (line for line in recalled.stdout.splitlines() if "unverified" in line)
+    assert line.startswith("codestral-22b is unverified")
+    assert json.loads(run("phi-4-14b:2", "codestral-22b", "--json").stdout)["unverified"] == ["codestral-22b"]
+    assert "unverified" not in run("7b:1", "--json").stdout
 
 
 def test_strict_is_about_matching() -> None:
@@ -114,13 +122,13 @@ def test_a_benchmark_names_the_workload_and_typed_counts_take_its_place() -> Non
         (["70b:1", "--prompt-tokens", "150"], "needs `benchmark`, or both"),
         (["70b:1", "--convention", "tokens"], "needs `benchmark`, or both"),
         (["70b:1", "--convention", "paper", "--output-tokens", "9"], "128 tokens"),
-        (["70b:1", "--match", "runtime"], "not known without a machine.*`hardware`.*`calibration`"),
-        (["70b:1", "--match", "usd"], "not known without a price"),
-        (["70b:1", "--hardware", "h100", "--match", "flops"], "name h100x2"),
+        (["70b:1", "--match", "runtime"], "depends on the machine.*`hardware`.*`calibration`"),
+        (["70b:1", "--match", "usd"], "need a price"),
+        (["70b:1", "--hardware", "h100", "--match", "flops"], "use h100x2"),
         (["70b:1", "--hardware", "h10"], "did you mean h100"),
         (["70b:1", "--hardware", "h100x8", "--usd-per-hour", "0"], "greater than 0"),
         (["70b:1", "--usd-per-mtok", "1"], "IN,OUT"),
-        (["70b:1", "13b", "--match", "memory", "--concurrency", "4"], "does not bound"),
+        (["70b:1", "13b", "--match", "memory", "--concurrency", "4"], "does not limit"),
         (["70b:1", "--match", "flops", "--budget", "flops=1e15"], "not both"),
         (["70b", "7b:1"], "first arm"),
         (["71b:1"], "did you mean 7b or 70b"),

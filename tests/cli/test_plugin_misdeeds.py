@@ -170,7 +170,10 @@ def test_what_a_ranker_leaves_running_does_not_keep_the_command(rank, plugin, mi
     assert set(only_json(result)["rankers"]) == {"mine.py:Mine"}
     assert time.monotonic() - since < 60
     if misdeed == "a thread":
-        assert "ended without what the file mine.py left running (threads lazy)" in result.stderr.splitlines()[-1]
+        assert (
+            "exited without waiting for what the file mine.py left running (threads lazy)"
+            in result.stderr.splitlines()[-1]
+        )
 
 
 def test_the_exit_code_stays_what_it_is(rank, plugin) -> None:

@@ -76,7 +76,7 @@ def test_without_hidden_tests_candidates_are_ranked_and_written(
     (tmp_path / "bare.jsonl").write_text(jsonl(bare), encoding="utf-8")
     result = codebudget("rank", samples, "--benchmark", "bare.jsonl", "--tests", tests, "--sandbox", "process")
     assert result.returncode == 0, result.stderr
-    assert "no hidden tests to score by" in result.stdout
+    assert "no hidden tests to score with" in result.stdout
     rows = read_rows(tmp_path / "samples.jsonl_ranked.jsonl")
     best = [row for row in rows if row["ranker"] == "codebudget" and row["place"] == 1]
     assert {row["index"] for row in best} == {0, 1}
@@ -89,7 +89,7 @@ def test_without_hidden_tests_candidates_are_ranked_and_written(
         (["--ranker", "codet,test=5"], "has no parameter 'test'; it has: tests=0, asserts=5"),
         (["--ranker", "codet,tests=many"], "must be a whole number"),
         (["--ranker", "coder-reviewer"], "--scorer ARM"),
-        (["--ranker", "mean-logprob"], "have none; draw them with an engine that gives logprobs"),
+        (["--ranker", "mean-logprob"], "have none; draw them with an engine that reports logprobs"),
         (["--ranker", "examples+"], "a name is missing"),
         (["--k", "0"], "whole numbers from 1"),
         (["--k", "7"], "only 6 candidates"),

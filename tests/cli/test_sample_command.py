@@ -77,7 +77,7 @@ def test_presets_shape_the_requests(sample, server, tiny: Path) -> None:
     assert "\ndef" in few["stop"]
     paper = sample("7b:1", "--preset", "paper")
     assert paper.returncode == 2
-    assert "the paper has no settings for tiny" in paper.stderr
+    assert "not for tiny" in paper.stderr
 
 
 def test_an_open_k_costs_what_the_first_arms_does(sample) -> None:
@@ -110,7 +110,7 @@ def test_what_a_stop_leaves_out_is_said(sample, server) -> None:
     result = sample("7b:60", "--stop-after", "60tokens")
     assert result.returncode == 0
     assert "stopped after" in result.stderr
-    assert "the same command goes on from there" in result.stderr
+    assert "the same command continues from there" in result.stderr
 
 
 def test_dollars_need_a_price(sample) -> None:
@@ -125,11 +125,11 @@ def test_dollars_need_a_price(sample) -> None:
     ("arguments", "code", "message"),
     [
         (["7b:1", "--top-p", "0"], 2, "--top-p must be greater than 0"),
-        (["7b:1", "--preset", "best"], 2, "no preset 'best'"),
+        (["7b:1", "--preset", "best"], 2, "unknown preset 'best'"),
         (["7b:1", "--stop-after", "soon"], 2, "write it like 60s"),
-        (["7b:1", "--out", "x.csv"], 2, "ends in .jsonl"),
+        (["7b:1", "--out", "x.csv"], 2, "must end in .jsonl"),
         (["7b:1", "7b:1"], 2, "is listed twice"),
-        (["34b:1"], 2, "serves no model"),
+        (["34b:1"], 2, "does not serve the model"),
     ],
 )
 def test_a_mistake_is_one_line(sample, arguments: list[str], code: int, message: str) -> None:
@@ -216,7 +216,7 @@ def test_a_stopped_run_goes_on_where_it_was(sample, server, tiny: Path, number: 
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (code, ""), err
     if number == signal.SIGINT:
-        assert "what was finished is kept" in err
+        assert "finished work is kept" in err
         assert "Traceback" not in err
     kept = stored(store)
     assert 0 < kept < 300

@@ -47,7 +47,7 @@ def test_check_of_a_launcher_that_fails_is_exit_code_one(codebudget, tmp_path: P
     lines = result.stdout.splitlines()
     assert "launcher" in lines
     assert any(line.startswith("has_one_environment") and line.endswith("FAILED") for line in lines)
-    assert "its environment is not the same twice" in result.stdout
+    assert "its environment changes from one call to the next" in result.stdout
     assert lines[-2].startswith("broken: 4 ok, 0 not promised, 1 failed in ")
     assert lines[-1].startswith("result hash ")
 
@@ -82,6 +82,6 @@ def test_clean_removes_what_dead_owners_left_and_nothing_else(codebudget, tmp_pa
         assert (os.path.exists(dead), os.path.exists(mine)) == (False, True)
         again = codebudget("sandbox", "clean", **nowhere)
         assert (again.returncode, again.stdout) == (0, "nothing was left\n")
-        assert "docker was not looked at: no Docker engine answers" in again.stderr
+        assert "docker was not checked: no Docker engine answers" in again.stderr
     finally:
         os.rmdir(mine)

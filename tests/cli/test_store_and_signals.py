@@ -64,7 +64,7 @@ def test_a_stopped_run_goes_on_where_it_was(slow: Path, number: signal.Signals, 
     assert (process.returncode, out) == (code, "")
     if number == signal.SIGINT:
         assert [line for line in err.splitlines() if "weak" not in line] == [
-            "codebudget: interrupted; what was finished is kept, and the same command goes on from there"
+            "codebudget: interrupted; finished work is kept, and the same command continues from there"
         ]
     kept = verdicts(store)
     assert 0 < kept < DRAWS * TASKS

@@ -82,7 +82,7 @@ def test_results_are_not_put_behind_a_link_that_a_pattern_met(codebudget, tiny: 
     (tiny / "theirs" / "deep").symlink_to(precious.parent)
     refused = codebudget("execute", "theirs/*/small.jsonl", *TINY, *PROCESS)
     assert refused.returncode == 2
-    assert "through a link that was not typed" in refused.stderr
+    assert "through a link that you did not type" in refused.stderr
     assert (precious.parent / "small.jsonl_results.jsonl").read_text() == "mine"
     assert codebudget("execute", "theirs/deep/small.jsonl", *TINY, *PROCESS).returncode == 0
 
@@ -174,7 +174,7 @@ def test_forged_verdicts_are_made_again_and_said(codebudget, tiny: Path, tmp_pat
         assert found["statuses"] == honest["statuses"]
         (line,) = lines
         assert ".codebudget/store.sqlite holds verdicts" in line
-        assert "they are made again" in line
+        assert "they are recomputed" in line
         assert execute(user)[1] == []
 
 
@@ -185,11 +185,11 @@ def test_samples_of_another_are_used_only_where_the_store_is_named(sample, tiny:
     for arguments in (["7b:3"], ["7b:2"]):
         refused = sample(*arguments, **me)
         assert (refused.returncode, refused.stdout) == (2, "")
-        assert "name it with --store .codebudget/store.sqlite to use them" in said(refused)[-1]
+        assert "give --store .codebudget/store.sqlite to use them" in said(refused)[-1]
     assert len(server.requests) == drawn
     named = sample("7b:2", "--json", "--out", "b.jsonl", "--store", ".codebudget/store.sqlite", **me)
     assert last_json(named)["arms"][0]["samples"] == first["arms"][0]["samples"]
-    assert sum("they are used, since the store was named" in line for line in said(named)) == 1
+    assert sum("they are used, since you chose the store" in line for line in said(named)) == 1
     assert (tiny / "a.jsonl").read_text() == (tiny / "b.jsonl").read_text()
     assert len(server.requests) == drawn
 
@@ -199,7 +199,7 @@ def test_a_forged_description_chooses_no_samples(sample, tiny: Path, server) -> 
     edit(tiny, "UPDATE records SET value = replace(value, 'unknown', 'forged') WHERE kind = 'description'")
     found = sample("7b:1", "--json")
     assert last_json(found)["arms"][0]["engine"]["engine_version"] != "forged"
-    assert any("they are made again" in line for line in said(found))
+    assert any("they are recomputed" in line for line in said(found))
 
 
 def test_without_a_home_a_command_works_and_says_what_it_cannot_keep(codebudget, tiny: Path, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_without_a_home_a_command_works_and_says_what_it_cannot_keep(codebudget,
     assert "set CODEBUDGET_KEY_FILE" in line
     kept = away | {"CODEBUDGET_KEY_FILE": str(tmp_path / "key")}
     again = codebudget("execute", "small.jsonl", *TINY, *PROCESS, **kept)
-    assert ["they are made again" in line for line in said(again)] == [True]
+    assert ["they are recomputed" in line for line in said(again)] == [True]
     assert said(codebudget("execute", "small.jsonl", *TINY, *PROCESS, **kept)) == []
 
 

@@ -25,7 +25,7 @@ def test_the_demo_draws_grades_and_compares(repository: Path, tmp_path: Path) ->
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nano, 6 tasks, graded in the" in done.stdout
     assert all(f"\n{name}" in done.stdout for name in ("4m", "1m", "250k"))
-    assert done.stdout.endswith("which is of all 164 tasks and not of 6.\n")
+    assert done.stdout.endswith("which covers all 164 tasks, not 6.\n")
     assert "$ codebudget compare 4m:1 1m 250k --family nano --match flops" in done.stderr
     assert (tmp_path / ".codebudget" / "store.sqlite").is_file()
 

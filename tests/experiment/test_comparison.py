@@ -312,7 +312,7 @@ def test_tasks_without_enough_samples_of_all_arms_are_left_out_with_their_reason
 @pytest.mark.parametrize(
     ("bodies", "message"),
     [
-        (BIG, r"7b:2: pass@2 is undefined, since no task has more than 1 of the 2"),
+        (BIG, r"7b:2: pass@2 needs 2 samples per task, and no task has more than 1"),
         ({"negate": ["return 0", "return 1"]}, "no task has the samples that every arm needs"),
     ],
 )

@@ -142,8 +142,8 @@ def test_a_range_cuts_the_curve_and_bounds_where_crossings_are_looked_for(grader
     apart = run(grader, within=Range(160, 400))
     assert apart.crossings[0].outcome == "apart"
     assert "at no budget" in apart.crossings[0].sentence
-    assert any("big has no budget in the range: one sample costs 5e2 FLOPs" in line for line in apart.warnings)
-    with pytest.raises(UserError, match=r"big has no budget.*small has no budget"):
+    assert any("big has no k in the range: one sample costs 5e2 FLOPs" in line for line in apart.warnings)
+    with pytest.raises(UserError, match=r"big has no k.*small has no k"):
         run(grader, within=Range(1, 2))
 
 
@@ -160,13 +160,13 @@ def test_tasks_with_fewer_samples_end_the_curve_and_are_named(grader: Grader) ->
     result = curve_of(BENCHMARK, [SMALL_ARM], [samples("small", short)], Judging(grader, {}), workload=WORKLOAD)
     assert result.arms[0].n == 2
     assert result.budgets == (150, 300)
-    assert result.warnings[0].startswith("small: its curve ends at k = 2, the samples of third; 1 of 4 tasks")
+    assert result.warnings[0].startswith("small: its curve ends at k = 2, the number of samples of third; 1 of 4 tasks")
     assert result.crossings == ()
 
 
 def test_samples_that_cost_nothing_more_are_undefined_not_extrapolated(grader: Grader) -> None:
     flat = priced("flat", 100.0, 0.0)
-    with pytest.raises(UserError, match="5 samples cost no more than one, and there are only 4"):
+    with pytest.raises(UserError, match="5 samples cost no more than one, but there are only 4"):
         curve_of(BENCHMARK, [flat], [samples("flat", SMALL)], Judging(grader, {}), workload=WORKLOAD)
 
 
@@ -196,7 +196,7 @@ def test_arms_are_priced_by_the_catalogue_and_a_k_is_refused() -> None:
     costs = [arms[0].cost(k).flops or 0.0 for k in (1, 2, 3)]
     assert 0 < costs[1] - costs[0] == pytest.approx(costs[2] - costs[1])
     for spec in ("7b:4", "7b:greedy"):
-        with pytest.raises(UserError, match=f"{spec}: a curve takes every k up to .* write 7b"):
+        with pytest.raises(UserError, match=f"{spec}: a curve covers every k up to .* write 7b"):
             price_arms([parse_arm(spec)], family="codellama", workload=WORKLOAD, conditions=Conditions(), by="flops")
     with pytest.raises(UserError, match="`hardware`"):
         price_arms([parse_arm("7b")], family="codellama", workload=WORKLOAD, conditions=Conditions(), by="runtime")
@@ -291,7 +291,7 @@ def test_a_shaky_crossing_has_an_open_interval_and_a_share_below_one() -> None:
     assert found.high is None
     assert found.sentence.startswith("rank-score_time@t by examples: a (x4) overtakes b (x4) from 8000000000000 s")
     assert "(not yet from 4000000000000 s)" in found.sentence
-    assert "open on both sides: these tasks do not settle it" in found.sentence
+    assert "open on both sides: these tasks cannot settle it" in found.sentence
 
 
 @pytest.mark.parametrize(

@@ -37,4 +37,6 @@ def test_programs_that_the_machine_failed_on_are_no_evidence() -> None:
 def test_more_than_a_fifth_cut_by_the_limit_is_doubtful(stopped: int, cut: int, unknown: int, doubtful: bool) -> None:
     found = doubts_of_lengths("7b", [*drawn("stop", stopped), *drawn("length", cut), *drawn(None, unknown)])
     assert bool(found) == doubtful
-    assert not doubtful or found == [f"the token limit cut {cut} of {cut + stopped} samples of 7b: raise --max-tokens"]
+    assert not doubtful or found == [
+        f"the token limit cut off {cut} of {cut + stopped} samples of 7b: raise --max-tokens"
+    ]

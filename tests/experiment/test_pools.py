@@ -30,8 +30,8 @@ def test_arms_are_compared_on_what_all_have_and_it_is_said() -> None:
     common, warnings = pool_common_strata(["30b:1", "13b:1", "7b:1"], arms)
     assert [set(kept(arm)) for arm in common] == [{"long", "short"}] * 3
     assert warnings == [
-        "30b:1: left out chat, which not every arm has",
-        "7b:1: left out terse, which not every arm has",
+        "30b:1: left out chat, which some arms lack",
+        "7b:1: left out terse, which some arms lack",
     ]
 
 

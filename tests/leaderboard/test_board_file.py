@@ -47,7 +47,7 @@ def test_a_board_holds_what_the_file_says() -> None:
         ('match = "flops"', 'match = "flop"', 16, "budget.match"),
         ('match = "flops"', 'match = "flops"\nlimit = "flops=1e12"', 15, "match or limit"),
         ("tasks = 10", "tasks = 0", 13, "benchmarks[1].tasks"),
-        ("tasks = 10", "task = 10", 13, "benchmarks[1].task: there is no such key"),
+        ("tasks = 10", "task = 10", 13, "benchmarks[1].task: unknown key"),
         ("cpu_s = 2", "cpu_s = -2", 19, "sandbox.limits.cpu_s"),
         ('    "7b",', "    7,", 3, "arms[1]"),
         ('    "7b",', '    "13b:1",', 4, "twice"),
@@ -79,5 +79,5 @@ def test_an_error_from_elsewhere_is_given_its_line() -> None:
 
 
 def test_a_file_that_is_not_there_is_the_users_mistake(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"name a \.toml file"):
+    with pytest.raises(UserError, match=r"give a \.toml file"):
         load_board(tmp_path / "nothing.toml")

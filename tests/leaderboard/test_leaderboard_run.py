@@ -12,7 +12,7 @@ import pytest
 from codebudget.leaderboard import files, strict_json
 from codebudget.leaderboard.board import load_board
 from codebudget.leaderboard.files import json_bytes
-from codebudget.leaderboard.prepare import load_rankers, load_tasks, plan_board
+from codebudget.leaderboard.prepare import load_benchmarks, plan_board, rankers_of_board
 from codebudget.leaderboard.results_file import Results
 
 from support.command import started
@@ -127,13 +127,13 @@ def test_what_a_killed_run_left_is_no_obstacle(board: Path, command) -> None:
         (('"13b:1"', '"13x:1"'), "board.toml:3: arms[0]: unknown model '13x'"),
         (
             ('"examples"', '"exampels"'),
-            "board.toml:4: rankers[0]: there is no ranker 'exampels'; did you mean 'examples'?",
+            "board.toml:4: rankers[0]: unknown ranker 'exampels': did you mean 'examples'?",
         ),
         (('"examples"', '"codet"'), "board.toml:4: rankers[0]: codet needs tests, which a board does not offer"),
         (("tiny.jsonl", "tinny.jsonl"), "board.toml:7: benchmarks[0].name: "),
         (('7b = ["small.jsonl"]', '8b = ["small.jsonl"]'), "no arm is called '8b'"),
         (("big.jsonl", "small2.jsonl"), "board.toml:8: benchmarks[0].samples: "),
-        (('"process"', '"chroot"'), "no sandbox is called 'chroot'"),
+        (('"process"', '"chroot"'), "unknown sandbox 'chroot'"),
         (('7b = ["small.jsonl"]', ""), "samples"),
     ],
 )
@@ -156,7 +156,7 @@ def test_another_folder_is_not_replaced(board: Path, command) -> None:
     (board / "mine" / "thesis.txt").write_text("years")
     done = command(board, "leaderboard", "run", "board.toml", "--out", "mine")
     assert done.returncode == 2
-    assert "is no run" in done.stderr
+    assert "is not a run" in done.stderr
     assert (board / "mine" / "thesis.txt").read_text() == "years"
 
 
@@ -171,7 +171,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(board: Path, co
 
 def test_the_example_board_can_be_planned(repository: Path) -> None:
     file = load_board(repository / "examples" / "nano.toml")
-    (planned,) = plan_board(file, load_tasks(file), None)
+    (planned,) = plan_board(file, load_benchmarks(file), None)
     assert [plan.arm.spec for plan in planned.plans] == ["4m:1", "1m", "250k"]
     assert all(plan.matched for plan in planned.plans)
-    assert list(load_rankers(file)) == ["codebudget", "examples", "majority", "shortest", "first", "random"]
+    assert list(rankers_of_board(file)) == ["codebudget", "examples", "majority", "shortest", "first", "random"]

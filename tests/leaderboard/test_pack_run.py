@@ -93,14 +93,14 @@ def test_a_hostile_archive_leaves_nothing(what: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_long_names_are_no_way_around(format: int, tmp_path: Path) -> None:  # noqa: A002
     path = archive(tmp_path / "a.tar.gz", member("x/" * 200 + "board.toml"), format=format)
-    with pytest.raises(UserError, match="is no file of a run"):
+    with pytest.raises(UserError, match="does not belong to a run"):
         unpack(path, tmp_path / "out")
 
 
 def test_a_size_that_no_archive_has_is_refused_at_once(tmp_path: Path) -> None:
     header = member("results.json", 1 << 40).tobuf(tarfile.GNU_FORMAT)
     (tmp_path / "a.tar.gz").write_bytes(gzip.compress(header))
-    with pytest.raises(UserError, match="larger than a run may be"):
+    with pytest.raises(UserError, match="larger than this file of a run may be"):
         unpack(tmp_path / "a.tar.gz", tmp_path / "out")
 
 
@@ -117,7 +117,7 @@ def test_a_damaged_archive_is_the_users_matter(damage: Callable[[bytes], bytes],
 
 def test_nothing_is_overwritten(whole: Path, tmp_path: Path) -> None:
     pack(whole, tmp_path / "a.tar.gz")
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         unpack(tmp_path / "a.tar.gz", whole)
 
 

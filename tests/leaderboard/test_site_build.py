@@ -137,7 +137,7 @@ def test_an_earlier_site_is_replaced_and_other_folders_are_not(runs: list[Path],
 
 def test_what_is_no_run_is_refused_and_leaves_nothing(runs: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "site"
-    with pytest.raises(UserError, match="no run directory"):
+    with pytest.raises(UserError, match="not a run directory"):
         build_site([tmp_path], out, title=None, progress=silent)
     with pytest.raises(UserError, match="same run"):
         build_site([runs[0], runs[0]], out, title=None, progress=silent)

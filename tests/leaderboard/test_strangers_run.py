@@ -75,7 +75,7 @@ def test_rankers_in_files_are_not_loaded_and_said_to_be_unavailable(here: Path) 
     assert not (here / "marker").exists()
     for ranker in ("canary.py:Canary", "examples+canary.py:Canary", "canary.py:Canary,dedupe=true"):
         (note,) = (note for note in answer["notes"] if f": {ranker}: " in note)
-        assert "canary.py is loaded only if you name your own copy with --ranker-file" in note
+        assert "canary.py is loaded only if you give your own copy with --ranker-file" in note
     assert 0 < answer["ranked"] < answer["rankings"]
 
 
@@ -110,7 +110,7 @@ def test_a_named_file_with_another_hash_differs(ranker: str, here: Path) -> None
 def test_a_file_that_no_ranker_is_of_is_a_mistake(here: Path) -> None:
     (here / "other.py").write_text("raise SystemExit('loaded')\n")
     done = verify(here, "--ranker-file", "other.py")
-    assert_one_line(done, 2, "--ranker-file other.py: the run has none of that name or content")
+    assert_one_line(done, 2, "--ranker-file other.py: the run has none with that name or content")
 
 
 def test_a_ranker_file_in_the_run_is_never_loaded(here: Path) -> None:
@@ -149,8 +149,8 @@ def test_a_file_in_the_run_cannot_be_named(how: str, here: Path) -> None:
     elif how == "dots":
         (here / "other").mkdir()
         named = here / "other" / ".." / "run" / "canary.py"
-    assert_one_line(verify(here, "--ranker-file", named), 2, "it lies in the run")
-    assert_one_line(verify(here, "--benchmark-file", named), 2, "it lies in the run")
+    assert_one_line(verify(here, "--ranker-file", named), 2, "it is part of the run")
+    assert_one_line(verify(here, "--benchmark-file", named), 2, "it is part of the run")
     assert not (here / "marker").exists()
 
 
@@ -296,13 +296,13 @@ def test_a_benchmark_is_found_by_what_it_holds_and_else_by_its_name(made: Path, 
     changed = (made / "tiny.jsonl").read_text().replace("== 10", "== 11")
     (tmp_path / "other.jsonl").write_text(changed)
     done = codebudget(tmp_path, *arguments, "--benchmark-file", "other.jsonl")
-    assert_one_line(done, 2, "no file that you named has its tasks")
+    assert_one_line(done, 2, "none of the files you gave has its tasks")
     (tmp_path / "tiny.jsonl").write_text(changed)
     done = codebudget(tmp_path, *arguments, "--benchmark-file", "tiny.jsonl")
     assert done.returncode == 1
     assert "manifest.json: benchmarks[0][2]" in done.stdout
     done = codebudget(tmp_path, *arguments, "--benchmark-file", "absent.jsonl")
-    assert_one_line(done, 2, "there is no such file")
+    assert_one_line(done, 2, "no such file")
 
 
 def test_a_calibration_and_a_local_model_are_opened_when_they_are_named(tmp_path: Path, repository: Path) -> None:
@@ -331,7 +331,7 @@ def test_a_calibration_and_a_local_model_are_opened_when_they_are_named(tmp_path
     assert done.returncode == 0, done.stdout + done.stderr
     assert_one_line(codebudget(folder, *arguments, *named, "--model", "7b"), 2, "--model 7b")
     (folder / "mine.json").write_text("{}")
-    assert_one_line(codebudget(folder, *arguments, *named), 2, "is no calibration")
+    assert_one_line(codebudget(folder, *arguments, *named), 2, "is not a calibration")
 
 
 LIMITS = [

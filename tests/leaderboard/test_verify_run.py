@@ -35,9 +35,9 @@ def test_a_sample_grades_as_many_as_it_says(made: Path, verified: Verify) -> Non
 def test_the_command_says_what_it_did_and_what_it_cannot(made: Path, command) -> None:
     done = command(made, "leaderboard", "verify", "run", *OURS)
     assert done.returncode == 0, done.stderr
-    assert "graded again 15 of 15 verdicts" in done.stdout
+    assert "regraded 15 of 15 verdicts" in done.stdout
     assert "verified; run id" in done.stdout
-    assert "forged as a whole and hashed again" in done.stdout
+    assert "forged as a whole and rehashed" in done.stdout
 
 
 def test_the_command_fails_where_something_differs(tampered, made: Path, command) -> None:
@@ -228,13 +228,13 @@ def test_a_damaged_file_is_named(name: str, content: bytes, tampered, verified: 
 
 def test_an_extra_file_is_named(tampered, verified: Verify) -> None:
     (tampered.path / "notes.txt").write_text("hello")
-    assert "notes.txt: recorded 'no part of a run'" in named(verified(tampered.path))
+    assert "notes.txt: recorded 'not part of a run'" in named(verified(tampered.path))
 
 
 def test_a_link_is_no_file_of_a_run(tampered, verified: Verify, tmp_path: Path) -> None:
     (tampered.path / "report.md").rename(tmp_path / "report.md")
     (tampered.path / "report.md").symlink_to(tmp_path / "report.md")
-    assert "report.md: recorded 'a plain file'" in named(verified(tampered.path))
+    assert "report.md: recorded 'a regular file'" in named(verified(tampered.path))
 
 
 def test_a_changed_report_is_named(tampered, verified: Verify) -> None:

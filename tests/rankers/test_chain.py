@@ -61,5 +61,5 @@ def test_a_chain_is_what_its_links_are():
 def test_a_link_that_is_no_ranker_is_named():
     from codebudget.errors import UserError
 
-    with pytest.raises(UserError, match="no ranker 'nothing'"):
+    with pytest.raises(UserError, match="unknown ranker 'nothing'"):
         load_ranker("examples+nothing")

@@ -87,10 +87,10 @@ def test_flops_that_cannot_be_known_are_none(task, pool):
 @pytest.mark.parametrize(
     ("name", "kind", "message"),
     [
-        ("examples", MachineError, "no sandbox at hand: choose one with `launcher`"),
+        ("examples", MachineError, "no sandbox is available: choose one with `launcher`"),
         ("codet", MachineError, "ranker 'codet' .distribution codebudget. runs programs"),
-        ("scorer-logprob", UserError, "name an arm with `scorer` ARM"),
-        ("shortest+scorer-logprob", UserError, "name an arm with `scorer` ARM"),
+        ("scorer-logprob", UserError, "choose an arm with `scorer` ARM"),
+        ("shortest+scorer-logprob", UserError, "choose an arm with `scorer` ARM"),
     ],
 )
 def test_what_is_missing_is_said_before_anything_runs(name, kind, message):

@@ -41,7 +41,9 @@ def test_the_built_in_rankers_are_registered():
 
 
 def test_an_unknown_name_gets_a_suggestion_and_the_list():
-    with pytest.raises(UserError, match=r"no ranker 'majorty'; did you mean 'majority'\?.*examples, exec.*FILE\.py"):
+    with pytest.raises(
+        UserError, match=r"unknown ranker 'majorty': did you mean 'majority'\?.*examples, exec.*FILE\.py"
+    ):
         load_ranker("majorty")
 
 
@@ -56,7 +58,7 @@ def test_a_class_out_of_a_file(write):
         ("import nowhere_to_be_found", "Mine", "mine.py cannot be imported: ModuleNotFoundError: .*nowhere"),
         ("def f(:", "Mine", "cannot be imported: SyntaxError"),
         ("class Mine: name = 'mine'", "Mine", "lacks version, needs, pointwise, rank"),
-        (GOOD + "    def __init__(self, size): pass", "Mine", "cannot be made without arguments: TypeError"),
+        (GOOD + "    def __init__(self, size): pass", "Mine", "cannot be created without arguments: TypeError"),
         (GOOD.replace("frozenset()", "['execution']"), "Mine", "needs must be a frozenset"),
         (GOOD.replace("frozenset()", "frozenset({'magic'})"), "Mine", "needs magic.*offers execution"),
     ],
@@ -67,7 +69,7 @@ def test_a_file_that_holds_no_ranker_says_what_is_wrong(write, text, name, messa
 
 
 def test_a_missing_file():
-    with pytest.raises(UserError, match=r"no file .*nowhere\.py"):
+    with pytest.raises(UserError, match=r"no such file.*nowhere\.py"):
         load_ranker("nowhere.py:Mine")
 
 

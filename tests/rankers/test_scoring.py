@@ -123,8 +123,8 @@ def test_one_pass_per_candidate_is_required(task, context, pool, name):
     ("rank", "message"),
     [
         (lambda t, c, x: Ranking(scores=(1.0,)), "gave 1 scores for 2 candidates"),
-        (lambda t, c, x: Ranking(scores=(1.0, float("nan"))), "not finite"),
-        (lambda t, c, x: Ranking(scores=(1.0, float("inf"))), "not finite"),
+        (lambda t, c, x: Ranking(scores=(1.0, float("nan"))), "non-finite"),
+        (lambda t, c, x: Ranking(scores=(1.0, float("inf"))), "non-finite"),
         (lambda t, c, x: [1.0, 2.0], "must return a Ranking, not list"),
         (lambda t, c, x: 1 / 0, "failed on toy/double: ZeroDivisionError: division by zero"),
         (lambda t, c, x: x.runner, "failed on toy/double: .*without declaring it"),

@@ -63,7 +63,7 @@ def test_a_chat_is_asked_and_its_answer_taken_apart(tasks) -> None:
 
 
 def test_the_paper_has_no_tests() -> None:
-    with pytest.raises(UserError, match="no preset 'paper' for tests; known are completion, few-shot, chat"):
+    with pytest.raises(UserError, match="unknown preset 'paper' for tests: choose from completion, few-shot, chat"):
         settings_for_tests("paper")
 
 

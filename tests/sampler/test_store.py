@@ -116,7 +116,7 @@ def test_a_locked_store_says_so(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_way_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(MachineError, match="cannot make the folder"):
+    with pytest.raises(MachineError, match="cannot create the folder"):
         open_store(tmp_path / "file" / "store.sqlite")
     with pytest.raises(MachineError, match="cannot be opened"):
         open_store(tmp_path)
@@ -161,7 +161,9 @@ def test_a_read_only_folder_says_so(tmp_path: Path) -> None:
     folder.mkdir(mode=0o555)
     reachable(folder)
     assert in_child(lambda: open_store(folder / "s").close()).startswith("MachineError: store ")
-    assert in_child(lambda: open_store(folder / "sub" / "s").close()).startswith("MachineError: cannot make the folder")
+    assert in_child(lambda: open_store(folder / "sub" / "s").close()).startswith(
+        "MachineError: cannot create the folder"
+    )
 
 
 def test_a_read_only_store_says_so(tmp_path: Path) -> None:
@@ -190,7 +192,7 @@ def test_a_disk_without_room_says_so_and_loses_nothing(tmp_path: Path) -> None:
 
     message = in_child(fill)
     assert message.startswith("MachineError: store ")
-    assert "room" in message
+    assert "space" in message
     with open_store(folder / "s") as store:
         kept = store.verdicts([f"k{number}" for number in range(10_000)])
         assert kept == {f"k{number}": PASSED for number in range(len(kept))}

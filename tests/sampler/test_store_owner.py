@@ -67,7 +67,7 @@ def test_verdicts_of_another_are_made_again(opened: Callable[..., Store], notice
         assert store.verdicts(["v"]) == {}
         assert store.records("reference_check", ["r"]) == {}
         assert len(notices) == 1
-        assert "they are made again" in notices[0]
+        assert "they are recomputed" in notices[0]
         store.put_verdicts({"v": PASSED})
         assert store.verdicts(["v"]) == {"v": PASSED}
     assert len(notices) == 1
@@ -83,7 +83,7 @@ def test_samples_of_another_are_used_where_the_store_was_named(opened: Callable[
         assert store.extracted(["k/0"])["k/0"][:2] == (SAMPLE, "mine")
         assert store.all_records(DRAWN) == store.records(DRAWN, ["d"]) == {"d": {"a": 1}}
     assert len(notices) == 1
-    assert "they are used, since the store was named" in notices[0]
+    assert "they are used, since you chose the store" in notices[0]
     for read in (
         lambda store: store.extracted(["k/0"]),
         lambda store: store.has_candidates(["k/0"]),
@@ -91,7 +91,7 @@ def test_samples_of_another_are_used_where_the_store_was_named(opened: Callable[
         lambda store: store.all_records(DRAWN),
         lambda store: store.records(DRAWN, ["d"]),
     ):
-        with opened(named=False) as store, pytest.raises(UserError, match=r"name it with `store` .*/s to use them"):
+        with opened(named=False) as store, pytest.raises(UserError, match=r"give `store` .*/s to use them"):
             read(store)
 
 
@@ -266,8 +266,8 @@ def test_the_keys_file_may_be_named(tmp_path: Path) -> None:
     assert key(CODEBUDGET_KEY_FILE=str(file)).stdout.splitlines() == [b"s".hex() * 40, "None"]
     file.unlink()
     file.write_text("short")
-    assert "holds no key" in key(CODEBUDGET_KEY_FILE=str(file)).stderr
-    assert "whole path" in key(CODEBUDGET_KEY_FILE="key").stderr
+    assert "contains no key" in key(CODEBUDGET_KEY_FILE=str(file)).stderr
+    assert "absolute path" in key(CODEBUDGET_KEY_FILE="key").stderr
     assert "cannot be used" in key(CODEBUDGET_KEY_FILE="/proc/nowhere/key").stderr
     os.mkfifo(tmp_path / "pipe")
-    assert "holds no key" in key(CODEBUDGET_KEY_FILE=str(tmp_path / "pipe")).stderr
+    assert "contains no key" in key(CODEBUDGET_KEY_FILE=str(tmp_path / "pipe")).stderr

@@ -92,7 +92,7 @@ def test_rows_of_others_come_in_under_a_model(tasks: Tasks, tmp_path: Path) -> N
     path.write_bytes(gzip.compress(jsonl(rows).encode()))
     by_id = {task.id: task for task in tasks}
     with open_store(tmp_path / "s") as store:
-        with pytest.raises(UserError, match=r"theirs.jsonl.gz:1: does not say what made it; .* `model`"):
+        with pytest.raises(UserError, match=r"theirs.jsonl.gz:1: the row does not say which model made it; .* `model`"):
             import_samples([str(path)], by_id, "adding", store)
         imported = import_samples([str(path)], by_id, "adding", store, model="7b", precision="bf16")
         (series,) = imported.series
@@ -157,7 +157,7 @@ def test_files_that_cannot_be_read_or_written_say_so(tasks: Tasks, tmp_path: Pat
         pytest.raises(UserError, match=r"s\.parquet: not a readable Parquet file"),
     ):
         import_samples([str(tmp_path / "s.parquet")], {task.id: task for task in tasks}, "adding", store, model="m")
-    with pytest.raises(UserError, match=r"ends in \.jsonl"):
+    with pytest.raises(UserError, match=r"end in \.jsonl"):
         write_samples(tmp_path / "s.csv", [])
     with pytest.raises(MachineError, match="cannot write"):
         write_samples(tmp_path / "file" / "s.jsonl", [])

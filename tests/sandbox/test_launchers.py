@@ -163,11 +163,11 @@ def test_a_launcher_of_a_distribution_is_found_by_its_name(tmp_path: Path, monke
     [
         ("class Mine: name = 'mine'", "lacks promise, prepare, launch, environment"),
         ("Mine = 1", "must be a class"),
-        ("class Other: pass", "there is no such class"),
+        ("class Other: pass", "no such class exists"),
         ("import no_such_module", "cannot be imported: ModuleNotFoundError"),
-        (MINE.replace('{"network"}', '{"netwrok"}'), "not_promised must be a set of some of: network"),
-        (MINE.replace('frozenset({"network"})', "3"), "not_promised must be a set of some of: network"),
-        (MINE + "\n    def __init__(self): 1 / 0", "cannot be made without arguments: ZeroDivisionError"),
+        (MINE.replace('{"network"}', '{"netwrok"}'), "not_promised must be a set drawn from: network"),
+        (MINE.replace('frozenset({"network"})', "3"), "not_promised must be a set drawn from: network"),
+        (MINE + "\n    def __init__(self): 1 / 0", "cannot be created without arguments: ZeroDivisionError"),
     ],
 )
 def test_a_file_without_a_usable_launcher_is_the_users_mistake(tmp_path: Path, text: str, message: str) -> None:
@@ -177,7 +177,7 @@ def test_a_file_without_a_usable_launcher_is_the_users_mistake(tmp_path: Path, t
 
 
 def test_a_file_that_is_not_there_is_the_users_mistake() -> None:
-    with pytest.raises(UserError, match=r"there is no file none\.py"):
+    with pytest.raises(UserError, match=r"no such file: none\.py"):
         choose_launcher("none.py:Mine")
 
 

@@ -173,10 +173,10 @@ def test_a_module_that_the_tests_forgot_to_import_is_imported(tmp_path: Path) ->
     ("line", "message"),
     [
         ("{", r"m\.jsonl:2: broken JSON"),
-        ("[1]", r"m\.jsonl:2: not an object"),
+        ("[1]", r"m\.jsonl:2: not a JSON object"),
         (json.dumps({**HUMANEVAL_ROW, "prompt": None}), r"m\.jsonl:2: no field 'prompt'"),
         (json.dumps({**HUMANEVAL_ROW, "prompt": 3}), r"m\.jsonl:2: prompt is int"),
-        (json.dumps(HUMANEVAL_ROW), r"m\.jsonl:2: task 'Mine/0' is there twice"),
+        (json.dumps(HUMANEVAL_ROW), r"m\.jsonl:2: task 'Mine/0' occurs twice"),
         (json.dumps({**HUMANEVAL_ROW, "entry_point": "a b"}), r"m\.jsonl:2: the entry point 'a b'"),
         (json.dumps({**HUMANEVAL_ROW, "task_id": "x", "entry_point": "other"}), r"m\.jsonl:2: neither the prompt"),
         (json.dumps({**MBPP_ROW, "test_list": ["assert True"]}), r"m\.jsonl:2: no entry point"),
@@ -219,7 +219,7 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
         load_benchmark(str(tmp_path / "bad.jsonl.gz"))
     with pytest.raises(UserError, match=r"latin\.jsonl:2: not UTF-8"):
         load_benchmark(str(tmp_path / "latin.jsonl"))
-    with pytest.raises(UserError, match="holds no task"):
+    with pytest.raises(UserError, match="contains no tasks"):
         load_benchmark(str(tmp_path / "empty.jsonl"))
     with pytest.raises(UserError, match="is a folder"):
         load_benchmark(str(tmp_path))

@@ -169,17 +169,17 @@ BREAKING = [
     (Undocumented, "says what it is", "no docstring"),
     (Crashing, "ranks", "fails with 5 candidates of toy/negate: IndexError"),
     (CrashingOnNone, "takes no candidates, or one", "fails with 0 candidates .* ValueError"),
-    (NotANumber, "ranks", "gives nan on toy/middle: scores are finite"),
+    (NotANumber, "ranks", "gives nan on toy/middle: scores must be finite"),
     (Short, "ranks", "9 scores for 10 candidates"),
     (Bare, "ranks", "returns list: return codebudget.records.Ranking"),
-    (Counting, "is deterministic for a seed", "keep nothing between calls"),
-    (ByPlace, "follows its candidates", "never by its place in the list"),
-    (Noisy, "ties equal candidates", "leave ties as they are"),
+    (Counting, "is deterministic for a seed", "keep no state between calls"),
+    (ByPlace, "follows its candidates", "never by its position in the list"),
+    (Noisy, "ties equal candidates", "leave ties unbroken"),
     (FalselyPointwise, "is pointwise as declared", "put pointwise = False"),
     (UndeclaredRunner, "declares what it uses", r"needs = frozenset\(\{'execution'\}\)"),
     (SwallowedRunner, "declares what it uses", r"needs = frozenset\(\{'execution'\}\)"),
     (UndeclaredLogprobs, "declares what it uses", r"needs = frozenset\(\{'logprobs'\}\)"),
-    (Peeking, "sees what is shown alone", "asks a candidate for 'verdict': no ranker is handed hidden tests"),
+    (Peeking, "sees what is shown alone", "asks a candidate for 'verdict': no ranker gets hidden tests"),
     (PeekingSoftly, "sees what is shown alone", "asks the task for 'tests', the context for 'verdicts'"),
 ]
 
@@ -214,7 +214,7 @@ def test_the_command_checks_several_and_ends_with_1(repository, tmp_path):
     assert done.returncode == 1, done.stderr
     answer = {row["ranker"]: row for row in json.loads(done.stdout)["rankers"]}
     assert [answer[name]["ok"] for name in typed] == [False, True, False, True]
-    assert "there is no ranker" in answer["nothing-like-it"]["checks"][0]["detail"]
+    assert "unknown ranker" in answer["nothing-like-it"]["checks"][0]["detail"]
     shown = codebudget(tmp_path, "rankers", "check", "peek.py:Peek")
     assert shown.returncode == 1
     assert "breaks the contract" in shown.stdout

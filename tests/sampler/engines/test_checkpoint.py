@@ -21,8 +21,8 @@ def model(folder: Path, quantisation: dict[str, Any] | None = None, weights: byt
     return str(folder)
 
 
-def groups(bits: int, kind: str) -> dict[str, Any]:
-    weights = {"num_bits": bits, "type": kind}
+def groups(bits: int, kind: str, size: int | None = None) -> dict[str, Any]:
+    weights = {"num_bits": bits, "type": kind, "group_size": size}
     return {"quant_method": "compressed-tensors", "config_groups": {"group_0": {"weights": weights}}}
 
 
@@ -41,7 +41,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"config\.json is missing"):
         find_checkpoint(str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(UserError, match="holds no weights"):
+    with pytest.raises(UserError, match="has no weights"):
         find_checkpoint(str(tmp_path))
     with pytest.raises(UserError, match="neither a folder nor"):
         find_checkpoint("no model at all")
@@ -68,6 +68,12 @@ def test_a_precision_that_nobody_makes_names_the_fix(tmp_path: Path) -> None:
         (groups(8, "float"), ["fp8"], ["int8", "bf16"]),
         ({"quant_method": "gptq", "bits": 4}, ["int4"], ["int8", "fp16"]),
         ({"quant_method": "fp8"}, ["fp8"], ["int8"]),
+        ({"quant_method": "gptq", "bits": 3, "group_size": 64}, ["w3a16-g64"], ["int4", "bf16"]),
+        ({"quant_method": "mxfp4"}, ["mxfp4"], ["int4", "mxfp8", "bf16"]),
+        (groups(4, "float", 16), ["nvfp4"], ["int4", "fp8"]),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, ["nvfp4"], ["int4"]),
+        ({"quant_method": "torchao", "quant_type": "int8_weight_only"}, ["w8a16", "int8"], ["int4", "fp8"]),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}, ["nf4"], ["int4"]),
         ({"quant_method": "bitsandbytes", "load_in_4bit": True}, ["nf4", "int4"], ["int8"]),
     ],
 )
@@ -78,5 +84,30 @@ def test_a_quantised_checkpoint_has_one_precision(
     for precision in fits:
         assert check_precision(checkpoint, precision, online=(), engine="e") == precision
     for precision in wrong:
-        with pytest.raises(UserError, match="quantised already"):
+        with pytest.raises(UserError, match="already quantised"):
             check_precision(checkpoint, precision, online=("fp8",), engine="e")
+
+
+def test_a_refused_precision_names_the_checkpoints_own(tmp_path: Path) -> None:
+    checkpoint = find_checkpoint(model(tmp_path / "a", {"quant_method": "awq", "bits": 4, "group_size": 64}))
+    with pytest.raises(UserError, match=r"write its own precision \(w4a16-g64-asym\)"):
+        check_precision(checkpoint, "bf16", online=(), engine="e")
+
+
+def test_the_precision_that_plans_read_is_one_that_engines_take(tmp_path: Path) -> None:
+    for place, quantisation in enumerate(
+        (groups(4, "int", 32), {"quant_method": "gptq", "bits": 2}, groups(8, "float"))
+    ):
+        folder = model(tmp_path / str(place), quantisation)
+        checkpoint = find_checkpoint(folder)
+        assert checkpoint.quantisation is not None
+        precision = checkpoint.quantisation.precision
+        assert precision is not None
+        assert check_precision(checkpoint, precision, online=(), engine="e") == precision
+
+
+def test_a_config_that_is_no_object_is_refused(tmp_path: Path) -> None:
+    folder = model(tmp_path / "a")
+    (tmp_path / "a" / "config.json").write_text("[]")
+    with pytest.raises(UserError, match="does not contain a JSON object"):
+        find_checkpoint(folder)

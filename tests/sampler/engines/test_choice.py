@@ -55,7 +55,7 @@ def test_auto_says_which_and_why() -> None:
 
 
 def test_an_unknown_engine_is_the_users_mistake() -> None:
-    with pytest.raises(UserError, match="choose auto, vllm, transformers, openai"):
+    with pytest.raises(UserError, match="choose from auto, vllm, transformers, openai"):
         pick_engine("tgi")
 
 
@@ -82,7 +82,7 @@ def test_the_modules_need_no_engine() -> None:
         "checkpoint",
         "libraries",
         "selfcheck",
-        "picking",
+        "decoding",
         "tokens",
         "transformers_engine",
         "vllm_engine",

@@ -1,4 +1,4 @@
-"""Everything a ranker is offered on a task, and the account of what it uses."""
+"""What rankers are offered on a task, and the account of what they use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import MachineError, UserError
 from ..records import GeneratedTests
-from .protocol import Ranker, uses_of
+from .protocol import Context, Ranker, uses_of
 from .registry import origin
 
 if TYPE_CHECKING:
@@ -20,73 +20,6 @@ if TYPE_CHECKING:
     from ..estimators import IntArray
     from ..records import Likelihood, Outcome, PublicTask, Ranking
     from .protocol import Execution, Need, Runner, Scorer
-
-
-class Context:
-    """Means a ranker may use on one task: a seeded random generator, and what it declared.
-
-    Whoever ranks makes one per task with everything available; a ranker gets a narrowed one.
-    """
-
-    def __init__(
-        self,
-        rng: random.Random,
-        runner: Execution | None = None,
-        *,
-        tests: GeneratedTests | None = None,
-        scorer: Scorer | None = None,
-    ) -> None:
-        self.rng = rng
-        self._offers: Mapping[Need, object | None] = {"execution": runner, "tests": tests, "scorer": scorer}
-        self._runner, self._tests, self._scorer = runner, tests, scorer
-
-    @property
-    def runner(self) -> Execution:
-        """The sandbox.
-
-        Raises:
-            UserError: None was offered, because the ranker did not declare `execution`.
-        """
-        if self._runner is None:
-            raise _undeclared("a runner", "execution")
-        return self._runner
-
-    @property
-    def tests(self) -> GeneratedTests:
-        """Tests that a model wrote; it may have written none for this task.
-
-        Raises:
-            UserError: None were offered, because the ranker did not declare `tests`.
-        """
-        if self._tests is None:
-            raise _undeclared("generated tests", "tests")
-        return self._tests
-
-    @property
-    def scorer(self) -> Scorer:
-        """A model that scores texts.
-
-        Raises:
-            UserError: None was offered, because the ranker did not declare `scorer`.
-        """
-        if self._scorer is None:
-            raise _undeclared("a scorer", "scorer")
-        return self._scorer
-
-    @property
-    def offered(self) -> frozenset[Need]:
-        """Everything available here; `logprobs` are the candidates' own."""
-        return frozenset(need for need, offer in self._offers.items() if offer is not None)
-
-    def has(self, need: Need) -> bool:
-        """Whether this can be had; `logprobs` are the candidates' own."""
-        return need in self.offered
-
-
-def _undeclared(what: str, need: Need) -> UserError:
-    return UserError(
-        f"the ranker asks for {what} without declaring it: put needs = frozenset({{{need!r}}}) on its class"
-    )
 
 
 class Offers(NamedTuple):
@@ -108,10 +41,10 @@ class Offers(NamedTuple):
 
 
 _HOW_TO_HAVE: dict[Need, str] = {
-    "execution": "runs programs, and there is no sandbox at hand: choose one with `launcher`",
-    "tests": "goes by tests that a model wrote, and there are none: give them with `tests`; "
-    "`codebudget sample --tests` draws them",
-    "scorer": "asks a model how likely it finds texts, and there is none: name an arm with `scorer` ARM",
+    "execution": "runs programs, but no sandbox is available: choose one with `launcher`",
+    "tests": "uses tests that a model wrote, but there are none: give them with `tests`; `codebudget sample --tests` "
+    "draws them",
+    "scorer": "asks a model how likely texts are, but there is none: choose an arm with `scorer` ARM",
 }
 
 
