@@ -188,11 +188,11 @@ def test_token_counts_of_tests_are_used(with_tests, tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("tests", "message"),
     [
-        (["7b=asserts.jsonl"], "13b:1 has none: give them with --tests 13b:1=FILES"),
+        (["7b=asserts.jsonl"], "13b:1 has none: give some with --tests 13b:1=FILES"),
         (["9b=asserts.jsonl"], "no arm is called '9b'"),
         (["7b=from:"], "write FILES, ARM=FILES or ARM=from:OTHER"),
-        (["asserts.jsonl", "7b=from:13b", "7b=from:34b"], "has tests of 13b already"),
-        (["asserts.jsonl", "7b=from:13b", "7b=asserts.jsonl"], "keep one of them"),
+        (["asserts.jsonl", "7b=from:13b", "7b=from:34b"], "already has tests from 13b"),
+        (["asserts.jsonl", "7b=from:13b", "7b=asserts.jsonl"], "has both files and from:13b"),
         (["asserts.jsonl", "7b=from:34b"], "has no samples of codellama-34b@bf16"),
     ],
 )

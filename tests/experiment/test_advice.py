@@ -153,7 +153,7 @@ def test_a_tie_takes_the_cheapest_and_comes_after() -> None:
         "With unit tests to select by, draw 7b 2 times and keep what passes: 0.550, 5.0 points below one 70b "
         "[-9.0, -1.0], for 0."
     )
-    assert "do not separate it from 70b x1 (0.600); it is the cheapest of them" in said.with_tests
+    assert "do not separate it from 70b x1 (0.600): it is the cheapest of them" in said.with_tests
     assert ": 0.500, level with one 70b [-4.0, +4.0], for" in said.without_tests
 
 
@@ -162,7 +162,7 @@ def test_arms_that_are_clearly_behind_are_not_in_a_tie() -> None:
     arms = [arm(planned[0], 0.6, 0.6), arm(planned[1], 0.59, 0.59), arm(planned[2], 0.1, 0.1)]
     said = advise(arms, pairs(arms, {(0, 1): 0.9, (0, 2): 0.001, (1, 2): 0.001}), "examples")
     assert "draw 13b 2 times" in said.with_tests
-    assert "do not separate it from 70b x1 (0.600); it" in said.with_tests
+    assert "do not separate it from 70b x1 (0.600): it" in said.with_tests
 
 
 def test_one_arm_wins_over_none() -> None:

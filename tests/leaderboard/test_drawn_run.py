@@ -88,7 +88,7 @@ def test_matched_by_runtime_every_arm_gives_its_k(drawn, command) -> None:
     (folder / "board.toml").write_text(open_k)
     done = command(folder, "leaderboard", "run", "board.toml", "--out", "run", **environment)
     assert done.returncode == 2
-    assert "budget: matched by runtime, every arm of a board gives its k" in done.stderr.splitlines()[-1]
+    assert "budget: on a board matched by runtime, every arm must give its k" in done.stderr.splitlines()[-1]
 
 
 def test_an_engine_that_is_not_there_is_said_before_any_work(board: Path, command) -> None:
