@@ -130,7 +130,7 @@ def test_an_earlier_site_is_replaced_and_other_folders_are_not(runs: list[Path],
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.tex").write_text("x")
-    with pytest.raises(UserError, match="something else"):
+    with pytest.raises(UserError, match="something other than a site"):
         build_site(runs[:1], mine, title=None, progress=silent)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "site"]
 
