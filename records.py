@@ -20,6 +20,13 @@ Integrity = Literal["split", "shared"]
 
 NonNegative = Annotated[float, Field(ge=0)]
 
+FinishReason = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
+"""End of a text: `stop`, `length` (the token limit), `content_filter`, `tool_calls`, or a server's own word."""
+
+
+LATER: Final = "later"
+"""Marks, in `Annotated`, a field added after version 1: it enters keys only where it differs from its default."""
+
 
 class Record(BaseModel):
     """Base of all records: frozen and closed.
@@ -95,12 +102,14 @@ class Arm(Record):
     """One side of a comparison: a model at a precision, drawn k times per task (`k` open: None).
 
     `name` is the model as typed (`70b`, `codellama-13b`, a path); `spec` is the whole arm as typed (`13b@int4:5`).
-    `precision` is None until the family's default is filled in. A greedy arm is one sample at temperature 0.
+    `precision` is None until the family's default is filled in. `thinking` is None where the arm does not say whether
+    the model thinks before it answers. A greedy arm is one sample at temperature 0.
     """
 
     spec: str
     name: str
     precision: str | None = None
+    thinking: bool | None = None
     k: Annotated[int, Field(ge=1)] | None = None
     greedy: bool = False
 
@@ -160,13 +169,14 @@ class Plan(Record):
 class Usage(Record):
     """Actual usage of a piece of work. None where not measured.
 
-    `wall_s` is the total; for `busy_s` of it an engine was at work. `weight_bytes` are the weights resident there, and
-    `kv_bytes` the most that its key-value cache held. `estimated`: some token counts, and so the FLOPs, are
-    estimated from text.
+    `wall_s` is the total; for `busy_s` of it an engine was at work. `thinking_tokens` are a part of the output tokens.
+    `weight_bytes` are the weights resident there, and `kv_bytes` the most that its key-value cache held. `estimated`:
+    some token counts, and so the FLOPs, are estimated from text.
     """
 
     prompt_tokens: NonNegative | None = None
     output_tokens: NonNegative | None = None
+    thinking_tokens: NonNegative | None = None
     prefill_flops: NonNegative | None = None
     decode_flops: NonNegative | None = None
     wall_s: NonNegative | None = None
@@ -183,7 +193,8 @@ class Candidate(Record):
 
     `index` is its place among the arm's samples of the task. `stratum` names the setting it was drawn with where one
     arm holds several (the file it came from), and `prompt` the prompt it was drawn from where that is not the
-    benchmark's. `logprobs` has one natural logarithm per output token.
+    benchmark's. `logprobs` has one natural logarithm per output token. `thinking_tokens` counts the output tokens that
+    the model thought with before it answered.
     """
 
     task_id: str
@@ -194,9 +205,10 @@ class Candidate(Record):
     seed: int | None = None
     stratum: str | None = None
     prompt: str | None = None
-    finish_reason: Literal["stop", "length"] | None = None
+    finish_reason: FinishReason | None = None
     prompt_tokens: int | None = None
     output_tokens: int | None = None
+    thinking_tokens: int | None = None
     logprobs: tuple[float, ...] | None = None
 
 

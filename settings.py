@@ -124,8 +124,13 @@ class Planning(Settings):
         None, "Price of one device, in US dollars per hour.", metavar="USD"
     )
     usd_per_mtok: list[Text] = option(
-        [], "US dollars per million input and output tokens, for one arm or all arms.", metavar="[ARM=]IN,OUT"
+        [],
+        "US dollars per million input and output tokens, and optionally of cached input, for one arm or all arms. A "
+        "model can be an arm by its own price alone.",
+        metavar="[ARM=]IN,OUT[,CACHED]",
     )
+    prices: Text | None = option(None, "Price file in TOML: models, prices, source and date.", metavar="FILE")
+    batch_prices: bool = option(False, "Use the price file's batch prices, for samples drawn by a batch service.")
     concurrency: Whole | None = option(None, "Samples in memory at once.", shown="all k of a task")
 
     @model_validator(mode="after")
@@ -144,13 +149,20 @@ class Drawing(Settings):
         metavar="auto|vllm|transformers|openai|recorded",
     )
     preset: Text = option(
-        "completion", "How tasks are presented to the model.", metavar="completion|few-shot|chat|paper"
+        "completion",
+        "How tasks are presented to the model.",
+        metavar="completion|few-shot|chat|reasoning|paper",
     )
     temperature: Annotated[float, Field(ge=0)] | None = option(None, "Sampling temperature.", shown="the preset's: 0.8")
     top_p: Annotated[float, Field(gt=0, le=1)] | None = option(
         None, "Nucleus sampling: probability mass to keep.", shown="the preset's: 0.95"
     )
     max_tokens: Whole | None = option(None, "Maximum tokens per sample.", shown="the preset's: 512")
+    thinking: Literal["on", "off"] | None = option(
+        None, "Whether chat models think before they answer; an arm's +think or +nothink takes precedence."
+    )
+    max_thinking_tokens: Whole | None = option(None, "Maximum tokens per thought (transformers, vllm).")
+    logprobs: bool = option(True, "Request logprobs, which some rankers use.")
 
 
 class ProgramLimits(Settings):
@@ -240,7 +252,9 @@ class Selecting(Settings):
 class Charting(Settings):
     """Budgets that a curve is drawn over."""
 
-    by: Literal["flops", "runtime"] = option("flops", "Kind of budget; runtime needs --hardware or --calibration.")
+    by: Literal["flops", "runtime", "usd"] = option(
+        "flops", "Kind of budget; runtime needs --hardware or --calibration, usd a price."
+    )
     budget: Text | None = option(
         None,
         "Range of budgets per task, such as 1e12..5e13 or 1s..5min.",
@@ -258,6 +272,12 @@ class Running(Settings):
     family: Text = option(DEFAULT_FAMILY, "Model family in which short names such as 7b are looked up.")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = option(
         0, "Seed for sampling, subsets, resampling and rankers; a different seed draws different samples."
+    )
+    base_url: list[Text] = option(
+        [],
+        "Server for --engine openai. Repeatable: several servers of one model share its samples.",
+        metavar="URL",
+        shown="OPENAI_BASE_URL",
     )
     store: Text | None = option(None, "File that stores samples and verdicts.", metavar="FILE", shown=DEFAULT_STORE)
     fresh: bool = option(False, "Redraw and rerun what the store already has.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from ..records import Record
+from ..records import LATER, Record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -36,7 +36,8 @@ def record_text(record: Record, fields: Collection[str] | None = None) -> str:
     """Write a record for a key: compact JSON, fields in order, `schema_version` first in every record.
 
     Args:
-        record: The record; a change of any field makes another text.
+        record: The record; a change of any field makes another text. Fields marked `LATER` are left out at their
+            default.
         fields: Only these fields of the record itself, and no version there; all if None.
     """
     return to_json(_versioned(record, fields), inf_nan_mode="null").decode()
@@ -61,10 +62,13 @@ def key_of_files(paths: Iterable[Path]) -> str:
 
 def _versioned(value: object, fields: Collection[str] | None = None) -> object:
     if isinstance(value, Record):
-        names = (
-            type(value).model_fields if fields is None else [one for one in type(value).model_fields if one in fields]
-        )
-        return {name: _versioned(getattr(value, name)) for name in names}
+        members = {
+            name: getattr(value, name)
+            for name, field in type(value).model_fields.items()
+            if (fields is None or name in fields)
+            and not (LATER in field.metadata and getattr(value, name) == field.default)
+        }
+        return {name: _versioned(member) for name, member in members.items()}
     if isinstance(value, dict):
         return {key: _versioned(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):

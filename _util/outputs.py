@@ -8,6 +8,7 @@ link there, soft or hard, loses its name to it, and what it led to stays as it w
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import gzip
 import json
@@ -170,9 +171,12 @@ def _unlinked(path: Path, option: str, typed: bool) -> Path:
         # Resolve all but the last name, which may have become a link since.
         return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
     try:
-        target, folder = path.resolve(), path.parent.resolve()
-    except (OSError, RuntimeError):
-        raise UserError(f"{path} is a symbolic link to itself; choose another with {option}") from None
+        path.stat()
+    except OSError as error:
+        # `resolve` itself raises for a loop up to Python 3.12 only.
+        if error.errno == errno.ELOOP:
+            raise UserError(f"{path} is a symbolic link to itself; choose another with {option}") from None
+    target, folder = path.resolve(), path.parent.resolve()
     # A link that leads away lets its author choose what gets overwritten; a stranger's archive may hold one.
     if typed and target.is_relative_to(folder):
         return target

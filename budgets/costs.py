@@ -26,7 +26,8 @@ class Conditions:
     """Conditions of drawing samples, as far as known.
 
     Without a machine or a calibration there is no runtime, and without prices no dollars. `concurrency` is the number
-    of a task's samples held at once; None holds all.
+    of a task's samples held at once; None holds all. `closed` names models that are planned by their price without
+    being looked up.
     """
 
     machine: Machine | None = None
@@ -34,6 +35,7 @@ class Conditions:
     regime: Regime = "throughput"
     prices: Prices = field(default_factory=Prices)
     concurrency: int | None = None
+    closed: frozenset[str] = frozenset()
 
     @property
     def devices(self) -> int:
@@ -48,8 +50,8 @@ HOW_TO_KNOW: dict[BudgetKind, str] = {
     "runtime": "runtime depends on the machine: choose one with `hardware`, such as `hardware` h100x8 (codebudget "
     "hardware list), or give measured seconds with `calibration`",
     "memory": "memory depends on the precision",
-    "usd": "dollars need a price: give `usd_per_mtok` IN,OUT for served models, or `usd_per_hour` with `hardware` or "
-    "`calibration`",
+    "usd": "dollars need a price: give `usd_per_mtok` IN,OUT or `prices` for served models, or `usd_per_hour` with "
+    "`hardware` or `calibration`",
 }
 """Remedy where a cost of each kind cannot be known."""
 
@@ -63,6 +65,8 @@ def check_conditions(conditions: Conditions) -> None:
     if conditions.machine is not None and conditions.calibration is not None:
         raise UserError("give `hardware` or `calibration`, not both: a calibration was measured on its own machine")
     prices = conditions.prices
+    if prices.batch and not prices.listed:
+        raise UserError("`batch_prices` come from a price file: give one with `prices`")
     if prices.usd_per_hour is not None:
         if any(price.arm is None for price in prices.tokens):
             raise UserError("give `usd_per_hour`, or `usd_per_mtok` IN,OUT for all arms, not both: write ARM=IN,OUT")
@@ -115,6 +119,48 @@ def cost_of_samples(
         )
 
     return cost
+
+
+def cost_of_arm(
+    model: Model | None,
+    workload: Workload,
+    conditions: Conditions,
+    token_price: TokenPrice | None,
+    precision: str | None,
+) -> Callable[[int], Cost]:
+    """Build an arm's cost per task of k samples: `cost_of_samples`, or dollars alone if `model` is None.
+
+    Raises:
+        UserError: As `cost_of_samples`.
+    """
+    if model is not None:
+        return cost_of_samples(model, workload, precision=precision, conditions=conditions, token_price=token_price)
+
+    def cost(k: int) -> Cost:
+        if k < 1:
+            raise UserError(f"the number of samples must be at least 1, not {k}")
+        return Cost(usd=None if token_price is None else tokens_usd(token_price, workload, k))
+
+    return cost
+
+
+def how_to_know(model: Model | None, kind: BudgetKind, ways: str) -> str:
+    """Give the remedy where a cost of an arm cannot be known.
+
+    Args:
+        model: The arm's; None if only its price is known.
+        kind: The kind of cost.
+        ways: Settings that count dollars instead.
+    """
+    if model is None and kind != "usd":
+        return (
+            f"only the price of this model is known, so its {_NOUNS[kind]} cannot be counted: count dollars with "
+            f"{ways}, or use a model that has a config.json"
+        )
+    return HOW_TO_KNOW[kind]
+
+
+_NOUNS: dict[BudgetKind, str] = {"flops": "FLOPs", "runtime": "seconds", "memory": "memory", "usd": "dollars"}
 
 
 def sample_cost(

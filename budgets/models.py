@@ -15,6 +15,7 @@ from .._util.bounded import parse_json, read_whole
 from ..errors import MachineError, UserError
 from ..records import Record
 from .architecture import Architecture
+from .precision import NAMED_PRECISIONS
 from .quantised import read_quantisation
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ DEFAULT_FAMILY = "codellama"
 _IN_PACKAGE = "package:"
 
 _TORCH_DTYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+
+
+class UnknownModelError(UserError):
+    """No model has this name; the message suggests similar ones."""
 
 
 class Model(Record):
@@ -130,7 +135,8 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
         family: Where aliases are looked up; other names do not depend on it.
 
     Raises:
-        UserError: Nothing fits, or the `config.json` cannot be used.
+        UnknownModelError: Nothing fits.
+        UserError: The `config.json` cannot be used, or the name belongs to another family.
     """
     known = catalogue_model(name, family)
     if known is not None:
@@ -138,12 +144,14 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
     for file in (name, os.path.join(name, "config.json")):
         if os.path.isfile(file):
             return _local_model(name, Path(file))
+    if os.path.isdir(name):
+        raise UserError(f"{name} contains no config.json; give a folder that does, or a model from the catalogue")
     hint = _unknown_model(name, find_family(family), _everything())
     if not looks_like_hub_id(name) or os.path.exists(name):
-        raise UserError(hint)
+        raise UnknownModelError(hint)
     config_file = hub_config_file(name)
     if config_file is None:
-        raise UserError(f"{hint}; the Hugging Face hub has no config.json for {name}, or cannot be reached")
+        raise UnknownModelError(f"{hint}; the Hugging Face hub has no config.json for {name}, or cannot be reached")
     return _local_model(name, Path(config_file), hub=True)
 
 
@@ -222,18 +230,29 @@ def _config_precision(config: dict[str, Any]) -> str | None:
 
 
 def _unknown_model(name: str, family: Family, everything: list[Model]) -> str:
-    if os.path.isdir(name):
-        return f"{name} contains no config.json; give a folder that does, or a model from the catalogue"
     elsewhere = [model for model in everything if model.alias == name.lower()]
     if elsewhere:
         ways = " or ".join(f"`family` {model.family} (or {model.name})" for model in elsewhere)
-        return f"{name!r} is not a model of the family {family.name}; it belongs to {ways}"
+        raise UserError(f"{name!r} is not a model of the family {family.name}; it belongs to {ways}")
     aliases = [model.alias for model in family.models if model.alias]
     names = [model.name for model in everything] + [model.hf_id for model in everything if model.hf_id]
     return (
-        f"unknown model {name!r}; {_did_you_mean(name, [*aliases, *names])}{family.name} has {', '.join(aliases)}; "
-        "for a model outside the catalogue give its Hugging Face id or a local folder with its config.json"
+        f"unknown model {name!r}; {_part_meant(name, [*aliases, *names])}{_did_you_mean(name, [*aliases, *names])}"
+        f"{family.name} has {', '.join(aliases)}; for a model outside the catalogue give its Hugging Face id or a "
+        f"local folder with its config.json, and for one that only a server has its price, `usd_per_mtok` {name}=IN,OUT"
     )
+
+
+def _part_meant(name: str, known: list[str]) -> str:
+    """Explain a wrong precision or count after a known model, which would otherwise be part of its name."""
+    by_lower = {candidate.lower() for candidate in known}
+    head, colon, tail = name.rpartition(":")
+    if colon and head.partition("@")[0].lower() in by_lower:
+        return f"{tail!r} is not a valid sample count: write {head}:K, where K is at least 1 or 'greedy'; "
+    head, at, tail = name.rpartition("@")
+    if at and head.lower() in by_lower:
+        return f"unknown precision {tail!r}: choose from {' '.join(NAMED_PRECISIONS)}, or w<bits>a<bits>[-g<group>]; "
+    return ""
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:

@@ -8,7 +8,7 @@ from typing import get_args
 
 from ..errors import UserError
 from ..records import Arm, Budget, BudgetKind
-from .precision import parse_precision
+from .precision import is_precision, parse_precision
 
 COST_FIELDS: dict[BudgetKind, str] = {
     "flops": "flops",
@@ -19,27 +19,46 @@ COST_FIELDS: dict[BudgetKind, str] = {
 """The field of `Cost` and `Budget` that holds each kind."""
 
 _COUNT = re.compile(r"[0-9]{1,9}")
+_NUMBER = re.compile(r"[+-]?[\d.,]*(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_FORM = "MODEL[@PRECISION][+think|+nothink][:K]"
 
 
 def parse_arm(text: str) -> Arm:
-    """Read `MODEL[@PRECISION][:K]`, K a number or `greedy`; a greedy arm has k = 1.
+    """Read `MODEL[@PRECISION][+think|+nothink][:K]`, K a number or `greedy`; a greedy arm has k = 1.
 
-    It is read from the right, so a local path may hold `/`, `.`, and `:` or `@` before its last `/`.
+    It is read from the right. A `:` counts only before a number or `greedy`, and an `@` only before a precision, so
+    that names such as `qwen2.5-coder:7b`, `vendor/model:free` and `model@2024-08-06` stay whole; a local path may hold
+    both before its last `/`.
 
     Raises:
-        UserError: The model is empty, the precision is unknown, or K is neither a number of at least 1 nor `greedy`.
+        UserError: The model is empty, K is a number but not a whole one of at least 1, or K is not the last part.
     """
     rest, count = _split(text, ":")
-    k, greedy = (None, False) if count is None else _parse_count(text, count)
+    k, greedy = None, False
+    if count is not None and (count.lower() == "greedy" or _NUMBER.fullmatch(count)):
+        k, greedy = _parse_count(text, count)
+    else:
+        rest = text
+    rest, thinking = _split_thinking(rest)
+    if thinking is not None and _is_count(_split(rest, ":")[1]):
+        raise UserError(f"arm {text!r}: K comes last; write {_FORM}, such as 13b@int4:5")
     name, precision = _split(rest, "@")
-    if not name.strip():
-        raise UserError(f"arm {text!r} has no model; write MODEL[@PRECISION][:K], such as 13b@int4:5")
-    if precision is None:
-        return Arm(spec=text, name=name, k=k, greedy=greedy)
-    try:
-        return Arm(spec=text, name=name, precision=parse_precision(precision), k=k, greedy=greedy)
-    except UserError as error:
-        raise UserError(f"arm {text!r}: {error}") from error
+    if precision is not None and is_precision(precision):
+        precision = parse_precision(precision)
+        if _is_count(_split(name, ":")[1]):
+            raise UserError(f"arm {text!r}: K comes last; write {_FORM}, such as 13b@int4:5")
+    else:
+        name, precision = rest, None
+    if not name.strip() or (name.startswith("@") and is_precision(name[1:])):
+        raise UserError(f"arm {text!r} has no model; write {_FORM}, such as 13b@int4:5")
+    if name.endswith("@"):
+        raise UserError(f"arm {text!r}: unknown precision ''; write {_FORM}, such as 13b@int4:5")
+    return Arm(spec=text, name=name, precision=precision, thinking=thinking, k=k, greedy=greedy)
+
+
+def without_k(arm: Arm) -> str:
+    """Strip the number of samples off an arm as typed."""
+    return arm.spec if arm.k is None else arm.spec.rpartition(":")[0]
 
 
 def parse_budget(text: str) -> Budget:
@@ -69,13 +88,23 @@ def _split(text: str, mark: str) -> tuple[str, str | None]:
     return (head, tail) if found and "/" not in tail else (text, None)
 
 
+def _split_thinking(text: str) -> tuple[str, bool | None]:
+    for ending, thinking in (("+think", True), ("+nothink", False)):
+        if text.lower().endswith(ending):
+            return text[: -len(ending)], thinking
+    return text, None
+
+
+def _is_count(text: str | None) -> bool:
+    return text is not None and (text.lower() == "greedy" or _COUNT.fullmatch(text) is not None)
+
+
 def _parse_count(arm: str, count: str) -> tuple[int, bool]:
     if count.lower() == "greedy":
         return 1, True
     if not _COUNT.fullmatch(count) or int(count) == 0:
         raise UserError(
-            f"arm {arm!r}: {count!r} is not a valid sample count; write MODEL[@PRECISION][:K], where K is at least "
-            "1 or 'greedy'"
+            f"arm {arm!r}: {count!r} is not a valid sample count; write {_FORM}, where K is at least 1 or 'greedy'"
         )
     return int(count), False
 

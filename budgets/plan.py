@@ -9,16 +9,47 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..records import Arm, Budget, BudgetKind, Cost, Plan, Workload
-from .costs import HOW_TO_KNOW, Conditions, check_conditions, cost_of_samples
+from .costs import Conditions, check_conditions, cost_of_arm, how_to_know
+from .dollars import check_prices
 from .flops import PAPER_WORKLOAD, decode_flops, prefill_flops
-from .models import DEFAULT_FAMILY, Model, find_model
+from .models import DEFAULT_FAMILY, Model, UnknownModelError, find_model
 from .notation import COST_FIELDS, format_amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+UNKNOWN_PRECISION = "unknown"
+"""Precision of a model that only a server has."""
+
 MAX_SAMPLES = 1 << 40
 """Samples beyond which a limit bounds nothing."""
+
+
+def priced_model(arm: Arm, family: str, conditions: Conditions) -> Model | None:
+    """Find an arm's model; None if only its price is known.
+
+    Args:
+        arm: The arm.
+        family: Where short names are looked up.
+        conditions: An unknown model is allowed if one of its prices names it.
+
+    Raises:
+        UserError: As `find_model`, if no price names the model.
+    """
+    own = conditions.prices.own(arm)
+    if own is not None and arm.name in conditions.closed:
+        return None
+    try:
+        return find_model(arm.name, family)
+    except UnknownModelError:
+        if own is None:
+            raise
+        return None
+
+
+def planned_model(plan: Plan) -> Model | None:
+    """Find a plan's model again; None if it was planned by its price alone, so that its FLOPs are unknown."""
+    return None if plan.cost.flops is None else find_model(plan.model)
 
 
 def plan_arms(
@@ -51,7 +82,7 @@ def plan_arms(
         match: The kind of cost by which arms are matched to the first; FLOPs where neither this nor `budget` is given.
         budget: Limits per task, instead of `match`.
         tolerance: A fraction of the limit.
-        conditions: Where and how samples are drawn.
+        conditions: Where and how samples are drawn. A model known only by a price of its own costs dollars alone.
         at_least_one: Give an open arm one sample even if the limit is too small, since lengths are only estimates.
 
     Raises:
@@ -67,10 +98,11 @@ def plan_arms(
         raise UserError(f"the tolerance must be a fraction of at least 0, such as 0.05, not {tolerance}")
     conditions = conditions or Conditions()
     check_conditions(conditions)
-    _check_prices(arms, conditions)
+    check_prices(arms, conditions.prices)
     workloads = [workload] * len(arms) if isinstance(workload, Workload) else workload
     pricings = [
-        _Pricing(arm, find_model(arm.name, family), mine, conditions) for arm, mine in zip(arms, workloads, strict=True)
+        _Pricing(arm, priced_model(arm, family, conditions), mine, conditions)
+        for arm, mine in zip(arms, workloads, strict=True)
     ]
     if budget is not None:
         limits = {
@@ -141,12 +173,14 @@ class _Pricing:
     """An arm whose cost is known for every k."""
 
     arm: Arm
-    model: Model
+    model: Model | None
     workload: Workload
     conditions: Conditions
 
     @property
     def precision(self) -> str:
+        if self.model is None:
+            return self.arm.precision or UNKNOWN_PRECISION
         precision = self.arm.precision or self.model.default_precision
         if precision is None:
             raise UserError(
@@ -157,21 +191,16 @@ class _Pricing:
 
     @cached_property
     def cost(self) -> Callable[[int], Cost]:
+        price = self.conditions.prices.of_arm(self.arm)
         try:
-            return cost_of_samples(
-                self.model,
-                self.workload,
-                precision=self.precision,
-                conditions=self.conditions,
-                token_price=self.conditions.prices.of_arm(self.arm),
-            )
+            return cost_of_arm(self.model, self.workload, self.conditions, price, self.precision)
         except UserError as error:
             raise UserError(f"{self.arm.spec}: {error}") from error
 
     def amount(self, k: int, kind: BudgetKind) -> float:
         value: float | None = getattr(self.cost(k), COST_FIELDS[kind])
         if value is None:
-            raise UserError(f"{self.arm.spec}: {HOW_TO_KNOW[kind]}")
+            raise UserError(f"{self.arm.spec}: {how_to_know(self.model, kind, '`match` usd or `limit` usd=AMOUNT')}")
         return value
 
     def exceeded(self, k: int, limits: Mapping[BudgetKind, float]) -> BudgetKind | None:
@@ -192,7 +221,7 @@ def _plan_arm(pricing: _Pricing, limit: _Limit) -> Plan:
     bound = binding is not None or pricing.unbounding(limit.amounts)
     return Plan(
         arm=pricing.arm,
-        model=pricing.model.name,
+        model=pricing.arm.name if pricing.model is None else pricing.model.name,
         precision=pricing.precision,
         k=k,
         cost=cost,
@@ -243,15 +272,6 @@ def _largest(fits: Callable[[int], bool]) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
-
-
-def _check_prices(arms: Sequence[Arm], conditions: Conditions) -> None:
-    """Refuse a token price that holds for no arm."""
-    used = {price for arm in arms if (price := conditions.prices.of_arm(arm)) is not None}
-    for price in conditions.prices.tokens:
-        if price.arm is not None and price not in used:
-            names = ", ".join(arm.spec for arm in arms)
-            raise UserError(f"`usd_per_mtok` prices {price.arm!r}, which is not an arm; the arms are {names}")
 
 
 def _ratio(cost: Cost, reference: Cost) -> Cost:

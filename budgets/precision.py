@@ -74,6 +74,12 @@ _NAMED: Final = {
 }
 
 
+def is_precision(text: str) -> bool:
+    """Whether `parse_precision` reads a text."""
+    name = text.lower()
+    return name in NAMED_PRECISIONS or _WEIGHT_ACTIVATION.fullmatch(name) is not None
+
+
 def parse_precision(text: str) -> str:
     """Read a precision into canonical (lower) case.
 
@@ -83,9 +89,8 @@ def parse_precision(text: str) -> str:
     Raises:
         UserError: It is neither.
     """
-    name = text.lower()
-    if name in NAMED_PRECISIONS or _WEIGHT_ACTIVATION.fullmatch(name):
-        return name
+    if is_precision(text):
+        return text.lower()
     raise UserError(
         f"unknown precision {text!r}: choose from {' '.join(NAMED_PRECISIONS)}, or "
         "w<bits>a<bits>[-g<group>][-sym|-asym] such as w4a16-g128"

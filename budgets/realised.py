@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Final
 from ..records import Budget, BudgetKind, Candidate, Cost, Plan, Realised, Usage
 from .flops import decode_flops, prefill_flops, task_flops
 from .memory import kv_bytes, weight_bytes, workspace_bytes
-from .models import find_model
 from .notation import COST_FIELDS, format_amount
+from .plan import planned_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..records import Plan, Workload
     from .architecture import Architecture
+    from .dollars import Prices, TokenPrice
+    from .models import Model
 
 
 def realised_costs(
@@ -29,13 +31,15 @@ def realised_costs(
     budget: Budget | None = None,
     workload: Workload | None = None,
     measured: Sequence[Usage | None] | None = None,
+    prices: Prices | None = None,
 ) -> list[Realised]:
     """Return every arm's realised cost per task at its k.
 
     FLOPs come from the samples' token counts: the prompt is prefilled once per task; decoding is the mean over the
-    task's samples, k times. Seconds (those in which the engine was busy), memory and dollars are as measured.
-    `matched`, `equal` and `leftover` are as for plans, against the first arm's realised cost or the budget, and None
-    where a limiting kind is not known for both; how much memory one more sample would take is not known.
+    task's samples, k times. Seconds (those in which the engine was busy), memory and dollars are as measured; dollars
+    not measured follow from the token counts if the arm has a token price, each sample being a request. `matched`,
+    `equal` and `leftover` are as for plans, against the first arm's realised cost or the budget, and None where a
+    limiting kind is not known for both; how much memory one more sample would take is not known.
 
     Args:
         plans: One per arm; lengths are compared with the workload of each.
@@ -46,10 +50,14 @@ def realised_costs(
         workload: The workload planned for, if a plan has none of its own; if given, deviations are explained.
         measured: Per arm, the usage of drawing per task at its k; its token counts and FLOPs are ignored, except for
             whether the samples' counts are `estimated`.
+        prices: Token prices of the arms.
     """
     if measured is None:
         measured = [None] * len(plans)
-    arms = [_arm(plan, tasks, usage) for plan, tasks, usage in zip(plans, samples, measured, strict=True)]
+    arms = [
+        _arm(plan, tasks, usage, None if prices is None else prices.of_arm(plan.arm))
+        for plan, tasks, usage in zip(plans, samples, measured, strict=True)
+    ]
     reference: Cost = budget if budget is not None else arms[0].cost
     kinds = limiting_kinds(match, budget)
     results = []
@@ -86,29 +94,37 @@ def limiting_kinds(match: BudgetKind | None, budget: Budget | None) -> list[Budg
 
 
 def sample_costs(
-    plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Callable[[int], Usage] | None = None
+    plan: Plan,
+    tasks: Sequence[Sequence[Candidate]],
+    measured: Callable[[int], Usage] | None = None,
+    price: TokenPrice | None = None,
 ) -> Callable[[int], Cost]:
-    """Build the realised cost per task of k samples of an arm, for any k; None if unknown.
+    """Build the realised cost per task of k samples of an arm, for any k, as `realised_costs`; None if unknown.
 
     Args:
         plan: The arm's plan; its k does not matter.
         tasks: Its samples by task.
         measured: The usage of drawing k samples per task.
+        price: The arm's token price.
     """
-    counted = _counted(find_model(plan.model).architecture, tasks) if tasks else None
+    counted = _counted(_architecture(plan), tasks) if tasks else None
 
     def cost(k: int) -> Cost:
         usage = Usage() if measured is None else measured(k)
-        flops = None if counted is None else counted.prefill_flops + k * counted.decode_flops
-        return Cost(flops=flops, runtime_s=usage.busy_s, usd=usage.usd)
+        usd = usage.usd
+        if usd is None and counted is not None and price is not None:
+            usd = counted.usd(k, price)
+        return Cost(flops=None if counted is None else counted.flops(k), runtime_s=usage.busy_s, usd=usd)
 
     return cost
 
 
-def flops_of_samples(architecture: Architecture, tasks: Sequence[Sequence[Candidate]]) -> Callable[[int], float | None]:
+def flops_of_samples(
+    architecture: Architecture | None, tasks: Sequence[Sequence[Candidate]]
+) -> Callable[[int], float | None]:
     """Build the realised FLOPs per task of k samples, for any k; None where a sample has no token counts."""
     counted = _counted(architecture, tasks)
-    return lambda k: None if counted is None else counted.prefill_flops + k * counted.decode_flops
+    return lambda k: None if counted is None else counted.flops(k)
 
 
 def matching_k(cost: Callable[[int], Cost], limits: Mapping[BudgetKind, float], k: int, tolerance: float) -> int:
@@ -164,23 +180,26 @@ class _Arm:
     flops_over_tasks: tuple[float, float] | None
 
 
-def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | None) -> _Arm:
+def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | None, price: TokenPrice | None) -> _Arm:
     measured = measured or Usage()
-    counted = _counted(find_model(plan.model).architecture, tasks)
+    counted = _counted(_architecture(plan), tasks)
     more = (plan.k + 1) / plan.k
     runtime_s, usd = measured.busy_s, measured.usd
-    took = measured.model_dump(exclude={"prompt_tokens", "output_tokens", "prefill_flops", "decode_flops"})
+    took = measured.model_dump(
+        exclude={"prompt_tokens", "output_tokens", "thinking_tokens", "prefill_flops", "decode_flops"}
+    )
     flops = flops_of_next = spread = None
+    if usd is None and counted is not None and price is not None:
+        usd = took["usd"] = counted.usd(plan.k, price)
     if counted is not None:
-        flops = counted.prefill_flops + plan.k * counted.decode_flops
-        flops_of_next = flops + counted.decode_flops
         took |= {
             "prompt_tokens": counted.prompt_tokens,
             "output_tokens": plan.k * counted.output_tokens,
-            "prefill_flops": counted.prefill_flops,
-            "decode_flops": plan.k * counted.decode_flops,
+            "thinking_tokens": _thinking_tokens(plan.k, tasks),
         }
-        spread = counted.spread(plan.k)
+        flops, flops_of_next, spread = counted.flops(plan.k), counted.flops(plan.k + 1), counted.spread(plan.k)
+        if counted.decode_flops is not None:
+            took |= {"prefill_flops": counted.prefill_flops, "decode_flops": plan.k * counted.decode_flops}
     else:
         took["estimated"] = False
     return _Arm(
@@ -197,13 +216,26 @@ def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | Non
 
 @dataclass(frozen=True)
 class _Counted:
-    """Means per task: for the prompt and one sample; `by_task` has the FLOPs of both."""
+    """Means per task: for the prompt and one sample; `by_task` has the FLOPs of both.
+
+    FLOPs are None, and `by_task` is empty, if only the model's price is known.
+    """
 
     prompt_tokens: float
     output_tokens: float
-    prefill_flops: float
-    decode_flops: float
+    prefill_flops: float | None
+    decode_flops: float | None
     by_task: tuple[tuple[float, float], ...]
+
+    def flops(self, k: int) -> float | None:
+        """The FLOPs of k samples."""
+        if self.prefill_flops is None or self.decode_flops is None:
+            return None
+        return self.prefill_flops + k * self.decode_flops
+
+    def usd(self, k: int, price: TokenPrice) -> float:
+        """The dollars of k samples, each a request of its own."""
+        return k * price.usd(self.prompt_tokens, self.output_tokens)
 
     def spread(self, k: int) -> tuple[float, float] | None:
         """The 10th and the 90th percentile of the tasks' FLOPs of k samples; None for a single task."""
@@ -213,7 +245,12 @@ class _Counted:
         return tenths[0], tenths[-1]
 
 
-def _counted(architecture: Architecture, tasks: Sequence[Sequence[Candidate]]) -> _Counted | None:
+def _architecture(plan: Plan) -> Architecture | None:
+    model = planned_model(plan)
+    return None if model is None else model.architecture
+
+
+def _counted(architecture: Architecture | None, tasks: Sequence[Sequence[Candidate]]) -> _Counted | None:
     """Count; None if a sample has no counts."""
     sums = [0.0] * 4
     by_task = []
@@ -229,13 +266,30 @@ def _counted(architecture: Architecture, tasks: Sequence[Sequence[Candidate]]) -
         means = (
             sum(prompt for prompt, _ in pairs),
             sum(output for _, output in pairs),
-            sum(times * prefill_flops(architecture, prompt) for (prompt, _), times in drawn.items()),
-            sum(times * decode_flops(architecture, *pair) for pair, times in drawn.items()),
+            *(
+                (0, 0)
+                if architecture is None
+                else (
+                    sum(times * prefill_flops(architecture, prompt) for (prompt, _), times in drawn.items()),
+                    sum(times * decode_flops(architecture, *pair) for pair, times in drawn.items()),
+                )
+            ),
         )
         by_task.append((means[2] / len(pairs), means[3] / len(pairs)))
         sums = [total + mean / len(pairs) for total, mean in zip(sums, means, strict=True)]
     prompt, output, prefill, decode = (total / len(tasks) for total in sums)
+    if architecture is None:
+        return _Counted(prompt, output, None, None, ())
     return _Counted(prompt, output, prefill, decode, tuple(by_task))
+
+
+def _thinking_tokens(k: int, tasks: Sequence[Sequence[Candidate]]) -> float | None:
+    """Average the tokens that k samples of a task thought with; None if one's are not known."""
+    counts = [[candidate.thinking_tokens for candidate in candidates] for candidates in tasks]
+    known = [[count for count in task if count is not None] for task in counts]
+    if known != counts:
+        return None
+    return k * sum(sum(task) / len(task) for task in known) / len(known)
 
 
 def _one_more_exceeds(arm: _Arm, reference: Cost, kinds: Sequence[BudgetKind]) -> bool | None:
@@ -255,10 +309,10 @@ def _ratio(cost: Cost, reference: Cost) -> Cost:
     return Cost.model_validate(ratios)
 
 
-def k_left(plan: Plan, workload: Workload, per_candidate_flops: float, fixed_flops: float) -> int:
+def k_left(plan: Plan, workload: Workload, per_candidate_flops: float, fixed_flops: float) -> int | None:
     """Find the largest k whose samples and ranking together take no more FLOPs than the plan's samples.
 
-    A single sample is never ranked, so one is always left.
+    A single sample is never ranked, so one is always left. None if the samples' FLOPs are unknown.
 
     Args:
         plan: The arm's plan, with its k.
@@ -266,7 +320,10 @@ def k_left(plan: Plan, workload: Workload, per_candidate_flops: float, fixed_flo
         per_candidate_flops: FLOPs of ranking per candidate.
         fixed_flops: FLOPs of ranking however many there are, such as drawing tests.
     """
-    architecture = find_model(plan.model).architecture
+    model = planned_model(plan)
+    if model is None:
+        return None
+    architecture = model.architecture
     budget = task_flops(architecture, workload, plan.k)
     least, most = 1, plan.k
     while least < most:
@@ -293,18 +350,25 @@ def explain_deviations(plan: Plan, workload: Workload, cost: Cost, usage: Usage)
         usage: The usage behind it.
     """
     lines = []
+    model = planned_model(plan)
     flops = _off(cost.flops, plan.cost.flops)
-    if flops is not None and abs(flops - 1) > NOTABLE:
-        lines.append(f"FLOPs were {flops:.2f} times the plan: {_lengths(plan, workload, usage)}")
+    if model is not None and flops is not None and abs(flops - 1) > NOTABLE:
+        lines.append(f"FLOPs were {flops:.2f} times the plan: {_lengths(model, plan, workload, usage)}")
     runtime = _off(cost.runtime_s, plan.cost.runtime_s)
     if runtime is not None and abs(runtime - 1) > NOTABLE:
         lines.append(f"seconds were {runtime:.2f} times the plan: {_speed(runtime, flops, usage)}")
     memory = _off(cost.memory_bytes, plan.cost.memory_bytes)
-    if memory is not None and abs(memory - 1) > NOTABLE:
-        lines.append(f"memory was {memory:.2f} times the plan: {_memory(plan, workload, cost)}")
+    if model is not None and memory is not None and abs(memory - 1) > NOTABLE:
+        lines.append(f"memory was {memory:.2f} times the plan: {_memory(model, plan, workload, cost)}")
     usd = _off(cost.usd, plan.cost.usd)
     if usd is not None and abs(usd - 1) > NOTABLE:
-        lines.append(f"dollars were {usd:.2f} times the plan: they follow from the tokens or seconds above")
+        why = "they follow from the tokens or seconds above"
+        if model is None and usage.prompt_tokens is not None and usage.output_tokens is not None:
+            why = (
+                f"a prompt had {usage.prompt_tokens:.0f} tokens and an output {usage.output_tokens / plan.k:.0f}, "
+                f"planned {workload.prompt_tokens} and {workload.output_tokens}"
+            )
+        lines.append(f"dollars were {usd:.2f} times the plan: {why}")
     return tuple(lines)
 
 
@@ -312,7 +376,7 @@ def _off(realised: float | None, planned: float | None) -> float | None:
     return realised / planned if realised is not None and planned else None
 
 
-def _lengths(plan: Plan, workload: Workload, usage: Usage) -> str:
+def _lengths(model: Model, plan: Plan, workload: Workload, usage: Usage) -> str:
     """Name lengths that were not as planned, and each one's effect on the FLOPs."""
     if usage.prompt_tokens is None or usage.output_tokens is None:
         return "their token counts are unknown"
@@ -322,7 +386,7 @@ def _lengths(plan: Plan, workload: Workload, usage: Usage) -> str:
             f"the paper's convention counts one pass over {workload.prompt_tokens} tokens per sample; the prompt "
             f"really had {prompt}, prefilled once, and a sample {output}"
         )
-    architecture = find_model(plan.model).architecture
+    architecture = model.architecture
     parts = []
     for name, field, really in (("prompts", "prompt_tokens", prompt), ("outputs", "output_tokens", output)):
         changed = task_flops(architecture, workload.model_copy(update={field: really}), plan.k)
@@ -343,9 +407,9 @@ def _speed(runtime: float, flops: float | None, usage: Usage) -> str:
     return f"{flops:.2f} from the FLOPs, {runtime / flops:.2f} from the speed of machine and engine{rate}"
 
 
-def _memory(plan: Plan, workload: Workload, cost: Cost) -> str:
+def _memory(model: Model, plan: Plan, workload: Workload, cost: Cost) -> str:
     """Name the plan's parts, and the one that is likely to differ."""
-    architecture = find_model(plan.model).architecture
+    architecture = model.architecture
     kv_bits = 32 if plan.precision == "fp32" else 16
     parts = {
         "weights": weight_bytes(architecture, plan.precision),

@@ -20,7 +20,10 @@ Arms = Annotated[
 ]
 
 
-_COUNTED = ("convention", "prompt_tokens", "output_tokens", "hardware", "regime", "calibration")
+_COUNTED = (
+    *("convention", "prompt_tokens", "output_tokens", "hardware", "regime", "calibration"),
+    *("usd_per_hour", "usd_per_mtok", "prices", "batch_prices"),
+)
 
 
 class Output(Charting):
@@ -41,7 +44,7 @@ def curve(
     arms: Arms,
     asked: Annotated[Asked, only("benchmark", "field")],
     planning: Annotated[Planning, only(*_COUNTED)],
-    drawing: Annotated[Drawing, only("preset", "temperature", "top_p", "max_tokens")],
+    drawing: Annotated[Drawing, only("preset", "temperature", "top_p", "max_tokens", "thinking", "logprobs")],
     grading: Grading,
     selecting: Annotated[Selecting, only("rankers")],
     running: Annotated[Running, only("family", "seed", "store", "fresh")],

@@ -29,8 +29,13 @@ def parameter_of(name: str, field: FieldInfo) -> inspect.Parameter:
     default = field.get_default(call_default_factory=True)
     is_list = get_origin(kind) is list
     shown = extra["shown"] or (default is not None and not is_list and default is not False)
+    flag = flag_of(name, field)
     declared = typer.Option(
-        flag_of(name, field), help=field.description, metavar=extra["metavar"], min=least, show_default=shown
+        f"{flag}/--no-{flag.removeprefix('--')}" if default is True else flag,
+        help=field.description,
+        metavar=extra["metavar"],
+        min=least,
+        show_default=shown,
     )
     return inspect.Parameter(
         name,

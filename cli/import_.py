@@ -21,7 +21,9 @@ def import_(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", metavar="MODEL[@PRECISION]", help="Model that drew the samples, for rows that do not name one."
+            "--model",
+            metavar="MODEL[@PRECISION][+think]",
+            help="Model that drew the samples, for rows that do not name one.",
         ),
     ] = None,
     as_json: Json = False,
@@ -36,9 +38,11 @@ def import_(
     from ..sampler.transfer import import_samples
 
     benchmark = asked.load(running.family)
-    name, precision = (None, None) if model is None else _model(model, running.family)
+    name, precision, thinking = (None, None, None) if model is None else _model(model, running.family)
     with open_workspace(running.store) as store:
-        found = import_samples(files, benchmark.by_id, benchmark.name, store, model=name, precision=precision)
+        found = import_samples(
+            files, benchmark.by_id, benchmark.name, store, model=name, precision=precision, thinking=thinking
+        )
     if as_json:
         sets = [
             {"model": one.model, "precision": one.precision, "engine": one.origin.description.engine}
@@ -51,8 +55,8 @@ def import_(
     typer.echo(f"{found.samples} samples are in {store.path}")
 
 
-def _model(text: str, family: str) -> tuple[str, str]:
-    """Get a model's name and precision as in plans; an unknown model keeps its own name."""
+def _model(text: str, family: str) -> tuple[str, str, bool | None]:
+    """Get a model's name and precision as in plans, and whether it thinks; an unknown model keeps its own name."""
     from ..budgets.models import find_model
     from ..budgets.notation import parse_arm
 
@@ -62,5 +66,5 @@ def _model(text: str, family: str) -> tuple[str, str]:
     try:
         known = find_model(arm.name, family)
     except UserError:
-        return arm.name, arm.precision or "unknown"
-    return known.name, arm.precision or known.default_precision or "unknown"
+        return arm.name, arm.precision or "unknown", arm.thinking
+    return known.name, arm.precision or known.default_precision or "unknown", arm.thinking

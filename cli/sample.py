@@ -33,8 +33,8 @@ def sample(
     arms: Arms,
     asked: Asked,
     drawing: Drawing,
-    planning: Annotated[Planning, only("hardware", "usd_per_hour", "usd_per_mtok")],
-    running: Annotated[Running, only("family", "seed", "store", "fresh", "stop_after")],
+    planning: Annotated[Planning, only("hardware", "usd_per_hour", "usd_per_mtok", "prices")],
+    running: Annotated[Running, only("family", "seed", "base_url", "store", "fresh", "stop_after")],
     output: Output,
 ) -> None:
     """Draw k samples of every task from each model and store them.
@@ -44,7 +44,7 @@ def sample(
     instead of solutions, as in CodeT; rank and compare read them with --tests FILE.
     """
     from ..experiment.planning import conditions_of
-    from ..experiment.samples import Session, check_engine, draw_arms, targets_of, with_ways
+    from ..experiment.samples import check_engine, draw_arms, session_of, targets_of, with_ways
     from ..experiment.workspace import open_workspace
     from ..report.samples import print_samples, samples_as_json
     from ..sampler.generated_tests import check_tests_file
@@ -57,18 +57,19 @@ def sample(
     # A plan is for the tokens of all tasks, whatever is drawn now.
     whole = asked.model_copy(update={"tasks": None}).load(running.family)
     tasks = whole.tasks[: asked.tasks]
-    targets = targets_of(arms, running.family, whole, served=drawing.engine == "openai")
+    served = drawing.engine == "openai"
+    targets = targets_of(arms, running.family, whole, conditions=conditions, served=served)
     try:
         check_engine(drawing.engine)
     except EngineError as error:
         raise with_ways(error, f"Or use what the store has, with `engine` {RECORDED}") from None
     with open_workspace(running.store) as store, shown_progress() as progress:
-        session = Session(drawing, store, running.seed, running.fresh, running.stop_after, output.tests)
+        session = session_of(drawing, running, store, tests=output.tests)
         drawn = draw_arms(targets, tasks, session, conditions, progress)
     if path is not None:
         _write(path, targets, drawn, tasks, tests=output.tests)
-    if drawn.note is not None:
-        warn(drawn.note)
+    for line in drawn.notes:
+        warn(line)
     if output.as_json:
         print_json(samples_as_json(targets, drawn, path, tasks if output.tests else None))
     else:

@@ -209,8 +209,9 @@ def _guesses_tests(arm: ArmResult, metric: str) -> bool:
 
 def _unequal(arms: Sequence[ArmResult], advice: _Advice, tolerance: float) -> str:
     """Say why the costs of two arms are not equal; empty if they are."""
-    under = [_name(arm) for arm in arms if not arm.matched and (arm.ratio.flops or 0.0) <= 1]
-    over = [_name(arm) for arm in arms if not arm.matched and (arm.ratio.flops or 0.0) > 1]
+    unmatched = [arm for arm in arms if not arm.matched]
+    over = [_name(arm) for arm in unmatched if _exceeds(arm)]
+    under = [_name(arm) for arm in unmatched if not _exceeds(arm)]
     said = [f"{_listed(over)} {'is' if len(over) == 1 else 'are'} not matched"] if over else []
     if under:
         said.append(f"the limit allows more samples of {_listed(under)}")
@@ -219,6 +220,12 @@ def _unequal(arms: Sequence[ArmResult], advice: _Advice, tolerance: float) -> st
         if arm.matched and ratio is not None and ratio > 1 + tolerance:
             said.append(f"with its ranking {_name(arm)} takes {ratio:.2f} of the limit")
     return "; ".join(said)
+
+
+def _exceeds(arm: ArmResult) -> bool:
+    """Whether the arm costs more than a limit; a plan's leftover names the kinds that are limited."""
+    limited = [name for name, left in arm.plan.leftover if left is not None]
+    return any((ratio or 0.0) > 1 for name in limited if (ratio := getattr(arm.ratio, name)) is not None)
 
 
 def _beats(best: ArmResult, other: ArmResult, paired: Sequence[PairedResult], metric: str) -> bool:
@@ -300,3 +307,11 @@ def doubts_of_lengths(name: str, candidates: Sequence[Candidate]) -> list[str]:
     if cut <= CUT_SHARE * len(reasons):
         return []
     return [f"the token limit cut off {cut} of {len(reasons)} samples of {name}: raise --max-tokens"]
+
+
+def cut_samples(name: str, candidates: Sequence[Candidate]) -> list[str]:
+    """Report how many of an arm's samples the token limit cut off, if any and too few for a doubt."""
+    cut = sum(candidate.finish_reason == "length" for candidate in candidates)
+    if not cut or doubts_of_lengths(name, candidates):
+        return []
+    return [f"the token limit cut off {cut} of {len(candidates)} samples of {name}"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from .._util.progress import Progress, silent
+from ..budgets.dollars import Prices
 from ..budgets.realised import k_left, realised_costs
 from ..errors import RankerError
 from ..estimators import PASS_AT_K, FloatArray, holm, mean_interval, paired_difference, pass_at_k
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
     from .samples import ArmSamples
 
 
+NO_PRICES: Final = Prices()
+
+
 class Terms(NamedTuple):
     """The basis of plans, and how costs are compared with it.
 
@@ -60,12 +64,14 @@ class Terms(NamedTuple):
         tolerance: How far over the first arm's realised cost, or the budget, still counts as matched.
         match: What the plans were matched by; FLOPs if neither this nor `budget` is given.
         budget: What the plans were made for, instead of the first arm.
+        prices: Prices of tokens drawn elsewhere.
     """
 
     workload: Workload
     tolerance: float = 0.05
     match: BudgetKind | None = None
     budget: Budget | None = None
+    prices: Prices = NO_PRICES
 
 
 def compare(
@@ -97,7 +103,13 @@ def compare(
     specs = [arm.plan.arm.spec for arm in arms]
     named = named_arms([arm.plan for arm in arms])
     tests = generated_by_arm(selecting.tests, named, benchmark, drawing, running, progress)
-    terms = Terms(planned.workload, planned.settings.tolerance, planned.settings.match, planned.budget)
+    terms = Terms(
+        planned.workload,
+        planned.settings.tolerance,
+        planned.settings.match,
+        planned.budget,
+        planned.conditions.prices,
+    )
     with open_scorers(selecting.scorer, specs, drawing, running) as scorers:
         offers = {spec: Offers(tests.get(spec), scorers.get(spec)) for spec in specs}
         with open_judging(selecting.bounded, grading, running, progress, offers=offers) as judging:
@@ -225,6 +237,7 @@ def realised_of(arms: Sequence[ArmSamples], graded: GradedArms, terms: Terms) ->
         budget=terms.budget,
         workload=terms.workload,
         measured=measured,
+        prices=terms.prices,
     )
 
 

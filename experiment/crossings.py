@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
 from ..estimators import PASS_AT_K, BoolArray, FloatArray, IntArray, interval_tail, resampled_means
 from ..records import Record
 
-By = Literal["flops", "runtime"]
-"""The limited quantity: FLOPs or seconds, per task."""
+By = Literal["flops", "runtime", "usd"]
+"""The limited quantity: FLOPs, seconds or dollars, per task."""
 
 _LEVEL = 1e-12
 """Means that differ by less are equal: adding in another order can do that."""
@@ -20,7 +20,7 @@ class Crossing(Record):
     """The lead between two arms on one metric over the budgets where both have samples.
 
     An arm *overtakes* from the smallest budget from which it is strictly ahead at every larger one, if the other was
-    strictly ahead at a smaller one. Budgets are FLOPs or seconds per task, as the curve says.
+    strictly ahead at a smaller one. Budgets are FLOPs, seconds or dollars per task, as the curve says.
 
     Attributes:
         metric: `pass_at_k`, or a ranker.
@@ -133,8 +133,13 @@ def find_crossing(
     return found.model_copy(update={"sentence": _sentence(found, by, every_step)})
 
 
+_SUFFIXES: Final[dict[By, str]] = {"flops": "flops@f", "runtime": "time@t", "usd": "usd@d"}
+
+
 def format_budget(by: By, value: float) -> str:
-    """Format a budget with its unit: `3.1e13 FLOPs` or `12.5 s`."""
+    """Format a budget with its unit: `3.1e13 FLOPs`, `12.5 s` or `$0.0021`."""
+    if by == "usd":
+        return f"${value:.3g}"
     if by == "runtime":
         return f"{value:.3g} s" if value < 1000 else f"{value:.0f} s"
     mantissa, _, exponent = f"{value:.2e}".partition("e")
@@ -143,7 +148,7 @@ def format_budget(by: By, value: float) -> str:
 
 def metric_name(by: By, metric: str) -> str:
     """Name it as Hassid et al. 2024: `pass_flops@f` (equations 2, 3), or `rank-score_flops@f` (5, 6) and a ranker."""
-    suffix = "flops@f" if by == "flops" else "time@t"
+    suffix = _SUFFIXES[by]
     return f"pass_{suffix}" if metric == PASS_AT_K else f"rank-score_{suffix} by {metric}"
 
 

@@ -7,14 +7,15 @@ k whose cost fits f. As there, a ranker's own cost is not charged to the budget:
 from __future__ import annotations
 
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 
 from .._util.progress import Progress, silent
-from ..budgets.costs import HOW_TO_KNOW, Conditions, check_conditions, cost_of_samples
-from ..budgets.models import find_model
-from ..budgets.notation import COST_FIELDS, parse_amount, parse_arm
+from ..budgets.costs import Conditions, check_conditions, cost_of_arm, how_to_know
+from ..budgets.dollars import check_prices
+from ..budgets.notation import COST_FIELDS, parse_amount, parse_arm, without_k
+from ..budgets.plan import UNKNOWN_PRECISION, priced_model
 from ..budgets.realised import flops_of_samples
 from ..errors import UserError
 from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
@@ -32,12 +33,14 @@ from .workspace import open_workspace
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ..budgets.models import Model
     from ..records import Candidate, Task
     from ..settings import Charting, Drawing, Grading, Planning, Running, Selecting
     from ..tasks import Benchmark
     from .ranking import Judging
 
 DEFAULT_POINTS = 100
+_RANGES: Final[dict[By, str]] = {"flops": "1e12..5e13", "runtime": "1s..5min", "usd": "$0.001..$0.02"}
 
 
 class CurvePoint(Interval):
@@ -72,12 +75,12 @@ class CurveArm(Record):
 class Curve(FileRecord):
     """Scores over budgets; as JSON on disk, it is this record.
 
-    `{"benchmark", "workload": {...}, "sandbox", "by": "flops"|"runtime", "tasks", "left_out": {TASK: WHY},
+    `{"benchmark", "workload": {...}, "sandbox", "by": "flops"|"runtime"|"usd", "tasks", "left_out": {TASK: WHY},
     "budgets": [...], "every_step", "arms": [{"spec", "model", "precision", "n", "cost_of_one", "cost_of_all",
     "metrics": {METRIC: [{"budget", "k", "value", "low", "high", "undefined"}]}}], "crossings": [...], "warnings",
-    "sandbox_errors"}`, and the `schema_version`; crossings are `crossings.Crossing`. Budgets and costs are
-    FLOPs or seconds per task, as `by` says. `every_step`: the budgets are all those in the range at which some arm's k
-    changes; else some of them, evenly on a logarithmic scale.
+    "sandbox_errors"}`, and the `schema_version`; crossings are `crossings.Crossing`. Budgets and costs are FLOPs,
+    seconds or dollars per task, as `by` says. `every_step`: the budgets are all those in the range at which some arm's
+    k changes; else some of them, evenly on a logarithmic scale.
     """
 
     benchmark: str
@@ -95,17 +98,21 @@ class Curve(FileRecord):
 
 
 class PricedArm(NamedTuple):
-    """An arm with an open k, and the cost of k samples per task; `workload` is that of its own samples if measured."""
+    """An arm with an open k, and the cost of k samples per task.
+
+    `known` is None if only the model's price is known; `workload` is that of the arm's own samples if measured.
+    """
 
     arm: Arm
     model: str
     precision: str | None
     cost: Callable[[int], Cost]
+    known: Model | None = None
     workload: Workload | None = None
 
 
 class Range(NamedTuple):
-    """The budgets to look at, in FLOPs or seconds per task, both ends included."""
+    """The budgets to look at, in FLOPs, seconds or dollars per task, both ends included."""
 
     low: float
     high: float
@@ -155,11 +162,11 @@ def price_by_samples(
 def _by_samples(
     arm: PricedArm, conditions: Conditions, benchmark: Benchmark, candidates: Sequence[Candidate]
 ) -> PricedArm:
-    known = counted(candidates, benchmark.by_id, counter_of(arm.model))
-    workload = mean_lengths(known, "samples")
-    model = find_model(arm.model)
-    by_length = cost_of_samples(model, workload, precision=arm.precision, conditions=conditions)
-    flops = flops_of_samples(model.architecture, list(by_task(known.candidates).values()))
+    found = counted(candidates, benchmark.by_id, counter_of(arm.model))
+    workload = mean_lengths(found, "samples")
+    by_length = cost_of_arm(arm.known, workload, conditions, conditions.prices.of_arm(arm.arm), arm.precision)
+    architecture = None if arm.known is None else arm.known.architecture
+    flops = flops_of_samples(architecture, list(by_task(found.candidates).values()))
 
     def cost(k: int) -> Cost:
         return by_length(k).model_copy(update={"flops": flops(k)})
@@ -244,7 +251,7 @@ def parse_range(by: By, text: str) -> Range:
     """
     low, dots, high = text.partition("..")
     if not dots:
-        raise UserError(f"`budget` {text}: write LOW..HIGH, such as {'1e12..5e13' if by == 'flops' else '1s..5min'}")
+        raise UserError(f"`budget` {text}: write LOW..HIGH, such as {_RANGES[by]}")
     found = Range(parse_amount(by, low), parse_amount(by, high))
     if found.low >= found.high:
         raise UserError(f"`budget` {text}: the first budget must be smaller than the second")
@@ -260,6 +267,7 @@ def price_arms(
         UserError: An arm has a k; a model is unknown or does not fit; or the cost of samples cannot be known.
     """
     check_conditions(conditions)
+    check_prices(arms, conditions.prices)
     return tuple(_price(arm, family, workload, conditions, by) for arm in arms)
 
 
@@ -364,25 +372,28 @@ def curve_of(
 
 def _price(arm: Arm, family: str, workload: Workload, conditions: Conditions, by: By) -> PricedArm:
     if arm.k is not None:
-        bare = arm.spec.rpartition(":")[0]
-        raise UserError(f"{arm.spec}: a curve covers every k up to the number of samples; write {bare}")
-    model = find_model(arm.name, family)
-    precision = arm.precision or model.default_precision
-    if precision is None and by != "flops":
+        raise UserError(f"{arm.spec}: a curve covers every k up to the number of samples; write {without_k(arm)}")
+    model = priced_model(arm, family, conditions)
+    precision = arm.precision or (UNKNOWN_PRECISION if model is None else model.default_precision)
+    if precision is None and by == "runtime":
         raise UserError(f"{arm.spec}: its config.json gives no precision; add one, such as {arm.name}@bf16")
     try:
-        cost = cost_of_samples(model, workload, precision=precision, conditions=conditions)
+        cost = cost_of_arm(model, workload, conditions, conditions.prices.of_arm(arm), precision)
     except UserError as error:
         raise UserError(f"{arm.spec}: {error}") from error
-    priced = PricedArm(arm, model.name, precision, cost)
-    _amount(priced, 1, by)
+    priced = PricedArm(arm, arm.name if model is None else model.name, precision, cost, model)
+    one = getattr(cost(1), COST_FIELDS[by])
+    if one is None:
+        raise UserError(f"{arm.spec}: {how_to_know(model, by, '`by` usd')}")
+    if not one > 0:
+        raise UserError(f"{arm.spec} has no {by} cost, so it cannot be placed on a curve")
     return priced
 
 
 def _amount(priced: PricedArm, k: int, by: By) -> float:
     value: float | None = getattr(priced.cost(k), COST_FIELDS[by])
     if value is None:
-        raise UserError(f"{priced.arm.spec}: {HOW_TO_KNOW[by]}")
+        raise UserError(f"{priced.arm.spec}: its cost by {by} is unknown")
     return value
 
 

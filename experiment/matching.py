@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .._util.progress import Progress, notice, silent
-from ..budgets.costs import cost_of_samples
-from ..budgets.models import find_model
+from ..budgets.costs import cost_of_arm
 from ..budgets.notation import COST_FIELDS
+from ..budgets.plan import planned_model
 from ..budgets.realised import limiting_kinds, matching_k, sample_costs
 from ..errors import MachineError
 from .lengths import BYTES, Counted, counted, counter_of, mean_lengths
@@ -20,11 +20,12 @@ from .pools import by_task, pool_common_strata
 from .samples import (
     ArmDrawer,
     ArmSamples,
-    Session,
     check_engine,
+    check_servable,
     files_by_arm,
     named_arms,
     read_arm,
+    session_of,
     target_of_plan,
     ways_for,
     with_ways,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from ..tasks import Benchmark
     from .lengths import TokenCounter
     from .planning import Planned
-    from .samples import DrawnArms
+    from .samples import Target
 
 PILOT_TASKS: Final = 8
 """Number of tasks, the first ones, of which a pilot draws sample 0."""
@@ -86,11 +87,11 @@ def arm_samples(
     else:
         try:
             check_engine(drawing.engine)
-            for plan in missing:
-                target_of_plan(plan)
+            check_servable([target_of_plan(plan) for plan in missing], drawing.engine, planned.conditions)
             with open_workspace(running.store) as store:
-                session = Session(drawing, store, running.seed, running.fresh, running.stop_after)
-                session.settings(benchmark.tasks[0].benchmark)
+                session = session_of(drawing, running, store)
+                for plan in missing:
+                    session.settings(benchmark.tasks[0].benchmark, plan.arm)
                 drawer = ArmDrawer(session, planned.conditions, progress)
                 arms = match_arms(planned, benchmark, recorded, drawer, counters)
         except MachineError as error:
@@ -119,6 +120,7 @@ def match_arms(
         MachineError: Nothing can draw here.
     """
     matching = _Matching(planned, benchmark, counters or {})
+    targets: list[Target] = []
     drawn: list[Drawn] = []
     for place, plan in enumerate(planned.plans):
         spec = plan.arm.spec
@@ -126,16 +128,18 @@ def match_arms(
             matching.add_recorded(place, recorded[spec])
             continue
         assert drawer is not None
-        with drawer.opened(target_of_plan(plan)) as draw:
+        target = target_of_plan(plan)
+        with drawer.opened(target) as draw:
             if drawer.draws:
-                drawn.append(matching.add_drawn(place, draw))
+                found = matching.add_drawn(place, draw)
             else:
-                replayed = draw(benchmark.tasks, plan.k)
-                matching.add_recorded(place, replayed.candidates, replayed)
+                found = draw(benchmark.tasks, plan.k)
+                matching.add_recorded(place, found.candidates, found)
+        targets.append(target)
+        drawn.append(found)
     if drawer is not None:
-        ended: DrawnArms = drawer.ended(drawn)
-        if ended.note is not None:
-            notice(ended.note)
+        for line in drawer.ended(targets, drawn).notes:
+            notice(line)
     return matching.arms()
 
 
@@ -191,7 +195,7 @@ class _Matching:
         k, pilot_k = plan.k, None
         if self._planned.measures:
             pilot = draw(tasks[:PILOT_TASKS], 1)
-            if pilot.candidates and not pilot.missing:
+            if pilot.candidates and _is_whole(pilot):
                 lengths = mean_lengths(self._counted(plan, pilot.candidates), PILOT_SAMPLES)
                 k = pilot_k = self._plan_by(place, lengths)
         planned_k = k
@@ -201,7 +205,7 @@ class _Matching:
             self._keep(place, arm, k)
             return drawn
         for _ in range(_ROUNDS):
-            if drawn.missing:
+            if not _is_whole(drawn):
                 # The run was stopped; the next one continues.
                 break
             better = self._matching(place, arm, self._planned.settings.tolerance)
@@ -277,13 +281,8 @@ class _Matching:
 
     def _plan_cost(self, place: int) -> Callable[[int], Cost]:
         plan, conditions = self._planned.plans[place], self._planned.conditions
-        return cost_of_samples(
-            find_model(plan.model),
-            self._workloads[place],
-            precision=plan.precision,
-            conditions=conditions,
-            token_price=conditions.prices.of_arm(plan.arm),
-        )
+        price = conditions.prices.of_arm(plan.arm)
+        return cost_of_arm(planned_model(plan), self._workloads[place], conditions, price, plan.precision)
 
     def _realised(self, arm: ArmSamples, first: ArmSamples, other: ArmSamples) -> Callable[[int], Cost]:
         """Build an arm's realised cost, over the tasks and settings that two arms share."""
@@ -297,7 +296,8 @@ class _Matching:
             for task in self._benchmark.tasks
             if task.id in shared
         ]
-        return sample_costs(arm.plan, tasks, _usage_of(arm.tally))
+        price = self._planned.conditions.prices.of_arm(arm.plan.arm)
+        return sample_costs(arm.plan, tasks, _usage_of(arm.tally), price)
 
     def _counted(self, plan: Plan, candidates: Sequence[Candidate]) -> Counted:
         return counted(candidates, self._benchmark.by_id, self._counter(plan))
@@ -307,6 +307,11 @@ class _Matching:
 
     def _fewest_samples(self, candidates: Sequence[Candidate]) -> int:
         return min(map(len, by_task(candidates).values()), default=0)
+
+
+def _is_whole(drawn: Drawn) -> bool:
+    """Whether all samples were asked for, even if some came to nothing."""
+    return drawn.missing == len(drawn.lost)
 
 
 def _tally(drawn: Drawn) -> Tally | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import glob
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._util.progress import Progress, notice, silent
 from ..budgets.costs import Conditions
 from ..budgets.flops import decode_flops, prefill_flops
-from ..budgets.models import catalogue_model, find_model
+from ..budgets.models import UnknownModelError, catalogue_model, find_model
 from ..budgets.notation import parse_arm
 from ..errors import UserError
 from ..rankers import load_ranker
@@ -18,7 +19,7 @@ from ..sampler.prompting import continued_by_asserts
 from ..sampler.rows import Remarks
 from ..settings import RECORDED
 from .lengths import counter_of
-from .samples import Session, arm_called, draw_arms, target_of_arm
+from .samples import arm_called, draw_arms, session_of, target_of_arm
 from .workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def generated_by_arm(
         MachineError: Nothing can draw here, or the store has no tests of the model.
     """
     given = given_tests(tests, arms)
-    models = {named.arm.spec: find_model(named.arm.name, running.family).name for named in arms}
+    models = {named.arm.spec: _known_name(named.arm.name, running.family) for named in arms}
     found: dict[str, dict[str, GeneratedTests]] = {}
     # Arms that take the tests of one model share them.
     others: dict[str, dict[str, GeneratedTests]] = {}
@@ -197,15 +198,25 @@ def _from(
     for spec, patterns in given.files.items():
         named = next(arm for arm in arms if arm.arm.spec == spec)
         if other in (spec, named.arm.name, f"{named.arm.name}@{named.precision}", spec.rpartition(":")[0]):
-            return read_priced(patterns, benchmark, find_model(named.arm.name, running.family).name, f"{spec}: ")
+            return read_priced(patterns, benchmark, _known_name(named.arm.name, running.family), f"{spec}: ")
     arm = parse_arm(other)
     target = target_of_arm(arm, running.family, served=drawing.engine == "openai")
     # Without a number of texts, those in the store.
     how = drawing if arm.k is not None else drawing.model_copy(update={"engine": RECORDED})
     with open_workspace(running.store) as store:
-        session = Session(how, store, running.seed, running.fresh and arm.k is not None, tests=True)
+        session = replace(
+            session_of(how, running, store, tests=True), fresh=running.fresh and arm.k is not None, stop_after=None
+        )
         (drawn,) = draw_arms([target], benchmark.tasks, session, Conditions(), progress).arms
     return tests_of_rows(benchmark.tasks, drawn.series, drawn.candidates, target.architecture)
+
+
+def _known_name(name: str, family: str) -> str | None:
+    """Find a model's full name; None if only its price is known."""
+    try:
+        return find_model(name, family).name
+    except UnknownModelError:
+        return None
 
 
 class _Pricer:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..budgets.costs import Conditions
-from ..budgets.dollars import Prices, parse_token_price
+from ..budgets.dollars import Prices, load_prices, parse_token_price
 from ..budgets.flops import PAPER_WORKLOAD
 from ..budgets.memory import memory_fit
-from ..budgets.models import find_family, find_model
+from ..budgets.models import find_family
 from ..budgets.notation import parse_arm, parse_budget
-from ..budgets.plan import plan_arms
+from ..budgets.plan import plan_arms, planned_model
 from ..errors import UserError
 from ..records import Workload
 from ..settings import DEFAULT_FAMILY
 from ..tasks import load_benchmark
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from ..budgets.memory import MemoryFit
     from ..records import Budget, Plan
@@ -106,6 +106,7 @@ def plan(
     family: str = DEFAULT_FAMILY,
     benchmark: Benchmark | None = None,
     to_measure: bool = False,
+    closed: Collection[str] = (),
 ) -> Planned:
     """Give every arm a sample count.
 
@@ -115,13 +116,15 @@ def plan(
         family: Where short names are looked up.
         benchmark: Whose token counts are planned for; None for the paper's convention.
         to_measure: Lengths will be measured, so an arm that seems to exceed the limit may not.
+        closed: Models to plan by their price without looking them up.
 
     Raises:
         UserError: A setting cannot be read or contradicts another, or the arms cannot be planned.
     """
     parsed = [parse_arm(arm) for arm in arms]
     budget = None if settings.limit is None else parse_budget(settings.limit)
-    workload, conditions = workload_of(settings, benchmark), conditions_of(settings)
+    workload = workload_of(settings, benchmark)
+    conditions = replace(conditions_of(settings), closed=frozenset(closed))
     plans = plan_arms(
         parsed,
         family=family,
@@ -180,15 +183,26 @@ def conditions_of(settings: Planning) -> Conditions:
         from ..budgets.calibration import load_calibration
 
         measured = load_calibration(settings.calibration)
-    prices = Prices(
-        usd_per_hour=settings.usd_per_hour, tokens=tuple(parse_token_price(text) for text in settings.usd_per_mtok)
-    )
     return Conditions(
         machine=machine,
         calibration=measured,
         regime=settings.regime,
-        prices=prices,
+        prices=prices_of(settings),
         concurrency=settings.concurrency,
+    )
+
+
+def prices_of(settings: Planning) -> Prices:
+    """Get the prices of drawing.
+
+    Raises:
+        UserError: One cannot be read.
+    """
+    return Prices(
+        usd_per_hour=settings.usd_per_hour,
+        tokens=tuple(parse_token_price(text) for text in settings.usd_per_mtok),
+        listed=() if settings.prices is None else load_prices(settings.prices),
+        batch=settings.batch_prices,
     )
 
 
@@ -228,18 +242,24 @@ def workload_of(settings: Planning, benchmark: Benchmark | None) -> Workload:
 
 
 def memory_fits(planned: Planned) -> list[MemoryFit | None]:
-    """Work out the memory limit's meaning for each arm; None for all if there is no limit."""
+    """Work out the memory limit's meaning for each arm; None for all if there is no limit, and for unknown models."""
     limit = planned.memory_limit_bytes
     if limit is None:
         return [None] * len(planned.plans)
-    return [
-        memory_fit(
-            find_model(plan.model).architecture,
-            plan.precision,
-            plan.workload or planned.workload,
-            plan.k,
-            limit,
-            concurrency=planned.conditions.concurrency,
+    fits: list[MemoryFit | None] = []
+    for plan in planned.plans:
+        model = planned_model(plan)
+        if model is None:
+            fits.append(None)
+            continue
+        fits.append(
+            memory_fit(
+                model.architecture,
+                plan.precision,
+                plan.workload or planned.workload,
+                plan.k,
+                limit,
+                concurrency=planned.conditions.concurrency,
+            )
         )
-        for plan in planned.plans
-    ]
+    return fits

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import SandboxError, UserError
 from ..tasks import Benchmark, visible_examples
-from .advice import doubts_of_lengths, doubts_of_statuses
+from .advice import cut_samples, doubts_of_lengths, doubts_of_statuses
 from .grading import Grader, Submission
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def gather(arms: Sequence[Wanted], found: Scorable, pools: list[Pool]) -> Graded
         reasons = Counter(left_out.values()).most_common(1)
         raise UserError(f"no tasks are left to score ({reasons[0][0] if reasons else 'the benchmark is empty'})")
     doubts = _doubts(arms, pools, scored)
-    warnings = [*found.warnings, *doubts, *_tampering(arms, pools)]
+    warnings = [*found.warnings, *doubts, *_cut(arms, pools, scored), *_tampering(arms, pools)]
     return GradedArms(scored, pools, left_out, warnings, sandbox_errors, doubts)
 
 
@@ -237,6 +237,14 @@ def _doubts(arms: Sequence[Wanted], pools: Sequence[Pool], tasks: Sequence[Task]
         found += doubts_of_statuses(arm.spec, statuses)
         found += doubts_of_lengths(arm.spec, [one for task in tasks for one in pool[task.id].candidates])
     return tuple(found)
+
+
+def _cut(arms: Sequence[Wanted], pools: Sequence[Pool], tasks: Sequence[Task]) -> list[str]:
+    return [
+        line
+        for arm, pool in zip(arms, pools, strict=True)
+        for line in cut_samples(arm.spec, [one for task in tasks for one in pool[task.id].candidates])
+    ]
 
 
 def _tampering(arms: Sequence[Wanted], pools: Sequence[Pool]) -> list[str]:

@@ -148,7 +148,7 @@ def rank_pool(
     ks: Sequence[int],
     judging: Judging,
     *,
-    k_left: Callable[[float, float], int] | None = None,
+    k_left: Callable[[float, float], int | None] | None = None,
 ) -> Rankings:
     """Rank an arm's candidates of every task and score the picks at several k.
 
@@ -235,13 +235,15 @@ def _left(
     ranked: RankedPool,
     graded: GradedTask,
     at_k: Mapping[int, float],
-    k_left: Callable[[float, float], int] | None,
+    k_left: Callable[[float, float], int | None] | None,
     seed: int,
 ) -> tuple[int, float] | None:
     cost = ranking_cost(ranked.ranking)
     if k_left is None or cost is None:
         return None
     k = k_left(*cost)
+    if k is None:
+        return None
     return k, at_k[k] if k in at_k else ranked.score_at_k(graded.passed, k, seed=seed)
 
 

@@ -8,12 +8,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._util.progress import Progress, notice, silent
-from ..budgets.dollars import TOKENS_PER_MTOK, devices_usd
+from ..budgets.dollars import check_prices, devices_usd
 from ..budgets.models import find_model, weights_of
-from ..budgets.notation import parse_arm
-from ..budgets.plan import plan_arms
+from ..budgets.notation import parse_arm, without_k
+from ..budgets.plan import UNKNOWN_PRECISION, plan_arms, planned_model, priced_model
 from ..errors import MachineError, UserError
-from ..sampler.drawing import Drawn, DrawRequest, draw_samples
+from ..sampler.drawing import Asked, Drawn, DrawRequest, draw_samples
+from ..sampler.endings import notes_of_samples
 from ..sampler.files import read_samples
 from ..sampler.late import LateEngine, StaleDescriptionError, circumstances
 from ..sampler.prompting import preset_settings, settings_for_tests
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ..sampler.series import Series, Tally
     from ..sampler.stopping import Stopped
     from ..sampler.store import Store
-    from ..settings import Drawing
+    from ..settings import Drawing, Running
     from ..tasks import Benchmark
     from .planning import Planned
 
@@ -51,6 +52,7 @@ class Session:
         fresh: Draw again what the store has.
         stop_after: End after this much: `60s`, `1e15flops`, `1e6tokens` or `2usd`, over all arms.
         tests: Draw texts of asserts instead of solutions.
+        base_urls: Servers for the openai engine; none for that of the environment.
     """
 
     drawing: Drawing
@@ -59,14 +61,20 @@ class Session:
     fresh: bool = False
     stop_after: str | None = None
     tests: bool = False
+    base_urls: tuple[str, ...] = ()
 
-    def settings(self, benchmark: str) -> Settings:
-        """Get the preset, with chosen overrides.
+    def settings(self, benchmark: str, arm: Arm) -> Settings:
+        """Get the preset, with chosen overrides, and the arm's own word on thinking.
 
         Raises:
-            UserError: There is no such preset.
+            UserError: There is no such preset, or thinking is asked of what is no chat.
         """
-        return sampling_settings(self.drawing, benchmark, tests=self.tests)
+        settings = sampling_settings(self.drawing, benchmark, tests=self.tests)
+        if arm.thinking is None:
+            return settings
+        settings = settings.model_copy(update={"thinking": arm.thinking})
+        # What was recorded need not have been asked for as it would be here.
+        return settings if self.drawing.engine == RECORDED else _checked_thinking(settings, arm.spec)
 
 
 class Target(NamedTuple):
@@ -107,21 +115,26 @@ class ArmSamples(NamedTuple):
 
 
 class DrawnArms(NamedTuple):
-    """The results for targets, in their order; `stopped` is None without `stop_after`."""
+    """The results for targets, in their order; `stopped` is None without `stop_after`.
+
+    `lacks` are lines on samples that are missing or answer nothing; see `endings.notes_of_samples`.
+    """
 
     arms: tuple[Drawn, ...]
     stopped: Stopped | None
+    lacks: tuple[str, ...] = ()
 
     @property
-    def note(self) -> str | None:
-        """The end of a stopped run; None if it was not stopped."""
+    def notes(self) -> tuple[str, ...]:
+        """Lines that a user must read: what samples lack, and the end of a stopped run."""
         if self.stopped is None or not self.stopped.reached:
-            return None
+            return self.lacks
         limit = self.stopped.limit
         missing = sum(arm.missing for arm in self.arms)
         went_on = f"; {missing} samples are missing, and the same command continues from there" if missing else ""
         spent, overshoot = limit.format(self.stopped.spent), limit.format(self.stopped.overshoot)
-        return f"stopped after {spent}, {overshoot} beyond the limit of {limit.format(limit.amount)}{went_on}"
+        stop = f"stopped after {spent}, {overshoot} beyond the limit of {limit.format(limit.amount)}{went_on}"
+        return (*self.lacks, stop)
 
 
 class NamedArm(NamedTuple):
@@ -141,26 +154,48 @@ def to_draw(planned: Planned, samples: Mapping[str, Sequence[str]]) -> list[Plan
     return [plan for plan in planned.plans if plan.arm.spec not in files]
 
 
+def session_of(drawing: Drawing, running: Running, store: Store, *, tests: bool = False) -> Session:
+    """Make a session of a command's choices."""
+    urls = tuple(running.base_url)
+    return Session(drawing, store, running.seed, running.fresh, running.stop_after, tests, urls)
+
+
 def sampling_settings(drawing: Drawing, benchmark: str, *, tests: bool = False) -> Settings:
     """Get a preset, with chosen overrides.
 
     Raises:
-        UserError: There is no such preset.
+        UserError: There is no such preset, or thinking is asked of what is no chat.
     """
-    chosen = {name: getattr(drawing, name) for name in ("temperature", "top_p", "max_tokens")}
+    chosen = {name: getattr(drawing, name) for name in ("temperature", "top_p", "max_tokens", "max_thinking_tokens")}
     known = {name: value for name, value in chosen.items() if value is not None}
+    if drawing.thinking is not None:
+        known["thinking"] = drawing.thinking == "on"
+    if not drawing.logprobs:
+        known["logprobs"] = False
     preset = settings_for_tests(drawing.preset) if tests else preset_settings(drawing.preset, benchmark)
-    return preset.model_copy(update=known)
+    return _checked_thinking(preset.model_copy(update=known), f"`thinking` {drawing.thinking}")
+
+
+def _checked_thinking(settings: Settings, asked: str) -> Settings:
+    if settings.is_chat or (settings.thinking is None and settings.max_thinking_tokens is None):
+        return settings
+    if settings.thinking is None:
+        asked = f"`max_thinking_tokens` {settings.max_thinking_tokens}"
+    raise UserError(
+        f"{asked}: texts that continue their prompt have no thoughts; use a chat, with `preset` reasoning or chat"
+    )
 
 
 def target_of_plan(plan: Plan) -> Target:
-    """Find a planned arm's weights.
+    """Find a planned arm's weights; a model known only by its price has none, and a server has it by its name.
 
     Raises:
         UserError: Nothing is known of them.
         MachineError: They should be here but are not.
     """
-    model = find_model(plan.model)
+    model = planned_model(plan)
+    if model is None:
+        return Target(plan.arm, plan.model, plan.model, plan.precision, plan.k)
     return Target(plan.arm, plan.model, weights_of(model), plan.precision, plan.k, model.architecture)
 
 
@@ -182,20 +217,25 @@ def target_of_arm(arm: Arm, family: str, *, served: bool) -> Target:
         if not served:
             raise
         # Nothing is counted by the shape of an unknown model.
-        return Target(arm, arm.name, arm.name, arm.precision or "unknown", arm.k or 1)
+        return Target(arm, arm.name, arm.name, arm.precision or UNKNOWN_PRECISION, arm.k or 1)
     precision = arm.precision or model.default_precision
     if precision is None:
         raise UserError(f"{arm.spec}: its config.json gives no precision; add one, such as {arm.name}@bf16")
     return Target(arm, model.name, weights_of(model), precision, arm.k or 1, model.architecture)
 
 
-def targets_of(arms: Sequence[str], family: str, benchmark: Benchmark, *, served: bool) -> list[Target]:
+def targets_of(
+    arms: Sequence[str], family: str, benchmark: Benchmark, *, conditions: Conditions, served: bool
+) -> list[Target]:
     """Find arms' k and weights; an open k is what the first arm's cost buys.
+
+    Costs are FLOPs, or dollars if only the price of some model is known.
 
     Args:
         arms: As typed.
         family: Where short names are looked up.
         benchmark: Whose token counts an open k is planned for.
+        conditions: Their prices.
         served: A server has the models; nothing about them need be known here.
 
     Raises:
@@ -205,8 +245,17 @@ def targets_of(arms: Sequence[str], family: str, benchmark: Benchmark, *, served
     twice = next((arm for arm in arms if list(arms).count(arm) > 1), None)
     if twice is not None:
         raise UserError(f"the arm {twice} is listed twice; remove one")
+    check_prices(parsed, conditions.prices)
     if any(arm.k is None for arm in parsed):
-        return [target_of_plan(plan) for plan in plan_arms(parsed, family=family, workload=benchmark.workload())]
+        by_price = any(priced_model(arm, family, conditions) is None for arm in parsed)
+        plans = plan_arms(
+            parsed,
+            family=family,
+            workload=benchmark.workload(),
+            match="usd" if by_price else None,
+            conditions=conditions,
+        )
+        return [target_of_plan(plan) for plan in plans]
     return [target_of_arm(arm, family, served=served) for arm in parsed]
 
 
@@ -221,6 +270,28 @@ def check_engine(engine: str) -> None:
         from ..sampler.engines import pick_engine
 
         pick_engine(engine)
+
+
+def check_servable(targets: Sequence[Target], engine: str, conditions: Conditions) -> None:
+    """Refuse what an engine cannot draw, or cannot draw at the given prices.
+
+    Raises:
+        UserError: A model is known only by its price and the engine is not a server; or the prices are for batches.
+    """
+    if engine == RECORDED:
+        return
+    unknown = next((target for target in targets if target.architecture is None), None)
+    if unknown is not None and engine != "openai":
+        raise UserError(
+            f"{unknown.arm.spec}: only the price of this model is known, so only a server can draw it: add `engine` "
+            f"openai, or give recorded generations with `samples` {without_k(unknown.arm)}=FILES"
+        )
+    if targets and conditions.prices.batch:
+        raise UserError(
+            f"{targets[0].arm.spec}: samples are drawn one request at a time, which servers do not bill at batch "
+            "prices: drop `batch_prices`, or give recorded generations with `samples` "
+            f"{without_k(targets[0].arm)}=FILES"
+        )
 
 
 class ArmDrawer:
@@ -261,14 +332,21 @@ class ArmDrawer:
         if not self.draws:
             yield lambda tasks, k: _replayed(target._replace(k=k), tasks, session)
             return
-        engine, own = session.drawing.engine, set[str]()
-        key = circumstances(engine, target.weights, target.precision)
-        with closing(LateEngine(starter(engine, target, self._announced), session.store, key)) as late:
+        engine, urls, asked = session.drawing.engine, session.base_urls, Asked(set(), {})
+        key = circumstances(engine, target.weights, target.precision, urls)
+        start = starter(
+            engine,
+            target,
+            self._announced,
+            base_urls=urls,
+            limits_thinking=session.drawing.max_thinking_tokens is not None,
+        )
+        with closing(LateEngine(start, session.store, key)) as late:
 
             def draw(tasks: Sequence[Task], k: int) -> Drawn:
-                settings = session.settings(tasks[0].benchmark)
+                settings = session.settings(tasks[0].benchmark, target.arm)
                 request = _request(target, self._conditions)._replace(
-                    k=k, seed=session.seed, fresh=session.fresh, own=own
+                    k=k, seed=session.seed, fresh=session.fresh, asked=asked
                 )
                 while True:
                     try:
@@ -281,10 +359,15 @@ class ArmDrawer:
 
             yield draw
 
-    def ended(self, arms: Sequence[Drawn]) -> DrawnArms:
+    def ended(self, targets: Sequence[Target], arms: Sequence[Drawn]) -> DrawnArms:
         """End the run: what follows, such as grading, takes none of its seconds."""
         self._meter.end()
-        return DrawnArms(tuple(arms), self._meter.result())
+        lacks = [
+            line
+            for target, arm in zip(targets, arms, strict=True)
+            for line in notes_of_samples(target.arm.spec, arm.candidates, arm.lost, arm.series.origin.settings)
+        ]
+        return DrawnArms(tuple(arms), self._meter.result(), tuple(lacks))
 
 
 def draw_arms(
@@ -296,22 +379,33 @@ def draw_arms(
         UserError: A setting is wrong.
         MachineError: An engine or the store failed, or the store lacks samples that are to be replayed.
     """
+    check_servable(targets, session.drawing.engine, conditions)
+    for target in targets:
+        session.settings(tasks[0].benchmark, target.arm)
     drawer = ArmDrawer(session, conditions, progress)
-    session.settings(tasks[0].benchmark)
     drawn = []
     for target in targets:
         with drawer.opened(target) as draw:
             drawn.append(draw(tasks, target.k))
-    return drawer.ended(drawn)
+    return drawer.ended(targets, drawn)
 
 
-def starter(name: str, target: Target, announced: set[str], doing: str = "drawing") -> Callable[[], Engine]:
+def starter(
+    name: str,
+    target: Target,
+    announced: set[str],
+    doing: str = "drawing",
+    *,
+    base_urls: Sequence[str] = (),
+    limits_thinking: bool = False,
+) -> Callable[[], Engine]:
     """Make a function that starts a target's engine, and names it unless it was `announced` already."""
 
     def start() -> Engine:
-        from ..sampler.engines import choose_engine
+        from ..sampler.engines import EngineOptions, choose_engine
 
-        choice = choose_engine(name, target.weights, target.precision)
+        options = EngineOptions(base_url=base_urls or None, limits_thinking=limits_thinking)
+        choice = choose_engine(name, target.weights, target.precision, options)
         if choice.reason not in announced:
             announced.add(choice.reason)
             notice(f"{doing} with {choice.reason}")
@@ -372,11 +466,6 @@ def read_arm(spec: str, patterns: Sequence[str], benchmark: Benchmark) -> Record
     return recorded
 
 
-def without_k(arm: Arm) -> str:
-    """Strip the number of samples off an arm as typed."""
-    return arm.spec if arm.k is None else arm.spec.rpartition(":")[0]
-
-
 def with_ways(error: MachineError, ways: str) -> MachineError:
     """Add alternatives to an error."""
     return type(error)(f"{str(error).rstrip('.')}. {ways}")
@@ -404,13 +493,7 @@ _NAMINGS: tuple[Callable[[NamedArm], str], ...] = (
 
 def _request(target: Target, conditions: Conditions) -> DrawRequest:
     price, per_hour = conditions.prices.of_arm(target.arm), conditions.prices.usd_per_hour
-
-    def usd(prompt_tokens: int, output_tokens: int, seconds: float) -> float:
-        if price is not None:
-            charged = prompt_tokens * price.usd_per_mtok_in + output_tokens * price.usd_per_mtok_out
-            return charged / TOKENS_PER_MTOK
-        return devices_usd(per_hour or 0.0, conditions.devices, seconds)
-
+    usd_per_s = None if per_hour is None else devices_usd(per_hour, conditions.devices, 1.0)
     return DrawRequest(
         spec=target.arm.spec,
         model=target.model,
@@ -418,7 +501,8 @@ def _request(target: Target, conditions: Conditions) -> DrawRequest:
         k=target.k,
         greedy=target.arm.greedy,
         architecture=target.architecture,
-        usd=None if price is None and per_hour is None else usd,
+        price=price,
+        usd_per_s=usd_per_s if price is None else None,
     )
 
 
@@ -426,10 +510,13 @@ def _replayed(target: Target, tasks: Sequence[Task], session: Session) -> Drawn:
     """Get the store's samples of an arm."""
     store, benchmark = session.store, tasks[0].benchmark
     spec, wanted = target.arm.spec, (target.model, target.precision, benchmark)
+    settings = session.settings(benchmark, target.arm)
     found = [
         one
         for one in stored_series(store)
-        if (one.model, one.precision, one.benchmark) == wanted and one.origin.settings.writes_tests == session.tests
+        if (one.model, one.precision, one.benchmark) == wanted
+        and one.origin.settings.writes_tests == session.tests
+        and settings.thinking in (None, one.origin.settings.thinking)
     ]
     if target.arm.greedy or any(one.origin.seed is not None for one in found):
         found = [one for one in found if (one.origin.seed is None) == target.arm.greedy]
@@ -437,17 +524,16 @@ def _replayed(target: Target, tasks: Sequence[Task], session: Session) -> Drawn:
         raise MachineError(
             f"{spec}: {store.path} has no samples of {target.model}@{target.precision} for {benchmark}; draw some "
             "with another `engine`, import some with codebudget import, or give recorded ones with `samples` "
-            f"{spec.partition(':')[0]}=FILES"
+            f"{without_k(target.arm)}=FILES"
         )
     if len(found) > 1:
         # Those that were asked for, out of several sets.
-        settings = session.settings(benchmark)
         found = [one for one in found if one.origin.settings == settings and one.origin.seed in (session.seed, None)]
     if len(found) != 1:
         raise UserError(
             f"{spec}: the store has several sets of samples of {target.model}@{target.precision} (engines, "
-            "settings or seeds differ); choose one with `seed`, `preset`, `temperature`, `top_p` and "
-            "`max_tokens`, or give files with `samples`"
+            "settings or seeds differ); choose one with `seed`, `preset`, `temperature`, `top_p`, `max_tokens` "
+            "and `thinking`, or give files with `samples`"
         )
     candidates = stored_samples(store, found[0], tasks)
     counts = {task.id: 0 for task in tasks}

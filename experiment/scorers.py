@@ -166,13 +166,16 @@ def open_scorers(
         raise UserError(f"`scorer` {scorer}: `engine` {RECORDED} cannot score; choose one that can, such as auto")
     named = {spec: spec if scorer == OWN_MODEL else scorer for spec in specs}
     targets = {text: target_of_arm(parse_arm(text), family, served=engine == "openai") for text in named.values()}
+    if scorer != OWN_MODEL and any(target.arm.thinking is not None for target in targets.values()):
+        raise UserError(f"`scorer` {scorer}: a scorer reads texts and does not think; remove +think or +nothink")
     lates: list[LateEngine] = []
     lock, announced = threading.Lock(), set[str]()
     with open_workspace(running.store) as opened, ExitStack() as stack:
         scorers: dict[str, Scorer] = {}
         for text, target in targets.items():
-            key = circumstances(engine, target.weights, target.precision)
-            late = LateEngine(_alone(starter(engine, target, announced, "scoring"), lates), opened, key)
+            key = circumstances(engine, target.weights, target.precision, running.base_url)
+            start = starter(engine, target, announced, "scoring", base_urls=running.base_url)
+            late = LateEngine(_alone(start, lates), opened, key)
             lates.append(late)
             stack.callback(late.close)
             scorers[text] = EngineScorer(late, opened, target.architecture, lock)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._util.hashing import key_of
 from .._util.progress import notice
-from ..budgets.models import find_model
+from ..budgets.costs import Conditions
 from ..budgets.notation import parse_arm
+from ..budgets.plan import priced_model
 from ..budgets.realised import limiting_kinds
 from ..errors import EngineError, MachineError, UserError
 from ..experiment import planning
@@ -21,6 +22,7 @@ from ..experiment.samples import (
     NamedArm,
     Session,
     check_engine,
+    check_servable,
     files_by_arm,
     sampling_settings,
     target_of_plan,
@@ -38,7 +40,7 @@ from .results_file import MOST_AMOUNT
 from .run import ArmInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from .._util.progress import Progress
     from ..experiment.planning import Planned
@@ -87,25 +89,35 @@ def calibration_of(file: BoardFile) -> str | None:
     return path if Path(path).is_file() else named
 
 
-def plan_board(file: BoardFile, benchmarks: Sequence[Benchmark], calibration: str | None) -> list[PlannedBenchmark]:
+def plan_board(
+    file: BoardFile, benchmarks: Sequence[Benchmark], calibration: str | None, closed: Collection[str] = ()
+) -> list[PlannedBenchmark]:
     """Plan the arms of a board's benchmarks.
 
     Args:
         file: The board.
         benchmarks: Its benchmarks, in its order.
         calibration: Of runtimes: a file, or one that comes with codebudget; overrides the board's.
+        closed: Models to plan by their price without looking them up.
 
     Raises:
         UserError: An arm or the budget is wrong; the message names the line.
     """
     board = file.board
+    with file.at("budget"):
+        if board.budget.prices is not None:
+            raise UserError(
+                "`prices` names a file, but whoever verifies a run has only its board: write the prices here, such "
+                'as usd_per_mtok = ["MODEL=IN,OUT,CACHED"]'
+            )
+        conditions = Conditions(prices=planning.prices_of(board.budget), closed=frozenset(closed))
     for number, arm in enumerate(board.arms):
         with file.at("arms", number):
-            _check_arm(arm, board.family)
+            priced_model(parse_arm(arm), board.family, conditions)
     found = []
     for table, benchmark in zip(board.benchmarks, benchmarks, strict=True):
         with file.at("budget"):
-            planned = _planned(board, benchmark, calibration)
+            planned = _planned(board, benchmark, calibration, closed)
             _check_repeats(planned)
         found.append(PlannedBenchmark(table.name, benchmark, planned, planned.plans))
     return found
@@ -124,10 +136,12 @@ def _check_repeats(planned: Planned) -> None:
             )
 
 
-def _planned(board: Board, benchmark: Benchmark, calibration: str | None) -> Planned:
+def _planned(board: Board, benchmark: Benchmark, calibration: str | None, closed: Collection[str]) -> Planned:
     settings = board.budget.model_copy(update={"calibration": calibration})
     try:
-        planned = planning.plan(board.arms, settings, family=board.family, benchmark=benchmark, to_measure=True)
+        planned = planning.plan(
+            board.arms, settings, family=board.family, benchmark=benchmark, closed=closed, to_measure=True
+        )
     except UserError:
         raise
     except (ArithmeticError, ValueError) as error:
@@ -223,7 +237,8 @@ def check_draws(file: BoardFile, benchmarks: Sequence[PlannedBenchmark], drawing
         UserError: There is no such engine, or nothing is known of a model's weights.
         MachineError: The engine or the weights are not here.
     """
-    missing = [plan for place, planned in enumerate(benchmarks) for plan in _to_draw(file, place, planned)]
+    lacking = [_to_draw(file, place, planned) for place, planned in enumerate(benchmarks)]
+    missing = [plan for plans in lacking for plan in plans]
     if not missing:
         return
     with file.at("sampling", "engine"):
@@ -231,9 +246,10 @@ def check_draws(file: BoardFile, benchmarks: Sequence[PlannedBenchmark], drawing
             check_engine(drawing.engine)
         except EngineError as error:
             raise with_ways(error, _WAYS) from None
-    for plan in missing:
-        with file.at("arms", file.board.arms.index(plan.arm.spec)):
-            target_of_plan(plan)
+    for planned, plans in zip(benchmarks, lacking, strict=True):
+        for plan in plans:
+            with file.at("arms", file.board.arms.index(plan.arm.spec)):
+                check_servable([target_of_plan(plan)], drawing.engine, planned.conditions)
 
 
 class PreparedBoard(NamedTuple):
@@ -402,7 +418,3 @@ def _is_file(benchmark: str) -> bool:
 def _beside(file: BoardFile, name: str) -> str:
     """Resolve a path of a board, relative to the board's folder."""
     return str(file.path.parent / Path(name).expanduser())
-
-
-def _check_arm(arm: str, family: str) -> None:
-    find_model(parse_arm(arm).name, family)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from ..budgets.costs import Conditions, cost_of_samples
-from ..budgets.models import find_model
+from ..budgets.costs import Conditions, cost_of_arm
 from ..budgets.notation import parse_budget
+from ..budgets.plan import planned_model
 from ..budgets.realised import flops_of_samples
 from ..estimators import mean_interval, pass_at_k
 from ..experiment.comparison import Terms, comparison_of
@@ -83,14 +83,7 @@ class PlannedBenchmark(NamedTuple):
     def cost(self, plan: Plan) -> Callable[[int], Cost]:
         """Price k samples of an arm, per task."""
         price = self.conditions.prices.of_arm(plan.arm)
-        workload = plan.workload or self.workload
-        return cost_of_samples(
-            find_model(plan.model),
-            workload,
-            precision=plan.precision,
-            conditions=self.conditions,
-            token_price=price,
-        )
+        return cost_of_arm(planned_model(plan), plan.workload or self.workload, self.conditions, price, plan.precision)
 
     def arm_samples(self, plan: Plan) -> ArmSamples:
         """Get an arm as comparisons take it, without its candidates."""
@@ -127,7 +120,7 @@ def terms_of(board: Board, planned: PlannedBenchmark) -> Terms:
     """Get the terms of a benchmark's plans."""
     budget = budget_of(board)
     match = None if budget is not None else board.budget.match or "flops"
-    return Terms(planned.workload, board.budget.tolerance, match, budget)
+    return Terms(planned.workload, board.budget.tolerance, match, budget, planned.conditions.prices)
 
 
 def results_of(board: Board, sections: Sequence[GradedBenchmark]) -> Results:
@@ -185,6 +178,7 @@ def _arm(
     board: Board, planned: PlannedBenchmark, result: ArmResult, pool: Pool, tasks: Sequence[Task], ranked: Ranked
 ) -> ArmScores:
     plan = result.plan
+    model = planned_model(plan)
     ks = ks_of(board, plan, pool, tasks)
     cost = _cost(planned, plan, pool, tasks)
     counts = np.array([len(pool[task.id].verdicts) for task in tasks], np.int64)
@@ -213,7 +207,7 @@ def _arm(
         precision=plan.precision,
         k=plan.k,
         greedy=plan.arm.greedy,
-        parameters=find_model(plan.model).architecture.parameter_count(),
+        parameters=None if model is None else model.architecture.parameter_count(),
         plan=PlannedCost(
             cost=Amounts.of(plan.cost),
             budget_ratio=Amounts.of(plan.budget_ratio),
@@ -252,7 +246,8 @@ def _cost(planned: PlannedBenchmark, plan: Plan, pool: Pool, tasks: Sequence[Tas
         return by_plan
     by_id = {task.id: task for task in tasks}
     samples = [counted(pool[task_id].candidates, by_id, BYTES).candidates for task_id in by_id]
-    flops = flops_of_samples(find_model(plan.model).architecture, samples)
+    model = planned_model(plan)
+    flops = flops_of_samples(None if model is None else model.architecture, samples)
     return lambda k: by_plan(k).model_copy(update={"flops": flops(k)})
 
 
@@ -260,6 +255,7 @@ def _realised(realised: Realised) -> RealisedCost:
     usage = realised.usage
     return RealisedCost(
         flops=realised.cost.flops,
+        usd=realised.cost.usd,
         budget_ratio=realised.budget_ratio.flops,
         matched=realised.matched,
         equal=realised.equal,

@@ -113,10 +113,12 @@ class PlannedCost(_Part):
 class RealisedCost(_Part):
     """The cost of an arm's samples per task by their token counts; `estimated`: from bytes, if some have none.
 
+    `usd` uses the board's token prices, each sample being a request; `budget_ratio` is that of the FLOPs.
     `flops_over_tasks` are the 10th and the 90th percentile of the tasks' FLOPs, and `leftover` what the limit leaves.
     """
 
     flops: Amount | None = None
+    usd: Amount | None = None
     budget_ratio: Amount | None = None
     matched: bool | None = None
     equal: bool | None = None

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .._util.printable import one_line
 from ..experiment.ranking import RankedTask, ranking_cost
-from ..records import Candidate, Integrity, Ranking, Realised, Status, Usage, Verdict
+from ..records import Candidate, FinishReason, Integrity, Ranking, Realised, Status, Usage, Verdict
 from . import strict_json
 
 MACHINE_DECIDES: Final = frozenset({"timeout", "memory", "output"})
@@ -48,9 +48,10 @@ class CandidateRow(RunRow):
     seed: int | None = None
     stratum: str | None = None
     prompt: str | None = None
-    finish_reason: Literal["stop", "length"] | None = None
+    finish_reason: FinishReason | None = None
     prompt_tokens: _COUNT | None = None
     output_tokens: _COUNT | None = None
+    thinking_tokens: _COUNT | None = None
     logprobs: tuple[float | Literal["-inf"], ...] | None = None
 
     @classmethod

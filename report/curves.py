@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from ..experiment.crossings import By
     from ..experiment.curves import Curve, CurveArm, CurvePoint
 
 _BUDGETS = 6
+_UNITS: dict[By, str] = {"flops": "FLOPs", "runtime": "seconds", "usd": "dollars"}
 _SCORE = len("0.500 [0.250, 0.750]")
 _BUDGET_AND_K = len("1.23e+20" + GAP + GAP + "1000")
 
@@ -37,7 +39,7 @@ def print_curve(curve: Curve, notes: Sequence[str]) -> None:
         curve: The curve.
         notes: Lines that explain a budget.
     """
-    unit = "FLOPs" if curve.by == "flops" else "seconds"
+    unit = _UNITS[curve.by]
     budgets = f"{len(curve.budgets)} budgets" if curve.every_step else f"{len(curve.budgets)} of the budgets"
     print_text(
         f"{curve.benchmark}, {curve.tasks} tasks, graded in the {curve.sandbox} sandbox; 95 % intervals over tasks; "
@@ -169,8 +171,7 @@ def write_plot(curve: Curve, path: Path) -> None:
                 panel.xaxis.set_tick_params(labelbottom=place + columns >= len(metrics))
             else:
                 panel.set_visible(False)
-        unit = "FLOPs per task" if curve.by == "flops" else "seconds per task"
-        figure.supxlabel(f"budget ({unit})")
+        figure.supxlabel(f"budget ({_UNITS[curve.by]} per task)")
         figure.supylabel("share of tasks solved")
         handles, _ = panels[0, 0].get_legend_handles_labels()
         names = [arm.spec for arm in curve.arms]

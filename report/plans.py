@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..budgets.models import find_model
 from ..budgets.notation import COST_FIELDS, format_amount
+from ..budgets.plan import planned_model
 from ..experiment.planning import memory_fits
 from .files import plan_as_json
 from .tables import Column, print_table, print_text
@@ -65,6 +65,27 @@ def plan_notes(planned: Planned) -> Iterator[str]:
     runtime = describe_runtime(planned.workload, planned.conditions)
     if runtime is not None:
         yield runtime
+    prices = describe_prices(planned)
+    if prices is not None:
+        yield prices
+
+
+def describe_prices(planned: Planned) -> str | None:
+    """Show in one line what tokens cost, with a price file's sources; None without token prices."""
+    shown = []
+    for plan in planned.plans:
+        price = planned.conditions.prices.of_arm(plan.arm)
+        if price is None:
+            continue
+        parts = {"in": price.usd_per_mtok_in, "out": price.usd_per_mtok_out}
+        rarer = {"cached": price.usd_per_mtok_cached, "reasoning": price.usd_per_mtok_reasoning}
+        parts |= {name: amount for name, amount in rarer.items() if amount is not None}
+        origin = "" if price.origin is None else f" ({price.origin})"
+        amounts = ", ".join(f"${amount:g} {name}" for name, amount in parts.items())
+        shown.append(f"{plan.arm.spec} {amounts}{origin}")
+    if not shown:
+        return None
+    return f"prices per million tokens, each sample a request that pays for its prompt: {'; '.join(shown)}"
 
 
 def describe_memory(planned: Planned) -> Iterator[str]:
@@ -85,7 +106,8 @@ def describe_memory(planned: Planned) -> Iterator[str]:
 
 def unverified_arms(planned: Planned) -> list[str]:
     """List the arms whose model's shape was recalled from memory, as typed."""
-    return [plan.arm.spec for plan in planned.plans if find_model(plan.model).unverified]
+    models = [(plan.arm.spec, planned_model(plan)) for plan in planned.plans]
+    return [spec for spec, model in models if model is not None and model.unverified]
 
 
 def describe_runtime(workload: Workload, conditions: Conditions) -> str | None:

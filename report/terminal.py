@@ -32,7 +32,7 @@ def print_comparison(comparison: Comparison) -> None:
     if any(arm.estimate is not None or _is_realised(arm) for arm in comparison.arms):
         _print_costs(comparison)
     _print_rankers(comparison)
-    if any(arm.plan.k > 1 for arm in comparison.arms[1:]):
+    if any(arm.plan.k > 1 and arm.plan.cost.flops is not None for arm in comparison.arms[1:]):
         _print_paid(comparison)
     if comparison.paired:
         _print_paired(comparison)
@@ -114,6 +114,7 @@ def _print_costs(comparison: Comparison) -> None:
             rows.append((name, "real~" if usage.estimated else "real", arm.realised.cost, usage, over_tasks))
     columns: dict[str, list[str]] = {
         "tokens in + out": [_tokens(usage) for *_, usage, _ in rows],
+        "thinking": [_whole(usage.thinking_tokens) for *_, usage, _ in rows],
         "FLOPs": [_flops(cost.flops) for _, _, cost, *_ in rows],
         "10 % to 90 % of tasks": [spread or "-" for *_, spread in rows],
         "busy s": [_brief(cost.runtime_s) for _, _, cost, *_ in rows],
@@ -168,6 +169,10 @@ def _tokens(usage: Usage) -> str:
     return f"{usage.prompt_tokens:.0f} + {usage.output_tokens:.0f}"
 
 
+def _whole(value: float | None) -> str:
+    return f"{value:.0f}" if value else "-"
+
+
 def _brief(value: float | None) -> str:
     return "-" if value is None else f"{value:.2g}"
 
@@ -206,7 +211,9 @@ def _print_paid(comparison: Comparison) -> None:
     first = comparison.arms[0].plan.arm
     title = f"Score once ranking is paid for, and the share closed of the gap to one sample of {first.name}"
     names = list(comparison.arms[0].rankers)
-    for arms in _abreast([arm for arm in comparison.arms[1:] if arm.plan.k > 1], names, _SHARE):
+    for arms in _abreast(
+        [arm for arm in comparison.arms[1:] if arm.plan.k > 1 and arm.plan.cost.flops is not None], names, _SHARE
+    ):
         columns = [Column("ranker", folds=True)]
         for arm in arms:
             columns += (Column(_name(arm), folds=True), Column("gap", right=True))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import queue
+import signal
 import threading
 from collections import defaultdict
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from .._util.progress import Progress, silent
-from ..errors import CodebudgetError, UserError
+from .._util.progress import Progress, notice, silent
+from ..errors import CodebudgetError, EngineError, UserError
 from ..records import Candidate
-from .engine import Draw
-from .series import KIND, Origin, Series, UsageCounter, keys_of_task, sample_seed, stored_tally
-from .stopping import Meter
+from .endings import Lost
+from .engine import BilledError, Draw, NoAnswer
+from .series import KIND, Origin, Pricing, Series, UsageCounter, keys_of_task, sample_seed, stored_tally
+from .stopping import Gate, Meter
 from .stored import taken
 
 if TYPE_CHECKING:
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..budgets.architecture import Architecture
+    from ..budgets.dollars import TokenPrice
     from ..records import Task
-    from .engine import Engine, Generation, Sampling
+    from .engine import Engine, Generation, Outcome, Sampling
     from .prompting import Settings
     from .series import Counts, TaskKeys
     from .store import Store
@@ -38,10 +41,11 @@ class DrawRequest(NamedTuple):
         k: Samples per task.
         greedy: Draw one sample per task at temperature 0.
         architecture: Used to count FLOPs; None leaves them uncounted.
-        usd: Dollars of (prompt tokens, output tokens, seconds); None where there is no price.
+        price: Price of the model's tokens, if known; each sample is a request whose prompt is billed.
+        usd_per_s: Price of a second of drawing, if tokens have no price.
         seed: The run's; another draws other samples, except for a greedy arm.
         fresh: Draw all of them again, replacing stored ones.
-        own: Keys that this session has drawn already; `fresh` does not draw them again. New ones are added.
+        asked: What this session has asked for already, which is not asked for again; it is added to.
     """
 
     spec: str
@@ -50,10 +54,18 @@ class DrawRequest(NamedTuple):
     k: int
     greedy: bool = False
     architecture: Architecture | None = None
-    usd: Callable[[int, int, float], float] | None = None
+    price: TokenPrice | None = None
+    usd_per_s: float | None = None
     seed: int = 0
     fresh: bool = False
-    own: set[str] | None = None
+    asked: Asked | None = None
+
+
+class Asked(NamedTuple):
+    """Samples that one session has asked for, by their keys: those drawn, and those that came to nothing."""
+
+    drawn: set[str]
+    lost: dict[str, Lost]
 
 
 class Drawn(NamedTuple):
@@ -63,13 +75,15 @@ class Drawn(NamedTuple):
         candidates: In the order of the tasks, and within a task by index.
         series: Their making, with what drawing the whole series has taken in all sessions.
         new: How many were drawn now.
-        missing: How many are absent because the run was stopped.
+        missing: How many are absent because the run was stopped, or they came to nothing.
+        lost: Those that came to nothing in this session.
     """
 
     candidates: tuple[Candidate, ...]
     series: Series
     new: int
     missing: int
+    lost: tuple[Lost, ...] = ()
 
 
 def draw_samples(
@@ -99,37 +113,89 @@ def draw_samples(
     Raises:
         UserError: several samples at temperature 0 are asked for; a prompt leaves no room in the model's context; or
             the meter's limit is on something not known.
-        EngineError: the engine failed. Finished samples are kept.
+        EngineError: the engine failed, or gives nothing that can be used. Finished samples are kept.
         MachineError: the store cannot be written.
     """
     meter = meter or Meter()
     series = _series(tasks, request, engine, settings)
     listed = [keys_of_task(task, series.origin) for task in tasks]
     wanted = [(keys, index) for keys in listed for index in range(request.k)]
-    own = set[str]() if request.own is None else request.own
+    asked = Asked(set(), {}) if request.asked is None else request.asked
     names = [keys.key(index) for keys, index in wanted]
-    there = own.intersection(names) if request.fresh else store.has_candidates(names)
+    there = asked.drawn.intersection(names) if request.fresh else store.has_candidates(names)
+    there |= asked.lost.keys()
     missing = [(keys, index) for keys, index in wanted if keys.key(index) not in there]
-    if own or not request.fresh:
+    if asked.drawn or not request.fresh:
         series = series.model_copy(update={"tally": stored_tally(store, series)})
-    counter = UsageCounter(series, request.architecture, request.usd, meter, engine.memory)
+    if missing:
+        meter.check(priced=request.price is not None or request.usd_per_s is not None)
+    pricing = Pricing(request.price, request.usd_per_s)
+    counter = UsageCounter(series, request.architecture, pricing, meter, engine.memory)
     done = len(wanted) - len(missing)
     if missing and not meter.is_reached():
-        generated = _generated(engine, missing, series.origin.seed, counter)
-        with Writer(store, counter.series_with) as writer, closing(generated):
-            for keys, index, draw, generation in generated:
-                counts = counter.add(keys, generation)
-                writer.add(keys.key(index), _candidate(keys, index, draw.seed, generation, series), counts)
-                own.add(keys.key(index))
-                progress(f"drawing {request.spec}", done + counts.samples, len(wanted))
-                if meter.is_reached():
-                    break
-        counter.look()
-        series = counter.series_with(counter.counts())
-        store.put_records(KIND, {series.key: series.model_dump(mode="json")})
-    wanted = [(keys, index) for keys in listed for index in range(request.k)]
+        gated = _Gated(engine, series.origin.seed, counter, meter)
+        try:
+            with Writer(store, counter.series_with) as writer:
+
+                def take(keys: TaskKeys, index: int, draw: Draw, outcome: Outcome) -> None:
+                    if isinstance(outcome, NoAnswer):
+                        asked.lost[keys.key(index)] = Lost(keys.task.id, index, outcome.reason)
+                        counter.charge(outcome.charged)
+                        return
+                    counts = counter.add(keys, outcome)
+                    writer.add(keys.key(index), _candidate(keys, index, draw.seed, outcome, series), counts)
+                    asked.drawn.add(keys.key(index))
+                    progress(f"drawing {request.spec}", done + counts.samples, len(wanted))
+
+                with gated.interruptible():
+                    failing = _take_all(gated, missing, take, meter)
+        except (EngineError, UserError, KeyboardInterrupt) as error:
+            if isinstance(error, BilledError):
+                counter.charge(error.charged)
+            if counter.has_counted:
+                _put_tally(store, counter)
+            raise
+        series = _put_tally(store, counter)
+        meter.check()
+        if failing is not None:
+            raise EngineError(f"{request.spec}: {failing}")
     candidates = taken(store, wanted, series.origin.settings)
-    return Drawn(candidates, series, counter.counts().samples, len(wanted) - len(candidates))
+    lost = [asked.lost[name] for name in names if name in asked.lost]
+    if lost and not candidates:
+        raise EngineError(f"{request.spec}: none of {len(lost)} samples could be drawn: {lost[-1].reason}")
+    return Drawn(candidates, series, counter.counts().samples, len(wanted) - len(candidates), tuple(lost))
+
+
+_MOST_LOST_IN_A_ROW = 50
+"""Failures without an answer between them, after which further requests would only cost."""
+
+
+def _take_all(
+    gated: _Gated,
+    missing: Sequence[tuple[TaskKeys, int]],
+    take: Callable[[TaskKeys, int, Draw, Outcome], None],
+    meter: Meter,
+) -> str | None:
+    """Take samples until there are no more, the meter's limit is reached, or only failures come; says that."""
+    in_a_row, failing = 0, None
+    with closing(gated.draw(missing)) as found:
+        for item in found:
+            take(*item)
+            outcome = item[-1]
+            in_a_row = in_a_row + 1 if isinstance(outcome, NoAnswer) else 0
+            if in_a_row == _MOST_LOST_IN_A_ROW and failing is None:
+                failing = f"{in_a_row} samples in a row could not be drawn, so no more are requested: {outcome[0]}"
+                gated.stop()
+            if (failing is not None or meter.is_reached()) and not gated.in_flight:
+                break
+    return failing
+
+
+def _put_tally(store: Store, counter: UsageCounter) -> Series:
+    counter.look()
+    series = counter.series_with(counter.counts())
+    store.put_records(KIND, {series.key: series.model_dump(mode="json")})
+    return series
 
 
 def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, settings: Settings) -> Series:
@@ -145,22 +211,82 @@ def _series(tasks: Sequence[Task], request: DrawRequest, engine: Engine, setting
     return Series(model=request.model, precision=request.precision, benchmark=tasks[0].benchmark, origin=origin)
 
 
-def _generated(
-    engine: Engine, missing: Sequence[tuple[TaskKeys, int]], seed: int | None, counter: UsageCounter
-) -> Generator[tuple[TaskKeys, int, Draw, Generation], None, None]:
-    """Yield missing samples as the engine finishes them; leaving early stops the engine."""
-    # An engine draws with one set of parameters at a time; a benchmark's tasks nearly always share them.
-    groups: defaultdict[Sampling, list[tuple[TaskKeys, int]]] = defaultdict(list)
-    for keys, index in missing:
-        groups[keys.sampling].append((keys, index))
-    for sampling, group in groups.items():
-        draws = [Draw(keys.prompt, sample_seed(seed, keys.task.id, keys.prompt, index)) for keys, index in group]
-        with closing(_closable(engine.generate(draws, sampling))) as finished:
-            for place, generation in counter.timed(finished):
-                yield (*group[place], draws[place], generation)
+class _Gated:
+    """Draws missing samples as the engine finishes them; leaving early stops the engine.
+
+    Draws that are billed once started are finished and yielded however the run ends: at the meter's limit, by an error
+    in another sample, or by an interrupt. A second interrupt does not wait.
+    """
+
+    def __init__(self, engine: Engine, seed: int | None, counter: UsageCounter, meter: Meter) -> None:
+        self._engine = engine
+        self._seed = seed
+        self._counter = counter
+        self._meter = meter
+        self._gate: Gate[TaskKeys] | None = None
+        self._interrupts = 0
+        self._is_stopped = False
+
+    @property
+    def in_flight(self) -> int:
+        """Number of draws that are billed and not finished."""
+        return 0 if self._gate is None else self._gate.in_flight
+
+    def draw(
+        self, missing: Sequence[tuple[TaskKeys, int]]
+    ) -> Generator[tuple[TaskKeys, int, Draw, Outcome], None, None]:
+        """Yield task, index, draw and outcome of each."""
+        # An engine draws with one set of parameters at a time; a benchmark's tasks nearly always share them.
+        groups: defaultdict[Sampling, list[tuple[TaskKeys, int]]] = defaultdict(list)
+        for keys, index in missing:
+            groups[keys.sampling].append((keys, index))
+        for sampling, group in groups.items():
+            if self._is_stopped:
+                return
+            draws = [
+                Draw(keys.prompt, sample_seed(self._seed, keys.task.id, keys.prompt, index)) for keys, index in group
+            ]
+            gate = self._gate = Gate(self._meter, [keys for keys, _ in group], self._counter.most)
+            with closing(_closable(self._engine.generate(draws, sampling, gate))) as finished:
+                for place, outcome in self._counter.timed(finished):
+                    gate.finish(place)
+                    yield (*group[place], draws[place], outcome)
+
+    def stop(self) -> None:
+        """Let no further draws start."""
+        self._is_stopped = True
+        if self._gate is not None:
+            self._gate.close()
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let the first interrupt wait for the billed draws in flight, if any."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        former = signal.getsignal(signal.SIGINT)
+        if former is not signal.default_int_handler:
+            # Ignored, or handled by the program that codebudget is part of.
+            yield
+            return
+        signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, former)
+        if self._interrupts:
+            raise KeyboardInterrupt
+
+    def _interrupt(self, *_: object) -> None:
+        self._interrupts += 1
+        if self._gate is None or not self._gate.was_asked or self._interrupts > 1:
+            raise KeyboardInterrupt
+        self.stop()
+        if self.in_flight:
+            notice(f"waiting for {self.in_flight} answers in flight, which are paid for; interrupt again to drop them")
 
 
-def _closable(finished: Iterator[tuple[int, Generation]]) -> Generator[tuple[int, Generation], None, None]:
+def _closable(finished: Iterator[tuple[int, Outcome]]) -> Generator[tuple[int, Outcome], None, None]:
     """Make an engine's iterator, of whatever kind, a generator."""
     yield from finished
 
@@ -177,6 +303,7 @@ def _candidate(keys: TaskKeys, index: int, seed: int, generation: Generation, se
         finish_reason=generation.finish_reason,
         prompt_tokens=generation.prompt_tokens,
         output_tokens=generation.output_tokens,
+        thinking_tokens=generation.thinking_tokens,
         logprobs=generation.logprobs,
     )
 

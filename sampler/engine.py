@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
-from ..records import Record
+from .._util.bounded import is_number
+from ..errors import EngineError
+from ..records import LATER, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..records import Likelihood
 
@@ -27,7 +31,18 @@ Prompt = str | tuple[Message, ...]
 """Text to continue, or a chat to answer through the tokenizer's template."""
 
 
-class Sampling(Record):
+class Thinking(Record):
+    """Choices about a chat's thought.
+
+    `thinking` switches it on or off in the chat template; None leaves the model's own default. `max_thinking_tokens`
+    ends a longer thought.
+    """
+
+    thinking: Annotated[bool | None, LATER] = None
+    max_thinking_tokens: Annotated[Annotated[int, Field(ge=1)] | None, LATER] = None
+
+
+class Sampling(Thinking):
     """Parameters of drawing; part of a stored candidate's key.
 
     `temperature` 0 is greedy decoding, and `top_p` then means nothing. A text ends before the first of the `stop`
@@ -48,19 +63,79 @@ class Draw(NamedTuple):
     seed: int
 
 
+class Charged(NamedTuple):
+    """Tokens that a server bills for one or more requests.
+
+    `cached_tokens` are part of `prompt_tokens`, `reasoning_tokens` of `output_tokens`. `unanswered` counts requests
+    that the server took and whose answer was lost: hosts bill them all the same, so each is among the `requests`, with
+    the tokens of the answer that replaced it.
+    """
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    unanswered: int = 0
+
+    def plus(self, other: Charged) -> Charged:
+        """Add two."""
+        return Charged(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+    def with_unanswered(self, count: int) -> Charged:
+        """Add unanswered requests for the same draw; whether their prompts were cached is unknown."""
+        again = Charged(count, count * self.prompt_tokens, 0, count * self.output_tokens)
+        return self.plus(again._replace(reasoning_tokens=count * self.reasoning_tokens, unanswered=count))
+
+
+class BilledError(EngineError):
+    """Drawing failed, and a server bills tokens that belong to no sample."""
+
+    def __init__(self, message: str, charged: Charged) -> None:
+        super().__init__(message)
+        self.charged = charged
+
+
 class Generation(NamedTuple):
     """One drawn text.
 
     `logprobs` has the natural logarithm of the probability of each output token under the model (temperature 1, no
     top-p), or is None where they were not asked for or the engine does not report them. Token counts are None where it
-    does not report them.
+    does not report them. `finish_reason` is as in `records.FinishReason`. `thinking_tokens` are those of the output
+    tokens up to the end of a thought. `charged` is what a server bills for it and for earlier requests that gave no
+    text; None if nobody bills, or no counts are reported.
     """
 
     text: str
-    finish_reason: Literal["stop", "length"]
+    finish_reason: str | None
     prompt_tokens: int | None
     output_tokens: int | None
     logprobs: tuple[float, ...] | None
+    thinking_tokens: int | None = None
+    charged: Charged | None = None
+
+
+def whole_logprobs(values: Iterable[object]) -> tuple[float, ...] | None:
+    """Take the logprobs of all tokens; None if one is missing, null or NaN, or there are none."""
+    found = []
+    for value in values:
+        if value != -math.inf and not is_number(value):
+            return None
+        found.append(float(value))  # type: ignore[arg-type]
+    return tuple(found) or None
+
+
+class NoAnswer(NamedTuple):
+    """A draw without a text that can be stored, and why, in one line; `charged` is what a server bills all the same."""
+
+    reason: str
+    charged: Charged = Charged()
+
+
+Outcome = Generation | NoAnswer
+
+MayStart = Callable[[int], bool]
+"""Tells whether the draw at a place may start now; True counts it as started."""
 
 
 class Description(Record):
@@ -112,14 +187,19 @@ class Engine(Protocol):
             EngineError: it does not agree; the message says what was compared.
         """
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Outcome]]:
         """Draw every sample; yields each one's place in `draws` as it finishes, in any order.
 
-        All draws are handed over at once, so that the engine stays full; when a caller stops iterating, only what is in
-        flight is finished.
+        All draws are handed over at once, so that the engine stays full; when a caller stops iterating, what is in
+        flight is abandoned. An engine that is billed for every draw it starts asks `may_start` before each; after a
+        refusal it asks again once another has finished, and ends when none is in flight. It yields everything it
+        started, even before it raises an error. Other engines need not ask.
 
         Raises:
-            UserError: a prompt leaves no room for an output in the model's context.
+            UserError: a prompt leaves no room for an output in the model's context, or the model or engine does not
+                know what `sampling` says of thinking.
             EngineError: the engine failed; the message ends with its reason.
         """
 

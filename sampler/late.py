@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ..records import Likelihood
-    from .engine import Draw, Engine, Generation, Prompt, Sampling
+    from .engine import Draw, Engine, MayStart, Outcome, Prompt, Sampling
     from .store import Store
 
 KIND: Final = "description"
@@ -65,13 +65,15 @@ class LateEngine:
         """
         return self._as_described().check()
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Outcome]]:
         """Draw every sample.
 
         Raises:
             StaleDescriptionError: It differs from its description.
         """
-        return self._as_described().generate(draws, sampling)
+        return self._as_described().generate(draws, sampling, may_start)
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """Score the texts.
@@ -105,7 +107,7 @@ class LateEngine:
         return self._engine
 
 
-def circumstances(engine: str, model: str, precision: str) -> str:
+def circumstances(engine: str, model: str, precision: str, base_urls: Sequence[str] = ()) -> str:
     """Make a key of all that an engine's description may depend on, without starting it.
 
     These are the engine as typed, the model's files (or its commit in the hub's cache), the precision, the versions of
@@ -115,6 +117,7 @@ def circumstances(engine: str, model: str, precision: str) -> str:
         engine: As typed, such as `auto`.
         model: A folder, or a model's id.
         precision: The model's.
+        base_urls: Servers that were named; none for that of the environment.
     """
     folder = Path(model)
     files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
@@ -130,6 +133,7 @@ def circumstances(engine: str, model: str, precision: str) -> str:
         *(os.environ.get(variable) for variable in _VARIABLES),
         # Without its password: what is kept reveals nothing of it, and a new one does not make a new server.
         bare_url(url) if (url := os.environ.get("OPENAI_BASE_URL")) else None,
+        *sorted(map(bare_url, base_urls)),
         *devices,
     )
 

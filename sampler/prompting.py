@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import Field
 
 from ..errors import UserError
-from ..records import Record
-from .engine import Message, Prompt, Sampling
+from .engine import Message, Prompt, Sampling, Thinking
+from .thinking import split_thought
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ TEST_INSTRUCTION: Final = (
 _FENCE: Final = re.compile(r"^[ \t]*```[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
 
 
-class Settings(Record):
+class Settings(Thinking):
     """Settings of an arm's prompts and drawing.
 
     `shots` is the number of worked examples before a few-shot prompt. A greedy arm is drawn at temperature 0 whatever
@@ -69,7 +69,7 @@ class Settings(Record):
         return self.style.startswith("chat")
 
 
-PRESETS: Final = ("completion", "few-shot", "chat", "paper")
+PRESETS: Final = ("completion", "few-shot", "chat", "reasoning", "paper")
 DEFAULT_PRESET: Final = "completion"
 
 _PAPER: Final = {
@@ -80,12 +80,18 @@ _PAPER: Final = {
 """Hassid et al. 2024 (arXiv 2404.00725), section 3.1: top-p 0.95 everywhere, HumanEval without examples."""
 
 
+_REASONING: Final = Settings(style="chat", temperature=0.6, max_tokens=32_768)
+
+
 def preset_settings(name: str, benchmark: str) -> Settings:
     """Look up a preset's settings.
 
     `paper` is what Hassid et al. 2024 (arXiv 2404.00725, section 3.1) drew with: HumanEval zero-shot, at most 512
     tokens, T = 0.8; MBPP 3-shot, 256, T = 0.8; APPS 2-shot, 256, T = 0.6; top-p 0.95 everywhere. Their few-shot
     examples are not published, so ours stand in for them.
+
+    `reasoning` is for models that think before they answer: a chat at T = 0.6, top-p 0.95 and at most 32,768 tokens,
+    thought included, as DeepSeek-R1 was evaluated (arXiv 2501.12948; its README, "Evaluation").
 
     Args:
         name: One of `PRESETS`.
@@ -100,6 +106,8 @@ def preset_settings(name: str, benchmark: str) -> Settings:
         return Settings(style="few-shot", shots=len(WORKED_EXAMPLES))
     if name == "chat":
         return Settings(style="chat", max_tokens=1024)
+    if name == "reasoning":
+        return _REASONING
     if name != "paper":
         raise UserError(f"unknown preset {name!r}: choose from {', '.join(PRESETS)}")
     bare = benchmark.lower().replace("-", "").replace("_", "")
@@ -125,6 +133,8 @@ def settings_for_tests(name: str) -> Settings:
         return common.model_copy(update={"style": "few-shot-tests", "shots": len(WORKED_EXAMPLES)})
     if name == "chat":
         return common.model_copy(update={"style": "chat-tests", "max_tokens": 1024})
+    if name == "reasoning":
+        return _REASONING.model_copy(update={"style": "chat-tests", "logprobs": False})
     known = ", ".join(preset for preset in PRESETS if preset != "paper")
     raise UserError(f"unknown preset {name!r} for tests: choose from {known}")
 
@@ -158,6 +168,8 @@ def sampling_of_task(task: Task, settings: Settings) -> Sampling:
         max_tokens=settings.max_tokens,
         stop=() if settings.is_chat else stop,
         logprobs=settings.logprobs,
+        thinking=settings.thinking,
+        max_thinking_tokens=settings.max_thinking_tokens,
     )
 
 
@@ -189,7 +201,8 @@ def asserts_chat(task: Task) -> str:
 
 
 def asserts_of_answer(answer: str) -> str:
-    """Take the text after a chat answer's first `assert`, less fences and comments; empty if it has none."""
+    """Take the text after a chat answer's first `assert`, less thought, fences, comments; empty if it has none."""
+    answer = split_thought(answer).answer
     blocks = [block for block in _FENCE.findall(answer) if "assert " in block] or [answer]
     lines = (line.strip() for block in blocks for line in block.splitlines())
     kept = "\n".join(line for line in lines if line and not line.startswith(("#", "```")))

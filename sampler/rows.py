@@ -9,6 +9,7 @@ from .._util.bounded import SampleCount, encodable, is_number, is_whole
 from .._util.elements import read_elements
 from .._util.printable import listed, one_line, quoted
 from ..errors import UserError
+from .endings import read_finish_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,15 +41,9 @@ EMPTY: Final = Kind("row", "with an empty list of samples, left out")
 BEYOND: Final = Kind("row", "of tasks that were not selected, left out")
 RESPELT: Final = Kind("row", "with a task_id spelt differently from the benchmark's")
 NO_LOGPROBS: Final = Kind("sample", "whose logprobs are not all finite numbers and are ignored")
-NO_REASON: Final = Kind("sample", "whose finish_reason is unknown and ignored")
+NO_REASON: Final = Kind("sample", "whose finish_reason has no letters and is ignored")
 NO_VERDICT: Final = Kind("sample", "whose verdict is neither passed nor failed and is ignored")
 TWICE: Final = Kind("row", "with the same index and text as an earlier row of the task, counted anyway")
-
-_FINISH_REASONS: Final[Mapping[str, Literal["stop", "length"]]] = {
-    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence", "stop_string", "stop_str"), "stop"),
-    **dict.fromkeys(("length", "max_tokens", "max_length", "max_new_tokens", "max_output_tokens"), "length"),
-}
-"""Names that servers and libraries use for the two ways in which a text ends."""
 
 _MAX_DIGITS: Final = 20
 
@@ -312,7 +307,7 @@ def optional_fields(
         UserError: One has the wrong type or range.
     """
     fields: dict[str, Any] = {}
-    for name in ("seed", "prompt_tokens", "output_tokens"):
+    for name in ("seed", "prompt_tokens", "output_tokens", "thinking_tokens"):
         value = _whole(said.get(name))
         if value is not None:
             if not is_whole(value, least=-(1 << 63) if name == "seed" else 0):
@@ -323,10 +318,9 @@ def optional_fields(
     reason = said.get("finish_reason")
     if not _is_missing(reason) and reason != "":
         if not isinstance(reason, str):
-            raise UserError(f"{where}: finish_reason is {quoted(reason)}; write 'stop' or 'length' or remove it")
-        if reason.casefold() in _FINISH_REASONS:
-            fields["finish_reason"] = _FINISH_REASONS[reason.casefold()]
-        else:
+            raise UserError(f"{where}: finish_reason is {quoted(reason)}; write a word such as 'stop' or remove it")
+        fields["finish_reason"] = read_finish_reason(reason)
+        if fields["finish_reason"] is None:
             remarks.add(NO_REASON, where, detail=f", {quoted(reason)}")
     logprobs = _logprobs(said.get("logprobs"), where, remarks, is_ours=said.get("made_by") is not None)
     if logprobs is not None:

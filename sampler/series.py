@@ -15,7 +15,8 @@ from .._util.machine import nvidia_smi
 from ..budgets.flops import decode_flops, prefill_flops
 from ..errors import UserError
 from ..records import Record, Usage
-from .engine import Description, EngineMemory
+from .bounds import Bounds
+from .engine import Charged, Description, EngineMemory
 from .prompting import Settings, prompt_key, prompt_of_task, sampling_of_task
 from .store import DRAWN
 
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..budgets.architecture import Architecture
+    from ..budgets.dollars import TokenPrice
     from ..records import Task
-    from .engine import Generation, Prompt, Sampling
-    from .stopping import Meter
+    from .engine import Generation, Outcome, Prompt, Sampling
+    from .stopping import Meter, Spent
     from .store import Store
 
 KIND: Final = DRAWN
@@ -46,13 +48,33 @@ class Origin(Record):
     seed: int | None
 
 
+class Bill(Record):
+    """Requests and tokens that a server bills; see `engine.Charged`."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    unanswered: int = 0
+
+    def plus(self, charged: Charged) -> Bill:
+        """Add further charges."""
+        return Bill.model_validate({name: getattr(self, name) + count for name, count in charged._asdict().items()})
+
+
 class Tally(Record):
-    """Usage of drawing over all sessions; `prompts` counts prefills, one per task and session."""
+    """Usage of drawing over all sessions; `prompts` counts prefills, one per task and session.
+
+    `usage` counts a prompt's tokens and FLOPs once per prefill; `bill` counts its tokens with every request, as servers
+    do. `bill` is None if nobody bills, or if a server did not always report its counts.
+    """
 
     samples: int = 0
     prompts: int = 0
     sessions: int = 0
     usage: Usage = Usage()
+    bill: Bill | None = None
 
     def per_task(self, k: int) -> Usage:
         """Average the seconds and dollars of k samples of a task; gives the memory too, whatever k is."""
@@ -153,7 +175,16 @@ def _series(store: Store, value: Any) -> Series:
         ) from None
 
 
-_SUMS = ("prompt_tokens", "output_tokens", "prefill_flops", "decode_flops", "wall_s", "busy_s", "usd")
+_SUMS = (
+    "prompt_tokens",
+    "output_tokens",
+    "thinking_tokens",
+    "prefill_flops",
+    "decode_flops",
+    "wall_s",
+    "busy_s",
+    "usd",
+)
 
 
 class Counts(NamedTuple):
@@ -163,12 +194,21 @@ class Counts(NamedTuple):
     prompts: int
     prompt_tokens: int | None
     output_tokens: int | None
+    thinking_tokens: int | None
     prefill_flops: int | None
     decode_flops: int | None
     usd: float | None
+    charged: Charged | None
     wall_s: float
     busy_s: float
     memory: EngineMemory
+
+
+class Pricing(NamedTuple):
+    """Prices of a session: of tokens, else of each second; neither if dollars are unknown."""
+
+    tokens: TokenPrice | None = None
+    usd_per_s: float | None = None
 
 
 class UsageCounter:
@@ -177,7 +217,7 @@ class UsageCounter:
     Args:
         series: What is drawn, with what earlier sessions took.
         architecture: Used to count FLOPs.
-        usd: Dollars of (prompt tokens, output tokens, seconds).
+        pricing: The session's prices.
         meter: The whole run's, told of every sample.
         memory: Tells the engine's memory.
     """
@@ -186,26 +226,29 @@ class UsageCounter:
         self,
         series: Series,
         architecture: Architecture | None,
-        usd: Callable[[int, int, float], float] | None,
+        pricing: Pricing,
         meter: Meter,
         memory: Callable[[], EngineMemory],
     ) -> None:
         self._series = series
         self._architecture = architecture
-        self._usd = usd
+        self._pricing = pricing
         self._meter = meter
         earlier = series.tally.usage
         self._memory = MemoryWatch(
             memory, EngineMemory(None, earlier.weight_bytes, earlier.kv_bytes, earlier.peak_memory_bytes)
         )
         self._prefilled: set[str] = set()
-        self._samples = self._prompt_tokens = self._output_tokens = 0
+        self._samples = self._prompt_tokens = self._output_tokens = self._thinking_tokens = 0
+        self._knows_thinking = True
         self._prefill_flops = self._decode_flops = 0
         self._dollars = self._busy_s = 0.0
-        self._is_counted = True
+        self._is_counted = self._is_charged = self._is_priced = True
+        self._charged = Charged()
+        self._bounds = Bounds(architecture, pricing.tokens)
         self._since = time.monotonic()
 
-    def timed(self, finished: Iterator[tuple[int, Generation]]) -> Iterator[tuple[int, Generation]]:
+    def timed(self, finished: Iterator[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:
         """Yield an engine's results, counting the time taken as busy."""
         while True:
             start = time.monotonic()
@@ -216,17 +259,15 @@ class UsageCounter:
             yield item
 
     def add(self, keys: TaskKeys, generation: Generation) -> Counts:
-        """Add a sample; return the session.
-
-        Raises:
-            UserError: the meter's limit is on something not known of it.
-        """
+        """Add a sample; return the session. The meter's `check` tells whether its limit could be counted."""
         self._samples += 1
+        self._thinking_tokens += generation.thinking_tokens or 0
+        self._knows_thinking &= generation.thinking_tokens is not None
         self._memory.look()
         prompt, output = generation.prompt_tokens, generation.output_tokens
         is_first = keys.prefix not in self._prefilled
         self._prefilled.add(keys.prefix)
-        flops = usd = None
+        flops = None
         if prompt is None or output is None:
             self._is_counted = False
         else:
@@ -239,15 +280,50 @@ class UsageCounter:
                 self._prefill_flops += prefill
                 self._decode_flops += decode
                 flops = float(prefill + decode)
-            if self._usd is not None:
-                total = self._usd(self._prompt_tokens, self._output_tokens, time.monotonic() - self._since)
-                usd, self._dollars = total - self._dollars, total
+        usd = self._charge(generation)
+        self._bounds.see(keys, generation, usd)
         self._meter.add(flops=flops, output_tokens=output, usd=usd)
         return self.counts()
 
     def look(self) -> None:
         """Look at the engine's memory once more, at the end."""
         self._memory.look(now=True)
+
+    @property
+    def has_counted(self) -> bool:
+        """Whether anything was drawn or billed."""
+        return bool(self._samples) or self._charged != Charged()
+
+    def charge(self, charged: Charged) -> None:
+        """Add what is billed for no sample."""
+        self._charged = self._charged.plus(charged)
+        if self._pricing.tokens is not None:
+            usd = _usd_of(self._pricing.tokens, charged)
+            self._dollars += usd
+            self._meter.charge(usd)
+
+    def most(self, keys: TaskKeys) -> Spent:
+        """Bound what a task's next sample uses."""
+        return self._bounds.most(keys)
+
+    def _charge(self, generation: Generation) -> float | None:
+        """Count what is billed for a sample, and return its dollars; None if they are unknown."""
+        charged, prices = generation.charged, self._pricing
+        if charged is None:
+            self._is_charged = False
+            if generation.prompt_tokens is not None and generation.output_tokens is not None:
+                # Drawn on this machine, priced like a server that takes one request per sample.
+                charged = Charged(1, generation.prompt_tokens, 0, generation.output_tokens)
+        else:
+            self._charged = self._charged.plus(charged)
+        usd = None
+        if prices.tokens is not None:
+            usd = None if charged is None else _usd_of(prices.tokens, charged)
+        elif prices.usd_per_s is not None:
+            usd = prices.usd_per_s * (time.monotonic() - self._since) - self._dollars
+        self._dollars += usd or 0.0
+        self._is_priced = self._is_priced and usd is not None
+        return usd
 
     def counts(self) -> Counts:
         """The session so far."""
@@ -258,9 +334,11 @@ class UsageCounter:
             prompts=len(self._prefilled),
             prompt_tokens=self._prompt_tokens if has_tokens else None,
             output_tokens=self._output_tokens if has_tokens else None,
+            thinking_tokens=self._thinking_tokens if self._knows_thinking else None,
             prefill_flops=self._prefill_flops if has_flops else None,
             decode_flops=self._decode_flops if has_flops else None,
-            usd=self._dollars if has_tokens and self._usd is not None else None,
+            usd=self._dollars if self._is_priced and self._pricing != Pricing() else None,
+            charged=self._charged if self._is_charged else None,
             wall_s=time.monotonic() - self._since,
             busy_s=self._busy_s,
             memory=self._memory.most,
@@ -276,6 +354,12 @@ class UsageCounter:
                 usage[field] = None
             else:
                 usage[field] = took if not before.sessions else took + earlier
+        bill = None
+        if counts.charged is not None and (not before.sessions or before.bill is not None):
+            bill = (before.bill or Bill()).plus(counts.charged)
+        if usage["usd"] is None and bill is not None and self._pricing.tokens is not None:
+            # An earlier session had no price, but the tokens billed for it are known.
+            usage["usd"] = _usd_of(self._pricing.tokens, bill)
         tally = Tally(
             samples=before.samples + counts.samples,
             prompts=before.prompts + counts.prompts,
@@ -288,8 +372,18 @@ class UsageCounter:
                     "kv_bytes": counts.memory.kv_bytes,
                 }
             ),
+            bill=bill,
         )
         return self._series.model_copy(update={"tally": tally})
+
+
+def _usd_of(price: TokenPrice, charged: Charged | Bill) -> float:
+    return price.usd(
+        charged.prompt_tokens,
+        charged.output_tokens,
+        cached=charged.cached_tokens,
+        reasoning=charged.reasoning_tokens,
+    )
 
 
 _DEVICE_EVERY_S = 5.0

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x63646267
 """`cdbg`: marks a SQLite file as a codebudget store."""
 
-STORE_VERSION = 3
+STORE_VERSION = 4
 """The layout of the tables, in SQLite's `user_version`."""
 
 DRAWN: Final = "drawn"
@@ -55,13 +55,17 @@ ALTER TABLE records ADD COLUMN proof BLOB;
 ALTER TABLE candidates ADD COLUMN proof BLOB;
 ALTER TABLE candidates ADD COLUMN program_proof BLOB;
 """
-_STEPS: Final = (_TABLES, _CANDIDATES, _PROOFS)
+_THINKING = """
+ALTER TABLE candidates ADD COLUMN thinking_tokens;
+"""
+_STEPS: Final = (_TABLES, _CANDIDATES, _PROOFS, _THINKING)
 """Steps to each version from the previous one. Version 1 had candidates in another form, but nothing wrote any."""
 
 CANDIDATE_FIELDS: Final = (
     *("task_id", "arm", "index", "raw", "seed", "stratum", "prompt"),
-    *("finish_reason", "prompt_tokens", "output_tokens", "logprobs"),
+    *("finish_reason", "prompt_tokens", "output_tokens", "thinking_tokens", "logprobs"),
 )
+_THINKING_TOKENS: Final = CANDIDATE_FIELDS.index("thinking_tokens")
 _RAW: Final = CANDIDATE_FIELDS.index("raw")
 CANDIDATE_COLUMNS: Final = ", ".join("place" if field == "index" else field for field in CANDIDATE_FIELDS)
 """All but the program, extracted later; `index` is a keyword in SQL."""
@@ -255,7 +259,10 @@ class Store:
         raw, blob = fields[_RAW], fields[-1]
         if not isinstance(raw, str) or not isinstance(blob, bytes | None):
             return b""
-        head = ("sample", key, *fields[:_RAW], *fields[_RAW + 1 : -1], blob is None)
+        head = ("sample", key, *fields[:_RAW], *fields[_RAW + 1 : _THINKING_TOKENS], blob is None)
+        if fields[_THINKING_TOKENS] is not None:
+            # A sample from before there were any keeps its proof.
+            head = (*head, fields[_THINKING_TOKENS])
         return self._signer.proof_of_text(head, raw, blob or b"")
 
     def _has_owner(self, proof: object) -> None:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_MOST_MARKS: Final = 2_000
+"""Marks of a kind that are looked at in a text: what follows is taken as it stands."""
 
 _NAMES: Final = (
     r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion)?|analysis|scratchpad|(?:chain_of_thought|cot|monologue)"
@@ -198,7 +202,7 @@ def _marks(pattern: re.Pattern[str], text: str, is_code: CodeIn) -> Iterator[re.
     quotes = Quotes(text)
     in_code = is_code(text)
     strings: list[tuple[int, int]] | None = None
-    for match in pattern.finditer(text):
+    for match in islice(pattern.finditer(text), _MOST_MARKS):
         place = match.end() - len(match[0].lstrip())
         if quotes.hold(place):
             continue
@@ -244,7 +248,7 @@ def _without_thoughts(text: str, is_code: CodeIn) -> str:
     is_open = False
     quotes = Quotes(text)
     in_code = is_code(text)
-    for mark in _THOUGHT.finditer(text):
+    for mark in islice(_THOUGHT.finditer(text), _MOST_MARKS):
         place = mark.end() - len(mark[0].lstrip())
         # What looks like a comment in a thought may be prose.
         if quotes.hold(place, in_comments=not is_open) or (not is_open and in_code(place)):

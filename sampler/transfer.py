@@ -67,8 +67,8 @@ def write_samples(path: Path, sets: Iterable[tuple[Series, Sequence[Candidate]]]
     """Write samples to a file, put in place once complete; returns their number.
 
     Each row has all of its sample: `task_id`, `completion` (the raw text) and `solution` (the program), `index`,
-    `seed`, `finish_reason`, `prompt_tokens`, `output_tokens`, `logprobs`, and under `made_by` what made it. A chat
-    answer, which continues no prompt, is under `raw` instead of `completion`.
+    `seed`, `finish_reason`, `prompt_tokens`, `output_tokens`, `thinking_tokens`, `logprobs`, and under `made_by` what
+    made it. A chat answer, which continues no prompt, is under `raw` instead of `completion`.
 
     Args:
         path: Ends in `.jsonl`, `.jsonl.gz` or `.parquet`.
@@ -98,6 +98,7 @@ def import_samples(
     *,
     model: str | None = None,
     precision: str | None = None,
+    thinking: bool | None = None,
 ) -> Imported:
     """Bring samples into the store.
 
@@ -112,6 +113,7 @@ def import_samples(
         store: Where they go.
         model: The model that drew the rows that do not say.
         precision: Of that model.
+        thinking: Whether that model was to think; None where that was not said.
 
     Raises:
         UserError: a file or a row is wrong or beyond a bound, or does not say what made it and no model is given.
@@ -122,7 +124,11 @@ def import_samples(
     except OSError as error:
         raise UserError(f"{error.filename}: {error.strerror}; check the file and its permissions") from None
     count = SampleCount(files)
-    foreign = None if model is None else _recorded(model, precision or "unknown", benchmark, digest)
+    foreign = (
+        None
+        if model is None
+        else _recorded(model, precision or "unknown", benchmark, digest, Settings(thinking=thinking))
+    )
     series: dict[str, Series] = {}
     places: dict[str, int] = {}
     samples: dict[str, Candidate] = {}
@@ -191,6 +197,7 @@ def _row(series: Series, candidate: Candidate) -> dict[str, Any]:
         "finish_reason": candidate.finish_reason,
         "prompt_tokens": candidate.prompt_tokens,
         "output_tokens": candidate.output_tokens,
+        "thinking_tokens": candidate.thinking_tokens,
         # JSON has no infinity; a probability of 0 is none.
         "logprobs": None if logprobs is None else [value if math.isfinite(value) else None for value in logprobs],
         "made_by": series.model_dump(mode="json", exclude={"tally"}),
@@ -203,7 +210,7 @@ def _write_parquet(file: BinaryIO, rows: Iterable[dict[str, Any]]) -> int:
 
     text, number = pyarrow.string(), pyarrow.int64()
     fields = dict.fromkeys(("task_id", "completion", "raw", "solution", "finish_reason", "made_by"), text)
-    fields |= dict.fromkeys(("index", "seed", "prompt_tokens", "output_tokens"), number)
+    fields |= dict.fromkeys(("index", "seed", "prompt_tokens", "output_tokens", "thinking_tokens"), number)
     schema = pyarrow.schema({**fields, "logprobs": pyarrow.list_(pyarrow.float64())})
     count, group = 0, list[dict[str, Any]]()
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
@@ -290,10 +297,10 @@ def _fields(
     return fields
 
 
-def _recorded(model: str, precision: str, benchmark: str, digest: str) -> Series:
+def _recorded(model: str, precision: str, benchmark: str, digest: str, settings: Settings) -> Series:
     """Make a series for samples that do not say theirs."""
     description = Description(
         engine="recorded", engine_version="1", model=model, revision=digest, precision=precision, device="unknown"
     )
-    origin = Origin(description=description, settings=Settings(), seed=0)
+    origin = Origin(description=description, settings=settings, seed=0)
     return Series(model=model, precision=precision, benchmark=benchmark, origin=origin, tally=Tally())

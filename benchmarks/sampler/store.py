@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from codebudget.errors import EngineError
 from codebudget.records import Likelihood, Task
 from codebudget.sampler.drawing import DrawRequest, draw_samples
-from codebudget.sampler.engine import Description, Draw, Generation, Prompt, Sampling
+from codebudget.sampler.engine import Description, Draw, Generation, MayStart, Prompt, Sampling
 from codebudget.sampler.prompting import Settings
 from codebudget.sampler.store import open_store
 
@@ -36,7 +36,9 @@ class Instant:
         """A model of no weights."""
         return Description(engine="instant", engine_version="1", model="m", revision="1", precision="bf16", device="-")
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Generation]]:
         """All at once."""
         for place in range(len(draws)):
             yield place, self._generation

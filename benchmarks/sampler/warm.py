@@ -51,7 +51,7 @@ class Instant:
             engine="instant", engine_version="1", model=self._name, revision="1", precision="bf16", device="-"
         )
 
-    def generate(self, draws: Sequence[Any], sampling: Any) -> Iterator[tuple[int, Generation]]:
+    def generate(self, draws: Sequence[Any], sampling: Any, may_start: Any = None) -> Iterator[tuple[int, Generation]]:
         """All at once."""
         for place, draw in enumerate(draws):
             text = f"    a = {draw.seed % 997}\n" + "    a = a + 1\n" * (self._tokens // 8) + "    return a\n"

@@ -96,11 +96,11 @@ def _bounds(
 BEST = 12
 """Arms compared pair by pair across runs; all of them would take hours on a board of hundreds."""
 
-_KINDS: tuple[By, ...] = ("flops", "runtime")
+_KINDS: tuple[By, ...] = ("flops", "runtime", "usd")
 
 
 def crossings_of(contenders: Sequence[Contender], metric: str, at_k: Sequence[AtK], *, across: bool) -> list[CrossingData]:
-    """Find where arms overtake each other on a metric, over FLOPs and time.
+    """Find where arms overtake each other on a metric, over FLOPs, time and dollars.
 
     Args:
         contenders: The arms of a benchmark.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..._util.printable import one_line
 from ...budgets.calibration import load_calibration, packaged_calibrations
+from ...budgets.dollars import Prices, parse_token_price
 from ...budgets.models import catalogue_model, find_model
 from ...budgets.notation import parse_arm
 from ...errors import UserError
@@ -190,22 +191,30 @@ def calibration_of_run(board: Board, named: Named) -> str | None:
     return path
 
 
-def check_models(board: Board, named: Named) -> None:
-    """Refuse arms whose models are neither in the catalogue nor named by the verifier.
+def check_models(board: Board, named: Named) -> set[str]:
+    """Refuse arms whose models are neither in the catalogue, nor named by the verifier, nor priced by the board.
+
+    Returns:
+        Models to plan by the board's price for them, without looking them up.
 
     Raises:
         UserError: There is one, or the verifier names one that no arm has or that is not found.
         RunError: An arm or the family is none.
     """
     try:
-        known = {arm: parse_arm(arm).name for arm in board.arms}
-        strange = {name: arm for arm, name in known.items() if catalogue_model(name, board.family) is None}
+        prices = Prices(tokens=tuple(parse_token_price(text) for text in board.budget.usd_per_mtok))
+        known = {arm: parse_arm(arm) for arm in board.arms}
+        strange = {arm.name: spec for spec, arm in known.items() if catalogue_model(arm.name, board.family) is None}
+        closed = {arm.name for arm in known.values() if arm.name in strange and prices.own(arm) is not None}
     except UserError as error:
         raise RunError(str(error)) from None
     unused = [name for name in named.models if name not in strange]
     if unused:
         raise UserError(f"`models` {unused[0]}: the run has no such arm, or the catalogue has it; leave it out")
+    closed.difference_update(named.models)
     for name, arm in strange.items():
+        if name in closed:
+            continue
         if name not in named.models:
             raise UserError(
                 f"the run's arm {_shown(arm)} uses a model that is not in the catalogue, and nothing is looked up "
@@ -213,6 +222,7 @@ def check_models(board: Board, named: Named) -> None:
                 "on the Hugging Face hub"
             )
         find_model(name, board.family)
+    return closed
 
 
 def rankers_of_run(run: RecordedRun, named: Named) -> OwnRankers:
@@ -300,10 +310,11 @@ def planned_of_run(run: RecordedRun, named: Named) -> list[PlannedBenchmark]:
         MachineError: A benchmark is not installed.
     """
     board = run.board.board
-    check_models(board, named)
+    closed = check_models(board, named)
     benchmarks, calibration = tasks_of_run(run, named), calibration_of_run(board, named)
     try:
-        return [_as_measured(run, planned) for planned in plan_board(run.board, benchmarks, calibration)]
+        planned = plan_board(run.board, benchmarks, calibration, closed)
+        return [_as_measured(run, one) for one in planned]
     except (UserError, ArithmeticError, ValueError) as error:
         raise RunError(str(error)) from None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._util.printable import printable
+from ...budgets.notation import without_k
 from ...experiment.grading import Grader
 from ...sampler.store import open_store
 from .. import files
@@ -195,8 +196,8 @@ def _manifest(run: RecordedRun, benchmarks: Sequence[PlannedBenchmark], own: Own
 
 def _names(plan: Plan) -> set[str]:
     """List names by which an arm's files may be given."""
-    spec, name = plan.arm.spec, plan.arm.name
-    return {spec, spec.rpartition(":")[0] or spec, name, f"{name}@{plan.precision}"}
+    name = plan.arm.name
+    return {plan.arm.spec, without_k(plan.arm), name, f"{name}@{plan.precision}"}
 
 
 def _timings(run: RecordedRun) -> list[Difference]:

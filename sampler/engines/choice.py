@@ -9,6 +9,8 @@ from ...errors import CodebudgetError, EngineError, UserError
 from .libraries import ENGINES, INSTALL, missing, version
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..engine import Engine
 
 
@@ -17,16 +19,17 @@ class EngineOptions(NamedTuple):
 
     `gpus`: number sharing one model (vllm; None for as many as the weights need). `memory_fraction`: share of a GPU's
     memory (vllm). `max_model_tokens`: limit of prompt plus output, None for the model's own context. `base_url`: the
-    server's (openai; None for OPENAI_BASE_URL). `concurrency`: requests in flight (openai). `timeout_s`: per request
-    (openai).
+    server's, or those of several (openai; None for OPENAI_BASE_URL). `concurrency`: requests in flight per server
+    (openai). `timeout_s`: per request (openai). `limits_thinking`: whether draws may limit thoughts (vllm).
     """
 
     gpus: int | None = None
     memory_fraction: float = 0.9
     max_model_tokens: int | None = None
-    base_url: str | None = None
+    base_url: str | Sequence[str] | None = None
     concurrency: int = 64
     timeout_s: float = 600.0
+    limits_thinking: bool = False
 
 
 DEFAULT_OPTIONS: Final = EngineOptions()
@@ -107,6 +110,7 @@ def _load(name: str, model: str, precision: str, options: EngineOptions) -> Engi
             gpus=options.gpus,
             max_model_tokens=options.max_model_tokens,
             memory_fraction=options.memory_fraction,
+            limits_thinking=options.limits_thinking,
         )
     if name == "openai":
         from .openai_engine import OpenAIEngine

@@ -23,12 +23,13 @@ class DecodingRow(NamedTuple):
 
 
 class Live:
-    """One sample being drawn."""
+    """One sample being drawn; `forced` are the next tokens where they are not for the model to pick."""
 
     def __init__(self, row: DecodingRow) -> None:
         self.row = row
         self.tokens: list[int] = []
         self.logprobs: list[float] = []
+        self.forced: list[int] = []
 
 
 class Cache(NamedTuple):
@@ -111,6 +112,9 @@ class Decoder:
         with self._torch.inference_mode():
             uniform = None if batch.uniform is None else batch.uniform[:, batch.step]
             tokens = pick_tokens(logits, uniform, sampling.temperature, sampling.top_p)
+            for number, live in enumerate(batch.lives):
+                if live is not None and live.forced:
+                    tokens[number] = live.forced.pop(0)
             return tokens, chosen_logprobs(logits, tokens) if sampling.logprobs else None
 
     def step(self, batch: Batch, tokens: Any) -> Any:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import json
 import os
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+import re
+import threading
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from ..._util.progress import notice
 from ..._util.redaction import bare_url, know_url, redacted
 from ...errors import EngineError, UserError
 from ...records import Likelihood
-from ..engine import Description, EngineMemory, Generation
+from ..engine import BilledError, Charged, Description, EngineMemory, Generation, NoAnswer, whole_logprobs
+from ..thinking import split_thought
+from .answers import UnusableAnswer, read_answer
+from .in_flight import InFlight
 from .libraries import import_engine
+from .refusals import STATUSES, Takes, is_too_long, refused_name, without_refused
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
+from .sent import Sent
+from .tokens import THINKING_SWITCHES, cut_at_stop
+from .usage import charged_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ..engine import Draw, Prompt, Sampling
+    from ..engine import Draw, MayStart, Outcome, Prompt, Sampling
+    from .answers import Answer, Choice
 
 T = TypeVar("T")
 
@@ -27,9 +39,44 @@ _MAX_RETRIES: Final = 8
 _NO_KEY: Final = "none"
 """Key for a server that wants none: the SDK refuses to send nothing."""
 
-_TOO_LONG: Final = ("context length", "context_length", "maximum model length", "max_model_len", "too long")
 _MOST_CHARACTERS: Final = 300
 _SHOWN_MODELS: Final = 5
+_SHOWN_CHARACTERS: Final = 40
+_LEAST_ECHO: Final = 16
+_CUT_SHORT: Final = frozenset({"RemoteProtocolError", "ReadError", "WriteError", "CloseError", "DecodingError"})
+"""Errors of the SDK's HTTP client where a server was reached and broke off."""
+
+
+class _Endpoint:
+    """One server: a client for it, its bare URL, and how many requests it has in flight and has had."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.url = bare_url(str(client.base_url))
+        self.is_up = True
+        self.in_flight = 0
+        self.begun = 0
+
+
+class _Refusal(Exception):  # noqa: N818 (a request without something may be taken)
+    """A request that a server will not take as it is."""
+
+    def __init__(self, line: str, message: str, code: object, param: object) -> None:
+        super().__init__(line)
+        self.message = message
+        self.code = code
+        self.param = param
+
+
+class _UnreachableError(EngineError):
+    """No connection to a server."""
+
+
+class _Read(NamedTuple):
+    """An answer, and who gave it."""
+
+    answer: Answer
+    endpoint: _Endpoint
 
 
 class OpenAIEngine:
@@ -40,11 +87,17 @@ class OpenAIEngine:
     only to the server: where the server echoes it, in a text, an error or its self-description, it is replaced by
     `***`, and so are secrets in the URL.
 
+    Several servers of one model share its samples: a request goes where the fewest are in flight. One that can no
+    longer be reached is done without.
+
+    A parameter that a server refuses is left out from then on, and a notice says so, if the samples are still those
+    asked for. An answer that cannot be used is a `NoAnswer`.
+
     Args:
         model: The server's name for it.
         precision: The server's precision, as far as known; only recorded.
-        base_url: Such as http://localhost:8000/v1; None for OPENAI_BASE_URL, or else OpenAI's own.
-        concurrency: Requests in flight, at most.
+        base_url: Such as http://localhost:8000/v1, or several; None for OPENAI_BASE_URL, or else OpenAI's own.
+        concurrency: Requests in flight per server, at most.
         timeout_s: Per request.
 
     Raises:
@@ -57,36 +110,51 @@ class OpenAIEngine:
         model: str,
         precision: str,
         *,
-        base_url: str | None = None,
+        base_url: str | Sequence[str] | None = None,
         concurrency: int = 64,
         timeout_s: float = 600.0,
     ) -> None:
         import_engine("openai")
         self._openai: Any = importlib.import_module("openai")
-        base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
+        named = [base_url] if isinstance(base_url, str) else list(dict.fromkeys(base_url or ()))
+        urls: list[str | None] = [*named] or [os.environ.get("OPENAI_BASE_URL") or None]
         self._key = os.environ.get("OPENAI_API_KEY", "")
-        if not self._key and base_url is None:
-            raise UserError("the openai engine has no server: set OPENAI_BASE_URL, or OPENAI_API_KEY for OpenAI's own")
+        if not self._key and urls == [None]:
+            raise UserError(
+                "the openai engine has no server: name one with `base_url` or OPENAI_BASE_URL, or set OPENAI_API_KEY "
+                "for OpenAI's own"
+            )
         self._model = model
-        self._concurrency = concurrency
         self._is_open = True
         self._proof: str | None = None
-        self._client: Any = self._openai.OpenAI(
-            api_key=self._key or _NO_KEY, base_url=base_url, timeout=timeout_s, max_retries=_MAX_RETRIES
-        )
-        know_url(str(self._client.base_url))
-        if base_url is not None:
-            know_url(base_url)
-        self._url = bare_url(str(self._client.base_url))
-        served = self._served()
+        self._can_tokenize = False
+        self._lock, self._unpaid, self._sent = threading.Lock(), Charged(), Sent()
+        self._takes = Takes()
+        self._endpoints = []
+        for url in urls:
+            if url is not None:
+                know_url(url)
+            client = self._openai.OpenAI(
+                api_key=self._key or _NO_KEY,
+                base_url=url,
+                timeout=timeout_s,
+                max_retries=_MAX_RETRIES,
+                http_client=self._openai.DefaultHttpxClient(event_hooks=self._sent.hooks),
+            )
+            know_url(str(client.base_url))
+            self._endpoints.append(_Endpoint(client))
+        self._url = ", ".join(sorted(endpoint.url for endpoint in self._endpoints))
+        served = self._serving()
+        self._concurrency = concurrency * len(self._endpoints)
+        lengths = [one.max_model_len for one in served if isinstance(getattr(one, "max_model_len", None), int)]
         self._description = Description(
             engine="openai",
-            engine_version=self._server_version(),
+            engine_version=_joined(map(self._server_version, self._endpoints)),
             model=model,
-            revision=redacted(str(getattr(served, "root", None) or "unknown")),
+            revision=_joined(redacted(str(getattr(one, "root", None) or "unknown")) for one in served),
             precision=precision,
             device=self._url,
-            max_model_tokens=getattr(served, "max_model_len", None),
+            max_model_tokens=min(lengths, default=None),
         )
 
     def describe(self) -> Description:
@@ -99,19 +167,36 @@ class OpenAIEngine:
         Only a server that has vLLM's `/tokenize` is asked: others do not score token ids, and some bill every request.
         """
         if self._proof is None:
-            if self._server_tokens(PROMPTS[0], special=True) is None:
-                self._proof = "no self-check, since this server does not score tokens"
-            else:
-                continuations = [found for _, found in sorted(self._each(len(PROMPTS), self._continuation))]
-                tolerance = TOLERANCE_32_BITS if self._description.precision == "fp32" else TOLERANCE_16_BITS
-                name = f"the server {self._url} (version {self._description.engine_version})"
+            scoring = [one for one in self._endpoints if self._server_tokens(PROMPTS[0], one, special=True) is not None]
+            self._can_tokenize = len(scoring) == len(self._endpoints)
+            self._proof = "no self-check, since this server does not score tokens"
+            tolerance = TOLERANCE_32_BITS if self._description.precision == "fp32" else TOLERANCE_16_BITS
+            for endpoint in scoring:
+                continuations = [self._continuation(prompt, endpoint) for prompt in PROMPTS]
+                name = f"the server {endpoint.url} (version {self._description.engine_version})"
                 self._proof = check_continuations(name, self._model, continuations, tolerance)
         return self._proof
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
-        """Draw every sample; see `Engine.generate`."""
-        self.check()
-        yield from self._each(len(draws), lambda place: self._draw(draws[place], sampling))
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Draw every sample; see `Engine.generate`. Every request is billed, including those of a self-check."""
+        self._check_is_open()
+        if sampling.max_thinking_tokens is not None and not all(map(self._limits_thinking, self._endpoints)):
+            raise UserError(
+                f"{self._url} does not let a request limit thinking: remove `max_thinking_tokens`, limit "
+                "it at the server, or draw with vllm or transformers"
+            )
+        try:
+            self.check()
+            drawn = InFlight(len(draws), lambda place: self._draw(draws[place], sampling), self._concurrency, may_start)
+            for place, outcome in drawn:
+                yield place, self._with_unpaid(outcome)
+        except EngineError as error:
+            unpaid = self._take_unpaid()
+            if unpaid.requests:
+                raise BilledError(str(error), unpaid) from None
+            raise
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """Score each completion's tokens; see `Engine.score`.
@@ -120,9 +205,10 @@ class OpenAIEngine:
         vLLM's `/tokenize`, the completion is tokenized apart from the prompt; else the server must put a token boundary
         where the completion begins.
         """
+        self._check_is_open()
         self.check()
         scores = [Likelihood(())] * len(texts)
-        for place, score in self._each(len(texts), lambda place: self._score(*texts[place])):
+        for place, score in InFlight(len(texts), lambda place: self._score(*texts[place]), self._concurrency):
             scores[place] = score
         return scores
 
@@ -132,31 +218,16 @@ class OpenAIEngine:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        for endpoint in self._endpoints:
+            endpoint.client.close()
         self._is_open = False
 
-    def _each(self, count: int, work: Callable[[int], T]) -> Iterator[tuple[int, T]]:
-        """Do some pieces of work concurrently; when the caller stops, those in flight are the last."""
+    def _check_is_open(self) -> None:
         if not self._is_open:
             raise EngineError("the engine is closed")
-        threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="codebudget-openai")
-        running: dict[Future[T], int] = {}
-        waiting = iter(range(count))
-        try:
-            while True:
-                for place in waiting:
-                    running[threads.submit(work, place)] = place
-                    if len(running) == self._concurrency:
-                        break
-                if not running:
-                    return
-                for done in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(done), done.result()
-        finally:
-            threads.shutdown(wait=True, cancel_futures=True)
 
-    def _draw(self, draw: Draw, sampling: Sampling) -> Generation:
-        settings: dict[str, Any] = {
+    def _draw(self, draw: Draw, sampling: Sampling) -> Outcome:
+        wanted: dict[str, Any] = {
             "model": self._model,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p if sampling.temperature else 1.0,
@@ -164,52 +235,182 @@ class OpenAIEngine:
             "seed": draw.seed,
         }
         if sampling.stop:
-            settings["stop"] = list(sampling.stop)
-        logprobs: list[float | None] | None = None
+            wanted["stop"] = list(sampling.stop)
+        extra: dict[str, Any] = {}
+        if sampling.max_thinking_tokens is not None:
+            extra["thinking_token_budget"] = sampling.max_thinking_tokens
         if isinstance(draw.prompt, str):
-            settings |= {"logprobs": 1} if sampling.logprobs else {}
-            answer = self._ask(self._client.completions.create, prompt=draw.prompt, **settings)
-            choice = answer.choices[0]
-            text = choice.text
-            if sampling.logprobs and choice.logprobs is not None:
-                logprobs = choice.logprobs.token_logprobs
+            wanted |= {"prompt": draw.prompt} | ({"logprobs": 1} if sampling.logprobs else {})
         else:
-            settings |= {"logprobs": True} if sampling.logprobs else {}
-            messages = [message._asdict() for message in draw.prompt]
-            answer = self._ask(self._client.chat.completions.create, messages=messages, **settings)
-            choice = answer.choices[0]
-            text = choice.message.content or ""
-            if sampling.logprobs and choice.logprobs is not None and choice.logprobs.content is not None:
-                logprobs = [token.logprob for token in choice.logprobs.content]
-        if choice.finish_reason not in ("stop", "length"):
-            reason = redacted(str(choice.finish_reason))[:_MOST_CHARACTERS]
-            raise EngineError(f"{self._url} ended a sample with the reason '{reason}' and no complete text")
-        known = None if logprobs is None else tuple(value for value in logprobs if value is not None)
-        usage = answer.usage
+            wanted["messages"] = [message._asdict() for message in draw.prompt]
+            wanted |= {"logprobs": True} if sampling.logprobs else {}
+            if sampling.thinking is not None:
+                extra["chat_template_kwargs"] = dict.fromkeys(THINKING_SWITCHES, sampling.thinking)
+        if extra:
+            wanted["extra_body"] = extra
+        self._sent.start()
+        try:
+            answer, endpoint = self._answered(wanted)
+        except UnusableAnswer as why:
+            lost = self._sent.unanswered
+            # The tokens of a request that nothing replaced are unknown; the reason says that it may be billed.
+            billed = Charged(lost, unanswered=lost) if why.charged is None else why.charged.with_unanswered(lost)
+            return NoAnswer(redacted(str(why))[:_MOST_CHARACTERS] + self._lost(), billed)
+        charged = None if answer.charged is None else answer.charged.with_unanswered(self._sent.unanswered)
+        choice, tokens = answer.choices[0], answer.tokens
+        cut = cut_at_stop(choice.text, sampling.stop)
         return Generation(
-            text=redacted(text),
-            finish_reason=choice.finish_reason,
-            prompt_tokens=None if usage is None else usage.prompt_tokens,
-            output_tokens=None if usage is None else usage.completion_tokens,
-            logprobs=known,
+            text=redacted(choice.text if cut is None else cut),
+            finish_reason=choice.finish_reason if cut is None else "stop",
+            prompt_tokens=tokens.prompt,
+            output_tokens=tokens.output,
+            logprobs=choice.logprobs if sampling.logprobs else None,
+            thinking_tokens=self._thinking_tokens(choice, answer, endpoint, draw.prompt),
+            charged=charged,
         )
+
+    def _answered(self, wanted: dict[str, Any]) -> _Read:
+        """Ask for a sample, doing without what the server refuses.
+
+        Raises:
+            UnusableAnswer: There is no text.
+            UserError: The server refuses what the samples cannot be drawn without.
+            EngineError: No server can be reached.
+        """
+        while True:
+            takes = self._takes
+            with self._freest() as endpoint:
+                try:
+                    settings = takes.settings(wanted)
+                    client = endpoint.client
+                    of_kind = client.completions if "prompt" in wanted else client.chat.completions
+                    raw = self._request(endpoint, of_kind.with_raw_response.create, **settings)
+                    answer = read_answer(raw.content)
+                    self._sent.answered()
+                    return _Read(answer, endpoint)
+                except UnusableAnswer as why:
+                    if why.charged is not None:
+                        self._sent.answered()
+                    raise
+                except _Refusal as refusal:
+                    self._do_without(refusal, takes, wanted, endpoint.url)
+                except _UnreachableError:
+                    if not self._give_up(endpoint):
+                        raise
+
+    def _lost(self) -> str:
+        """Say how many of this thread's requests were lost; empty if none were."""
+        lost = self._sent.unanswered
+        requests = "1 request" if lost == 1 else f"{lost} requests"
+        return f" ({requests} got no complete answer, and may be billed)" if lost else ""
+
+    def _owe(self, answer: Any) -> None:
+        """Keep what is billed for no sample until it can be reported with the next one."""
+        once = charged_of(getattr(answer, "usage", None)) or Charged()
+        with self._lock:
+            self._unpaid = self._unpaid.plus(once.with_unanswered(self._sent.unanswered))
+
+    def _take_unpaid(self) -> Charged:
+        with self._lock:
+            unpaid, self._unpaid = self._unpaid, Charged()
+        return unpaid
+
+    def _with_unpaid(self, outcome: Outcome) -> Outcome:
+        if outcome.charged is None:
+            return outcome
+        return outcome._replace(charged=outcome.charged.plus(self._take_unpaid()))
+
+    @contextlib.contextmanager
+    def _freest(self) -> Iterator[_Endpoint]:
+        """Count a request for the server that has the fewest in flight."""
+        with self._lock:
+            able = [endpoint for endpoint in self._endpoints if endpoint.is_up] or self._endpoints
+            chosen = min(able, key=lambda endpoint: (endpoint.in_flight, endpoint.begun))
+            chosen.in_flight += 1
+            chosen.begun += 1
+        try:
+            yield chosen
+        finally:
+            with self._lock:
+                chosen.in_flight -= 1
+
+    def _give_up(self, endpoint: _Endpoint) -> bool:
+        """Do without a server that cannot be reached; says whether others are left."""
+        with self._lock:
+            was_up, endpoint.is_up = endpoint.is_up, False
+            left = [one for one in self._endpoints if one.is_up]
+        if was_up and left:
+            notice(f"{endpoint.url} can no longer be reached: its samples now go to {_listed(left)}")
+        return bool(left)
+
+    def _do_without(self, refusal: _Refusal, takes: Takes, wanted: dict[str, Any], url: str) -> None:
+        """Note that the servers do not take something; several threads may hear of it at once.
+
+        Raises:
+            UnusableAnswer: The refusal is of this request alone.
+            UserError: The samples cannot be drawn without it, or the prompt is too long.
+        """
+        message = f"{refusal.message} {refusal.code or ''}"
+        prompt = wanted.get("prompt") or wanted["messages"][-1]["content"]
+        if is_too_long(message, refusal.code):
+            raise UserError(
+                f"the prompt {prompt[:_SHOWN_CHARACTERS]!r}... is too long for {self._model} with "
+                f"{wanted['max_tokens']} tokens after it: lower `max_tokens`, or choose a model with a longer context "
+                f"({refusal})"
+            )
+        # Where a server gives the whole request back, a parameter's name says nothing.
+        is_echo = len(prompt) > _LEAST_ECHO and json.dumps(prompt)[1:-1][:_SHOWN_CHARACTERS] in message
+        name = None if is_echo and not refusal.param else refused_name(message, refusal.param)
+        without = None if name is None else without_refused(takes, name, message, wanted)
+        if without is not None:
+            with self._lock:
+                is_first = self._takes == takes
+                if is_first:
+                    self._takes = without.takes
+            if is_first:
+                notice(without.note.format(url=url))
+            return
+        if self._takes != takes:
+            return
+        if name == "thinking" and "extra_body" in wanted:
+            raise UserError(f"{url} cannot switch or limit thinking: remove `thinking` ({refusal})")
+        if name in ("limit", "temperature", "top_p"):
+            setting = "max_tokens" if name == "limit" else name
+            raise UserError(f"{url} rejects `{setting}` {wanted[setting]}: choose another value ({refusal})")
+        raise UnusableAnswer(f"the server rejected the request: {refusal}")
+
+    def _thinking_tokens(self, choice: Choice, answer: Answer, endpoint: _Endpoint, prompt: Prompt) -> int | None:
+        """Count a thought's tokens: by the server's word, else by its tokenizer; None if it has neither."""
+        tokens = answer.tokens
+        thought = choice.thought or ("" if isinstance(prompt, str) else split_thought(choice.text).thought)
+        if tokens.thinking or not thought or len(answer.choices) > 1:
+            return tokens.thinking
+        found = self._server_tokens(thought, endpoint, special=False) if self._can_tokenize else None
+        return None if found is None else min(len(found), tokens.output or len(found))
+
+    def _limits_thinking(self, endpoint: _Endpoint) -> bool:
+        """Whether a server's description of its interface has vLLM's parameter; others ignore what they do not know."""
+        return "thinking_token_budget" in json.dumps(self._root_answer("GET", "openapi.json", endpoint))
 
     def _score(self, prompt: Prompt, completion: str) -> Likelihood:
         if not isinstance(prompt, str):
             raise EngineError("the openai engine cannot score answers to chats: score them with vllm or transformers")
         if not completion:
             return Likelihood(())
-        before = self._server_tokens(prompt, special=True)
-        after = self._server_tokens(completion, special=False)
+        with self._freest() as endpoint:
+            return self._scored(prompt, completion, endpoint)
+
+    def _scored(self, prompt: str, completion: str, endpoint: _Endpoint) -> Likelihood:
+        before = self._server_tokens(prompt, endpoint, special=True)
+        after = self._server_tokens(completion, endpoint, special=False)
         apart = before is not None and after is not None
         whole = [*(before or []), *(after or [])] if apart else prompt + completion
-        answer = self._ask(
-            self._client.completions.create, model=self._model, prompt=whole, max_tokens=1, echo=True, logprobs=1
-        )
-        known = answer.choices[0].logprobs
-        if known is None or len(known.token_logprobs) < 2:
+        create = endpoint.client.completions.create
+        answer = self._ask(endpoint, create, model=self._model, prompt=whole, max_tokens=1, echo=True, logprobs=1)
+        known = _first_logprobs(answer)
+        if known is None or not known.token_logprobs or len(known.token_logprobs) < 2:
             raise EngineError(
-                f"{self._url} returns no logprobs for a prompt, so it cannot score: use vllm or transformers"
+                f"{endpoint.url} returns no logprobs for a prompt, so it cannot score: use vllm or transformers"
             )
         values = list(known.token_logprobs)[:-1]
         if apart:
@@ -218,70 +419,107 @@ class OpenAIEngine:
             start = next((at for at, offset in enumerate(known.text_offset) if offset >= len(prompt)), len(values))
             if start == len(values) or known.text_offset[start] != len(prompt):
                 raise EngineError(
-                    f"{self._url} has a token that spans the end of a prompt and the start of its completion, so "
+                    f"{endpoint.url} has a token that spans the end of a prompt and the start of its completion, so "
                     "it cannot score the completion: use vllm or transformers"
                 )
-        return Likelihood(tuple(value for value in values[start:] if value is not None), prompt_tokens=start)
+        logprobs = whole_logprobs(values[start:])
+        if logprobs is None:
+            raise EngineError(
+                f"{endpoint.url} omits some logprobs of a text, so it cannot score: use vllm or transformers"
+            )
+        return Likelihood(logprobs, prompt_tokens=start)
 
-    def _continuation(self, place: int) -> Continuation:
+    def _continuation(self, text: str, endpoint: _Endpoint) -> Continuation:
         """Continue a prompt greedily, and score both in one pass, by vLLM's extra parameters."""
-        create = self._client.completions.create
-        prompt = self._server_tokens(PROMPTS[place], special=True) or []
+        create = endpoint.client.completions.create
+        prompt = self._server_tokens(text, endpoint, special=True) or []
         settings: dict[str, Any] = {"model": self._model, "temperature": 0.0, "logprobs": 1}
         drawing = {"ignore_eos": True, "return_tokens_as_token_ids": True}
-        drawn = self._ask(create, prompt=prompt, max_tokens=TOKENS, extra_body=drawing, **settings).choices[0].logprobs
+        answer = self._ask(endpoint, create, prompt=prompt, max_tokens=TOKENS, extra_body=drawing, **settings)
+        self._owe(answer)
+        drawn = _first_logprobs(answer)
         try:
             tokens = [int(token.removeprefix("token_id:")) for token in drawn.tokens]
             whole = [*prompt, *tokens]
-            forced = self._ask(create, prompt=whole, max_tokens=1, echo=True, **settings).choices[0].logprobs
+            answer = self._ask(endpoint, create, prompt=whole, max_tokens=1, echo=True, **settings)
+            self._owe(answer)
+            forced = _first_logprobs(answer)
             after = slice(len(prompt), len(whole))
             return Continuation(
-                PROMPTS[place],
+                text,
                 list(drawn.token_logprobs),
                 list(forced.token_logprobs[after]),
                 [max(likeliest.values()) for likeliest in forced.top_logprobs[after]],
             )
         except (AttributeError, TypeError, ValueError) as error:
             raise EngineError(
-                f"{self._url} failed its self-check on {self._model}, so nothing was drawn: it has vLLM's "
+                f"{endpoint.url} failed its self-check on {self._model}, so nothing was drawn: it has vLLM's "
                 f"/tokenize, but does not return logprobs of tokens as vLLM does ({self._line(error)})"
             ) from None
 
-    def _server_tokens(self, text: str, *, special: bool) -> list[int] | None:
+    def _server_tokens(self, text: str, endpoint: _Endpoint, *, special: bool) -> list[int] | None:
         """Tokenize a text with vLLM's own `/tokenize`; None where the server lacks it."""
         body = {"model": self._model, "prompt": text, "add_special_tokens": special}
-        answer = self._root_answer("POST", "tokenize", json=body)
+        answer = self._root_answer("POST", "tokenize", endpoint, json=body)
         tokens = answer.get("tokens") if isinstance(answer, dict) else None
         return tokens if isinstance(tokens, list) else None
 
-    def _served(self) -> Any:
-        """Ask the server about the model; None where it has no list of models."""
-        client = self._client.with_options(max_retries=1)
+    def _serving(self) -> list[Any]:
+        """Ask the servers about the model, and leave out those that lack it; None for each that lists none.
+
+        Raises:
+            UserError: No server has it.
+        """
+        able: list[_Endpoint] = []
+        found: list[Any] = []
+        lacking: list[str] = []
+        for endpoint in self._endpoints:
+            listed = self._listed_models(endpoint)
+            if not listed:
+                able.append(endpoint)
+                found.append(None)
+            elif self._model in listed:
+                able.append(endpoint)
+                found.append(listed[self._model])
+            else:
+                some = redacted(", ".join(sorted(listed)[:_SHOWN_MODELS]))
+                lacking.append(f"{endpoint.url} does not serve the model {self._model!r}; it has {some or 'none'}")
+        if not able:
+            raise UserError("; ".join(lacking))
+        for line in lacking:
+            notice(f"{line}, so it gets none of its samples")
+        self._endpoints = able
+        self._url = ", ".join(sorted(endpoint.url for endpoint in able))
+        return found
+
+    def _listed_models(self, endpoint: _Endpoint) -> dict[str, Any]:
+        """List a server's models by name; none where it has no such list."""
+        client = endpoint.client.with_options(max_retries=1)
 
         def listing() -> list[Any] | None:
             try:
                 return list(client.models.list())
-            except self._openai.NotFoundError:
+            except self._openai.APIStatusError as error:
+                if error.status_code in _NO_LIST:
+                    return None
+                raise
+            except (AttributeError, TypeError):
+                # Something else than a list.
                 return None
 
-        found = self._ask(listing)
-        if found is None:
-            return None
-        listed = {served.id: served for served in found}
-        if self._model not in listed:
-            some = redacted(", ".join(sorted(listed)[:_SHOWN_MODELS]))
-            raise UserError(f"{self._url} does not serve the model {self._model!r}; it has {some or 'none'}")
-        return listed[self._model]
+        found = self._ask(endpoint, listing)
+        # Gemini's names have a folder in the list alone.
+        return {str(name).removeprefix("models/"): one for one in found or () if (name := getattr(one, "id", None))}
 
-    def _server_version(self) -> str:
-        answer = self._root_answer("GET", "version")
+    def _server_version(self, endpoint: _Endpoint) -> str:
+        answer = self._root_answer("GET", "version", endpoint)
         found = answer.get("version") if isinstance(answer, dict) else None
         return redacted(str(found)) if found else "unknown"
 
-    def _root_answer(self, method: str, name: str, **request: Any) -> Any:
+    def _root_answer(self, method: str, name: str, endpoint: _Endpoint, **request: Any) -> Any:
         """Get JSON from a server outside its /v1; None where it has none."""
-        client = self._client.with_options(max_retries=0)
-        url = str(self._client.base_url).rstrip("/").removesuffix("/v1") + f"/{name}"
+        client = endpoint.client.with_options(max_retries=0)
+        url = str(endpoint.client.base_url).rstrip("/").removesuffix("/v1") + f"/{name}"
         try:
             send = client.get if method == "GET" else client.post
             answer = send(url, cast_to=object, **({"body": request["json"]} if request else {}))
@@ -289,34 +527,93 @@ class OpenAIEngine:
             return None
         return answer
 
-    def _ask(self, call: Callable[..., Any], *positional: Any, **named: Any) -> Any:
-        """Call the SDK, explaining its errors."""
-        openai = self._openai
+    def _ask(self, endpoint: _Endpoint, call: Callable[..., T], *positional: Any, **named: Any) -> T:
+        """Call the SDK for what nothing works without, explaining its errors."""
+        self._sent.start()
+        try:
+            answer = self._request(endpoint, call, *positional, **named)
+            self._sent.answered()
+            return answer
+        except (_Refusal, UnusableAnswer) as why:
+            message = redacted(str(why))[:_MOST_CHARACTERS] + self._lost()
+            raise EngineError(f"{endpoint.url} failed: {message}") from None
+
+    def _request(self, endpoint: _Endpoint, call: Callable[..., T], *positional: Any, **named: Any) -> T:
+        """Call the SDK, telling errors that end a run from those of one request.
+
+        Raises:
+            _Refusal: The server does not take the request as it is.
+            UnusableAnswer: The request failed, after retries.
+            UserError: The server refuses the key, or has no such model.
+            EngineError: It cannot be reached, or answers nobody.
+        """
+        openai, url = self._openai, endpoint.url
         try:
             return call(*positional, **named)
         except openai.APITimeoutError:
-            problem: type[EngineError | UserError] = EngineError
-            message = f"{self._url} did not answer in time: lower the concurrency, or raise the time limit per request"
-        except openai.APIConnectionError:
-            problem, message = EngineError, f"{self._url} cannot be reached: start the server, or check OPENAI_BASE_URL"
-        except (openai.AuthenticationError, openai.PermissionDeniedError):
-            problem, message = UserError, f"{self._url} rejected the key: set OPENAI_API_KEY"
+            why: Exception = UnusableAnswer(f"{url} did not answer in time")
+        except openai.APIConnectionError as error:
+            why = _UnreachableError(f"{url} cannot be reached: start the server, or check its address")
+            if type(error.__cause__).__name__ in _CUT_SHORT:
+                why = UnusableAnswer(f"{url} broke off its answer")
+        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+            why = UserError(f"{url} rejected the key: set OPENAI_API_KEY")
+            if error.status_code == _FORBIDDEN and _FILTERED.search(str(error).lower()):
+                why = UnusableAnswer(f"{url} rejected the prompt: {self._line(error)}")
         except openai.NotFoundError as error:
-            problem = UserError
-            message = f"{self._url} has no model {self._model!r} for this kind of request: {self._line(error)}"
+            chat = "; if it only answers chats, use `preset` chat" if "prompt" in named else ""
+            why = UserError(f"{url} has no model {self._model!r} for this kind of request: {self._line(error)}{chat}")
         except openai.APIStatusError as error:
             line = self._line(error)
-            problem, message = EngineError, f"{self._url} failed: {line}"
-            if error.status_code == 400 and any(sign in line.lower() for sign in _TOO_LONG):
-                problem = UserError
-                message = f"a prompt is too long for {self._model}: shorten it, or choose another model ({line})"
+            why = UnusableAnswer(f"{url} failed: {line}")
+            words = _words(error)
+            if error.status_code in STATUSES or (error.status_code != _BUSY and is_too_long(words, error.code)):
+                why = _Refusal(line, words, error.code, error.param)
+            elif error.status_code == _PAYMENT or error.code in _NO_MONEY:
+                why = EngineError(f"{url} wants payment: {line}; the same command continues from here")
         except (openai.OpenAIError, ValueError) as error:
-            problem, message = (
-                EngineError,
-                f"{self._url} sent a response that the openai SDK cannot read: {self._line(error)}",
-            )
-        raise problem(message)
+            why = UnusableAnswer(f"{url} sent a response that the openai SDK cannot read: {self._line(error)}")
+        if isinstance(why, EngineError):
+            why = type(why)(f"{why}{self._lost()}")
+        raise why
 
     def _line(self, error: Exception) -> str:
         """Put a server's message in one line, without secrets it may have echoed."""
-        return redacted(" ".join(str(error).split()))[:_MOST_CHARACTERS]
+        return redacted(_CODE.sub("", " ".join(str(error).split())))[:_MOST_CHARACTERS]
+
+
+_CODE: Final = re.compile(r"^Error code: \d+ - ")
+_FORBIDDEN: Final = 403
+_FILTERED: Final = re.compile(r"moderat|flagged|content.?(filter|polic)|safety")
+"""How those word it that forbid a prompt and not a key."""
+
+_NO_LIST: Final = frozenset({404, 405, 501})
+_BUSY: Final = 429
+_PAYMENT: Final = 402
+_NO_MONEY: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+_MOST_DETAILS: Final = 20
+
+
+def _words(error: Any) -> str:
+    """Read what a refusal says, without the request that some servers give back with it."""
+    body = error.body
+    details = body.get("detail") if isinstance(body, dict) else None
+    if not isinstance(details, list):
+        return str(error)
+    parts = [detail for detail in details[:_MOST_DETAILS] if isinstance(detail, dict)]
+    return "; ".join(f"{detail.get('loc')} {detail.get('msg')}" for detail in parts)
+
+
+def _first_logprobs(answer: Any) -> Any:
+    """Get the logprobs of an answer's first text, whatever the server made of it; None where it has none."""
+    choices = getattr(answer, "choices", None)
+    return getattr(choices[0], "logprobs", None) if choices else None
+
+
+def _joined(words: Iterable[str]) -> str:
+    """Join words of several servers, each once."""
+    return ", ".join(sorted(set(words)))
+
+
+def _listed(endpoints: Sequence[_Endpoint]) -> str:
+    return ", ".join(endpoint.url for endpoint in endpoints)

@@ -30,7 +30,7 @@ from .tokens import TokenCodec, cut_at_stop
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..engine import Draw, Prompt
+    from ..engine import Draw, MayStart, Prompt
 
 _MOST_ROWS: Final = 128
 """Samples per batch where memory allows more: beyond this a CPU gains nothing, unless the model is small."""
@@ -143,10 +143,14 @@ class TransformersEngine:
             self._proof = check_continuations(self._name(), self._description.model, continuations, tolerance)
         return self._proof
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Generation]]:
         """Draw every sample; see `Engine.generate`."""
         self.check()
-        prompts = self._codec.draws_ids(draws)
+        if sampling.max_thinking_tokens is not None:
+            self._codec.thought_tags()
+        prompts = self._codec.draws_ids(draws, sampling.thinking)
         rows = [
             DecodingRow(place, prompt, draw.seed)
             for place, (prompt, draw) in enumerate(zip(prompts, draws, strict=True))
@@ -203,7 +207,8 @@ class TransformersEngine:
         waiting = sorted(rows, key=lambda row: (-len(row.prompt), first[id(row.prompt)], row.place))
         most = self._most_rows
         while waiting:
-            most = min(most, self._fitting_rows(len(waiting[0].prompt) + sampling.max_tokens))
+            longest = len(waiting[0].prompt) + self._most_outputs(waiting[0], sampling)
+            most = min(most, self._fitting_rows(longest))
             some = waiting[:most]
             done: set[int] = set()
             try:
@@ -233,6 +238,8 @@ class TransformersEngine:
                 if live is None:
                     continue
                 live.tokens.append(chosen[number])
+                if len(live.tokens) == sampling.max_thinking_tokens:
+                    live.forced = self._codec.ending_thought(live.row.prompt, live.tokens)
                 if known is not None:
                     live.logprobs.append(known[number])
                 generation = self._finished(live, sampling, finishing)
@@ -258,7 +265,7 @@ class TransformersEngine:
             # A character takes at most four tokens, and a token that holds none is rare.
             tail = 4 * max(map(len, sampling.stop)) + 4
             before = tokens[:-tail] if len(tokens) > tail else []
-            if cut_at_stop(self._codec.text(before or prompt, tokens[len(before) :]), sampling.stop) is not None:
+            if cut_at_stop(self._codec.piece(before or prompt, tokens[len(before) :]), sampling.stop) is not None:
                 text = cut_at_stop(self._codec.text(prompt, tokens), sampling.stop)
         if not (ended or room or text is not None):
             return None
@@ -275,6 +282,7 @@ class TransformersEngine:
             prompt_tokens=len(prompt),
             output_tokens=len(tokens),
             logprobs=tuple(live.logprobs) if sampling.logprobs else None,
+            thinking_tokens=self._codec.thinking_tokens(prompt, tokens, text),
         )
 
     def _scored(self, pairs: list[tuple[list[int], list[int]]]) -> list[Likelihood]:

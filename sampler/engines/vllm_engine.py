@@ -11,9 +11,9 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._util.machine import available_memory_bytes, cpu_name, has_gpu_driver
-from ...errors import EngineError
+from ...errors import EngineError, UserError
 from ...records import Likelihood
-from ..engine import Description, EngineMemory, Generation
+from ..engine import Description, EngineMemory, Generation, NoAnswer
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .libraries import error_line, import_engine, import_failure
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
@@ -23,7 +23,7 @@ from .vllm_worker import MemoryReport
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..engine import Draw, Prompt, Sampling
+    from ..engine import Draw, MayStart, Outcome, Prompt, Sampling
 
 _ONLINE: Final = {"fp8": "fp8_per_channel"}
 """Precisions that vLLM quantises 16-bit weights to on loading, and its names for them (on GPUs that compute in it)."""
@@ -63,6 +63,7 @@ class VllmEngine:
         gpus: GPUs that share the model; None for as many of the visible ones as its weights need.
         max_model_tokens: Most tokens of a prompt with its output; None for the model's own context.
         memory_fraction: Share of each GPU's memory for weights, cache and work.
+        limits_thinking: Whether draws may limit thoughts, which vLLM must know when it starts.
 
     Raises:
         UserError: There is no such model, or not at this precision.
@@ -77,6 +78,7 @@ class VllmEngine:
         gpus: int | None = None,
         max_model_tokens: int | None = None,
         memory_fraction: float = 0.9,
+        limits_thinking: bool = False,
     ) -> None:
         checkpoint = find_checkpoint(model)
         precision = check_precision(checkpoint, precision, online=tuple(_ONLINE), engine="vllm")
@@ -84,6 +86,9 @@ class VllmEngine:
             warnings.simplefilter("ignore")
             self._vllm, platform = _import_vllm()
             arguments = self._arguments(checkpoint, precision, platform, gpus, memory_fraction)
+            if limits_thinking:
+                arguments["reasoning_config"] = _thinking_config(checkpoint, model)
+            self._limits_thinking = limits_thinking
             try:
                 self._llm: Any = self._vllm.LLM(max_model_len=max_model_tokens, **arguments)
             except _FAILURES as error:
@@ -119,10 +124,15 @@ class VllmEngine:
             self._proof = check_continuations(name, self._description.model, self._continuations(), tolerance)
         return self._proof
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Outcome]]:
         """Draw every sample; see `Engine.generate`."""
         self.check()
-        return self._generate(self._codec.draws_ids(draws), [draw.seed for draw in draws], sampling)
+        if sampling.max_thinking_tokens is not None and not self._limits_thinking:
+            raise UserError("this vllm was started without a limit on thinking: remove `max_thinking_tokens`")
+        prompts = self._codec.draws_ids(draws, sampling.thinking)
+        return self._generate(prompts, [draw.seed for draw in draws], sampling)
 
     def score(self, texts: Sequence[tuple[Prompt, str]]) -> list[Likelihood]:
         """Score each completion's tokens, tokenized apart from the prompt; see `Engine.score`.
@@ -173,7 +183,7 @@ class VllmEngine:
 
     def _generate(
         self, prompts: list[list[int]], seeds: list[int], sampling: Sampling
-    ) -> Iterator[tuple[int, Generation]]:
+    ) -> Iterator[tuple[int, Outcome]]:
         settings: dict[str, Any] = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p if sampling.temperature else 1.0,
@@ -183,6 +193,8 @@ class VllmEngine:
             # Stop strings are searched for in the text, which costs time even with none to find.
             "detokenize": bool(sampling.stop),
         }
+        if sampling.max_thinking_tokens is not None:
+            settings["thinking_token_budget"] = sampling.max_thinking_tokens
         greedy = self._params(**settings) if sampling.temperature == 0 else None
         requests = {
             place: (prompt, greedy or self._params(seed=seed, **settings))
@@ -191,20 +203,23 @@ class VllmEngine:
         for place, output in self._run(requests):
             drawn = output.outputs[0]
             if drawn.finish_reason not in ("stop", "length"):
-                raise EngineError(f"vllm gave up on a sample ({drawn.finish_reason}); its log on stderr may say why")
+                yield place, NoAnswer(f"vllm gave up on it ({drawn.finish_reason}); its log on stderr may say why")
+                continue
             tokens = list(drawn.token_ids)
             logprobs = None
             if sampling.logprobs:
                 known = drawn.logprobs
                 logprobs = tuple(known.logprobs[start] for start in known.start_indices)
+            text = drawn.text if sampling.stop else self._codec.text(prompts[place], tokens)
             yield (
                 place,
                 Generation(
-                    text=drawn.text if sampling.stop else self._codec.text(prompts[place], tokens),
+                    text=text,
                     finish_reason=drawn.finish_reason,
                     prompt_tokens=len(prompts[place]),
                     output_tokens=len(tokens),
                     logprobs=logprobs,
+                    thinking_tokens=self._codec.thinking_tokens(prompts[place], tokens, text),
                 ),
             )
 
@@ -338,6 +353,22 @@ def _stdout_to_stderr() -> Iterator[None]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def _thinking_config(checkpoint: Checkpoint, model: str) -> Any:
+    """Tell vLLM the tags of the model's thoughts; the closing one alone, since that is what it takes for their end."""
+    transformers = importlib.import_module("transformers")
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint.source, revision=checkpoint.commit or "main")
+        config = importlib.import_module("vllm.config.reasoning").ReasoningConfig
+    except (OSError, ValueError) as error:
+        raise EngineError(f"vllm cannot load {checkpoint.source}: {error_line(error)}") from None
+    except ImportError:
+        raise UserError(
+            "this vllm cannot limit thinking: install a newer one, or remove `max_thinking_tokens`"
+        ) from None
+    opening, closing = TokenCodec(tokenizer, model, None).thought_tags()
+    return config(reasoning_start_str=opening, reasoning_end_str=closing)
 
 
 def _cpu_cache_gib() -> int:

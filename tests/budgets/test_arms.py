@@ -1,6 +1,7 @@
 from typing import get_args
 
 import pytest
+from codebudget.budgets.models import find_model
 from codebudget.budgets.notation import format_amount, parse_amount, parse_arm, parse_budget
 from codebudget.budgets.precision import NAMED_PRECISIONS, parse_precision
 from codebudget.errors import UserError
@@ -21,6 +22,17 @@ from hypothesis import strategies as st
         ("./my.model/v1.2:3", "./my.model/v1.2", None, 3, False),
         ("/a:b/c@d/e", "/a:b/c@d/e", None, None, False),
         ("/a:b/c@d/e@fp8:7", "/a:b/c@d/e", "fp8", 7, False),
+        ("qwen2.5-coder:7b", "qwen2.5-coder:7b", None, None, False),
+        ("qwen2.5-coder:7b:5", "qwen2.5-coder:7b", None, 5, False),
+        ("qwen2.5-coder:7b@Q", "qwen2.5-coder:7b@Q", None, None, False),
+        ("qwen2.5-coder:7b@int4:Greedy", "qwen2.5-coder:7b", "int4", 1, True),
+        ("vendor/model:free", "vendor/model:free", None, None, False),
+        ("vendor/model:free:3", "vendor/model:free", None, 3, False),
+        ("model@2024-08-06", "model@2024-08-06", None, None, False),
+        ("model@2024-08-06:2", "model@2024-08-06", None, 2, False),
+        ("model@2024-08-06@bf16:2", "model@2024-08-06", "bf16", 2, False),
+        ("llama3.1:8b-instruct-q4_K_M:4", "llama3.1:8b-instruct-q4_K_M", None, 4, False),
+        ("13b:²", "13b:²", None, None, False),
     ],
 )
 def test_arms_as_typed(text: str, name: str, precision: str | None, k: int | None, greedy: bool) -> None:
@@ -50,18 +62,34 @@ def test_any_arm_is_read_back(name: str, precision: str | None, count: int | str
         ("13b:-1", "at least 1"),
         ("13b:", "at least 1"),
         ("13b:1.5", "at least 1"),
-        ("13b:²", "at least 1"),
         ("13b:" + "9" * 5000, "at least 1"),
-        ("13b:5@int4", r"MODEL\[@PRECISION\]\[:K\]"),
-        ("13b@int5", "unknown precision 'int5'.*int4"),
+        ("13b:5@int4", r"MODEL\[@PRECISION\]\[\+think\|\+nothink\]\[:K\]"),
+        ("13b:+5", "at least 1"),
+        ("13b:1e3", "at least 1"),
+        ("13b:greedy@int4", r"K comes last; write MODEL\[@PRECISION\]\[\+think\|\+nothink\]\[:K\]"),
+        ("qwen2.5-coder:7b:0", "at least 1"),
         ("13b@", "unknown precision"),
-        ("13b@w0a16", "unknown precision"),
-        ("13b@w4a16-g0", "unknown precision"),
+        ("@int4", "has no model"),
     ],
 )
 def test_a_wrong_arm_is_the_users_mistake(text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         parse_arm(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("13b@int5", "unknown precision 'int5': .*int4"),
+        ("13b@w0a16:2", "unknown precision 'w0a16'"),
+        ("codellama-13b@w4a16-g0", "unknown precision 'w4a16-g0'"),
+        ("13b:five", "'five' is not a valid sample count: write 13b:K"),
+        ("13b@int4:five", "'five' is not a valid sample count: write 13b@int4:K"),
+    ],
+)
+def test_a_mistyped_part_of_a_known_models_arm_is_named(text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        find_model(parse_arm(text).name)
 
 
 def test_precisions_are_read_in_any_case() -> None:

@@ -1,5 +1,6 @@
 import pytest
 from codebudget.budgets.costs import Conditions
+from codebudget.budgets.dollars import Prices, parse_token_price
 from codebudget.budgets.flops import PAPER_WORKLOAD
 from codebudget.budgets.hardware import find_machine
 from codebudget.budgets.notation import parse_arm
@@ -142,6 +143,31 @@ def test_seconds_decide_where_seconds_limit(seconds: float, matched: bool, equal
     assert (small.matched, small.equal) == (matched, equal)
     _, unknown = realised_costs(planned, samples, 0.05, match="runtime", measured=[Usage(busy_s=8.0), None])
     assert (unknown.matched, unknown.equal) == (None, None)
+
+
+def test_dollars_that_nobody_measured_follow_from_the_tokens_of_every_request() -> None:
+    prices = Prices(tokens=(parse_token_price("closed=2,10,0.5"), parse_token_price("7b=0.2,0.2")))
+    planned = plan_arms(
+        [parse_arm("closed:1"), parse_arm("7b:5"), parse_arm("13b:1")],
+        family="codellama",
+        workload=WORKLOAD,
+        match="usd",
+        conditions=Conditions(prices=prices.model_copy(update={"tokens": (*prices.tokens, parse_token_price("1,1"))})),
+    )
+    samples = [[drawn((100, 60)), drawn((300, 80))], [drawn((100, 50))], [drawn((100, 50))]]
+    took = [None, Usage(usd=0.5), None]
+    closed, known, unpriced = realised_costs(
+        planned, samples, 0.05, match="usd", measured=took, prices=prices, workload=WORKLOAD
+    )
+    assert closed.cost.usd == pytest.approx((200 * 2 + 70 * 10) / 1e6)
+    assert (closed.cost.flops, closed.usage.prompt_tokens, closed.usage.output_tokens) == (None, 200, 70)
+    assert closed.usage.prefill_flops is closed.usage.decode_flops is None
+    assert closed.deviations == (
+        "dollars were 1.57 times the plan: a prompt had 200 tokens and an output 70, planned 100 and 50",
+    )
+    assert known.cost.usd == 0.5
+    assert known.matched is False
+    assert (unpriced.cost.usd, unpriced.matched) == (None, None)
 
 
 def test_a_deviation_names_the_part_that_is_off() -> None:

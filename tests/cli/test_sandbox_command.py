@@ -81,7 +81,7 @@ def test_clean_removes_what_dead_owners_left_and_nothing_else(codebudget, tmp_pa
         assert list(report["unreachable"]) == ["docker"]
         assert (os.path.exists(dead), os.path.exists(mine)) == (False, True)
         again = codebudget("sandbox", "clean", **nowhere)
-        assert (again.returncode, again.stdout) == (0, "nothing was left\n")
+        assert (again.returncode, again.stdout) == (0, "nothing was left over\n")
         assert "docker was not checked: no Docker engine answers" in again.stderr
     finally:
         os.rmdir(mine)

@@ -145,11 +145,25 @@ check = false
 def test_errors_hold_none(secretive, tiny: Path, echo: ThreadingHTTPServer) -> None:
     echo.fails = True  # type: ignore[attr-defined]
     failed = secretive(*SAMPLE)
-    assert failed.returncode == 3
+    assert failed.returncode == 0
+    assert "7b:2: missing: " in failed.stderr
     assert "no tea for *** *** Basic ***" in failed.stderr
     unknown = secretive("sample", "other:1", *SAMPLE[2:])
     assert unknown.returncode == 2
     assert_no_secret(tiny, failed, unknown)
+
+
+def test_a_server_that_is_named_keeps_its_password(codebudget, tiny: Path, echo: ThreadingHTTPServer) -> None:
+    url = f"http://user:{PASSWORD}@127.0.0.1:{echo.server_port}/v1"
+    named = codebudget(*SAMPLE, "--base-url", url, "--out", "a.jsonl", "--json", OPENAI_API_KEY=KEY)
+    assert named.returncode == 0, named.stderr
+    assert_no_secret(tiny, named)
+    echo.fails = True  # type: ignore[attr-defined]
+    failed = codebudget(*SAMPLE, "--seed", "1", "--base-url", url, OPENAI_API_KEY=KEY)
+    gone = codebudget(*SAMPLE, "--seed", "2", "--base-url", url.replace("/v1", "/v2"), OPENAI_API_KEY=KEY)
+    assert "no tea for *** *** Basic ***" in failed.stderr
+    assert gone.returncode == 2, gone.stderr
+    assert_no_secret(tiny, failed, gone)
 
 
 def test_another_password_or_key_makes_no_other_samples(secretive, tiny: Path) -> None:

@@ -173,7 +173,7 @@ def test_forged_verdicts_are_made_again_and_said(codebudget, tiny: Path, tmp_pat
         found, lines = execute(user)
         assert found["statuses"] == honest["statuses"]
         (line,) = lines
-        assert ".codebudget/store.sqlite holds verdicts" in line
+        assert ".codebudget/store.sqlite contains verdicts" in line
         assert "they are recomputed" in line
         assert execute(user)[1] == []
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from codebudget.budgets.dollars import TokenPrice
 from codebudget.budgets.flops import decode_flops, prefill_flops
 from codebudget.budgets.models import find_model
 from codebudget.errors import MachineError, UserError
@@ -32,7 +33,9 @@ def asked(k: int, **fields: Any) -> DrawRequest:
 
 
 def draw(tasks: Tasks, engine: Any, store: Store, k: int, **options: Any) -> Drawn:
-    fields = {name: options.pop(name) for name in ("greedy", "architecture", "usd", "seed", "fresh") if name in options}
+    fields = {
+        name: options.pop(name) for name in ("greedy", "architecture", "price", "seed", "fresh") if name in options
+    }
     return draw_samples(tasks, asked(k, **fields), engine, options.pop("settings", SETTINGS), store, **options)
 
 
@@ -173,7 +176,7 @@ def test_a_run_stops_at_its_limit_and_says_how_far_it_went(
     meter = Meter(parse_stop_after(text))
     options: dict[str, Any] = {
         "architecture": ARCHITECTURE,
-        "usd": lambda prompt, output, seconds: (prompt + output) / 1e7,
+        "price": TokenPrice(usd_per_mtok_in=0.1, usd_per_mtok_out=0.1),
     }
     with open_store(tmp_path / "s") as store:
         drawn = draw(tasks, markov(), store, 20, meter=meter, **options)

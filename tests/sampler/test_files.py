@@ -103,6 +103,29 @@ def test_half_a_surrogate_pair_does_not_break_anything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("eos_token", "stop"),
+        ("MAX_TOKENS", "length"),
+        ("SAFETY", "content_filter"),
+        ("Gave up!", "gave_up"),
+        ("", None),
+    ],
+)
+def test_words_for_an_end_are_read(tmp_path: Path, word: str, reason: str | None) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(completion("b/0", 1) | {"finish_reason": word}))
+    assert read_samples([str(path)], TASKS, "a").candidates[0].finish_reason == reason
+
+
+@pytest.mark.parametrize("unknown", ["null", "NaN"])
+def test_logprobs_of_which_one_is_not_known_are_none(tmp_path: Path, unknown: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"task_id": "b/0", "completion": "x", "logprobs": [-0.5, {unknown}]}}')
+    assert read_samples([str(path)], TASKS, "a").candidates[0].logprobs is None
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [
         (b"{oops", "broken JSON"),
@@ -133,6 +156,7 @@ def test_half_a_surrogate_pair_does_not_break_anything(tmp_path: Path) -> None:
         (b'{"task_id": "b/0", "completion": "x", "prompt_tokens": "-1"}', "prompt_tokens is '-1'"),
         (b'{"task_id": "b/0", "completion": "x", "output_tokens": -1}', "output_tokens is -1"),
         (b'{"task_id": "b/0", "completion": "x", "finish_reason": 3}', "finish_reason is 3"),
+        (b'{"task_id": "b/0", "completion": "x", "logprobs": [true]}', "logprobs is not a list of numbers"),
         (b'{"task_id": "b/0", "completion": "x", "logprobs": ["-1"]}', "logprobs is not a list of numbers"),
         (b'{"task_id": "b/0", "completion": "x", "logprobs": {"tokens": []}}', "logprobs is not a list of numbers"),
         (b'{"task_id": "b/0", "completion": "x", "prompt": 1}', "prompt is int"),

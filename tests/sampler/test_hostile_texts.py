@@ -112,7 +112,7 @@ def test_no_text_keeps_the_extractor_busy() -> None:
     )
 
 
-def test_nor_does_one_of_a_mebibyte() -> None:
+def test_nor_does_one_of_the_greatest_length() -> None:
     names = ("prose", "fenced programs", "tabs and prose", "broken starts", "null bytes", "spaces")
     size = MAX_BYTES - 1000
     run_in_time([(UNITS[name] * (size // len(UNITS[name].encode("utf-8", "replace"))))[:size] for name in names])
@@ -124,7 +124,7 @@ def test_nor_does_a_prompt() -> None:
         run_in_time([text, WHOLE], prompt)
 
 
-def test_a_text_of_more_than_a_mebibyte_has_no_program() -> None:
+def test_a_longer_text_has_no_program() -> None:
     body = "    return 2 * x\n"
     fits = body + "#" * (MAX_BYTES - len(body) - len(PROMPT))
     assert extract_program(fits, prompt=PROMPT, entry_point="double", stop=()) == PROMPT + fits

@@ -146,7 +146,29 @@ def test_a_program_that_was_changed_is_taken_out_again(
 def older(folder: Path) -> None:
     """The store as version 2 had it."""
     columns = (("verdicts", "proof"), ("records", "proof"), ("candidates", "proof"), ("candidates", "program_proof"))
+    without_thinking(folder)
     edit(folder, *(f"ALTER TABLE {table} DROP COLUMN {name}" for table, name in columns), "PRAGMA user_version = 2")
+
+
+def without_thinking(folder: Path) -> None:
+    """The store as version 3 had it."""
+    edit(folder, "ALTER TABLE candidates DROP COLUMN thinking_tokens", "PRAGMA user_version = 3")
+
+
+def test_a_store_from_before_thinking_was_counted_is_still_mine(
+    tmp_path: Path, opened: Callable[..., Store], notices: Notices
+) -> None:
+    fill(opened())
+    without_thinking(tmp_path)
+    with opened(named=False) as store:
+        assert store.extracted(["k/0"])["k/0"][:2] == (SAMPLE, "e")
+        thought = SAMPLE.model_copy(update={"thinking_tokens": 7})
+        store.put_candidates({"k/1": thought})
+        assert store.candidates(["k/1"]) == {"k/1": thought}
+    assert notices == []
+    edit(tmp_path, "UPDATE candidates SET thinking_tokens = 8 WHERE key = 'k/1'")
+    with opened(named=False) as store, pytest.raises(UserError, match="not made with your key"):
+        store.candidates(["k/1"])
 
 
 def test_an_older_store_keeps_its_samples_and_nothing_is_believed(
@@ -198,7 +220,7 @@ def test_a_store_with_other_tables_is_refused(tmp_path: Path, opened: Callable[.
 
 @pytest.mark.parametrize(
     "damage",
-    ["place = -1", "place = 'x'", "logprobs = x'00'", "finish_reason = 'no'", "raw = 5", "raw = CAST(x'ff' AS TEXT)"],
+    ["place = -1", "place = 'x'", "logprobs = x'00'", "finish_reason = 'N o'", "raw = 5", "raw = CAST(x'ff' AS TEXT)"],
 )
 def test_a_value_that_nobody_could_have_written_is_one_line(
     tmp_path: Path, opened: Callable[..., Store], damage: str

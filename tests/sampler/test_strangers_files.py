@@ -183,7 +183,7 @@ def test_fields_of_a_sample_are_read_as_intended(
         ({"logprobs": [math.nan, -1.0]}, "whose logprobs are not all finite numbers and are ignored"),
         ({"logprobs": [None, -1.0]}, "whose logprobs are not all finite numbers"),
         ({"logprobs": [-math.inf]}, "whose logprobs are not all finite numbers"),
-        ({"finish_reason": "content_filter"}, "whose finish_reason is unknown and ignored"),
+        ({"finish_reason": "…"}, "whose finish_reason has no letters and is ignored"),
         ({"pass_at_1": 35}, "whose verdict is neither passed nor failed"),
         ({"passed": "perhaps"}, "whose verdict is neither passed nor failed"),
     ],

@@ -80,6 +80,9 @@ def test_a_probability_of_nothing_survives(tasks: Tasks, markov: Callable[..., A
         import_samples([str(tmp_path / name)], {task.id: task for task in tasks}, "adding", store)
         (back,) = stored_samples(store, drawn.series, tasks)
     assert (back.logprobs, back.raw, back.finish_reason) == (odd.logprobs, odd.raw, None)
+    if name.endswith("jsonl"):
+        read = read_samples([str(tmp_path / name)], {task.id: task for task in tasks}, "m")
+        assert read.candidates[0].logprobs == odd.logprobs
 
 
 def test_rows_of_others_come_in_under_a_model(tasks: Tasks, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from codebudget.errors import UserError
 from codebudget.records import Likelihood
-from codebudget.sampler.engine import Description, Draw, EngineMemory, Generation, Prompt, Sampling
+from codebudget.sampler.engine import Description, Draw, EngineMemory, Generation, MayStart, Prompt, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -52,7 +52,9 @@ class Markov:
     def check(self) -> str:
         return "self-check: none"
 
-    def generate(self, draws: Sequence[Draw], sampling: Sampling) -> Iterator[tuple[int, Generation]]:
+    def generate(
+        self, draws: Sequence[Draw], sampling: Sampling, may_start: MayStart | None = None
+    ) -> Iterator[tuple[int, Generation]]:
         waiting = list(enumerate(draws))[::-1]
         running: list[tuple[int, Iterator[Generation | None]]] = []
         while waiting or running:

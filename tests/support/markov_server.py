@@ -6,18 +6,36 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codebudget.sampler.engine import Draw, Message, Sampling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .markov import Markov
 
 
+class Reply(NamedTuple):
+    """What a server sends; one that `breaks` ends the connection in the middle of it."""
+
+    body: bytes
+    status: int = 200
+    kind: str = "application/json"
+    breaks: bool = False
+
+
+def refused(message: str, status: int = 400, **fields: object) -> Reply:
+    """An error in OpenAI's form."""
+    return Reply(json.dumps({"error": {"message": message, "type": "x", "code": None, **fields}}).encode(), status)
+
+
 class MarkovServer(ThreadingHTTPServer):
-    """Serves models by their names; `requests` are what it was asked, and `delay_s` is slept before each answer."""
+    """Serves models by their names; `requests` are what it was asked, and `delay_s` is slept before each answer.
+
+    `refuses` looks at a request first, and `twists` changes an answer, which it is given with the request and the
+    number of answers before it: to another answer or to bytes of its own.
+    """
 
     daemon_threads = True
 
@@ -25,7 +43,14 @@ class MarkovServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.models = models
         self.requests: list[dict[str, Any]] = []
+        self.served = 0
+        self.counting = threading.Lock()
         self.delay_s = 0.0
+        self.refuses: Callable[[dict[str, Any]], Reply | None] = lambda asked: None
+        self.twists: Callable[[dict[str, Any], dict[str, Any], int], dict[str, Any] | Reply] = (
+            lambda asked, answer, before: answer
+        )
+        self.extra: dict[str, Any] = {}
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -45,6 +70,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"object": "list", "data": [{"id": name, "object": "model"} for name in self.server.models]})
         elif self.path == "/version":
             self._answer({"version": "1"})
+        elif self.path in self.server.extra:
+            self._answer(self.server.extra[self.path])
         else:
             self._answer({"error": {"message": "not here"}}, 404)
 
@@ -54,15 +81,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"error": {"message": "not here"}}, 404)
             return
         self.server.requests.append(asked)
+        refusal = self.server.refuses(asked)
+        if refusal is not None:
+            self._send(refusal)
+            return
         time.sleep(self.server.delay_s)
         is_chat = "chat" in self.path
         prompt = (
             tuple(Message(turn["role"], turn["content"]) for turn in asked["messages"]) if is_chat else asked["prompt"]
         )
         sampling = Sampling(
-            temperature=asked.get("temperature", 0),
+            temperature=asked.get("temperature", 1),
             top_p=asked.get("top_p", 1),
-            max_tokens=asked["max_tokens"],
+            max_tokens=asked.get("max_tokens") or asked["max_completion_tokens"],
             stop=tuple(asked.get("stop", ())),
         )
         model = self.server.models[asked["model"]]
@@ -84,12 +115,25 @@ class _Handler(BaseHTTPRequestHandler):
             "completion_tokens": drawn.output_tokens,
             "total_tokens": (drawn.prompt_tokens or 0) + (drawn.output_tokens or 0),
         }
-        self._answer({"id": "1", "created": 0, "model": asked["model"], "choices": [choice], "usage": usage})
+        answer = {"id": "1", "created": 0, "model": asked["model"], "choices": [choice], "usage": usage}
+        with self.server.counting:
+            before, self.server.served = self.server.served, self.server.served + 1
+        twisted = self.server.twists(asked, answer, before)
+        if isinstance(twisted, Reply):
+            self._send(twisted)
+        else:
+            self._answer(twisted)
 
     def _answer(self, body: dict[str, Any], status: int = 200) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
+        self._send(Reply(json.dumps(body).encode(), status))
+
+    def _send(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.kind)
+        self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
-        self.wfile.write(data)
+        if reply.breaks:
+            self.wfile.write(reply.body[: len(reply.body) // 2])
+            self.close_connection = True
+        else:
+            self.wfile.write(reply.body)

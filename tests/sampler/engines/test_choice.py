@@ -87,6 +87,9 @@ def test_the_modules_need_no_engine() -> None:
         "transformers_engine",
         "vllm_engine",
         "openai_engine",
+        "answers",
+        "in_flight",
+        "refusals",
     )
     imports = "; ".join(f"import codebudget.sampler.engines.{name}" for name in names)
     heavy = "{'torch', 'transformers', 'vllm', 'openai'}"

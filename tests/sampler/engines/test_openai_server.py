@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from codebudget.errors import EngineError, UserError
-from codebudget.sampler.engine import Draw, Message, Sampling
+from codebudget.sampler.engine import Draw, Message, NoAnswer, Sampling
 from codebudget.sampler.engines import EngineOptions, choose_engine
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def test_every_sample_is_a_request_with_its_own_seed(engine: Engine, server: Ser
 
 def test_what_a_server_does_not_tell_is_none(engine: Engine) -> None:
     _, generation = next(iter(engine.generate([Draw("x", 0)], Sampling())))
-    assert generation == (" done", "stop", None, None, None)
+    assert generation == (" done", "stop", None, None, None, None, None)
 
 
 def test_no_more_requests_than_allowed_are_in_flight(engine: Engine, server: Server) -> None:
@@ -168,10 +168,8 @@ def test_a_throttled_request_is_tried_again_when_the_server_says(engine: Engine,
     [
         (failure(401, f"bad key {KEY}"), UserError, "OPENAI_API_KEY"),
         (failure(403, f"bad key {KEY}"), UserError, "OPENAI_API_KEY"),
-        (failure(400, f"what is {KEY}?"), EngineError, "***"),
         (failure(400, "This model's maximum context length is 64 tokens"), UserError, "too long"),
         (failure(404, "The model does not exist"), UserError, "'m'"),
-        (completion(reason="content_filter"), EngineError, "content_filter"),
     ],
 )
 def test_a_refusal_is_one_line_without_the_key(
@@ -184,6 +182,13 @@ def test_a_refusal_is_one_line_without_the_key(
     assert "\n" not in str(caught.value)
     assert KEY not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_refusal_of_one_request_is_no_answer_without_the_key(engine: Engine, server: Server) -> None:
+    server.answer = lambda body: failure(400, f"what is {KEY}?")
+    assert list(engine.generate([Draw("x", 0)], Sampling())) == [
+        (0, NoAnswer("the server rejected the request: what is ***?"))
+    ]
 
 
 def test_a_server_that_scores_tokens_is_checked(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
