@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,7 +24,7 @@ from .samples import arm_called, draw_arms, session_of, target_of_arm
 from .workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..budgets.architecture import Architecture
     from ..records import GeneratedTests, Task
@@ -127,22 +128,29 @@ def generated_by_arm(
     found: dict[str, dict[str, GeneratedTests]] = {}
     # Arms that take the tests of one model share them.
     others: dict[str, dict[str, GeneratedTests]] = {}
+    # Files for all arms are read for each, whose authors may differ.
+    once = cache(notice)
     for spec, model in models.items():
+        whose = f"{spec}: " if spec in given.models or spec in given.files else ""
         if spec in given.models:
             other = given.models[spec]
             if other not in others:
                 others[other] = _from(other, given, arms, benchmark, drawing, running, progress)
             found[spec] = others[other]
         elif given.has(spec):
-            found[spec] = read_priced(given.files.get(spec, given.for_all), benchmark, model, f"{spec}: ")
+            found[spec] = read_priced(given.files.get(spec, given.for_all), benchmark, model, whose, tell=once)
         else:
             continue
-        _tell_missing(f"{spec}: ", found[spec], benchmark.by_id)
+        _tell_missing(whose, found[spec], benchmark.by_id, once)
     return found
 
 
 def read_priced(
-    patterns: Sequence[str], benchmark: Benchmark, model: str | None, whose: str = ""
+    patterns: Sequence[str],
+    benchmark: Benchmark,
+    model: str | None,
+    whose: str = "",
+    tell: Callable[[str], None] = notice,
 ) -> dict[str, GeneratedTests]:
     """Read generated tests by task id, and count their cost if their rows do not give it.
 
@@ -153,6 +161,7 @@ def read_priced(
         benchmark: Where the tasks come from.
         model: The author of tests whose rows name no known model; None leaves their cost unknown.
         whose: The start of notices.
+        tell: Takes a notice.
 
     Raises:
         UserError: A file or a row is wrong.
@@ -160,7 +169,7 @@ def read_priced(
     tasks, remarks = benchmark.by_id, Remarks()
     found = read_tests(patterns, tasks, benchmark.beyond, remarks, complete=_Pricer(tasks, model).complete)
     for line in remarks.lines:
-        notice(f"{whose}tests: {line}")
+        tell(f"{whose}tests: {line}")
     return found
 
 
@@ -180,9 +189,11 @@ def plain_tests(patterns: Sequence[str], benchmark: Benchmark) -> dict[str, Gene
     return found
 
 
-def _tell_missing(whose: str, found: Mapping[str, GeneratedTests], tasks: Mapping[str, Task]) -> None:
+def _tell_missing(
+    whose: str, found: Mapping[str, GeneratedTests], tasks: Mapping[str, Task], tell: Callable[[str], None] = notice
+) -> None:
     if len(found) < len(tasks):
-        notice(f"{whose}{len(tasks) - len(found)} of {len(tasks)} tasks have no model-written tests in these files")
+        tell(f"{whose}{len(tasks) - len(found)} of {len(tasks)} tasks have no model-written tests in these files")
 
 
 def _from(
