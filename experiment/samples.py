@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,7 +13,7 @@ from ..budgets.models import find_model, weights_of
 from ..budgets.notation import parse_arm, without_k
 from ..budgets.plan import UNKNOWN_PRECISION, plan_arms, planned_model, priced_model
 from ..errors import MachineError, UserError
-from ..sampler.drawing import Drawn, DrawRequest, draw_samples
+from ..sampler.drawing import Asked, Drawn, DrawRequest, draw_samples
 from ..sampler.endings import notes_of_samples
 from ..sampler.files import read_samples
 from ..sampler.late import LateEngine, StaleDescriptionError, circumstances
@@ -22,18 +22,18 @@ from ..sampler.series import stored_series
 from ..sampler.stopping import Meter, parse_stop_after
 from ..sampler.transfer import stored_samples
 from ..settings import RECORDED
-from .workspace import open_workspace
+from .lengths import BYTES, TokenCounter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ..budgets.architecture import Architecture
     from ..budgets.costs import Conditions
-    from ..records import Arm, Candidate, Plan, Task
+    from ..records import Arm, Candidate, Cost, Plan, Task
     from ..sampler.engine import Engine
     from ..sampler.files import Recorded
     from ..sampler.prompting import Settings
-    from ..sampler.series import Tally
+    from ..sampler.series import Series, Tally
     from ..sampler.stopping import Stopped
     from ..sampler.store import Store
     from ..settings import Drawing, Running
@@ -92,16 +92,26 @@ class ArmSamples(NamedTuple):
     """An arm's plan and its candidates.
 
     Attributes:
-        plan: Its k and cost.
-        candidates: As recorded or drawn.
+        plan: With the number of samples to score.
+        candidates: As recorded or drawn; some tasks may have more than k.
         tally: What drawing them took, if they were drawn here.
         verdicts: Those recorded in its files, passed or not, by task id and index; no ranker sees them.
+        counter: Estimates token counts that they lack.
+        estimate: The cost of k samples as planned before anything was measured; None if nothing was.
+        pilot_k: The k by the pilot; None if there was none.
+        k_note: Why k differs from the planned one.
+        series: What drew them, if an engine did.
     """
 
     plan: Plan
     candidates: Sequence[Candidate]
     tally: Tally | None = None
     verdicts: Mapping[tuple[str, int], bool] = MappingProxyType({})
+    counter: TokenCounter = BYTES
+    estimate: Cost | None = None
+    pilot_k: int | None = None
+    k_note: str = ""
+    series: Series | None = None
 
 
 class DrawnArms(NamedTuple):
@@ -140,55 +150,8 @@ def to_draw(planned: Planned, samples: Mapping[str, Sequence[str]]) -> list[Plan
     Raises:
         UserError: As `files_by_arm`.
     """
-    files = files_by_arm(samples, _named(planned))
+    files = files_by_arm(samples, named_arms(planned.plans))
     return [plan for plan in planned.plans if plan.arm.spec not in files]
-
-
-def arm_samples(
-    planned: Planned,
-    benchmark: Benchmark,
-    samples: Mapping[str, Sequence[str]],
-    drawing: Drawing,
-    running: Running,
-    progress: Progress = silent,
-) -> list[ArmSamples]:
-    """Get each arm's candidates: those of its files, else those in the store, drawing what is missing.
-
-    Args:
-        planned: The arms' plans.
-        benchmark: Where the tasks come from.
-        samples: Recorded files by arm; see `files_by_arm`.
-        drawing: How samples are drawn.
-        running: The seed and the store.
-        progress: Told how far drawing is.
-
-    Raises:
-        UserError: A setting, a file or a row is wrong.
-        MachineError: Nothing can draw here; the message names alternatives.
-    """
-    files = files_by_arm(samples, _named(planned))
-    recorded = {spec: read_arm(spec, patterns, benchmark) for spec, patterns in files.items()}
-    missing = [plan for plan in planned.plans if plan.arm.spec not in files]
-    found = {
-        plan.arm.spec: ArmSamples(plan, read.candidates, verdicts=read.verdicts)
-        for plan in planned.plans
-        if (read := recorded.get(plan.arm.spec)) is not None
-    }
-    if missing:
-        try:
-            check_engine(drawing.engine)
-            targets = [target_of_plan(plan) for plan in missing]
-            with open_workspace(running.store) as store:
-                session = session_of(drawing, running, store)
-                drawn = draw_arms(targets, benchmark.tasks, session, planned.conditions, progress)
-        except MachineError as error:
-            raise with_ways(error, _ways([plan.arm for plan in missing])) from None
-        for line in drawn.notes:
-            notice(line)
-        for plan, arm in zip(missing, drawn.arms, strict=True):
-            tally = arm.series.tally if arm.series.tally.samples else None
-            found[plan.arm.spec] = ArmSamples(plan, arm.candidates, tally)
-    return [found[plan.arm.spec] for plan in planned.plans]
 
 
 def session_of(drawing: Drawing, running: Running, store: Store, *, tests: bool = False) -> Session:
@@ -284,7 +247,7 @@ def targets_of(
         raise UserError(f"the arm {twice} is listed twice; remove one")
     check_prices(parsed, conditions.prices)
     if any(arm.k is None for arm in parsed):
-        by_price = any(priced_model(arm, family, conditions.prices) is None for arm in parsed)
+        by_price = any(priced_model(arm, family, conditions) is None for arm in parsed)
         plans = plan_arms(
             parsed,
             family=family,
@@ -331,6 +294,82 @@ def check_servable(targets: Sequence[Target], engine: str, conditions: Condition
         )
 
 
+class ArmDrawer:
+    """Draws arms of one benchmark, one after another, into one store and under one limit.
+
+    Args:
+        session: How, into which store, and when it ends.
+        conditions: Prices, and what their seconds are of.
+        progress: Told how far drawing is.
+
+    Raises:
+        UserError: `stop_after` cannot be read.
+    """
+
+    def __init__(self, session: Session, conditions: Conditions, progress: Progress = silent) -> None:
+        self._session = session
+        self._conditions = conditions
+        self._progress = progress
+        self._meter = Meter(None if session.stop_after is None else parse_stop_after(session.stop_after))
+        self._announced: set[str] = set()
+
+    @property
+    def draws(self) -> bool:
+        """Whether it draws; else it takes what the store has."""
+        return self._session.drawing.engine != RECORDED
+
+    @contextmanager
+    def opened(self, target: Target) -> Iterator[Callable[[Sequence[Task], int], Drawn]]:
+        """Open an arm: yields a function that draws k samples of each of some tasks, or those that are missing.
+
+        The model is loaded when something must be drawn, and stays until the block ends.
+
+        Raises:
+            UserError: A setting is wrong.
+            MachineError: An engine or the store failed, or the store lacks samples that are to be replayed.
+        """
+        session = self._session
+        if not self.draws:
+            yield lambda tasks, k: _replayed(target._replace(k=k), tasks, session)
+            return
+        engine, urls, asked = session.drawing.engine, session.base_urls, Asked(set(), {})
+        key = circumstances(engine, target.weights, target.precision, urls)
+        start = starter(
+            engine,
+            target,
+            self._announced,
+            base_urls=urls,
+            limits_thinking=session.drawing.max_thinking_tokens is not None,
+        )
+        with closing(LateEngine(start, session.store, key)) as late:
+
+            def draw(tasks: Sequence[Task], k: int) -> Drawn:
+                settings = session.settings(tasks[0].benchmark, target.arm)
+                request = _request(target, self._conditions)._replace(
+                    k=k, seed=session.seed, fresh=session.fresh, asked=asked
+                )
+                while True:
+                    try:
+                        return draw_samples(
+                            tasks, request, late, settings, session.store, meter=self._meter, progress=self._progress
+                        )
+                    except StaleDescriptionError:
+                        # The engine has started since, and identifies itself.
+                        continue
+
+            yield draw
+
+    def ended(self, targets: Sequence[Target], arms: Sequence[Drawn]) -> DrawnArms:
+        """End the run: what follows, such as grading, takes none of its seconds."""
+        self._meter.end()
+        lacks = [
+            line
+            for target, arm in zip(targets, arms, strict=True)
+            for line in notes_of_samples(target.arm.spec, arm.candidates, arm.lost, arm.series.origin.settings)
+        ]
+        return DrawnArms(tuple(arms), self._meter.result(), tuple(lacks))
+
+
 def draw_arms(
     targets: Sequence[Target], tasks: Sequence[Task], session: Session, conditions: Conditions, progress: Progress
 ) -> DrawnArms:
@@ -341,35 +380,14 @@ def draw_arms(
         MachineError: An engine or the store failed, or the store lacks samples that are to be replayed.
     """
     check_servable(targets, session.drawing.engine, conditions)
-    wanted = [session.settings(tasks[0].benchmark, target.arm) for target in targets]
-    meter = Meter(None if session.stop_after is None else parse_stop_after(session.stop_after))
-    announced: set[str] = set()
-
-    def draw(target: Target, settings: Settings) -> Drawn:
-        engine, urls = session.drawing.engine, session.base_urls
-        key = circumstances(engine, target.weights, target.precision, urls)
-        limits_thinking = settings.max_thinking_tokens is not None
-        start = starter(engine, target, announced, base_urls=urls, limits_thinking=limits_thinking)
-        with closing(LateEngine(start, session.store, key)) as late:
-            request = _request(target, conditions)._replace(seed=session.seed, fresh=session.fresh)
-            while True:
-                try:
-                    return draw_samples(tasks, request, late, settings, session.store, meter=meter, progress=progress)
-                except StaleDescriptionError:
-                    # The engine has started since, and identifies itself.
-                    continue
-
-    if session.drawing.engine == RECORDED:
-        drawn = tuple(_replayed(target, tasks, session) for target in targets)
-    else:
-        drawn = tuple(draw(target, settings) for target, settings in zip(targets, wanted, strict=True))
-    meter.end()
-    lacks = [
-        line
-        for target, arm in zip(targets, drawn, strict=True)
-        for line in notes_of_samples(target.arm.spec, arm.candidates, arm.lost, arm.series.origin.settings)
-    ]
-    return DrawnArms(drawn, meter.result(), tuple(lacks))
+    for target in targets:
+        session.settings(tasks[0].benchmark, target.arm)
+    drawer = ArmDrawer(session, conditions, progress)
+    drawn = []
+    for target in targets:
+        with drawer.opened(target) as draw:
+            drawn.append(draw(tasks, target.k))
+    return drawer.ended(targets, drawn)
 
 
 def starter(
@@ -412,15 +430,24 @@ def files_by_arm(samples: Mapping[str, Sequence[str]], arms: Sequence[NamedArm])
         raise UserError(f"the arm {twice} is listed twice; remove one")
     files: dict[str, list[str]] = {}
     for name, patterns in samples.items():
-        meant = next((found for way in _NAMINGS if (found := [n.arm.spec for n in arms if name == way(n)])), [])
-        shown = f"`samples` {name}={','.join(patterns)}"
-        if not meant:
-            known = ", ".join(dict.fromkeys(named.arm.name for named in arms))
-            raise UserError(f"{shown}: no arm is called {name!r}; the arms are {known}")
-        if len(meant) > 1:
-            raise UserError(f"{shown}: {name!r} could be {' or '.join(meant)}; write the arm as listed here")
-        files.setdefault(meant[0], []).extend(patterns)
+        spec = arm_called(name, arms, f"`samples` {name}={','.join(patterns)}")
+        files.setdefault(spec, []).extend(patterns)
     return files
+
+
+def arm_called(name: str, arms: Sequence[NamedArm], shown: str) -> str:
+    """Find the spec of the arm that a name means: as typed, without its k, with its precision, or by its model.
+
+    Raises:
+        UserError: It means none of them or several; the message starts with `shown`.
+    """
+    meant = next((found for way in _NAMINGS if (found := [n.arm.spec for n in arms if name == way(n)])), [])
+    if not meant:
+        known = ", ".join(dict.fromkeys(named.arm.name for named in arms))
+        raise UserError(f"{shown}: no arm is called {name!r}; the arms are {known}")
+    if len(meant) > 1:
+        raise UserError(f"{shown}: {name!r} could be {' or '.join(meant)}; write the arm as listed here")
+    return meant[0]
 
 
 def read_arm(spec: str, patterns: Sequence[str], benchmark: Benchmark) -> Recorded:
@@ -444,11 +471,12 @@ def with_ways(error: MachineError, ways: str) -> MachineError:
     return type(error)(f"{str(error).rstrip('.')}. {ways}")
 
 
-def _named(planned: Planned) -> list[NamedArm]:
-    return [NamedArm(plan.arm, plan.precision) for plan in planned.plans]
+def named_arms(plans: Sequence[Plan]) -> list[NamedArm]:
+    """Name planned arms."""
+    return [NamedArm(plan.arm, plan.precision) for plan in plans]
 
 
-def _ways(arms: Sequence[Arm]) -> str:
+def ways_for(arms: Sequence[Arm]) -> str:
     """Describe alternatives for arms that nothing draws."""
     ways = " ".join(f"`samples` {without_k(arm)}=FILES" for arm in arms)
     return f"Or give recorded generations ({ways}), use what the store has (`engine` {RECORDED}), or only plan"

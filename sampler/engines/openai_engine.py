@@ -14,7 +14,7 @@ from ..._util.progress import notice
 from ..._util.redaction import bare_url, know_url, redacted
 from ...errors import EngineError, UserError
 from ...records import Likelihood
-from ..engine import BilledError, Charged, Description, Generation, NoAnswer, whole_logprobs
+from ..engine import BilledError, Charged, Description, EngineMemory, Generation, NoAnswer, whole_logprobs
 from ..thinking import split_thought
 from .answers import UnusableAnswer, read_answer
 from .in_flight import InFlight
@@ -211,6 +211,10 @@ class OpenAIEngine:
         for place, score in InFlight(len(texts), lambda place: self._score(*texts[place]), self._concurrency):
             scores[place] = score
         return scores
+
+    def memory(self) -> EngineMemory:
+        """Tell nothing: the model is elsewhere."""
+        return EngineMemory()
 
     def close(self) -> None:
         """Close the connections."""
