@@ -182,8 +182,7 @@ class _Matching:
         if self._follows and plan.arm.k is None:
             most = self._fewest_samples(candidates)
             fits = self._matching(place, arm, 0.0)
-            # If there are fewer samples than the plan needs, an error later says how many there are.
-            k = min(fits, max(most, k))
+            k = max(1, min(fits, most))
             if k < fits:
                 note = f"{plan.arm.spec}: the limit allows k = {fits}, but there are only {most} samples of each task"
                 arm = arm._replace(k_note=note)
