@@ -22,12 +22,14 @@ from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
 from ..records import Arm, Cost, FileRecord, Interval, Record, Workload
 from ..settings import RECORDED
 from .crossings import By, Crossing, Steps, find_crossing, format_budget
+from .drawing import Session, draw_arms
 from .lengths import counted, counter_of, mean_lengths
 from .planning import conditions_of, workload_of
 from .pools import Pool, Wanted, by_task, grade_arms, pool_common_strata
 from .ranking import score_pool
-from .samples import NamedArm, Session, Target, draw_arms, files_by_arm, read_arm
+from .samples import NamedArm, files_by_arm, read_arm
 from .selection import open_judging
+from .targets import Target
 from .workspace import open_workspace
 
 if TYPE_CHECKING:

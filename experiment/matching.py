@@ -14,22 +14,12 @@ from ..budgets.notation import COST_FIELDS
 from ..budgets.plan import planned_model
 from ..budgets.realised import limiting_kinds, matching_k, sample_costs
 from ..errors import MachineError
+from .drawing import ArmDrawer, session_of
 from .lengths import BYTES, Counted, counted, counter_of, mean_lengths
 from .planning import plan_again
 from .pools import by_task, pool_common_strata
-from .samples import (
-    ArmDrawer,
-    ArmSamples,
-    check_engine,
-    check_servable,
-    files_by_arm,
-    named_arms,
-    read_arm,
-    session_of,
-    target_of_plan,
-    ways_for,
-    with_ways,
-)
+from .samples import ArmSamples, files_by_arm, named_arms, read_arm, ways_for, with_ways
+from .targets import check_engine, check_servable, target_of_plan
 from .workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -42,7 +32,7 @@ if TYPE_CHECKING:
     from ..tasks import Benchmark
     from .lengths import TokenCounter
     from .planning import Planned
-    from .samples import Target
+    from .targets import Target
 
 PILOT_TASKS: Final = 8
 """Number of tasks, the first ones, of which a pilot draws sample 0."""

@@ -19,8 +19,10 @@ from ..sampler.generated_tests import read_tests, tests_of_rows
 from ..sampler.prompting import continued_by_asserts
 from ..sampler.rows import Remarks
 from ..settings import RECORDED
+from .drawing import draw_arms, session_of
 from .lengths import counter_of
-from .samples import arm_called, draw_arms, session_of, target_of_arm
+from .samples import arm_called
+from .targets import target_of_arm
 from .workspace import open_workspace
 
 if TYPE_CHECKING:

@@ -15,19 +15,11 @@ from ..budgets.plan import priced_model
 from ..budgets.realised import limiting_kinds
 from ..errors import EngineError, MachineError, UserError
 from ..experiment import planning
+from ..experiment.drawing import ArmDrawer, Session, sampling_settings
 from ..experiment.grading import chosen_launcher
 from ..experiment.matching import match_arms
-from ..experiment.samples import (
-    ArmDrawer,
-    NamedArm,
-    Session,
-    check_engine,
-    check_servable,
-    files_by_arm,
-    sampling_settings,
-    target_of_plan,
-    with_ways,
-)
+from ..experiment.samples import NamedArm, files_by_arm, with_ways
+from ..experiment.targets import check_engine, check_servable, target_of_plan
 from ..rankers import load_ranker
 from ..rankers.registry import parse_specs
 from ..sampler.files import read_samples
