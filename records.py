@@ -135,13 +135,14 @@ class Workload(Record):
 
     `tokens`: the prompt is prefilled once per task and shared by its samples, then each sample decodes
     `output_tokens`. `paper`: one forward pass over 128 tokens per sample (Hassid et al. 2024, section 3.2).
-    `source` says where the counts come from.
+    `source` says where the counts come from, and `estimated` whether some were estimated from text.
     """
 
     convention: Literal["tokens", "paper"]
     prompt_tokens: Annotated[int, Field(ge=0)]
     output_tokens: Annotated[int, Field(ge=0)]
     source: str
+    estimated: bool = False
 
 
 class Plan(Record):
@@ -149,7 +150,7 @@ class Plan(Record):
 
     `budget_ratio` is the cost over the first arm's (or over the budget). `matched`: the cost is at most the first
     arm's plus the tolerance, and one more sample would cost more than the first arm's. `equal`: within the tolerance
-    on both sides. `leftover` is what the limits leave unused.
+    on both sides. `leftover` is what the limits leave unused, and `workload` what the cost was counted for.
     """
 
     arm: Arm
@@ -162,12 +163,15 @@ class Plan(Record):
     equal: bool
     binding: BudgetKind | None
     leftover: Cost
+    workload: Workload | None = None
 
 
 class Usage(Record):
     """Actual usage of a piece of work. None where not measured.
 
     `wall_s` is the total; for `busy_s` of it an engine was at work. `thinking_tokens` are a part of the output tokens.
+    `weight_bytes` are the weights resident there, and `kv_bytes` the most that its key-value cache held. `estimated`:
+    some token counts, and so the FLOPs, are estimated from text.
     """
 
     prompt_tokens: NonNegative | None = None
@@ -178,7 +182,10 @@ class Usage(Record):
     wall_s: NonNegative | None = None
     busy_s: NonNegative | None = None
     peak_memory_bytes: int | None = None
+    weight_bytes: int | None = None
+    kv_bytes: int | None = None
     usd: NonNegative | None = None
+    estimated: bool = False
 
 
 class Candidate(Record):
@@ -333,13 +340,20 @@ class RankerScore(Interval):
 
     `left` is the score at the smaller k left when ranking is paid for out of the arm's FLOPs; None where the cost of
     ranking is not known. `gap_closed` is how much of the gap from a blind pick to one sample of the first arm the
-    ranker closes at the arm's k; None for the first arm, and where the gap's interval holds 0.
+    ranker closes at the arm's k; None for the first arm, and where the gap's interval holds 0. `uses_tests`: drawing
+    generated tests is in the cost, and `cost_estimated`: their tokens were estimated from text. `total_flops` is
+    the cost of drawing the arm's k samples and of ranking them, and `total_ratio` that over the first arm's samples, or
+    over the budget.
     """
 
     cost_flops: NonNegative | None = None
     cost_s: NonNegative | None = None
     left: LeftScore | None = None
     gap_closed: float | None = None
+    cost_estimated: bool = False
+    uses_tests: bool = False
+    total_flops: NonNegative | None = None
+    total_ratio: NonNegative | None = None
 
 
 class StratumScore(Record):
@@ -355,7 +369,8 @@ class Realised(Record):
 
     FLOPs are None where the samples carry no token counts; seconds, memory and dollars where nobody measured them.
     `usage` is where the cost comes from, also per task at the arm's k, and `deviations` are lines that explain what is
-    more than a tenth off the plan.
+    more than a tenth off the plan. `leftover` is what the limit leaves in the kinds that are known, and
+    `flops_over_tasks` the 10th and the 90th percentile of the tasks' FLOPs.
     """
 
     cost: Cost = Cost()
@@ -364,12 +379,16 @@ class Realised(Record):
     equal: bool | None = None
     usage: Usage = Usage()
     deviations: tuple[str, ...] = ()
+    leftover: Cost = Cost()
+    flops_over_tasks: tuple[NonNegative, NonNegative] | None = None
 
 
 class ArmResult(Record):
     """One arm of a comparison.
 
-    `n` is the number of samples per task, the smallest where tasks differ; `samples` is the total.
+    `n` is the number of samples per task, the smallest where tasks differ; `samples` is the total. `estimate` is the
+    cost of its k samples as planned before anything was measured, None if nothing was. `pilot_k` is the k that its
+    pilot gave, and `k_note` says why it was changed.
     """
 
     plan: Plan
@@ -380,6 +399,32 @@ class ArmResult(Record):
     realised: Realised
     statuses: dict[Status, int]
     strata: tuple[StratumScore, ...] = ()
+    estimate: Cost | None = None
+    pilot_k: int | None = None
+    k_note: str = ""
+
+    @property
+    def cost(self) -> Cost:
+        """The cost of its samples per task: realised if known, else planned."""
+        known = {name: value for name, value in self.realised.cost if name != "schema_version" and value is not None}
+        return self.plan.cost.model_copy(update=known)
+
+    @property
+    def ratio(self) -> Cost:
+        """`cost` over the first arm's or the budget."""
+        ratios = self.realised.budget_ratio
+        known = {name: value for name, value in ratios if name != "schema_version" and value is not None}
+        return self.plan.budget_ratio.model_copy(update=known)
+
+    @property
+    def matched(self) -> bool:
+        """Whether it is matched by its realised cost, or by the planned one if that is unknown."""
+        return self.plan.matched if self.realised.matched is None else self.realised.matched
+
+    @property
+    def equal(self) -> bool:
+        """As `matched`."""
+        return self.plan.equal if self.realised.equal is None else self.realised.equal
 
 
 class PairedResult(Record):

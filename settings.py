@@ -99,10 +99,14 @@ class Planning(Settings):
     convention: Literal["paper", "tokens"] | None = option(
         None,
         "paper: one 128-token pass per sample. tokens: one prefill per task, then decoding.",
-        shown="tokens if token counts or a benchmark are given, else paper",
+        shown="tokens; in plan without token counts or a benchmark, paper",
     )
-    prompt_tokens: Whole | None = option(None, "Prompt tokens, prefilled once per task.")
-    output_tokens: Whole | None = option(None, "Tokens per sample.")
+    prompt_tokens: Whole | None = option(
+        None, "Prompt tokens, prefilled once per task.", shown="measured; in plan, estimated from the benchmark"
+    )
+    output_tokens: Whole | None = option(
+        None, "Tokens per sample.", shown="measured; in plan, estimated from the benchmark"
+    )
     hardware: Text | None = option(
         None,
         "Hardware that runs the models, such as h100x8 (see codebudget hardware list). Adds runtime.",
@@ -207,7 +211,12 @@ class Selecting(Settings):
         flag="--ranker",
         metavar="RANKER",
     )
-    tests: list[Text] = option([], "Tests written by a model, for rankers that use them. Repeatable.", metavar="FILES")
+    tests: list[Text] = option(
+        [],
+        "Model-written tests, for rankers that use them: for all arms, for one arm, or from another model "
+        "(ARM=from:OTHER, drawn if OTHER has a :K). Repeatable.",
+        metavar="[ARM=]FILES",
+    )
     scorer: Text | None = option(
         None,
         "Model that tells rankers how likely a text is, such as 13b@int4; self uses each arm's own model.",

@@ -8,10 +8,12 @@ from ..experiment.comparison import compare as compare_arms
 from ..experiment.curves import curve as curve_arms
 from ..experiment.curves import curve_samples, price
 from ..experiment.files import execute as execute_files
+from ..experiment.matching import arm_samples
+from ..experiment.own_tests import check_tests
 from ..experiment.planning import load_tasks
 from ..experiment.planning import plan as plan_arms
 from ..experiment.quantising import quantise as quantise_model
-from ..experiment.samples import arm_samples
+from ..experiment.samples import named_arms
 from ..experiment.selection import check_selecting
 from ..experiment.selection import rank as rank_files
 from ..settings import (
@@ -86,8 +88,8 @@ def compare(
     """
     check_selecting(selecting)
     chosen = _benchmark(benchmark, running.family)
-    counted = None if benchmark is None else chosen
-    planned = plan_arms(arms, planning, family=running.family, benchmark=counted)
+    planned = plan_arms(arms, planning, family=running.family, benchmark=chosen, to_measure=True)
+    check_tests(selecting, named_arms(planned.plans))
     found = arm_samples(planned, chosen, _lists(samples), drawing, running)
     return ComparisonResult(compare_arms(planned, chosen, found, drawing, grading, selecting, running))
 
@@ -176,10 +178,9 @@ def curve(
         MachineError: The store has none of an arm's samples, or no sandbox works here.
     """
     chosen = _benchmark(benchmark, running.family)
-    counted = None if benchmark is None else chosen
-    priced = price(arms, planning, charting, family=running.family, benchmark=counted)
+    priced = price(arms, planning, charting, family=running.family, benchmark=chosen)
     candidates = curve_samples(priced, chosen, _lists(samples), Drawing(), running)
-    return CurveResult(curve_arms(priced, chosen, candidates, charting, grading, selecting, running), priced)
+    return CurveResult(curve_arms(priced, chosen, candidates, charting, grading, selecting, running))
 
 
 def quantise(

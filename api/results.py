@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, overload
 from .._util.outputs import write_text
 from ..errors import UserError
 from ..report.checkpoints import checkpoint_as_json, print_checkpoint
-from ..report.curves import print_curve
+from ..report.curves import describe_lengths, print_curve
 from ..report.files import comparison_as_json, write_reports
-from ..report.plans import describe_workload, plans_as_json, print_plans
+from ..report.plans import plans_as_json, print_plans
 from ..report.ranked import print_ranked, ranked_as_json
 from ..report.terminal import print_comparison
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from ..compression.quantise import Made
-    from ..experiment.curves import Curve, Priced
+    from ..experiment.curves import Curve
     from ..experiment.files import ExecutedFiles
     from ..experiment.planning import Planned
     from ..experiment.ranking import Ranked
@@ -174,16 +174,15 @@ class RankingResult(Shown):
 class CurveResult(Shown):
     """Scores over budgets: `record.arms`, `record.budgets` and `record.crossings`."""
 
-    def __init__(self, record: Curve, priced: Priced) -> None:
+    def __init__(self, record: Curve) -> None:
         self.record = record
-        self._priced = priced
 
     def to_dict(self) -> dict[str, Any]:
         """Return `codebudget curve --json`."""
         return self.record.model_dump(mode="json", exclude={"schema_version"})
 
     def _print(self) -> None:
-        print_curve(self.record, [describe_workload(self._priced.workload)])
+        print_curve(self.record, describe_lengths(self.record))
 
 
 class CheckpointResult(Shown):

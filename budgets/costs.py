@@ -26,7 +26,8 @@ class Conditions:
     """Conditions of drawing samples, as far as known.
 
     Without a machine or a calibration there is no runtime, and without prices no dollars. `concurrency` is the number
-    of a task's samples held at once; None holds all.
+    of a task's samples held at once; None holds all. `closed` names models that are planned by their price without
+    being looked up.
     """
 
     machine: Machine | None = None
@@ -34,6 +35,7 @@ class Conditions:
     regime: Regime = "throughput"
     prices: Prices = field(default_factory=Prices)
     concurrency: int | None = None
+    closed: frozenset[str] = frozenset()
 
     @property
     def devices(self) -> int:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from ..errors import UserError
 from ..records import Arm, Budget, BudgetKind, Cost, Plan, Workload
 from .costs import Conditions, check_conditions, cost_of_arm, how_to_know
-from .dollars import Prices, check_prices
+from .dollars import check_prices
 from .flops import PAPER_WORKLOAD, decode_flops, prefill_flops
 from .models import DEFAULT_FAMILY, Model, UnknownModelError, find_model
 from .notation import COST_FIELDS, format_amount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 UNKNOWN_PRECISION = "unknown"
 """Precision of a model that only a server has."""
@@ -25,20 +25,19 @@ MAX_SAMPLES = 1 << 40
 """Samples beyond which a limit bounds nothing."""
 
 
-def priced_model(arm: Arm, family: str, prices: Prices, closed: Collection[str] = ()) -> Model | None:
+def priced_model(arm: Arm, family: str, conditions: Conditions) -> Model | None:
     """Find an arm's model; None if only its price is known.
 
     Args:
         arm: The arm.
         family: Where short names are looked up.
-        prices: An unknown model is allowed if one of these names it.
-        closed: Models not to look up, if a price names them.
+        conditions: An unknown model is allowed if one of its prices names it.
 
     Raises:
         UserError: As `find_model`, if no price names the model.
     """
-    own = prices.own(arm)
-    if own is not None and arm.name in closed:
+    own = conditions.prices.own(arm)
+    if own is not None and arm.name in conditions.closed:
         return None
     try:
         return find_model(arm.name, family)
@@ -57,12 +56,12 @@ def plan_arms(
     arms: Sequence[Arm],
     *,
     family: str,
-    workload: Workload,
+    workload: Workload | Sequence[Workload],
     match: BudgetKind | None = None,
     budget: Budget | None = None,
     tolerance: float = 0.05,
     conditions: Conditions | None = None,
-    closed: Collection[str] = (),
+    at_least_one: bool = False,
 ) -> tuple[Plan, ...]:
     """Plan all arms of a comparison, in their order.
 
@@ -79,12 +78,12 @@ def plan_arms(
     Args:
         arms: At least one.
         family: The family to look names like `13b` up in.
-        workload: Tokens per sample and how they are counted.
+        workload: Tokens per sample and how they are counted, for all arms or for each.
         match: The kind of cost by which arms are matched to the first; FLOPs where neither this nor `budget` is given.
         budget: Limits per task, instead of `match`.
         tolerance: A fraction of the limit.
         conditions: Where and how samples are drawn. A model known only by a price of its own costs dollars alone.
-        closed: Models to plan by their price without looking them up.
+        at_least_one: Give an open arm one sample even if the limit is too small, since lengths are only estimates.
 
     Raises:
         UserError: An unknown model; both `match` and `budget`; a first arm with an open k and no budget; a kind of cost
@@ -100,8 +99,10 @@ def plan_arms(
     conditions = conditions or Conditions()
     check_conditions(conditions)
     check_prices(arms, conditions.prices)
+    workloads = [workload] * len(arms) if isinstance(workload, Workload) else workload
     pricings = [
-        _Pricing(arm, priced_model(arm, family, conditions.prices, closed), workload, conditions) for arm in arms
+        _Pricing(arm, priced_model(arm, family, conditions), mine, conditions)
+        for arm, mine in zip(arms, workloads, strict=True)
     ]
     if budget is not None:
         limits = {
@@ -109,7 +110,7 @@ def plan_arms(
         }
         if not limits:
             raise UserError("the budget is empty; write it like flops=2e13")
-        limit = _Limit(reference=budget, amounts=limits, whose="the budget", tolerance=tolerance)
+        limit = _Limit(budget, limits, "the budget", tolerance, at_least_one)
         return tuple(_plan_arm(pricing, limit) for pricing in pricings)
     kind = match or "flops"
     first = pricings[0]
@@ -122,12 +123,7 @@ def plan_arms(
     amount = first.amount(first.arm.k, kind)
     if not amount > 0:
         raise UserError(f"{first.arm.spec} has no {kind} cost to match")
-    limit = _Limit(
-        reference=reference,
-        amounts={kind: amount},
-        whose=f"the first arm ({first.arm.spec})",
-        tolerance=tolerance,
-    )
+    limit = _Limit(reference, {kind: amount}, f"the first arm ({first.arm.spec})", tolerance, at_least_one)
     itself = _plan_arm(first, limit).model_copy(update={"matched": True})
     return (itself, *(_plan_arm(pricing, limit) for pricing in pricings[1:]))
 
@@ -169,6 +165,7 @@ class _Limit:
     amounts: Mapping[BudgetKind, float]
     whose: str
     tolerance: float
+    at_least_one: bool = False
 
 
 @dataclass(frozen=True)
@@ -235,6 +232,7 @@ def _plan_arm(pricing: _Pricing, limit: _Limit) -> Plan:
         leftover=Cost.model_validate(
             {COST_FIELDS[kind]: max(limit.amounts[kind] - amount, 0.0) for kind, amount in amounts.items()}
         ),
+        workload=pricing.workload,
     )
 
 
@@ -246,6 +244,8 @@ def _largest_k(pricing: _Pricing, limit: _Limit) -> int:
             f"samples; write {spec}:K, drop `concurrency`, or limit another kind of cost too"
         )
     kind = pricing.exceeded(1, limit.amounts)
+    if kind is not None and limit.at_least_one:
+        return 1
     if kind is not None:
         one, allowed = pricing.amount(1, kind), limit.amounts[kind]
         raise UserError(

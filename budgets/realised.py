@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from statistics import quantiles
 from typing import TYPE_CHECKING, Final
 
 from ..records import Budget, BudgetKind, Candidate, Cost, Plan, Realised, Usage
@@ -13,9 +14,10 @@ from .notation import COST_FIELDS, format_amount
 from .plan import planned_model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..records import Plan, Workload
+    from .architecture import Architecture
     from .dollars import Prices, TokenPrice
     from .models import Model
 
@@ -35,18 +37,19 @@ def realised_costs(
 
     FLOPs come from the samples' token counts: the prompt is prefilled once per task; decoding is the mean over the
     task's samples, k times. Seconds (those in which the engine was busy), memory and dollars are as measured; dollars
-    not measured follow from the token counts if the arm has a token price, each sample being a request. `matched`
-    and `equal` are as for plans, against the first arm's realised cost or the budget, and None where a limiting kind is
-    not known for both; how much memory one more sample would take is not known.
+    not measured follow from the token counts if the arm has a token price, each sample being a request. `matched`,
+    `equal` and `leftover` are as for plans, against the first arm's realised cost or the budget, and None where a
+    limiting kind is not known for both; how much memory one more sample would take is not known.
 
     Args:
-        plans: One per arm.
+        plans: One per arm; lengths are compared with the workload of each.
         samples: Per arm, per task, the candidates.
         tolerance: A fraction of the limit.
         match: The kind the plans were matched by; FLOPs where neither this nor `budget` is given.
         budget: The budget planned for, in the first arm's place.
-        workload: The workload planned for; if given, deviations are explained.
-        measured: Per arm, the usage of drawing per task at its k; its token counts and FLOPs are ignored.
+        workload: The workload planned for, if a plan has none of its own; if given, deviations are explained.
+        measured: Per arm, the usage of drawing per task at its k; its token counts and FLOPs are ignored, except for
+            whether the samples' counts are `estimated`.
         prices: Token prices of the arms.
     """
     if measured is None:
@@ -56,10 +59,7 @@ def realised_costs(
         for plan, tasks, usage in zip(plans, samples, measured, strict=True)
     ]
     reference: Cost = budget if budget is not None else arms[0].cost
-    if budget is None:
-        kinds: list[BudgetKind] = [match or "flops"]
-    else:
-        kinds = [kind for kind, field in COST_FIELDS.items() if getattr(budget, field) is not None]
+    kinds = limiting_kinds(match, budget)
     results = []
     for place, (plan, arm) in enumerate(zip(plans, arms, strict=True)):
         ratio = _ratio(arm.cost, reference)
@@ -76,10 +76,98 @@ def realised_costs(
                 matched=matched,
                 equal=equal,
                 usage=arm.usage,
-                deviations=() if workload is None else explain_deviations(plan, workload, arm.cost, arm.usage),
+                deviations=()
+                if workload is None
+                else explain_deviations(plan, plan.workload or workload, arm.cost, arm.usage),
+                leftover=_leftover(arm.cost, reference, kinds),
+                flops_over_tasks=arm.flops_over_tasks,
             )
         )
     return results
+
+
+def limiting_kinds(match: BudgetKind | None, budget: Budget | None) -> list[BudgetKind]:
+    """List the kinds of cost that limit arms: those of the budget, else the one matched, else FLOPs."""
+    if budget is None:
+        return [match or "flops"]
+    return [kind for kind, field in COST_FIELDS.items() if getattr(budget, field) is not None]
+
+
+def sample_costs(
+    plan: Plan,
+    tasks: Sequence[Sequence[Candidate]],
+    measured: Callable[[int], Usage] | None = None,
+    price: TokenPrice | None = None,
+) -> Callable[[int], Cost]:
+    """Build the realised cost per task of k samples of an arm, for any k, as `realised_costs`; None if unknown.
+
+    Args:
+        plan: The arm's plan; its k does not matter.
+        tasks: Its samples by task.
+        measured: The usage of drawing k samples per task.
+        price: The arm's token price.
+    """
+    counted = _counted(_architecture(plan), tasks) if tasks else None
+
+    def cost(k: int) -> Cost:
+        usage = Usage() if measured is None else measured(k)
+        usd = usage.usd
+        if usd is None and counted is not None and price is not None:
+            usd = counted.usd(k, price)
+        return Cost(flops=None if counted is None else counted.flops(k), runtime_s=usage.busy_s, usd=usd)
+
+    return cost
+
+
+def flops_of_samples(
+    architecture: Architecture | None, tasks: Sequence[Sequence[Candidate]]
+) -> Callable[[int], float | None]:
+    """Build the realised FLOPs per task of k samples, for any k; None where a sample has no token counts."""
+    counted = _counted(architecture, tasks)
+    return lambda k: None if counted is None else counted.flops(k)
+
+
+def matching_k(cost: Callable[[int], Cost], limits: Mapping[BudgetKind, float], k: int, tolerance: float) -> int:
+    """Find the number of samples that the limits pay for at a realised cost.
+
+    It is `k` if that is matched (see `plan_arms`), else the largest whose cost does not exceed them, at least 1.
+
+    Args:
+        cost: The cost of any number of samples, known in every kind of `limits`.
+        limits: At least one.
+        k: As planned.
+        tolerance: A fraction of the limits by which `k` may exceed them.
+    """
+
+    def fits(count: int, slack: float = 0.0) -> bool:
+        found = cost(count)
+        return all(getattr(found, COST_FIELDS[kind]) <= (1 + slack) * limit for kind, limit in limits.items())
+
+    if fits(k, tolerance) and not fits(k + 1):
+        return k
+    low, high = 0, 1
+    while fits(high) and high <= _MOST_SAMPLES:
+        low, high = high, 2 * high
+    if high > _MOST_SAMPLES:
+        # The samples cost nothing, so no number of them is right.
+        return k
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return max(low, 1)
+
+
+_MOST_SAMPLES: Final = 1 << 20
+"""Number of samples beyond which a realised cost sets no limit."""
+
+
+def _leftover(cost: Cost, reference: Cost, kinds: Sequence[BudgetKind]) -> Cost:
+    """Compute what the limits leave, 0 if the cost exceeds them."""
+    left = {}
+    for field in (COST_FIELDS[kind] for kind in kinds):
+        spent, limit = getattr(cost, field), getattr(reference, field)
+        left[field] = None if spent is None or limit is None else max(limit - spent, 0.0)
+    return Cost.model_validate(left)
 
 
 @dataclass(frozen=True)
@@ -89,27 +177,31 @@ class _Arm:
     cost: Cost
     of_next: Cost
     usage: Usage
+    flops_over_tasks: tuple[float, float] | None
 
 
 def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | None, price: TokenPrice | None) -> _Arm:
     measured = measured or Usage()
-    counted = _counted(plan, tasks)
+    counted = _counted(_architecture(plan), tasks)
     more = (plan.k + 1) / plan.k
     runtime_s, usd = measured.busy_s, measured.usd
+    took = measured.model_dump(
+        exclude={"prompt_tokens", "output_tokens", "thinking_tokens", "prefill_flops", "decode_flops"}
+    )
+    flops = flops_of_next = spread = None
     if usd is None and counted is not None and price is not None:
-        usd = plan.k * price.usd(counted.prompt_tokens, counted.output_tokens)
-    took = {"wall_s": measured.wall_s, "busy_s": runtime_s, "peak_memory_bytes": measured.peak_memory_bytes, "usd": usd}
-    flops = flops_of_next = None
+        usd = took["usd"] = counted.usd(plan.k, price)
     if counted is not None:
         took |= {
             "prompt_tokens": counted.prompt_tokens,
             "output_tokens": plan.k * counted.output_tokens,
             "thinking_tokens": _thinking_tokens(plan.k, tasks),
         }
-        if counted.prefill_flops is not None and counted.decode_flops is not None:
-            flops = counted.prefill_flops + plan.k * counted.decode_flops
-            flops_of_next = flops + counted.decode_flops
+        flops, flops_of_next, spread = counted.flops(plan.k), counted.flops(plan.k + 1), counted.spread(plan.k)
+        if counted.decode_flops is not None:
             took |= {"prefill_flops": counted.prefill_flops, "decode_flops": plan.k * counted.decode_flops}
+    else:
+        took["estimated"] = False
     return _Arm(
         cost=Cost(flops=flops, runtime_s=runtime_s, memory_bytes=measured.peak_memory_bytes, usd=usd),
         of_next=Cost(
@@ -118,23 +210,50 @@ def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | Non
             usd=None if usd is None else usd * more,
         ),
         usage=Usage.model_validate(took),
+        flops_over_tasks=spread,
     )
 
 
 @dataclass(frozen=True)
 class _Counted:
-    """Means per task: for the prompt and one sample. FLOPs are None if only the model's price is known."""
+    """Means per task: for the prompt and one sample; `by_task` has the FLOPs of both.
+
+    FLOPs are None, and `by_task` is empty, if only the model's price is known.
+    """
 
     prompt_tokens: float
     output_tokens: float
     prefill_flops: float | None
     decode_flops: float | None
+    by_task: tuple[tuple[float, float], ...]
+
+    def flops(self, k: int) -> float | None:
+        """The FLOPs of k samples."""
+        if self.prefill_flops is None or self.decode_flops is None:
+            return None
+        return self.prefill_flops + k * self.decode_flops
+
+    def usd(self, k: int, price: TokenPrice) -> float:
+        """The dollars of k samples, each a request of its own."""
+        return k * price.usd(self.prompt_tokens, self.output_tokens)
+
+    def spread(self, k: int) -> tuple[float, float] | None:
+        """The 10th and the 90th percentile of the tasks' FLOPs of k samples; None for a single task."""
+        if len(self.by_task) < 2:
+            return None
+        tenths = quantiles((prefill + k * decode for prefill, decode in self.by_task), n=10, method="inclusive")
+        return tenths[0], tenths[-1]
 
 
-def _counted(plan: Plan, tasks: Sequence[Sequence[Candidate]]) -> _Counted | None:
-    """Count; None if a sample has no counts."""
+def _architecture(plan: Plan) -> Architecture | None:
     model = planned_model(plan)
+    return None if model is None else model.architecture
+
+
+def _counted(architecture: Architecture | None, tasks: Sequence[Sequence[Candidate]]) -> _Counted | None:
+    """Count; None if a sample has no counts."""
     sums = [0.0] * 4
+    by_task = []
     for candidates in tasks:
         pairs = [
             (candidate.prompt_tokens, candidate.output_tokens)
@@ -149,16 +268,19 @@ def _counted(plan: Plan, tasks: Sequence[Sequence[Candidate]]) -> _Counted | Non
             sum(output for _, output in pairs),
             *(
                 (0, 0)
-                if model is None
+                if architecture is None
                 else (
-                    sum(times * prefill_flops(model.architecture, prompt) for (prompt, _), times in drawn.items()),
-                    sum(times * decode_flops(model.architecture, *pair) for pair, times in drawn.items()),
+                    sum(times * prefill_flops(architecture, prompt) for (prompt, _), times in drawn.items()),
+                    sum(times * decode_flops(architecture, *pair) for pair, times in drawn.items()),
                 )
             ),
         )
+        by_task.append((means[2] / len(pairs), means[3] / len(pairs)))
         sums = [total + mean / len(pairs) for total, mean in zip(sums, means, strict=True)]
     prompt, output, prefill, decode = (total / len(tasks) for total in sums)
-    return _Counted(prompt, output, *((None, None) if model is None else (prefill, decode)))
+    if architecture is None:
+        return _Counted(prompt, output, None, None, ())
+    return _Counted(prompt, output, prefill, decode, tuple(by_task))
 
 
 def _thinking_tokens(k: int, tasks: Sequence[Sequence[Candidate]]) -> float | None:

@@ -43,8 +43,10 @@ def compare(
     Arms without --samples are drawn as by codebudget sample; samples in the store are reused.
     """
     from ..experiment.comparison import compare as compare_arms
+    from ..experiment.matching import arm_samples
+    from ..experiment.own_tests import check_tests
     from ..experiment.planning import plan
-    from ..experiment.samples import arm_samples, to_draw
+    from ..experiment.samples import named_arms, to_draw
     from ..experiment.selection import check_selecting
     from ..report.plans import plans_as_json, print_plans
 
@@ -52,10 +54,14 @@ def compare(
     reports = _reports(files.report)
     recorded = samples_by_arm(files.samples)
     benchmark = asked.load(running.family)
-    # The default benchmark was not named, so the plan follows the paper's convention.
-    planned = plan(arms, planning, family=running.family, benchmark=None if asked.benchmark is None else benchmark)
+    planned = plan(arms, planning, family=running.family, benchmark=benchmark, to_measure=True)
+    check_tests(selecting, named_arms(planned.plans))
     if to_draw(planned, recorded) and not files.as_json:
         print_plans(planned)
+        if planned.measures:
+            typer.echo(
+                "Lengths will be measured: arms that are drawn start with a pilot, and an open k follows from it."
+            )
         typer.echo()
     with shown_progress() as progress:
         try:
@@ -71,7 +77,7 @@ def compare(
 
         write_reports(result, reports)
     check_sandbox_errors(result.sandbox_errors)
-    unmatched = [arm.plan.arm.spec for arm in result.arms if not arm.plan.matched]
+    unmatched = [arm.plan.arm.spec for arm in result.arms if not arm.matched]
     if running.strict and unmatched:
         warn(f"--strict: not matched: {', '.join(unmatched)}")
     if running.strict and result.doubts:

@@ -63,9 +63,7 @@ def curve(
     check_curves(paths)
     recorded = samples_by_arm(output.samples)
     benchmark = asked.load(running.family)
-    priced = price(
-        arms, planning, charting, family=running.family, benchmark=None if asked.benchmark is None else benchmark
-    )
+    priced = price(arms, planning, charting, family=running.family, benchmark=benchmark)
     with shown_progress() as progress:
         candidates = curve_samples(priced, benchmark, recorded, drawing, running, progress)
         result = curve_of_arms(priced, benchmark, candidates, charting, grading, selecting, running, progress)
@@ -100,9 +98,9 @@ def _show(result: Curve, priced: Priced, as_json: bool) -> None:
     if as_json:
         print_json(result.model_dump(mode="json", exclude={"schema_version"}))
         return
-    from ..report.curves import print_curve
-    from ..report.plans import describe_runtime, describe_workload
+    from ..report.curves import describe_lengths, print_curve
+    from ..report.plans import describe_runtime
 
     runtime = describe_runtime(priced.workload, priced.conditions)
-    notes = [describe_workload(priced.workload)]
+    notes = describe_lengths(result)
     print_curve(result, notes if result.by == "flops" or runtime is None else [*notes, runtime])

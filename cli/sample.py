@@ -14,7 +14,8 @@ from .progress import print_json, shown_progress, warn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..experiment.samples import DrawnArms, Target
+    from ..experiment.drawing import DrawnArms
+    from ..experiment.targets import Target
     from ..records import Task
 
 
@@ -43,8 +44,10 @@ def sample(
     An arm without :K gets as many samples as the first arm's cost pays for. With --tests the model writes asserts
     instead of solutions, as in CodeT; rank and compare read them with --tests FILE.
     """
+    from ..experiment.drawing import draw_arms, session_of
     from ..experiment.planning import conditions_of
-    from ..experiment.samples import check_engine, draw_arms, session_of, targets_of, with_ways
+    from ..experiment.samples import with_ways
+    from ..experiment.targets import check_engine, targets_of
     from ..experiment.workspace import open_workspace
     from ..report.samples import print_samples, samples_as_json
     from ..sampler.generated_tests import check_tests_file

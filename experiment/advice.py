@@ -1,10 +1,11 @@
-"""A comparison in two sentences that a person can act on, or the doubts that forbid them."""
+"""Advice in sentences that a person can act on, or the doubts that rule it out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .._util.figures import interval
+from ..estimators import PASS_AT_K
 from ..records import ArmResult, Interval, PairedResult, VerdictSentences
 
 if TYPE_CHECKING:
@@ -16,12 +17,43 @@ SIGNIFICANCE = 0.05
 """Adjusted p-value below which a difference counts as one."""
 
 
+FEW_TASKS: Final = 8
+"""Number of tasks below which an interval covers less than it claims (docs/statistics.md)."""
+
+
+class _Advice(NamedTuple):
+    """The basis of a sentence: scores by arm, the metric of paired differences, and costs by arm.
+
+    `included` says what the costs leave out, if anything.
+    """
+
+    scores: Sequence[Interval]
+    metric: str
+    costs: Sequence[float | None]
+    unit: str
+    included: str = ""
+
+
 def advise(
-    arms: Sequence[ArmResult], paired: Sequence[PairedResult], ranker: str, doubts: Sequence[str] = ()
+    arms: Sequence[ArmResult],
+    paired: Sequence[PairedResult],
+    ranker: str,
+    doubts: Sequence[str] = (),
+    *,
+    tasks: int = FEW_TASKS,
+    tolerance: float = 0.05,
 ) -> VerdictSentences:
     """Advise what to run: if one's tests can select, and if one has none and ranks by `ranker`.
 
-    If there are `doubts` about the scores, nothing else is said.
+    The first sentence says what to do, what that gains and what it costs; ties come after it.
+
+    Args:
+        arms: Their scores and costs; the first is what others are compared with.
+        paired: Their differences.
+        ranker: The deciding one.
+        doubts: About the scores; if there are any, they replace the advice.
+        tasks: Number of scored tasks.
+        tolerance: Fraction of the limit above which a cost is not equal.
     """
     if doubts:
         why = f"no advice, because {'; '.join(doubts)}."
@@ -29,40 +61,171 @@ def advise(
             with_tests=f"With unit tests to select by: {why}",
             without_tests=f"Without tests, picking by {ranker}: {why}",
         )
-    with_tests = [arm.pass_at_k for arm in arms]
-    without_tests: list[Interval] = [arm.rankers[ranker] for arm in arms]
+    few = ""
+    if tasks < FEW_TASKS:
+        few = (
+            f" On {tasks} task{'' if tasks == 1 else 's'} a 95 % interval covers less than it claims (51 % at two, "
+            "75 % at three)."
+        )
+    unit, drawing = _costs(arms)
+    with_tests = _Advice([arm.pass_at_k for arm in arms], PASS_AT_K, drawing, unit)
+    without_tests = _by_ranker(arms, ranker, unit, drawing)
     return VerdictSentences(
-        with_tests=_sentence("With unit tests to select by", arms, with_tests, paired, "pass_at_k"),
-        without_tests=_sentence(f"Without tests, picking by {ranker}", arms, without_tests, paired, ranker),
+        with_tests=_sentences("With unit tests to select by", "keep what passes", arms, with_tests, paired, tolerance)
+        + few,
+        without_tests=_sentences("Without tests", f"let {ranker} pick", arms, without_tests, paired, tolerance) + few,
     )
 
 
-def _sentence(
+def _costs(arms: Sequence[ArmResult]) -> tuple[str, list[float | None]]:
+    """Find a kind of cost that is known for all arms, FLOPs first, and each arm's cost."""
+    for field, unit in (("flops", "FLOPs"), ("usd", "dollars"), ("runtime_s", "seconds")):
+        costs: list[float | None] = [getattr(arm.cost, field) for arm in arms]
+        if None not in costs:
+            return unit, costs
+    return "FLOPs", [arm.cost.flops for arm in arms]
+
+
+def _by_ranker(arms: Sequence[ArmResult], ranker: str, unit: str, drawing: Sequence[float | None]) -> _Advice:
+    """Add the cost of ranking to that of drawing if it is known in the same unit."""
+    scores = [arm.rankers[ranker] for arm in arms]
+    if unit != "FLOPs" or any(score.total_flops is None for score in scores):
+        costs_nothing = all(score.cost_flops == 0 for score in scores)
+        return _Advice(scores, ranker, drawing, unit, "" if costs_nothing else ", ranking not counted")
+    return _Advice(scores, ranker, [score.total_flops for score in scores], unit)
+
+
+def _sentences(
     opening: str,
+    pick: str,
     arms: Sequence[ArmResult],
-    scores: Sequence[Interval],
+    advice: _Advice,
     paired: Sequence[PairedResult],
-    metric: str,
+    tolerance: float,
 ) -> str:
+    scores, metric = advice.scores, advice.metric
     if len(arms) == 1:
-        return f"{opening}, {_name(arms[0])} solves {_shown(scores[0])} of tasks; add an arm to compare it with."
-    costs = _costs(arms)
-    order = sorted(range(len(arms)), key=lambda place: (-_value(scores[place]), costs[place]))
-    best, second = order[:2]
+        (arm,), (score,) = arms, scores
+        return f"{opening}, {_action(arm, pick)}: {_shown(score)}; add an arm to compare it with."
+    order = sorted(range(len(arms)), key=lambda place: (-_value(scores[place]), _known(advice.costs[place])))
+    best = order[0]
     behind = [place for place in order[1:] if _beats(arms[best], arms[place], paired, metric)]
     group = [place for place in order if place not in behind]
-    if len(group) == 1:
-        return (
-            f"{opening}, run {_name(arms[best])}: it solves {_shown(scores[best])} of tasks, {_name(arms[second])} "
-            f"{_shown(scores[second])}{_price(arms[best], arms)}{_caveat(arms)}."
+    least = min(_known(advice.costs[place]) for place in group)
+    # Of those that cost the same, the one that scores highest: `group` is in that order.
+    cheapest = [place for place in group if _known(advice.costs[place]) <= (1 + tolerance) * least]
+    chosen = cheapest[0]
+    other = 0 if chosen != 0 else next(place for place in order if place != chosen)
+    said = [
+        f"{opening}, {_action(arms[chosen], pick)}: {_value(scores[chosen]):.3f}, "
+        f"{_effects(arms, chosen, other, paired, advice)}{_price(arms, chosen, other, advice)}."
+    ]
+    unequal = _unequal([arms[place] for place in (chosen, other)], advice, tolerance)
+    if unequal:
+        said.append(f"This is not at equal cost: {unequal}.")
+    ties = [f"{_name(arms[place])} ({_value(scores[place]):.3f})" for place in group if place != chosen]
+    if ties:
+        said.append(
+            f"These data do not separate it from {_listed(ties)}: "
+            f"{'it is the cheapest of them' if len(cheapest) == 1 else 'of the cheapest, it scores highest'}. More "
+            "tasks may separate them."
         )
-    shown = [f"{_name(arms[place])} ({_value(scores[place]):.3f})" for place in group]
-    lead = f" (behind {_name(arms[best])}: {_listed([_name(arms[place]) for place in behind])})" if behind else ""
-    cheapest = min(group, key=lambda place: costs[place])
-    return (
-        f"{opening}, these data do not separate {_listed(shown)}{lead}: take the cheapest, {_name(arms[cheapest])}"
-        f"{_price(arms[cheapest], arms)}, or measure on more tasks."
+    return " ".join(said)
+
+
+def _action(arm: ArmResult, pick: str) -> str:
+    """Say what to do with an arm."""
+    model, k = _model(arm), arm.plan.k
+    if arm.plan.arm.greedy:
+        return f"draw {model} once, greedily"
+    return f"draw {model} once" if k == 1 else f"draw {model} {k} times and {pick}"
+
+
+def _effects(
+    arms: Sequence[ArmResult], chosen: int, other: int, paired: Sequence[PairedResult], advice: _Advice
+) -> str:
+    """Compare the chosen arm's score with another's, and with that one's model decoded greedily if that is an arm."""
+    first = _effect(arms[chosen], arms[other], paired, advice.metric)
+    effects = f"{first} {_one(arms[other])}{_interval(arms[chosen], arms[other], paired, advice.metric)}"
+    for place, arm in enumerate(arms):
+        same = _model(arm) == _model(arms[other])
+        if arm.plan.arm.greedy and same and place not in (chosen, other):
+            greedy = _effect(arms[chosen], arm, paired, advice.metric)
+            effects += f" and {greedy} its greedy{_interval(arms[chosen], arm, paired, advice.metric)}"
+    return effects
+
+
+def _effect(chosen: ArmResult, other: ArmResult, paired: Sequence[PairedResult], metric: str) -> str:
+    found = _pair(chosen, other, paired, metric)
+    if found is None:
+        return "not compared with"
+    points = 100 * found[0]
+    if abs(points) < _LEAST_POINTS:
+        return "level with"
+    return f"{abs(points):.1f} points {'above' if points > 0 else 'below'}"
+
+
+def _interval(chosen: ArmResult, other: ArmResult, paired: Sequence[PairedResult], metric: str) -> str:
+    found = _pair(chosen, other, paired, metric)
+    return "" if found is None else f" [{100 * found[1]:+.1f}, {100 * found[2]:+.1f}]"
+
+
+def _pair(
+    chosen: ArmResult, other: ArmResult, paired: Sequence[PairedResult], metric: str
+) -> tuple[float, float, float] | None:
+    """Find the difference of two arms, with its interval."""
+    a, b = chosen.plan.arm.spec, other.plan.arm.spec
+    for row in paired:
+        if row.metric == metric and (row.a, row.b) == (a, b):
+            return row.difference, row.low, row.high
+        if row.metric == metric and (row.a, row.b) == (b, a):
+            return -row.difference, -row.high, -row.low
+    return None
+
+
+def _price(arms: Sequence[ArmResult], chosen: int, other: int, advice: _Advice) -> str:
+    """Compare the two arms' costs, realised if known."""
+    mine, its = advice.costs[chosen], advice.costs[other]
+    if mine is None or not its:
+        return f", at an unknown cost in {advice.unit}"
+    guessed = advice.unit == "FLOPs" and any(
+        arms[place].realised.usage.estimated or _guesses_tests(arms[place], advice.metric) for place in (chosen, other)
     )
+    included = advice.included or _included([arms[place] for place in (chosen, other)], advice.metric)
+    return f", for {'about ' if guessed else ''}{mine / its:.2f} of its {advice.unit}{included}"
+
+
+def _included(arms: Sequence[ArmResult], metric: str) -> str:
+    """Say what a cost includes besides drawing; empty if no arm's ranking uses a model."""
+    rankings = [arm.rankers[metric] for arm in arms if metric in arm.rankers]
+    if not any(ranking.cost_flops for ranking in rankings):
+        return ""
+    return ", tests included" if any(ranking.uses_tests for ranking in rankings) else ", ranking included"
+
+
+def _guesses_tests(arm: ArmResult, metric: str) -> bool:
+    return metric in arm.rankers and arm.rankers[metric].cost_estimated
+
+
+def _unequal(arms: Sequence[ArmResult], advice: _Advice, tolerance: float) -> str:
+    """Say why the costs of two arms are not equal; empty if they are."""
+    unmatched = [arm for arm in arms if not arm.matched]
+    over = [_name(arm) for arm in unmatched if _exceeds(arm)]
+    under = [_name(arm) for arm in unmatched if not _exceeds(arm)]
+    said = [f"{_listed(over)} {'is' if len(over) == 1 else 'are'} not matched"] if over else []
+    if under:
+        said.append(f"the limit allows more samples of {_listed(under)}")
+    for arm in arms:
+        ratio = arm.rankers[advice.metric].total_ratio if advice.metric in arm.rankers else None
+        if arm.matched and ratio is not None and ratio > 1 + tolerance:
+            said.append(f"with its ranking {_name(arm)} takes {ratio:.2f} of the limit")
+    return "; ".join(said)
+
+
+def _exceeds(arm: ArmResult) -> bool:
+    """Whether the arm costs more than a limit; a plan's leftover names the kinds that are limited."""
+    limited = [name for name, left in arm.plan.leftover if left is not None]
+    return any((ratio or 0.0) > 1 for name in limited if (ratio := getattr(arm.ratio, name)) is not None)
 
 
 def _beats(best: ArmResult, other: ArmResult, paired: Sequence[PairedResult], metric: str) -> bool:
@@ -70,35 +233,24 @@ def _beats(best: ArmResult, other: ArmResult, paired: Sequence[PairedResult], me
     return any(row.p_value < SIGNIFICANCE for row in paired if row.metric == metric and {row.a, row.b} == pair)
 
 
-def _price(arm: ArmResult, arms: Sequence[ArmResult]) -> str:
-    """Compare the arm's planned FLOPs to the first arm's, if it is another."""
-    flops, first = arm.plan.cost.flops, arms[0].plan.cost.flops
-    unit = "FLOPs"
-    if flops is None or first is None:
-        flops, first, unit = arm.plan.cost.usd, arms[0].plan.cost.usd, "dollars"
-    if arm is arms[0] or flops is None or not first:
-        return ""
-    return f", at {flops / first:.2f} times the {unit} of {_name(arms[0])}"
-
-
-def _caveat(arms: Sequence[ArmResult]) -> str:
-    """Say what keeps a win from being at equal cost."""
-    unmatched = [arm for arm in arms if not arm.plan.matched]
-    if not unmatched:
-        return ""
-    names = _listed([_name(arm) for arm in unmatched])
-    return f". This is not at equal cost: {names} {'is' if len(unmatched) == 1 else 'are'} not matched"
-
-
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def _model(arm: ArmResult) -> str:
+    """Name the arm's model as typed."""
+    typed = arm.plan.arm
+    return typed.spec if typed.k is None else typed.spec.rpartition(":")[0]
+
+
+def _one(arm: ArmResult) -> str:
+    """Name the arm that another is compared with: `one 34b`."""
+    return f"one {_model(arm)}" if arm.plan.k == 1 and not arm.plan.arm.greedy else _name(arm)
+
+
 def _name(arm: ArmResult) -> str:
     """Name the arm as typed, with its k."""
-    typed = arm.plan.arm
-    model = typed.spec if typed.k is None else typed.spec.rpartition(":")[0]
-    return f"{model} greedy" if typed.greedy else f"{model} x{arm.plan.k}"
+    return f"{_model(arm)} greedy" if arm.plan.arm.greedy else f"{_model(arm)} x{arm.plan.k}"
 
 
 def _shown(score: Interval) -> str:
@@ -109,12 +261,12 @@ def _value(score: Interval) -> float:
     return -1.0 if score.value is None else score.value
 
 
-def _costs(arms: Sequence[ArmResult]) -> list[float]:
-    """List planned FLOPs, or dollars if some arm's FLOPs are unknown."""
-    flops = [arm.plan.cost.flops for arm in arms]
-    found = [arm.plan.cost.usd for arm in arms] if None in flops else flops
-    return [float("inf") if cost is None else cost for cost in found]
+def _known(cost: float | None) -> float:
+    return float("inf") if cost is None else cost
 
+
+_LEAST_POINTS: Final = 0.05
+"""Smallest difference in points that is not shown as level."""
 
 CUT_SHARE: Final = 0.2
 """Share of samples cut by the token limit above which the scores are those of the limit."""

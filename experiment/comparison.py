@@ -19,26 +19,28 @@ from ..records import (
     ArmResult,
     Budget,
     BudgetKind,
-    Candidate,
     Comparison,
     Cost,
     LeftScore,
     PairedResult,
-    Plan,
     RankerScore,
     Realised,
     Status,
     StratumScore,
     Task,
+    Usage,
     Workload,
 )
 from ..settings import BLIND_RANKER, ORACLE
 from .advice import advise
 from .agreement import agreement
+from .lengths import counted
+from .own_tests import generated_by_arm
 from .pools import Wanted, grade_arms
 from .ranking import rank_pool, ranking_cost
+from .samples import named_arms
 from .scorers import open_scorers
-from .selection import generated_tests, open_judging
+from .selection import open_judging
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +60,7 @@ class Terms(NamedTuple):
     """The basis of plans, and how costs are compared with it.
 
     Attributes:
-        workload: Tokens per sample.
+        workload: Tokens per sample; the arms' plans have their own where theirs were measured.
         tolerance: How far over the first arm's realised cost, or the budget, still counts as matched.
         match: What the plans were matched by; FLOPs if neither this nor `budget` is given.
         budget: What the plans were made for, instead of the first arm.
@@ -99,7 +101,8 @@ def compare(
         MachineError: No sandbox works here, or the store or an engine failed.
     """
     specs = [arm.plan.arm.spec for arm in arms]
-    tests = generated_tests(selecting.tests, benchmark)
+    named = named_arms([arm.plan for arm in arms])
+    tests = generated_by_arm(selecting.tests, named, benchmark, drawing, running, progress)
     terms = Terms(
         planned.workload,
         planned.settings.tolerance,
@@ -108,7 +111,7 @@ def compare(
         planned.conditions.prices,
     )
     with open_scorers(selecting.scorer, specs, drawing, running) as scorers:
-        offers = {spec: Offers(tests, scorers.get(spec)) for spec in specs}
+        offers = {spec: Offers(tests.get(spec), scorers.get(spec)) for spec in specs}
         with open_judging(selecting.bounded, grading, running, progress, offers=offers) as judging:
             return compare_arms(benchmark, arms, terms, judging, decisive_ranker=selecting.decisive)
 
@@ -138,7 +141,7 @@ def compare_arms(
     for arm, pool in zip(arms, graded.pools, strict=True):
         # A ranker that failed on an arm is not run on the next.
         left = {name: ranker for name, ranker in judging.rankers.items() if name not in failures}
-        left_k = partial(k_left, arm.plan, terms.workload)
+        left_k = partial(k_left, arm.plan, arm.plan.workload or terms.workload)
         rows, failed = rank_pool(
             arm.plan.arm.spec, pool, graded.tasks, [arm.plan.k], replace(judging, rankers=left), k_left=left_k
         )
@@ -190,20 +193,14 @@ def comparison_of(
     scored, pools, left_out, warnings, sandbox_errors, doubts = graded
     scores = [_scores(arm.plan.k, pool, scored, rows) for arm, pool, rows in zip(arms, pools, ranked, strict=True)]
     plans = [arm.plan for arm in arms]
-    realised = realised_costs(
-        plans,
-        [_sample_lists(pool, scored) for pool in pools],
-        terms.tolerance,
-        match=terms.match,
-        budget=terms.budget,
-        workload=terms.workload,
-        measured=[None if arm.tally is None else arm.tally.per_task(arm.plan.k) for arm in arms],
-        prices=terms.prices,
-    )
-    warnings = warnings + _of_realised(plans, realised)
-    results = tuple(
-        _arm_result(arm, pool, scored, score, cost, None if place == 0 else scores[0].single, seed)
-        for place, (arm, pool, score, cost) in enumerate(zip(arms, pools, scores, realised, strict=True))
+    realised = realised_of(arms, graded, terms)
+    warnings = warnings + _of_realised(arms, realised)
+    results = _with_totals(
+        [
+            _arm_result(arm, pool, scored, score, cost, None if place == 0 else scores[0].single, seed)
+            for place, (arm, pool, score, cost) in enumerate(zip(arms, pools, scores, realised, strict=True))
+        ],
+        terms,
     )
     metrics = [PASS_AT_K, *(name for name in ranked[0] if name != BLIND_RANKER or name == decisive_ranker)]
     paired = _paired([plan.arm.spec for plan in plans], [score.values for score in scores], metrics, seed)
@@ -216,26 +213,63 @@ def comparison_of(
         arms=results,
         paired=paired,
         decisive_ranker=decisive_ranker,
-        verdict=advise(results, paired, decisive_ranker, doubts),
+        verdict=advise(results, paired, decisive_ranker, doubts, tasks=len(scored), tolerance=terms.tolerance),
         warnings=tuple(warnings),
         sandbox_errors=sandbox_errors,
         doubts=doubts,
     )
 
 
-def _of_realised(plans: Sequence[Plan], realised: Sequence[Realised]) -> list[str]:
-    """List what readers must know of counted costs."""
-    without = [
-        plan.arm.spec for plan, result in zip(plans, realised, strict=True) if result.usage.output_tokens is None
-    ]
-    if len(without) == len(plans):
-        return ["the samples have no token counts, so there is no realised cost to compare with the plan"]
-    notes = [f"{spec}: not every sample has token counts, so it has no realised cost" for spec in without]
+def realised_of(arms: Sequence[ArmSamples], graded: GradedArms, terms: Terms) -> list[Realised]:
+    """Count what the scored samples took; token counts that they lack are estimated, and marked."""
+    tasks = {task.id: task for task in graded.tasks}
+    samples, measured = [], []
+    for arm, pool in zip(arms, graded.pools, strict=True):
+        found = [counted(pool[task_id].candidates, tasks, arm.counter) for task_id in tasks]
+        usage = Usage() if arm.tally is None else arm.tally.per_task(arm.plan.k)
+        samples.append([one.candidates for one in found])
+        measured.append(usage.model_copy(update={"estimated": any(one.estimated for one in found)}))
+    return realised_costs(
+        [arm.plan for arm in arms],
+        samples,
+        terms.tolerance,
+        match=terms.match,
+        budget=terms.budget,
+        workload=terms.workload,
+        measured=measured,
+        prices=terms.prices,
+    )
+
+
+def _of_realised(arms: Sequence[ArmSamples], realised: Sequence[Realised]) -> list[str]:
+    """List what readers must know of realised costs."""
+    notes = [arm.k_note for arm in arms if arm.k_note]
+    guessed = [arm for arm, result in zip(arms, realised, strict=True) if result.usage.estimated]
+    if guessed:
+        names = ", ".join(arm.plan.arm.spec for arm in guessed)
+        ways = " and ".join(dict.fromkeys(arm.counter.name for arm in guessed))
+        notes.append(f"some samples of {names} have no token counts, so FLOPs are estimated {ways}")
     return notes + [
-        f"{plan.arm.spec} was planned to match, but its samples took {_ratios(result)} of the limit"
-        for plan, result in zip(plans, realised, strict=True)
-        if plan.matched and result.matched is False
+        f"{arm.plan.arm.spec} was planned to match, but its samples took {_ratios(result)} of the limit"
+        for arm, result in zip(arms, realised, strict=True)
+        if arm.plan.matched and result.matched is False
     ]
+
+
+def _with_totals(results: Sequence[ArmResult], terms: Terms) -> tuple[ArmResult, ...]:
+    """Add to every ranker what drawing an arm's samples and ranking them cost together."""
+    limit = results[0].cost.flops if terms.budget is None else terms.budget.flops
+    limit = results[0].cost.flops if limit is None else limit
+    found = []
+    for result in results:
+        rankers = {}
+        for name, score in result.rankers.items():
+            drawing, ranking = result.cost.flops, score.cost_flops
+            total = None if drawing is None or ranking is None else drawing + ranking
+            ratio = None if total is None or not limit else total / limit
+            rankers[name] = score.model_copy(update={"total_flops": total, "total_ratio": ratio})
+        found.append(result.model_copy(update={"rankers": rankers}))
+    return tuple(found)
 
 
 def _ratios(result: Realised) -> str:
@@ -246,12 +280,17 @@ def _ratios(result: Realised) -> str:
 
 
 class _Scores(NamedTuple):
-    """Per-task scores of one arm by metric; each ranker's cost per task at the arm's k; what is left with it."""
+    """Per-task scores of one arm by metric; each ranker's cost per task at the arm's k; what is left with it.
+
+    `tested` are the rankers whose cost holds that of generated tests, `estimated` those where it is guessed from text.
+    """
 
     values: dict[str, FloatArray]
     single: FloatArray
     ranker_cost: dict[str, Cost]
     left: dict[str, tuple[float, FloatArray]]
+    tested: frozenset[str]
+    estimated: frozenset[str]
 
 
 def _scores(k: int, pool: Pool, tasks: Sequence[Task], ranked: Mapping[str, Sequence[RankedTask]]) -> _Scores:
@@ -269,11 +308,19 @@ def _scores(k: int, pool: Pool, tasks: Sequence[Task], ranked: Mapping[str, Sequ
     values[ORACLE] = values[PASS_AT_K]
     # Nothing ranks: the hidden tests do, and that is grading.
     costs[ORACLE] = Cost(flops=0.0, runtime_s=0.0)
-    return _Scores(values, pass_at_k(counts, passes, 1), costs, left)
+    drawn = {name: [row.ranking.tests_usage for row in rows if k > 1] for name, rows in ranked.items()}
+    tested = frozenset(name for name, usages in drawn.items() if any(usages))
+    guessed = frozenset(name for name in tested if any(usage and usage.estimated for usage in drawn[name]))
+    return _Scores(values, pass_at_k(counts, passes, 1), costs, left, tested, guessed)
 
 
 def _ranking_cost(k: int, rows: Sequence[RankedTask]) -> Cost:
-    """Price the ranking of k candidates of a task, including the seconds of drawing tests if known."""
+    """Price the ranking of k candidates of a task, including the seconds of drawing tests if known.
+
+    A single sample is never ranked, so that no tests are drawn for it either.
+    """
+    if k == 1:
+        return Cost(flops=0.0, runtime_s=0.0)
     flops: list[float | None] = []
     seconds: list[float] = []
     for row in rows:
@@ -286,10 +333,6 @@ def _ranking_cost(k: int, rows: Sequence[RankedTask]) -> Cost:
         flops=float(np.mean(known)) if len(known) == len(flops) else None,
         runtime_s=float(np.mean(seconds)),
     )
-
-
-def _sample_lists(pool: Pool, tasks: Sequence[Task]) -> list[list[Candidate]]:
-    return [pool[task.id].candidates for task in tasks]
 
 
 def _arm_result(
@@ -325,6 +368,8 @@ def _arm_result(
             cost_s=scores.ranker_cost[name].runtime_s,
             left=left,
             gap_closed=gap_closed,
+            cost_estimated=name in scores.estimated,
+            uses_tests=name in scores.tested,
         )
     sizes = [len(pool[task.id].verdicts) for task in tasks]
     return ArmResult(
@@ -336,6 +381,9 @@ def _arm_result(
         realised=realised,
         statuses=dict(statuses),
         strata=_strata(pool, tasks, seed),
+        estimate=arm.estimate,
+        pilot_k=arm.pilot_k,
+        k_note=arm.k_note,
     )
 
 

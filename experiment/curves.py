@@ -16,21 +16,26 @@ from ..budgets.costs import Conditions, check_conditions, cost_of_arm, how_to_kn
 from ..budgets.dollars import check_prices
 from ..budgets.notation import COST_FIELDS, parse_amount, parse_arm, without_k
 from ..budgets.plan import UNKNOWN_PRECISION, priced_model
+from ..budgets.realised import flops_of_samples
 from ..errors import UserError
 from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
 from ..records import Arm, Cost, FileRecord, Interval, Record, Workload
 from ..settings import RECORDED
 from .crossings import By, Crossing, Steps, find_crossing, format_budget
+from .drawing import Session, draw_arms
+from .lengths import counted, counter_of, mean_lengths
 from .planning import conditions_of, workload_of
-from .pools import Pool, Wanted, grade_arms
+from .pools import Pool, Wanted, by_task, grade_arms, pool_common_strata
 from .ranking import score_pool
-from .samples import NamedArm, Session, Target, draw_arms, files_by_arm, read_arm
+from .samples import NamedArm, files_by_arm, read_arm
 from .selection import open_judging
+from .targets import Target
 from .workspace import open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ..budgets.models import Model
     from ..records import Candidate, Task
     from ..settings import Charting, Drawing, Grading, Planning, Running, Selecting
     from ..tasks import Benchmark
@@ -55,7 +60,8 @@ class CurvePoint(Interval):
 class CurveArm(Record):
     """One arm: `n` samples of each task, the cost of one and of all n per task, and points by metric.
 
-    Metrics are `pass_at_k` and the rankers as typed; each has a point for every budget of the curve.
+    Metrics are `pass_at_k` and the rankers as typed; each has a point for every budget of the curve. `workload` has the
+    lengths of its samples, None if lengths or a convention were given.
     """
 
     spec: str
@@ -65,6 +71,7 @@ class CurveArm(Record):
     cost_of_one: float
     cost_of_all: float
     metrics: dict[str, tuple[CurvePoint, ...]]
+    workload: Workload | None = None
 
 
 class Curve(FileRecord):
@@ -93,12 +100,17 @@ class Curve(FileRecord):
 
 
 class PricedArm(NamedTuple):
-    """An arm with an open k, and the cost of k samples per task."""
+    """An arm with an open k, and the cost of k samples per task.
+
+    `known` is None if only the model's price is known; `workload` is that of the arm's own samples if measured.
+    """
 
     arm: Arm
     model: str
     precision: str | None
     cost: Callable[[int], Cost]
+    known: Model | None = None
+    workload: Workload | None = None
 
 
 class Range(NamedTuple):
@@ -109,11 +121,15 @@ class Range(NamedTuple):
 
 
 class Priced(NamedTuple):
-    """Arms with their samples' costs, and the terms of these."""
+    """Arms with their samples' costs, and the terms of these costs.
+
+    `measures`: no convention and no lengths were given, so the costs are those of the samples.
+    """
 
     arms: tuple[PricedArm, ...]
     workload: Workload
     conditions: Conditions
+    measures: bool = False
 
 
 def price(
@@ -127,7 +143,37 @@ def price(
     workload, conditions = workload_of(planning, benchmark), conditions_of(planning)
     parsed = [parse_arm(arm) for arm in arms]
     priced = price_arms(parsed, family=family, workload=workload, conditions=conditions, by=charting.by)
-    return Priced(priced, workload, conditions)
+    chosen = planning.prompt_tokens is not None or planning.output_tokens is not None
+    return Priced(priced, workload, conditions, workload.convention == "tokens" and not chosen)
+
+
+def price_by_samples(
+    priced: Priced, benchmark: Benchmark, candidates: Sequence[Sequence[Candidate]]
+) -> tuple[PricedArm, ...]:
+    """Price arms by the lengths of their own samples, on the tasks and settings that all of them have."""
+    specs = [arm.arm.spec for arm in priced.arms]
+    by_arm, _ = pool_common_strata(specs, [by_task(listed) for listed in candidates])
+    shared = set.intersection(*(set(found) for found in by_arm))
+    arms = []
+    for arm, found in zip(priced.arms, by_arm, strict=True):
+        mine = [candidate for task_id, rows in found.items() if task_id in shared for candidate in rows]
+        arms.append(_by_samples(arm, priced.conditions, benchmark, mine) if mine else arm)
+    return tuple(arms)
+
+
+def _by_samples(
+    arm: PricedArm, conditions: Conditions, benchmark: Benchmark, candidates: Sequence[Candidate]
+) -> PricedArm:
+    found = counted(candidates, benchmark.by_id, counter_of(arm.model))
+    workload = mean_lengths(found, "samples")
+    by_length = cost_of_arm(arm.known, workload, conditions, conditions.prices.of_arm(arm.arm), arm.precision)
+    architecture = None if arm.known is None else arm.known.architecture
+    flops = flops_of_samples(architecture, list(by_task(found.candidates).values()))
+
+    def cost(k: int) -> Cost:
+        return by_length(k).model_copy(update={"flops": flops(k)})
+
+    return arm._replace(cost=cost, workload=workload)
 
 
 def curve_samples(
@@ -185,10 +231,11 @@ def curve(
     """
     within = None if charting.budget is None else parse_range(charting.by, charting.budget)
     rankers = selecting.named if "rankers" in selecting.model_fields_set else selecting.named[:1]
+    arms = price_by_samples(priced, benchmark, candidates) if priced.measures else priced.arms
     with open_judging(rankers, grading, running, progress, offers={}) as judging:
         return curve_of(
             benchmark,
-            priced.arms,
+            arms,
             candidates,
             judging,
             workload=priced.workload,
@@ -294,6 +341,7 @@ def curve_of(
                 metric: _points(budgets, at, table.ks, values, len(cost) - 1, judging.seed)
                 for metric, values in table.scores.items()
             },
+            workload=priced.workload,
         )
         for priced, cost, at, table in zip(arms, costs, ks, tables, strict=True)
     )
@@ -327,7 +375,7 @@ def curve_of(
 def _price(arm: Arm, family: str, workload: Workload, conditions: Conditions, by: By) -> PricedArm:
     if arm.k is not None:
         raise UserError(f"{arm.spec}: a curve covers every k up to the number of samples; write {without_k(arm)}")
-    model = priced_model(arm, family, conditions.prices)
+    model = priced_model(arm, family, conditions)
     precision = arm.precision or (UNKNOWN_PRECISION if model is None else model.default_precision)
     if precision is None and by == "runtime":
         raise UserError(f"{arm.spec}: its config.json gives no precision; add one, such as {arm.name}@bf16")
@@ -335,7 +383,7 @@ def _price(arm: Arm, family: str, workload: Workload, conditions: Conditions, by
         cost = cost_of_arm(model, workload, conditions, conditions.prices.of_arm(arm), precision)
     except UserError as error:
         raise UserError(f"{arm.spec}: {error}") from error
-    priced = PricedArm(arm, arm.name if model is None else model.name, precision, cost)
+    priced = PricedArm(arm, arm.name if model is None else model.name, precision, cost, model)
     one = getattr(cost(1), COST_FIELDS[by])
     if one is None:
         raise UserError(f"{arm.spec}: {how_to_know(model, by, '`by` usd')}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..budgets.costs import Conditions
@@ -38,6 +38,7 @@ class Planned:
         conditions: Where and how samples are drawn.
         settings: The choices.
         budget: The limits per task; None if arms are matched to the first one.
+        family: Where the arms' short names are looked up.
     """
 
     plans: tuple[Plan, ...]
@@ -45,6 +46,23 @@ class Planned:
     conditions: Conditions
     settings: Planning
     budget: Budget | None = None
+    family: str = DEFAULT_FAMILY
+
+    @property
+    def measures(self) -> bool:
+        """Whether lengths are measured where there are samples: no convention and no lengths were chosen."""
+        return _measures(self.settings)
+
+    def measured_workload(self, found: Workload) -> Workload:
+        """Overrule measured lengths by the one that was chosen, if any."""
+        prompt_tokens, output_tokens = self.settings.prompt_tokens, self.settings.output_tokens
+        if prompt_tokens is not None:
+            source = f"--prompt-tokens, and {found.source}"
+            return found.model_copy(update={"prompt_tokens": prompt_tokens, "source": source})
+        if output_tokens is not None:
+            source = f"--output-tokens, and {found.source}"
+            return found.model_copy(update={"output_tokens": output_tokens, "source": source})
+        return found
 
     @property
     def memory_limit_bytes(self) -> float | None:
@@ -53,6 +71,10 @@ class Planned:
             return self.budget.memory_bytes
         machine = self.conditions.machine
         return None if machine is None else machine.hardware.memory_bytes
+
+
+def _measures(settings: Planning) -> bool:
+    return settings.convention != "paper" and (settings.prompt_tokens is None or settings.output_tokens is None)
 
 
 def benchmark_name(named: str | None, family: str) -> str:
@@ -83,6 +105,7 @@ def plan(
     *,
     family: str = DEFAULT_FAMILY,
     benchmark: Benchmark | None = None,
+    to_measure: bool = False,
     closed: Collection[str] = (),
 ) -> Planned:
     """Give every arm a sample count.
@@ -92,6 +115,7 @@ def plan(
         settings: The budget, and which costs are counted.
         family: Where short names are looked up.
         benchmark: Whose token counts are planned for; None for the paper's convention.
+        to_measure: Lengths will be measured, so an arm that seems to exceed the limit may not.
         closed: Models to plan by their price without looking them up.
 
     Raises:
@@ -99,7 +123,8 @@ def plan(
     """
     parsed = [parse_arm(arm) for arm in arms]
     budget = None if settings.limit is None else parse_budget(settings.limit)
-    workload, conditions = workload_of(settings, benchmark), conditions_of(settings)
+    workload = workload_of(settings, benchmark)
+    conditions = replace(conditions_of(settings), closed=frozenset(closed))
     plans = plan_arms(
         parsed,
         family=family,
@@ -108,9 +133,39 @@ def plan(
         budget=budget,
         tolerance=settings.tolerance,
         conditions=conditions,
-        closed=closed,
+        at_least_one=to_measure and _measures(settings),
     )
-    return Planned(plans, workload, conditions, settings, budget)
+    return Planned(plans, workload, conditions, settings, budget, family)
+
+
+def plan_again(
+    planned: Planned, plans: Sequence[Plan], workloads: Sequence[Workload], ks: Sequence[int | None]
+) -> tuple[Plan, ...]:
+    """Plan some of the arms again for the lengths of their own samples.
+
+    Args:
+        planned: The terms.
+        plans: The arms; others are matched to the first unless there is a budget.
+        workloads: Of each.
+        ks: Numbers of samples of arms with an open k; None for what the limit pays for.
+
+    Raises:
+        UserError: As `plan`.
+    """
+    arms = [
+        plan.arm if plan.arm.k is not None or k is None else plan.arm.model_copy(update={"k": k})
+        for plan, k in zip(plans, ks, strict=True)
+    ]
+    again = plan_arms(
+        arms,
+        family=planned.family,
+        workload=workloads,
+        match=planned.settings.match,
+        budget=planned.budget,
+        tolerance=planned.settings.tolerance,
+        conditions=planned.conditions,
+    )
+    return tuple(new.model_copy(update={"arm": plan.arm}) for new, plan in zip(again, plans, strict=True))
 
 
 def conditions_of(settings: Planning) -> Conditions:
@@ -201,7 +256,7 @@ def memory_fits(planned: Planned) -> list[MemoryFit | None]:
             memory_fit(
                 model.architecture,
                 plan.precision,
-                planned.workload,
+                plan.workload or planned.workload,
                 plan.k,
                 limit,
                 concurrency=planned.conditions.concurrency,

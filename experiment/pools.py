@@ -88,7 +88,7 @@ def scorable(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, al
         UserError: No task has enough samples of all arms.
         SandboxError: A box failed.
     """
-    by_arm, warnings = pool_common_strata([arm.spec for arm in arms], [_by_task(arm.candidates) for arm in arms])
+    by_arm, warnings = pool_common_strata([arm.spec for arm in arms], [by_task(arm.candidates) for arm in arms])
     tasks, left_out = _tasks_of_all(benchmark, arms, by_arm, warnings)
     checks = grader.check(tasks)
     for task in tasks:
@@ -185,7 +185,8 @@ def public_task(task: Task, candidates: Sequence[Candidate]) -> PublicTask:
     return task.public().model_copy(update={"prompt": prompts[0], "examples": common})
 
 
-def _by_task(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
+def by_task(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
+    """Group candidates by their task's id."""
     grouped: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         grouped.setdefault(candidate.task_id, []).append(candidate)

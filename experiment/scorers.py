@@ -14,7 +14,8 @@ from ..errors import UserError
 from ..records import Likelihood
 from ..sampler.late import LateEngine, StaleDescriptionError, circumstances
 from ..settings import OWN_MODEL, RECORDED
-from .samples import starter, target_of_arm
+from .drawing import starter
+from .targets import target_of_arm
 from .workspace import open_workspace
 
 if TYPE_CHECKING:

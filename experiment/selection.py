@@ -9,6 +9,7 @@ from .._util.progress import Progress, notice, silent
 from ..rankers import Offers, check_offered, load_ranker
 from .advice import notes_of_settings
 from .grading import open_grader
+from .own_tests import plain_tests
 from .ranking import SPEC, Judging, rank_untested, score_rankers
 from .samples import read_arm
 from .scorers import open_scorer
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ..rankers import Need, Ranker
-    from ..records import GeneratedTests
     from ..settings import Drawing, Grading, Running, Selecting
     from ..tasks import Benchmark
     from .ranking import Ranked
@@ -52,28 +52,6 @@ def check_selecting(selecting: Selecting) -> None:
         offered.add("scorer")
     for ranker in load_rankers(selecting.bounded).values():
         check_offered(ranker, offered)
-
-
-def generated_tests(patterns: Sequence[str], benchmark: Benchmark) -> dict[str, GeneratedTests] | None:
-    """Read a model's tests, by task id; None if no file is named.
-
-    Tasks without any, and what is left out, are told as notices.
-
-    Raises:
-        UserError: A file or a row is wrong.
-    """
-    if not patterns:
-        return None
-    from ..sampler.generated_tests import read_tests
-    from ..sampler.rows import Remarks
-
-    tasks, remarks = benchmark.by_id, Remarks()
-    found = read_tests(patterns, tasks, benchmark.beyond, remarks)
-    for line in remarks.lines:
-        notice(f"tests: {line}")
-    if len(found) < len(tasks):
-        notice(f"{len(tasks) - len(found)} of {len(tasks)} tasks have no model-written tests in these files")
-    return found
 
 
 @contextmanager
@@ -140,7 +118,7 @@ def rank(
     recorded = read_arm(SPEC, files, benchmark)
     for line in notes_of_settings(recorded.strata):
         notice(line)
-    tests = generated_tests(selecting.tests, benchmark)
+    tests = plain_tests(selecting.tests, benchmark)
     with open_scorer(selecting.scorer, drawing, running) as scorer:
         offers = {SPEC: Offers(tests, scorer)}
         is_chosen = "rankers" in selecting.model_fields_set

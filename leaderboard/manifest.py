@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from .._util.hashing import key_of, record_text
 from .._util.machine import cpu_field, nvidia_smi
 from ..rankers.combine import Chain, Distinct
-from ..records import Limits  # noqa: TC001 (pydantic reads it)
-from ..sampler.prompting import Settings  # noqa: TC001 (as above)
+from ..records import Limits, Workload
+from ..sampler.prompting import Settings  # noqa: TC001 (pydantic reads it)
+from .results_file import MOST_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..rankers import Ranker
     from ..records import ReferenceCheck
 
+SampleNumber = Annotated[int, Field(ge=1, le=MOST_SAMPLES)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -87,14 +89,40 @@ class SampleFile(_Part):
     sha256: Sha256
 
 
+class LengthsPart(_Part):
+    """The lengths that an arm's k is planned for; see `records.Workload`."""
+
+    convention: Literal["tokens", "paper"]
+    prompt_tokens: Annotated[int, Field(ge=0, le=2**31)]
+    output_tokens: Annotated[int, Field(ge=0, le=2**31)]
+    source: str
+    estimated: bool
+
+    @classmethod
+    def of(cls, workload: Workload) -> LengthsPart:
+        """Convert a record."""
+        return cls(**workload.model_dump(exclude={"schema_version"}))
+
+    def workload(self) -> Workload:
+        """Convert to a record."""
+        return Workload(**self.model_dump())
+
+
 class ModelPart(_Part):
-    """The maker of an arm's samples of one benchmark. `exact`: the engine promises equal text for equal seeds."""
+    """The maker of an arm's samples of one benchmark. `exact`: the engine promises equal text for equal seeds.
+
+    `k` is the number of scored samples, `pilot_k` the number that a pilot gave, None if there was none, and `lengths`
+    what both were planned for.
+    """
 
     arm: str
     benchmark: str
     model: str
     precision: str
     source: Literal["drawn", "files"]
+    k: SampleNumber | None = None
+    pilot_k: SampleNumber | None = None
+    lengths: LengthsPart | None = None
     engine: str | None = None
     engine_version: str | None = None
     revision: str | None = None

@@ -9,29 +9,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._util.hashing import key_of
 from .._util.progress import notice
+from ..budgets.costs import Conditions
 from ..budgets.notation import parse_arm
 from ..budgets.plan import priced_model
+from ..budgets.realised import limiting_kinds
 from ..errors import EngineError, MachineError, UserError
 from ..experiment import planning
+from ..experiment.drawing import ArmDrawer, Session, sampling_settings
 from ..experiment.grading import chosen_launcher
-from ..experiment.samples import (
-    NamedArm,
-    Session,
-    check_engine,
-    check_servable,
-    draw_arms,
-    files_by_arm,
-    sampling_settings,
-    target_of_plan,
-    with_ways,
-)
+from ..experiment.matching import match_arms
+from ..experiment.samples import NamedArm, files_by_arm, with_ways
+from ..experiment.targets import check_engine, check_servable, target_of_plan
 from ..rankers import load_ranker
 from ..rankers.registry import parse_specs
 from ..sampler.files import read_samples
 from ..sandbox import Sandbox
 from ..sandbox.conformance import conformance, corpus_digest
 from ..tasks import load_benchmark
-from .manifest import ModelPart, SampleFile, SandboxCheck
+from .manifest import LengthsPart, ModelPart, SampleFile, SandboxCheck
 from .results import PlannedBenchmark
 from .results_file import MOST_AMOUNT
 from .run import ArmInput
@@ -41,9 +36,9 @@ if TYPE_CHECKING:
 
     from .._util.progress import Progress
     from ..experiment.planning import Planned
+    from ..experiment.samples import ArmSamples
     from ..rankers import Ranker
     from ..records import Limits, Plan
-    from ..sampler.drawing import Drawn
     from ..sampler.store import Store
     from ..settings import Drawing
     from ..tasks import Benchmark
@@ -107,31 +102,51 @@ def plan_board(
                 "`prices` names a file, but whoever verifies a run has only its board: write the prices here, such "
                 'as usd_per_mtok = ["MODEL=IN,OUT,CACHED"]'
             )
-        prices = planning.prices_of(board.budget)
+        conditions = Conditions(prices=planning.prices_of(board.budget), closed=frozenset(closed))
     for number, arm in enumerate(board.arms):
         with file.at("arms", number):
-            priced_model(parse_arm(arm), board.family, prices, closed)
+            priced_model(parse_arm(arm), board.family, conditions)
     found = []
     for table, benchmark in zip(board.benchmarks, benchmarks, strict=True):
         with file.at("budget"):
             planned = _planned(board, benchmark, calibration, closed)
-        found.append(PlannedBenchmark(table.name, benchmark, planned.plans, planned.workload, planned.conditions))
+            _check_repeats(planned)
+        found.append(PlannedBenchmark(table.name, benchmark, planned, planned.plans))
     return found
+
+
+def _check_repeats(planned: Planned) -> None:
+    """Refuse an open k that measured seconds would decide, since they differ between runs."""
+    limiting = limiting_kinds(planned.settings.match, planned.budget)
+    if "runtime" not in limiting or not planned.measures:
+        return
+    for plan in planned.plans:
+        if plan.arm.k is None:
+            raise UserError(
+                f"on a board matched by runtime, every arm must give its k, since the seconds of a pilot differ "
+                f"between runs: write {plan.arm.spec}:K, such as {plan.arm.spec}:{plan.k}"
+            )
 
 
 def _planned(board: Board, benchmark: Benchmark, calibration: str | None, closed: Collection[str]) -> Planned:
     settings = board.budget.model_copy(update={"calibration": calibration})
     try:
-        planned = planning.plan(board.arms, settings, family=board.family, benchmark=benchmark, closed=closed)
+        planned = planning.plan(
+            board.arms, settings, family=board.family, benchmark=benchmark, closed=closed, to_measure=True
+        )
     except UserError:
         raise
     except (ArithmeticError, ValueError) as error:
         # Prices of 0 and of 1e308 dollars among others.
         raise UserError(f"costs cannot be computed from these amounts ({type(error).__name__}); change them") from None
-    amounts = [value for plan in planned.plans for _, value in plan.cost if value is not None]
+    _check_amounts(planned.plans)
+    return planned
+
+
+def _check_amounts(plans: Sequence[Plan]) -> None:
+    amounts = [value for plan in plans for _, value in plan.cost if value is not None]
     if max(amounts, default=0.0) > MOST_AMOUNT:
         raise UserError(f"a cost exceeds {MOST_AMOUNT:g}, the maximum in results; change these amounts")
-    return planned
 
 
 def rankers_of_board(file: BoardFile) -> dict[str, Ranker]:
@@ -281,9 +296,17 @@ def samples_of(
     found = []
     for place, planned in enumerate(prepared.benchmarks):
         inputs = _read_inputs(prepared.file, place, planned)
-        missing = [plan for plan in planned.plans if plan.arm.spec not in inputs]
-        inputs |= _drawn_inputs(planned, missing, session, progress)
-        found.append((planned, [inputs[plan.arm.spec] for plan in planned.plans]))
+        recorded = {spec: read.candidates for spec, read in inputs.items()}
+        drawer = None if len(inputs) == len(planned.plans) else ArmDrawer(session, planned.conditions, progress)
+        try:
+            # By bytes, since a verifier may lack the tokenizer.
+            arms = match_arms(planned.terms, planned.benchmark, recorded, drawer)
+        except MachineError as error:
+            raise with_ways(error, _WAYS) from None
+        pilot_ks = {arm.plan.arm.spec: arm.pilot_k for arm in arms if arm.pilot_k is not None}
+        final = planned._replace(plans=[arm.plan for arm in arms], pilot_ks=pilot_ks)
+        _check_amounts(final.plans)
+        found.append((final, [_input(final, arm, inputs.get(arm.plan.arm.spec)) for arm in arms]))
     return found
 
 
@@ -308,24 +331,14 @@ def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict
     return inputs
 
 
-def _drawn_inputs(
-    planned: PlannedBenchmark, plans: Sequence[Plan], session: Session, progress: Progress
-) -> dict[str, ArmInput]:
-    """Draw a benchmark's arms without files."""
-    if not plans:
-        return {}
-    targets = [target_of_plan(plan) for plan in plans]
-    try:
-        drawn = draw_arms(targets, planned.benchmark.tasks, session, planned.conditions, progress)
-    except MachineError as error:
-        raise with_ways(error, _WAYS) from None
-    for line in drawn.notes:
-        notice(line)
-    return {plan.arm.spec: _drawn_input(planned, plan, arm) for plan, arm in zip(plans, drawn.arms, strict=True)}
-
-
-def _drawn_input(planned: PlannedBenchmark, plan: Plan, drawn: Drawn) -> ArmInput:
-    origin, description = drawn.series.origin, drawn.series.origin.description
+def _input(planned: PlannedBenchmark, arm: ArmSamples, read: ArmInput | None) -> ArmInput:
+    """Make an arm's input, with its k and the lengths that this follows from."""
+    plan = arm.plan
+    k_by = {"k": plan.k, "pilot_k": arm.pilot_k, "lengths": plan.workload and LengthsPart.of(plan.workload)}
+    if read is not None:
+        return read._replace(made_by=read.made_by.model_copy(update=k_by))
+    assert arm.series is not None
+    origin, description = arm.series.origin, arm.series.origin.description
     made_by = _made_by(
         planned,
         plan,
@@ -337,8 +350,9 @@ def _drawn_input(planned: PlannedBenchmark, plan: Plan, drawn: Drawn) -> ArmInpu
         exact=description.exact,
         seed=origin.seed,
         settings=origin.settings,
+        **k_by,
     )
-    return ArmInput(drawn.candidates, made_by, drawn.series.tally if drawn.series.tally.samples else None)
+    return ArmInput(arm.candidates, made_by, arm.tally)
 
 
 def _made_by(planned: PlannedBenchmark, plan: Plan, **fields: Any) -> ModelPart:

@@ -22,8 +22,9 @@ def report_of(results: Results) -> str:
     for section in results.benchmarks:
         lines += _section(section, results)
     lines += [
-        "Intervals are 95 % over tasks. A ratio is planned FLOPs per task over the limit. Clock measurements are "
-        "in timings.json; `codebudget leaderboard verify` checks the rest.",
+        "Intervals are 95 % over tasks. FLOPs are per task, from the samples' own tokens (~: estimated from bytes); a "
+        "ratio is over the limit. Clock measurements are in timings.json; `codebudget leaderboard verify` checks the "
+        "rest.",
         "",
     ]
     return "\n".join(lines)
@@ -39,9 +40,9 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
             _text(arm.spec),
             str(arm.precision),
             str(arm.k),
-            _number(arm.plan.cost.flops, ".3g"),
-            fraction(arm.plan.budget_ratio.flops),
-            "equal" if arm.plan.equal else "yes" if arm.plan.matched else "no",
+            f"{'~' * arm.realised.estimated}{_number(arm.cost.flops, '.3g')}",
+            fraction(arm.ratio.flops),
+            "equal" if arm.equal else "yes" if arm.matched else "no",
             str(arm.n),
             _score(arm.pass_at_k[arm.k]),
             *(_score(arm.rankers[name].rank_score_at_k[arm.k]) for name in rankers),

@@ -9,8 +9,11 @@ import numpy as np
 from ..budgets.costs import Conditions, cost_of_arm
 from ..budgets.notation import parse_budget
 from ..budgets.plan import planned_model
+from ..budgets.realised import flops_of_samples
 from ..estimators import mean_interval, pass_at_k
 from ..experiment.comparison import Terms, comparison_of
+from ..experiment.lengths import BYTES, counted
+from ..experiment.matching import k_note
 from ..experiment.pools import Wanted
 from ..experiment.samples import ArmSamples
 from ..settings import ORACLE
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..estimators import FloatArray
+    from ..experiment.planning import Planned
     from ..experiment.pools import GradedArms, Pool
     from ..experiment.ranking import RankedTask
     from ..records import ArmResult, Budget, Cost, LeftScore, PairedResult, Plan, Realised, Task, Workload
@@ -55,21 +59,37 @@ class PlannedBenchmark(NamedTuple):
     Attributes:
         spec: The benchmark as the board names it.
         benchmark: Its tasks.
-        plans: One per arm.
-        workload: That of the plans.
-        conditions: Those of the costs.
+        terms: The plans before anything was measured, and their settings.
+        plans: One per arm, final.
+        pilot_ks: The k that arms' pilots gave, by the arm as typed.
     """
 
     spec: str
     benchmark: Benchmark
+    terms: Planned
     plans: Sequence[Plan]
-    workload: Workload
-    conditions: Conditions
+    pilot_ks: Mapping[str, int] = {}
+
+    @property
+    def workload(self) -> Workload:
+        """The lengths planned for before anything was measured."""
+        return self.terms.workload
+
+    @property
+    def conditions(self) -> Conditions:
+        """Those of the costs."""
+        return self.terms.conditions
 
     def cost(self, plan: Plan) -> Callable[[int], Cost]:
         """Price k samples of an arm, per task."""
         price = self.conditions.prices.of_arm(plan.arm)
-        return cost_of_arm(planned_model(plan), self.workload, self.conditions, price, plan.precision)
+        return cost_of_arm(planned_model(plan), plan.workload or self.workload, self.conditions, price, plan.precision)
+
+    def arm_samples(self, plan: Plan) -> ArmSamples:
+        """Get an arm as comparisons take it, without its candidates."""
+        pilot_k = self.pilot_ks.get(plan.arm.spec)
+        note = "" if pilot_k in (None, plan.k) else k_note(plan.arm.spec, plan.k, pilot_k or 0)
+        return ArmSamples(plan, (), pilot_k=pilot_k, k_note=note)
 
     def wanted(self, samples: Sequence[Sequence[Any]]) -> list[Wanted]:
         """Pair arms with their candidates, as pools take them."""
@@ -96,6 +116,13 @@ def budget_of(board: Board) -> Budget | None:
     return None if board.budget.limit is None else parse_budget(board.budget.limit)
 
 
+def terms_of(board: Board, planned: PlannedBenchmark) -> Terms:
+    """Get the terms of a benchmark's plans."""
+    budget = budget_of(board)
+    match = None if budget is not None else board.budget.match or "flops"
+    return Terms(planned.workload, board.budget.tolerance, match, budget, planned.conditions.prices)
+
+
 def results_of(board: Board, sections: Sequence[GradedBenchmark]) -> Results:
     """Compute a run's scores: see docs/leaderboard.md. None was measured by a clock.
 
@@ -115,14 +142,13 @@ def results_of(board: Board, sections: Sequence[GradedBenchmark]) -> Results:
 
 def _benchmark(board: Board, section: GradedBenchmark) -> BenchmarkScores:
     planned, graded, ranked = section
-    budget = budget_of(board)
-    match = None if budget is not None else board.budget.match or "flops"
+    terms = terms_of(board, planned)
     result = comparison_of(
         planned.benchmark.name,
-        [ArmSamples(plan, ()) for plan in planned.plans],
+        [planned.arm_samples(plan) for plan in planned.plans],
         graded,
         ranked,
-        Terms(planned.workload, board.budget.tolerance, match, budget, planned.conditions.prices),
+        terms,
         sandbox="",
         decisive_ranker=board.selecting.decisive,
         seed=board.seed,
@@ -132,8 +158,8 @@ def _benchmark(board: Board, section: GradedBenchmark) -> BenchmarkScores:
         content_hash=planned.benchmark.content_hash,
         total_tasks=len(planned.benchmark.tasks),
         workload=WorkloadPart.of(planned.workload),
-        match=match,
-        budget=None if budget is None else Amounts.of(budget),
+        match=terms.match,
+        budget=None if terms.budget is None else Amounts.of(terms.budget),
         tolerance=board.budget.tolerance,
         tasks=tuple(task.id for task in graded.tasks),
         left_out=result.left_out,
@@ -154,7 +180,7 @@ def _arm(
     plan = result.plan
     model = planned_model(plan)
     ks = ks_of(board, plan, pool, tasks)
-    cost = planned.cost(plan)
+    cost = _cost(planned, plan, pool, tasks)
     counts = np.array([len(pool[task.id].verdicts) for task in tasks], np.int64)
     passes = np.array([int(pool[task.id].passed.sum()) for task in tasks], np.int64)
     passing = {k: pass_at_k(counts, passes, k) for k in ks}
@@ -189,6 +215,7 @@ def _arm(
             matched=plan.matched,
             equal=plan.equal,
             binding=plan.binding,
+            workload=None if plan.workload is None else WorkloadPart.of(plan.workload),
         ),
         realised=_realised(result.realised),
         n=result.n,
@@ -208,7 +235,20 @@ def _arm(
             pass_at_k=tuple(passing[plan.k].tolist()),
             rankers={name: tuple(row.at_k[plan.k] for row in rows) for name, rows in ranked.items()},
         ),
+        pilot_k=result.pilot_k,
     )
+
+
+def _cost(planned: PlannedBenchmark, plan: Plan, pool: Pool, tasks: Sequence[Task]) -> Callable[[int], Cost]:
+    """Price k samples of an arm; FLOPs follow the samples' own tokens unless lengths are given."""
+    by_plan = planned.cost(plan)
+    if not planned.terms.measures:
+        return by_plan
+    by_id = {task.id: task for task in tasks}
+    samples = [counted(pool[task_id].candidates, by_id, BYTES).candidates for task_id in by_id]
+    model = planned_model(plan)
+    flops = flops_of_samples(None if model is None else model.architecture, samples)
+    return lambda k: by_plan(k).model_copy(update={"flops": flops(k)})
 
 
 def _realised(realised: Realised) -> RealisedCost:
@@ -223,6 +263,9 @@ def _realised(realised: Realised) -> RealisedCost:
         output_tokens=usage.output_tokens,
         prefill_flops=usage.prefill_flops,
         decode_flops=usage.decode_flops,
+        leftover=realised.leftover.flops,
+        flops_over_tasks=realised.flops_over_tasks,
+        estimated=usage.estimated,
     )
 
 

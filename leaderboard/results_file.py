@@ -75,12 +75,13 @@ class Amounts(_Part):
 
 
 class WorkloadPart(_Part):
-    """Tokens per sample that plans were made for; see `records.Workload`."""
+    """Tokens per sample that were planned for before anything was measured; see `records.Workload`."""
 
     convention: Literal["tokens", "paper"]
     prompt_tokens: Count
     output_tokens: Count
     source: str
+    estimated: bool = False
 
     @classmethod
     def of(cls, workload: Workload) -> WorkloadPart:
@@ -90,11 +91,15 @@ class WorkloadPart(_Part):
             prompt_tokens=workload.prompt_tokens,
             output_tokens=workload.output_tokens,
             source=workload.source,
+            estimated=workload.estimated,
         )
 
 
 class PlannedCost(_Part):
-    """An arm's planned cost per task, its comparison with the limit, and what is left over."""
+    """An arm's planned cost per task, its comparison with the limit, and what is left over.
+
+    `workload` has the lengths that it is planned for: its pilot's, or those of its files.
+    """
 
     cost: Amounts
     budget_ratio: Amounts
@@ -102,12 +107,14 @@ class PlannedCost(_Part):
     matched: bool
     equal: bool
     binding: BudgetKind | None
+    workload: WorkloadPart | None = None
 
 
 class RealisedCost(_Part):
-    """The cost of an arm's samples per task by their token counts; None if they have none.
+    """The cost of an arm's samples per task by their token counts; `estimated`: from bytes, if some have none.
 
     `usd` uses the board's token prices, each sample being a request; `budget_ratio` is that of the FLOPs.
+    `flops_over_tasks` are the 10th and the 90th percentile of the tasks' FLOPs, and `leftover` what the limit leaves.
     """
 
     flops: Amount | None = None
@@ -119,6 +126,9 @@ class RealisedCost(_Part):
     output_tokens: Amount | None = None
     prefill_flops: Amount | None = None
     decode_flops: Amount | None = None
+    leftover: Amount | None = None
+    flops_over_tasks: tuple[Amount, Amount] | None = None
+    estimated: bool = False
 
 
 class StratumPart(_Part):
@@ -168,6 +178,31 @@ class ArmScores(_Part):
     pass_at_k: dict[K, Spread]
     rankers: Annotated[dict[str, RankerScores], Field(max_length=100)]
     per_task: TaskScores
+    pilot_k: K | None = None
+
+    @property
+    def cost(self) -> Amounts:
+        """The cost of the samples per task: realised FLOPs if known, else planned ones."""
+        return _overruled(self.plan.cost, self.realised.flops)
+
+    @property
+    def ratio(self) -> Amounts:
+        """`cost` over the limit."""
+        return _overruled(self.plan.budget_ratio, self.realised.budget_ratio)
+
+    @property
+    def matched(self) -> bool:
+        """Whether the arm is matched, by its realised cost if known."""
+        return self.plan.matched if self.realised.matched is None else self.realised.matched
+
+    @property
+    def equal(self) -> bool:
+        """As `matched`."""
+        return self.plan.equal if self.realised.equal is None else self.realised.equal
+
+
+def _overruled(planned: Amounts, flops: float | None) -> Amounts:
+    return planned if flops is None else planned.model_copy(update={"flops": flops})
 
 
 class PairPart(_Part):

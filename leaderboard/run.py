@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from .._util.outputs import check_output_folder, replacing_folder
 from .._util.redaction import redactor
-from ..budgets.realised import k_left, realised_costs
+from ..budgets.realised import k_left
 from ..errors import MachineError, UserError
+from ..experiment.comparison import realised_of
 from ..experiment.pools import GradedTask, gather, grade_pools, scorable
 from ..experiment.ranking import Judging, rank_pool
 from . import files
@@ -32,7 +33,7 @@ from .manifest import (
     sealed,
 )
 from .report import report_of
-from .results import GradedBenchmark, budget_of, ks_of, results_of
+from .results import GradedBenchmark, ks_of, results_of, terms_of
 from .results_file import Results
 from .rows import ArmTimings, CandidateRow, RankerTimings, RankingRow, Timings, VerdictRow
 
@@ -255,7 +256,7 @@ def rank_arms(
             graded.tasks,
             ks_of(board, plan, pool, graded.tasks),
             judging,
-            k_left=partial(k_left, plan, planned.workload),
+            k_left=partial(k_left, plan, plan.workload or planned.workload),
         ).rows
         for plan, pool in zip(planned.plans, graded.pools, strict=True)
     ]
@@ -268,19 +269,10 @@ def _arm_timings(
     graded: GradedArms,
     ranked: Sequence[Mapping[str, Sequence[RankedTask]]],
 ) -> list[ArmTimings]:
-    budget = budget_of(board)
-    realised = realised_costs(
-        planned.plans,
-        [[pool[task.id].candidates for task in graded.tasks] for pool in graded.pools],
-        board.budget.tolerance,
-        match=None if budget is not None else board.budget.match,
-        budget=budget,
-        workload=planned.workload,
-        measured=[
-            None if arm.tally is None else arm.tally.per_task(plan.k)
-            for plan, arm in zip(planned.plans, arms, strict=True)
-        ],
-        prices=planned.conditions.prices,
+    realised = realised_of(
+        [planned.arm_samples(plan)._replace(tally=arm.tally) for plan, arm in zip(planned.plans, arms, strict=True)],
+        graded,
+        terms_of(board, planned),
     )
     return [
         ArmTimings(

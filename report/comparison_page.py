@@ -70,10 +70,10 @@ def _entry(arm: ArmResult, place: int, comparison: Comparison) -> EntryData:
         "greedy": plan.arm.greedy,
         "parameters": None,
         "kinds": [],
-        "cost": cost_data(plan.cost),
-        "ratio": cost_data(plan.budget_ratio),
-        "matched": plan.matched,
-        "equal": plan.equal,
+        "cost": cost_data(arm.cost),
+        "ratio": cost_data(arm.ratio),
+        "matched": arm.matched,
+        "equal": arm.equal,
         "scored": 0,
         "scores": {PASS_AT_K: span(arm.pass_at_k), **{name: span(score) for name, score in arm.rankers.items()}},
         "curve": None,
@@ -89,12 +89,14 @@ def _facts(comparison: Comparison) -> list[tuple[str, str]]:
     facts = [
         ("Benchmark", f"{comparison.benchmark}, {comparison.tasks} tasks scored"),
         ("Sandbox", comparison.sandbox),
-        ("Workload", f"{workload.prompt_tokens} prompt and {workload.output_tokens} output tokens ({workload.source})"),
+        ("Planned", f"{workload.prompt_tokens} prompt and {workload.output_tokens} output tokens ({workload.source})"),
         ("Advice without tests comes from", comparison.decisive_ranker),
     ]
     for arm in comparison.arms:
         counts = ", ".join(f"{count} {status}" for status, count in arm.statuses.items())
         facts.append((f"{arm.plan.arm.spec}, {arm.samples} samples", counts))
+        if arm.plan.cost.flops is not None:
+            facts.append((f"{arm.plan.arm.spec}, planned per task", f"{arm.plan.cost.flops:.3g} FLOPs"))
         if arm.realised.cost.flops is not None:
             facts.append((f"{arm.plan.arm.spec}, realised per task", _realised(arm.realised.cost, arm)))
     return facts
@@ -102,4 +104,5 @@ def _facts(comparison: Comparison) -> list[tuple[str, str]]:
 
 def _realised(cost: Cost, arm: ArmResult) -> str:
     ratio = arm.realised.budget_ratio.flops
-    return f"{cost.flops:.3g} FLOPs" + ("" if ratio is None else f", {ratio:.3f} of the limit")
+    estimated = ", estimated from text" if arm.realised.usage.estimated else ""
+    return f"{cost.flops:.3g} FLOPs{estimated}" + ("" if ratio is None else f", {ratio:.3f} of the limit")

@@ -14,6 +14,7 @@ from .._util.outputs import check_output, replacing
 from .._util.printable import printable
 from ..errors import MachineError, UserError
 from ..experiment.crossings import format_budget, metric_name
+from .plans import describe_workload
 from .tables import GAP, Column, abreast, cells, print_table, print_text
 
 if TYPE_CHECKING:
@@ -63,6 +64,14 @@ def print_curve(curve: Curve, notes: Sequence[str]) -> None:
         print_text(f"Left out, {reason}: {count} ({', '.join(some)}{', ...' if count > len(some) else ''})")
     for crossing in curve.crossings:
         print_text(crossing.sentence, bold=crossing.outcome == "overtakes")
+
+
+def describe_lengths(curve: Curve) -> list[str]:
+    """Describe the lengths that a budget counts, in a line per arm, or in one if lengths were given."""
+    measured = [(arm.spec, arm.workload) for arm in curve.arms if arm.workload is not None]
+    if not measured:
+        return [describe_workload(curve.workload)]
+    return [f"{spec}: {describe_workload(workload)}" for spec, workload in measured]
 
 
 def _print_table(curve: Curve, metrics: Sequence[str]) -> None:

@@ -63,9 +63,18 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
                 "pass_at_k": dumped["pass_at_k"],
                 "rankers": dumped["rankers"],
                 "realised": realised["cost"]
-                | {name: realised[name] for name in ("budget_ratio", "matched", "equal", "usage", "deviations")},
+                | {
+                    name: realised[name]
+                    for name in (
+                        *("budget_ratio", "matched", "equal", "leftover", "flops_over_tasks", "usage", "deviations"),
+                    )
+                },
                 "statuses": dumped["statuses"],
                 "strata": dumped["strata"],
+                "workload": dumped["plan"]["workload"],
+                "estimate": dumped["estimate"],
+                "pilot_k": dumped["pilot_k"],
+                "k_note": dumped["k_note"],
             }
         )
     return {

@@ -73,9 +73,9 @@ def _arms(comparison: Comparison) -> list[str]:
             [
                 code(plan.arm.spec),
                 "greedy" if plan.arm.greedy else str(plan.k),
-                "-" if plan.cost.flops is None else f"{plan.cost.flops:.3g}",
-                fraction(plan.budget_ratio.flops),
-                ("equal" if plan.equal else "yes") if plan.matched else "no",
+                "-" if arm.cost.flops is None else f"{'~' * arm.realised.usage.estimated}{arm.cost.flops:.3g}",
+                fraction(arm.ratio.flops),
+                ("equal" if arm.equal else "yes") if arm.matched else "no",
                 _score(arm.pass_at_k),
                 *(_score(arm.rankers[name]) for name in rankers),
             ]

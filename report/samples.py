@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ..experiment.samples import DrawnArms, Target
+    from ..experiment.drawing import DrawnArms
+    from ..experiment.targets import Target
     from ..records import Task
     from ..sampler.drawing import Drawn
     from ..sampler.series import Bill

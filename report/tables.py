@@ -30,7 +30,7 @@ _NARROWEST: Final = 80
 """Below this, a terminal wraps whole lines, easier to read than columns of three letters."""
 
 _CJK: Final = r"\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6\U00020000-\U0003fffd"
-_WORD: Final = re.compile(rf"\[[^\s\]]+ [^\s\]]+\]|[{_CJK}]|[^\s{_CJK}]+")
+_WORD: Final = re.compile(rf"\[[^\s\]]+ [^\s\]]+\][.,;:]?|[{_CJK}]|[^\s{_CJK}]+")
 """An unbreakable unit: an interval, a character of a script written without spaces, a word."""
 
 _NAME: Final = re.compile(r"(?!.*://)[\w./@:+~-]+")

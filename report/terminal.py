@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 from .._util.figures import difference, fraction, interval, p_value
 from .._util.printable import printable
+from ..budgets.notation import COST_FIELDS, format_amount
 from ..records import Usage
 from .tables import GAP, Column, abreast, cells, print_table, print_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from ..records import ArmResult, Comparison, Cost, Interval
+    from ..records import ArmResult, Comparison, Cost, Interval, RankerScore, Workload
 
 _OTHER_COSTS = {"runtime_s": "runtime", "memory_bytes": "memory", "usd": "USD"}
 _MOST_NAME = 30
 _SCORE = len("0.500 [0.250, 0.750]")
+_SCORE_AND_TOTAL = _SCORE + len(GAP) + len("~10.000")
 _SHARE = len("0.500 at k=8.5") + len(GAP) + len("-100%")
 
 
@@ -24,11 +26,11 @@ def print_comparison(comparison: Comparison) -> None:
     """Print a comparison to standard output."""
     print_text(
         f"{comparison.benchmark}, {comparison.tasks} tasks, graded in the {comparison.sandbox} sandbox; "
-        f"95 % intervals over tasks. FLOPs are per task: {_workload(comparison)}."
+        "95 % intervals over tasks. FLOPs are per task."
     )
     _print_arms(comparison)
-    if any(_is_realised(arm) for arm in comparison.arms):
-        _print_realised(comparison)
+    if any(arm.estimate is not None or _is_realised(arm) for arm in comparison.arms):
+        _print_costs(comparison)
     _print_rankers(comparison)
     if any(arm.plan.k > 1 and arm.plan.cost.flops is not None for arm in comparison.arms[1:]):
         _print_paid(comparison)
@@ -44,6 +46,93 @@ def print_comparison(comparison: Comparison) -> None:
     print_text(comparison.verdict.without_tests, bold=True)
 
 
+def _print_arms(comparison: Comparison) -> None:
+    """Print the arms with their realised costs, or the planned ones where these are not known."""
+    # Besides FLOPs, any other limit.
+    limited = [
+        field for field in _OTHER_COSTS if any(getattr(arm.plan.leftover, field) is not None for arm in comparison.arms)
+    ]
+    figures = ("k", "FLOPs", "ratio", *(f"{_OTHER_COSTS[field]} ratio" for field in limited), "left over")
+    columns = (
+        *(Column("arm", folds=True), Column("precision")),
+        *(Column(header, right=True) for header in figures),
+        *(Column("matched"), Column("n", right=True), Column("pass@k", folds=True)),
+    )
+    rows = [
+        (
+            _name(arm),
+            printable(arm.plan.precision),
+            "greedy" if arm.plan.arm.greedy else str(arm.plan.k),
+            _marked(arm, _flops(arm.cost.flops)),
+            fraction(arm.ratio.flops),
+            *(fraction(getattr(arm.ratio, field)) for field in limited),
+            _left_over(arm),
+            ("equal" if arm.equal else "yes") if arm.matched else "no",
+            str(arm.n),
+            _score(arm.pass_at_k),
+        )
+        for arm in comparison.arms
+    ]
+    _print_table(columns, rows, "Arms")
+    if any(arm.realised.usage.estimated for arm in comparison.arms):
+        print_text("~ estimated: some or all samples have no token counts")
+
+
+def _marked(arm: ArmResult, figure: str) -> str:
+    return f"~{figure}" if arm.realised.usage.estimated else figure
+
+
+def _left_over(arm: ArmResult) -> str:
+    """Show what the limits leave, by realised cost in the kinds where that is known."""
+    kinds = {field: kind for kind, field in COST_FIELDS.items()}
+    left = []
+    for field, kind in kinds.items():
+        planned, realised = getattr(arm.plan.leftover, field), getattr(arm.realised.leftover, field)
+        if planned is not None:
+            left.append(format_amount(kind, planned if realised is None else realised))
+    return ", ".join(left) or "-"
+
+
+def _print_costs(comparison: Comparison) -> None:
+    """Print up to three rows per arm: costs per task as planned, by its pilot or by lengths measured, and realised."""
+    rows: list[tuple[str, str, Cost, Usage, str]] = []
+    for arm in comparison.arms:
+        plan = arm.plan
+        name = _name(arm)
+        measured = plan.workload or comparison.workload
+        if arm.estimate is not None:
+            rows.append((name, "plan", arm.estimate, _lengths(comparison.workload, plan.k), ""))
+            name = ""
+        if arm.estimate is None or arm.pilot_k is not None:
+            what = "plan" if arm.pilot_k is None else "pilot"
+            rows.append((name, what, plan.cost, _lengths(measured, plan.k), ""))
+            name = ""
+        spread = arm.realised.flops_over_tasks
+        over_tasks = "" if spread is None else f"{spread[0]:.2g} to {spread[1]:.2g}"
+        usage = arm.realised.usage
+        if _is_realised(arm):
+            rows.append((name, "real~" if usage.estimated else "real", arm.realised.cost, usage, over_tasks))
+    columns: dict[str, list[str]] = {
+        "tokens in + out": [_tokens(usage) for *_, usage, _ in rows],
+        "thinking": [_whole(usage.thinking_tokens) for *_, usage, _ in rows],
+        "FLOPs": [_flops(cost.flops) for _, _, cost, *_ in rows],
+        "10 % to 90 % of tasks": [spread or "-" for *_, spread in rows],
+        "busy s": [_brief(cost.runtime_s) for _, _, cost, *_ in rows],
+        "GiB": ["-" if cost.memory_bytes is None else f"{cost.memory_bytes / 2**30:.2f}" for _, _, cost, *_ in rows],
+        "USD": [_brief(cost.usd) for _, _, cost, *_ in rows],
+    }
+    shown = {header: figures for header, figures in columns.items() if set(figures) != {"-"}}
+    _print_table(
+        (Column("arm", folds=True), Column(""), *(Column(header, right=True) for header in shown)),
+        [(name, what, *(figures[place] for figures in shown.values())) for place, (name, what, *_) in enumerate(rows)],
+        "Planned and realised, per task at k",
+    )
+    print_text(f"plan: {_workload(comparison)}")
+    for arm in comparison.arms:
+        for line in _notes(arm):
+            print_text(f"{arm.plan.arm.spec}: {line}.")
+
+
 def _workload(comparison: Comparison) -> str:
     workload = comparison.workload
     if workload.convention == "paper":
@@ -51,75 +140,27 @@ def _workload(comparison: Comparison) -> str:
     return f"{workload.prompt_tokens} prompt and {workload.output_tokens} output tokens ({workload.source})"
 
 
-def _print_arms(comparison: Comparison) -> None:
-    is_realised = any(arm.realised.cost.flops is not None for arm in comparison.arms)
-    # Besides FLOPs, any other limit of the plans.
-    limited = [
-        field for field in _OTHER_COSTS if any(getattr(arm.plan.leftover, field) is not None for arm in comparison.arms)
-    ]
-    figures = ("k", "FLOPs", "ratio", *(f"{_OTHER_COSTS[field]} ratio" for field in limited))
-    columns = (
-        *(Column("arm", folds=True), Column("precision")),
-        *(Column(header, right=True) for header in figures),
-        Column("matched"),
-        *([Column("realised", right=True)] if is_realised else []),
-        *(Column("n", right=True), Column("pass@k", folds=True)),
-    )
-    rows = [
-        (
-            _name(arm),
-            printable(arm.plan.precision),
-            "greedy" if arm.plan.arm.greedy else str(arm.plan.k),
-            _flops(arm.plan.cost.flops),
-            fraction(arm.plan.budget_ratio.flops),
-            *(fraction(getattr(arm.plan.budget_ratio, field)) for field in limited),
-            ("equal" if arm.plan.equal else "yes") if arm.plan.matched else "no",
-            *([fraction(arm.realised.budget_ratio.flops)] if is_realised else []),
-            str(arm.n),
-            _score(arm.pass_at_k),
-        )
-        for arm in comparison.arms
-    ]
-    _print_table(columns, rows, "Arms")
+def _lengths(workload: Workload, k: int) -> Usage:
+    prompts = k if workload.convention == "paper" else 1
+    return Usage(prompt_tokens=prompts * workload.prompt_tokens, output_tokens=k * workload.output_tokens)
+
+
+def _notes(arm: ArmResult) -> Iterator[str]:
+    """Yield lines on an arm's lengths, its memory, and what is off its plan."""
+    workload = arm.plan.workload
+    if workload is not None and arm.estimate is not None:
+        yield f"{workload.prompt_tokens} prompt and {workload.output_tokens} output tokens ({workload.source})"
+    parts = {"weights": arm.realised.usage.weight_bytes, "cache": arm.realised.usage.kv_bytes}
+    parts["peak"] = arm.realised.usage.peak_memory_bytes
+    known = [f"{name} {format_amount('memory', amount)}" for name, amount in parts.items() if amount is not None]
+    if known:
+        yield f"memory measured: {', '.join(known)}"
+    yield from arm.realised.deviations
 
 
 def _is_realised(arm: ArmResult) -> bool:
     cost = arm.realised.cost
     return any(value is not None for value in (cost.flops, cost.runtime_s, cost.memory_bytes, cost.usd))
-
-
-def _print_realised(comparison: Comparison) -> None:
-    """Print two rows per arm: planned and realised costs per task."""
-    workload = comparison.workload
-    rows: list[tuple[str, str, Cost, Usage]] = []
-    for arm in comparison.arms:
-        plan = arm.plan
-        prompts = plan.k if workload.convention == "paper" else 1
-        planned = Usage(prompt_tokens=prompts * workload.prompt_tokens, output_tokens=plan.k * workload.output_tokens)
-        rows.append((_name(arm), "plan", plan.cost, planned))
-        rows.append(("", "real", arm.realised.cost, arm.realised.usage))
-    columns: dict[str, list[str]] = {
-        "tokens in + out": [_tokens(usage) for *_, usage in rows],
-        "thinking": [_whole(usage.thinking_tokens) for *_, usage in rows],
-        "FLOPs": [_flops(cost.flops) for *_, cost, _ in rows],
-        "prefill": [_brief(usage.prefill_flops) for *_, usage in rows],
-        "busy s": [_brief(cost.runtime_s) for *_, cost, _ in rows],
-        "wall s": [_brief(usage.wall_s) for *_, usage in rows],
-        "GiB": ["-" if cost.memory_bytes is None else f"{cost.memory_bytes / 2**30:.2f}" for *_, cost, _ in rows],
-        "USD": [_brief(cost.usd) for *_, cost, _ in rows],
-    }
-    shown = {header: figures for header, figures in columns.items() if set(figures) != {"-"}}
-    _print_table(
-        (Column("arm", folds=True), Column(""), *(Column(header, right=True) for header in shown)),
-        [
-            (name, what, *(figures[place] for figures in shown.values()))
-            for place, (name, what, _, _) in enumerate(rows)
-        ],
-        "Planned and realised, per task at k",
-    )
-    for arm in comparison.arms:
-        for line in arm.realised.deviations:
-            print_text(f"{arm.plan.arm.spec}: {line}.")
 
 
 def _tokens(usage: Usage) -> str:
@@ -140,10 +181,29 @@ def _print_rankers(comparison: Comparison) -> None:
     names = list(comparison.arms[0].rankers)
     costs = {name: max(arm.rankers[name].cost_s or 0.0 for arm in comparison.arms) for name in names}
     title = "Picked without hidden tests (rank-score@k)"
-    for arms in _abreast(comparison.arms, names, _SCORE):
-        columns = (Column("ranker", folds=True), *(Column(_name(arm), folds=True) for arm in arms))
-        rows = [(printable(name), *(_score(arm.rankers[name]) for arm in arms), f"{costs[name]:.3f}") for name in names]
+    # Most rankers take no FLOPs of a model, and the total is then the arm's own.
+    is_charged = any(score.cost_flops for arm in comparison.arms for score in arm.rankers.values())
+    if is_charged:
+        title += "; total: FLOPs of drawing and ranking, over the limit"
+    for arms in _abreast(comparison.arms, names, _SCORE_AND_TOTAL if is_charged else _SCORE):
+        columns = [Column("ranker", folds=True)]
+        for arm in arms:
+            columns += [Column(_name(arm), folds=True), *([Column("total", right=True)] if is_charged else [])]
+        rows = [
+            (
+                printable(name),
+                *(cell for arm in arms for cell in _ranked(arm.rankers[name], is_charged=is_charged)),
+                f"{costs[name]:.3f}",
+            )
+            for name in names
+        ]
         _print_table((*columns, Column("s/task", right=True)), rows, title)
+
+
+def _ranked(score: RankerScore, *, is_charged: bool) -> list[str]:
+    """Show a score, and the arm's FLOPs with its ranking over the limit, marked where tests' tokens are estimated."""
+    total = f"~{fraction(score.total_ratio)}" if score.cost_estimated else fraction(score.total_ratio)
+    return [_score(score), *([total] if is_charged else [])]
 
 
 def _print_paid(comparison: Comparison) -> None:

@@ -10,7 +10,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .thoughts import Quotes
+from .marks import Quotes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -45,6 +45,7 @@ class DrawRequest(NamedTuple):
         usd_per_s: Price of a second of drawing, if tokens have no price.
         seed: The run's; another draws other samples, except for a greedy arm.
         fresh: Draw all of them again, replacing stored ones.
+        asked: What this session has asked for already, which is not asked for again; it is added to.
     """
 
     spec: str
@@ -57,6 +58,14 @@ class DrawRequest(NamedTuple):
     usd_per_s: float | None = None
     seed: int = 0
     fresh: bool = False
+    asked: Asked | None = None
+
+
+class Asked(NamedTuple):
+    """Samples that one session has asked for, by their keys: those drawn, and those that came to nothing."""
+
+    drawn: set[str]
+    lost: dict[str, Lost]
 
 
 class Drawn(NamedTuple):
@@ -67,7 +76,7 @@ class Drawn(NamedTuple):
         series: Their making, with what drawing the whole series has taken in all sessions.
         new: How many were drawn now.
         missing: How many are absent because the run was stopped, or they came to nothing.
-        lost: Those that came to nothing now.
+        lost: Those that came to nothing in this session.
     """
 
     candidates: tuple[Candidate, ...]
@@ -111,15 +120,18 @@ def draw_samples(
     series = _series(tasks, request, engine, settings)
     listed = [keys_of_task(task, series.origin) for task in tasks]
     wanted = [(keys, index) for keys in listed for index in range(request.k)]
-    there = set() if request.fresh else store.has_candidates(keys.key(index) for keys, index in wanted)
+    asked = Asked(set(), {}) if request.asked is None else request.asked
+    names = [keys.key(index) for keys, index in wanted]
+    there = asked.drawn.intersection(names) if request.fresh else store.has_candidates(names)
+    there |= asked.lost.keys()
     missing = [(keys, index) for keys, index in wanted if keys.key(index) not in there]
-    if not request.fresh:
+    if asked.drawn or not request.fresh:
         series = series.model_copy(update={"tally": stored_tally(store, series)})
     if missing:
         meter.check(priced=request.price is not None or request.usd_per_s is not None)
-    counter = UsageCounter(series, request.architecture, Pricing(request.price, request.usd_per_s), meter)
+    pricing = Pricing(request.price, request.usd_per_s)
+    counter = UsageCounter(series, request.architecture, pricing, meter, engine.memory)
     done = len(wanted) - len(missing)
-    lost: list[Lost] = []
     if missing and not meter.is_reached():
         gated = _Gated(engine, series.origin.seed, counter, meter)
         try:
@@ -127,11 +139,12 @@ def draw_samples(
 
                 def take(keys: TaskKeys, index: int, draw: Draw, outcome: Outcome) -> None:
                     if isinstance(outcome, NoAnswer):
-                        lost.append(Lost(keys.task.id, index, outcome.reason))
+                        asked.lost[keys.key(index)] = Lost(keys.task.id, index, outcome.reason)
                         counter.charge(outcome.charged)
                         return
                     counts = counter.add(keys, outcome)
                     writer.add(keys.key(index), _candidate(keys, index, draw.seed, outcome, series), counts)
+                    asked.drawn.add(keys.key(index))
                     progress(f"drawing {request.spec}", done + counts.samples, len(wanted))
 
                 with gated.interruptible():
@@ -147,6 +160,7 @@ def draw_samples(
         if failing is not None:
             raise EngineError(f"{request.spec}: {failing}")
     candidates = taken(store, wanted, series.origin.settings)
+    lost = [asked.lost[name] for name in names if name in asked.lost]
     if lost and not candidates:
         raise EngineError(f"{request.spec}: none of {len(lost)} samples could be drawn: {lost[-1].reason}")
     return Drawn(candidates, series, counter.counts().samples, len(wanted) - len(candidates), tuple(lost))
@@ -178,6 +192,7 @@ def _take_all(
 
 
 def _put_tally(store: Store, counter: UsageCounter) -> Series:
+    counter.look()
     series = counter.series_with(counter.counts())
     store.put_records(KIND, {series.key: series.model_dump(mode="json")})
     return series

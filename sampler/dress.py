@@ -13,7 +13,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from .thoughts import Quotes
+from .marks import Quotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -155,6 +155,20 @@ class Description(Record):
     exact: bool = False
 
 
+class EngineMemory(NamedTuple):
+    """The memory that an engine's model has taken so far; None if unknown.
+
+    `place` is where the model is: `host` for main memory, `device` for a GPU, None elsewhere. `weight_bytes` are the
+    resident weights, `kv_bytes` the most that the key-value cache held or was given, `peak_bytes` the most of
+    everything on the fullest device; all are per device.
+    """
+
+    place: Literal["host", "device"] | None = None
+    weight_bytes: int | None = None
+    kv_bytes: int | None = None
+    peak_bytes: int | None = None
+
+
 class Engine(Protocol):
     """Draws and scores with one model, which it holds until `close`. Not safe to share between threads."""
 
@@ -195,6 +209,9 @@ class Engine(Protocol):
         Raises:
             EngineError: the engine cannot score, or failed.
         """
+
+    def memory(self) -> EngineMemory:
+        """Measure the memory that the model takes."""
 
     def close(self) -> None:
         """Free the model's memory."""

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from .._util.parsing import BYTES_PER_TOKEN, LINES_PER_TOKEN, module, tokens_in
 from .blocks import Block, blocks_in, has_fence, meant, without_language
 from .dress import INVISIBLE, has_entities, undressed, visible
+from .marks import MARKS, answer_in
 from .parser import Failure, Parser, lines_in, longest_prefix
 from .syntax import lines_of, named_alike, needed, outside_functions, select
-from .thoughts import MARKS, answer_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

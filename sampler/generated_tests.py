@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .._util.bounded import SampleCount, encodable, is_number
 from .._util.outputs import check_output, write_rows
@@ -16,7 +16,7 @@ from .rows import TEST_FORMS, Remarks, number_of, read_rows, samples_of
 from .task_names import TaskNames
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -31,8 +31,27 @@ _MOST = 1e30
 _COSTS = ("prompt_tokens", "output_tokens", "prefill_flops", "decode_flops", "wall_s")
 
 
+class RowOfTests(NamedTuple):
+    """A row of test texts: its prompt and model if it has them, and what drawing the texts took.
+
+    `costs` are by the names of `_COSTS`, None where unknown; `estimated`: some were estimated from text.
+    """
+
+    task_id: str
+    texts: Sequence[str]
+    costs: Mapping[str, float | None]
+    prompt: str | None = None
+    model: str | None = None
+    estimated: bool = False
+
+
 def read_tests(
-    patterns: Sequence[str], tasks: Mapping[str, Task], beyond: Collection[str] = (), remarks: Remarks | None = None
+    patterns: Sequence[str],
+    tasks: Mapping[str, Task],
+    beyond: Collection[str] = (),
+    remarks: Remarks | None = None,
+    *,
+    complete: Callable[[RowOfTests], RowOfTests] | None = None,
 ) -> dict[str, GeneratedTests]:
     """Read generated tests by task id, with the usage of drawing them where every row has it.
 
@@ -44,6 +63,7 @@ def read_tests(
         tasks: The selected tasks, by their ids.
         beyond: Ids of the benchmark's other tasks, whose rows are left out.
         remarks: Receives what is left out.
+        complete: Fills in the usage that a row lacks.
 
     Raises:
         UserError: A pattern means no file, a row is wrong, or a file is beyond a bound; the message names file and
@@ -51,23 +71,54 @@ def read_tests(
     """
     files = find_files(patterns)
     count = SampleCount(files)
-    texts: dict[str, list[str]] = {}
-    costs: dict[str, list[dict[str, float | None]]] = {}
+    found: list[RowOfTests] = []
     names = TaskNames(tasks, beyond)
     remarks = Remarks() if remarks is None else remarks
     for path in files:
         for where, task, row in read_rows(path, names, remarks):
             samples = samples_of(row, where, remarks, count, TEST_FORMS)[1]
-            found = [sample.text for sample in samples if sample.text is not None]
-            if any(len(text) > MAX_CHARACTERS for text in found):
+            texts = [sample.text for sample in samples if sample.text is not None]
+            if any(len(text) > MAX_CHARACTERS for text in texts):
                 raise UserError(f"{where}: a text of tests is longer than 1 MiB; shorten or remove it")
-            if found:
-                texts.setdefault(task.id, []).extend(map(encodable, found))
-                costs.setdefault(task.id, []).append({name: _amount(row, name, where) for name in _COSTS})
+            if not texts:
+                continue
+            one = RowOfTests(
+                task.id,
+                tuple(map(encodable, texts)),
+                {name: _amount(row, name, where) for name in _COSTS},
+                _text(row, "prompt"),
+                _text(row, "model"),
+            )
+            found.append(one if complete is None else complete(one))
+    return _by_task(found)
+
+
+def tests_of_rows(
+    tasks: Sequence[Task], series: Series, texts: Sequence[Candidate], architecture: Architecture | None
+) -> dict[str, GeneratedTests]:
+    """Make generated tests of drawn texts, by task id, as `read_tests` does from a file with their `rows_of_tests`."""
+    rows = rows_of_tests(tasks, series, texts, architecture)
+    return _by_task(
+        [RowOfTests(row["task_id"], (row["completion"],), {name: row.get(name) for name in _COSTS}) for row in rows]
+    )
+
+
+def _by_task(rows: Sequence[RowOfTests]) -> dict[str, GeneratedTests]:
+    by_task: dict[str, list[RowOfTests]] = {}
+    for row in rows:
+        by_task.setdefault(row.task_id, []).append(row)
     return {
-        task_id: GeneratedTests(samples=tuple(samples), usage=_total(costs[task_id]))
-        for task_id, samples in texts.items()
+        task_id: GeneratedTests(
+            samples=tuple(text for row in mine for text in row.texts),
+            usage=_total([row.costs for row in mine], estimated=any(row.estimated for row in mine)),
+        )
+        for task_id, mine in by_task.items()
     }
+
+
+def _text(row: Mapping[str, Any], name: str) -> str | None:
+    value = row.get(name)
+    return encodable(value) if isinstance(value, str) else None
 
 
 def _amount(row: Mapping[str, Any], name: str, where: str) -> float | None:
@@ -79,8 +130,8 @@ def _amount(row: Mapping[str, Any], name: str, where: str) -> float | None:
     return float(value)
 
 
-def _total(rows: Sequence[Mapping[str, float | None]]) -> Usage:
-    sums: dict[str, float] = {}
+def _total(rows: Sequence[Mapping[str, float | None]], *, estimated: bool) -> Usage:
+    sums: dict[str, float | bool] = {"estimated": estimated}
     for name in _COSTS:
         amounts = [amount for row in rows if (amount := row[name]) is not None]
         if len(amounts) == len(rows):

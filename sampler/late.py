@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from .._util.hashing import key_of
 from .._util.redaction import bare_url
-from .engine import Description
+from .engine import Description, EngineMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,6 +82,10 @@ class LateEngine:
             StaleDescriptionError: It differs from its description.
         """
         return self._as_described().score(texts)
+
+    def memory(self) -> EngineMemory:
+        """Tell the memory of the engine, if one was started."""
+        return EngineMemory() if self._engine is None else self._engine.memory()
 
     def close(self) -> None:
         """Close the engine if one was started; another is started when needed again."""

@@ -16,12 +16,12 @@ from ..budgets.flops import decode_flops, prefill_flops
 from ..errors import UserError
 from ..records import Record, Usage
 from .bounds import Bounds
-from .engine import Charged, Description
+from .engine import Charged, Description, EngineMemory
 from .prompting import Settings, prompt_key, prompt_of_task, sampling_of_task
 from .store import DRAWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ..budgets.architecture import Architecture
     from ..budgets.dollars import TokenPrice
@@ -77,7 +77,7 @@ class Tally(Record):
     bill: Bill | None = None
 
     def per_task(self, k: int) -> Usage:
-        """Average the seconds and dollars of k samples of a task; gives peak memory too."""
+        """Average the seconds and dollars of k samples of a task; gives the memory too, whatever k is."""
 
         def share(total: float | None) -> float | None:
             return None if total is None or not self.samples else total / self.samples * k
@@ -88,6 +88,8 @@ class Tally(Record):
             busy_s=share(usage.busy_s),
             usd=share(usage.usd),
             peak_memory_bytes=usage.peak_memory_bytes,
+            weight_bytes=usage.weight_bytes,
+            kv_bytes=usage.kv_bytes,
         )
 
 
@@ -199,7 +201,7 @@ class Counts(NamedTuple):
     charged: Charged | None
     wall_s: float
     busy_s: float
-    peak_bytes: int | None
+    memory: EngineMemory
 
 
 class Pricing(NamedTuple):
@@ -217,6 +219,7 @@ class UsageCounter:
         architecture: Used to count FLOPs.
         pricing: The session's prices.
         meter: The whole run's, told of every sample.
+        memory: Tells the engine's memory.
     """
 
     def __init__(
@@ -225,12 +228,16 @@ class UsageCounter:
         architecture: Architecture | None,
         pricing: Pricing,
         meter: Meter,
+        memory: Callable[[], EngineMemory],
     ) -> None:
         self._series = series
         self._architecture = architecture
         self._pricing = pricing
         self._meter = meter
-        self._peak = PeakMemory(series.origin.description.device, series.tally.usage.peak_memory_bytes)
+        earlier = series.tally.usage
+        self._memory = MemoryWatch(
+            memory, EngineMemory(None, earlier.weight_bytes, earlier.kv_bytes, earlier.peak_memory_bytes)
+        )
         self._prefilled: set[str] = set()
         self._samples = self._prompt_tokens = self._output_tokens = self._thinking_tokens = 0
         self._knows_thinking = True
@@ -256,7 +263,7 @@ class UsageCounter:
         self._samples += 1
         self._thinking_tokens += generation.thinking_tokens or 0
         self._knows_thinking &= generation.thinking_tokens is not None
-        self._peak.look()
+        self._memory.look()
         prompt, output = generation.prompt_tokens, generation.output_tokens
         is_first = keys.prefix not in self._prefilled
         self._prefilled.add(keys.prefix)
@@ -277,6 +284,10 @@ class UsageCounter:
         self._bounds.see(keys, generation, usd)
         self._meter.add(flops=flops, output_tokens=output, usd=usd)
         return self.counts()
+
+    def look(self) -> None:
+        """Look at the engine's memory once more, at the end."""
+        self._memory.look(now=True)
 
     @property
     def has_counted(self) -> bool:
@@ -330,7 +341,7 @@ class UsageCounter:
             charged=self._charged if self._is_charged else None,
             wall_s=time.monotonic() - self._since,
             busy_s=self._busy_s,
-            peak_bytes=self._peak.bytes,
+            memory=self._memory.most,
         )
 
     def series_with(self, counts: Counts) -> Series:
@@ -353,7 +364,14 @@ class UsageCounter:
             samples=before.samples + counts.samples,
             prompts=before.prompts + counts.prompts,
             sessions=before.sessions + 1,
-            usage=Usage.model_validate(usage | {"peak_memory_bytes": counts.peak_bytes}),
+            usage=Usage.model_validate(
+                usage
+                | {
+                    "peak_memory_bytes": counts.memory.peak_bytes,
+                    "weight_bytes": counts.memory.weight_bytes,
+                    "kv_bytes": counts.memory.kv_bytes,
+                }
+            ),
             bill=bill,
         )
         return self._series.model_copy(update={"tally": tally})
@@ -372,35 +390,43 @@ _DEVICE_EVERY_S = 5.0
 _PROCESSES_EVERY_S = 0.2
 
 
-class PeakMemory:
-    """Peak memory in use, over the looks taken.
+class MemoryWatch:
+    """The most memory in use, over the looks taken.
 
-    On a CPU it is the memory of this process and its children. On an NVIDIA device it is what is in use there, other
-    programs included. None where the model runs elsewhere.
+    What the engine does not tell of the peak is measured: where its model is in main memory, the memory of this process
+    and its children, and on an NVIDIA device what is in use there, other programs included.
 
     Args:
-        device: As in `Description.device`: starts with `cpu` or `cuda`.
-        earlier: An earlier session's peak.
+        memory: Tells the engine's memory.
+        earlier: An earlier session's.
     """
 
-    def __init__(self, device: str, earlier: int | None = None) -> None:
-        self.bytes = earlier
-        self._device = device
+    def __init__(self, memory: Callable[[], EngineMemory], earlier: EngineMemory) -> None:
+        self.most = earlier
+        self._memory = memory
         self._next = 0.0
 
-    def look(self) -> None:
-        """Take a look, unless the last one was a moment ago."""
-        now = time.monotonic()
-        if now < self._next:
+    def look(self, *, now: bool = False) -> None:
+        """Take a look, unless the last one was a moment ago and it need not be `now`."""
+        moment = time.monotonic()
+        if moment < self._next and not now:
             return
-        if self._device.startswith("cpu"):
-            seen, self._next = _resident_bytes(), now + _PROCESSES_EVERY_S
-        elif self._device.startswith("cuda"):
-            seen, self._next = _device_bytes(), now + _DEVICE_EVERY_S
-        else:
-            return
-        if seen is not None:
-            self.bytes = max(seen, self.bytes or 0)
+        seen, most = self._memory(), self.most
+        peak = seen.peak_bytes
+        if peak is None and seen.place is not None:
+            peak = _resident_bytes() if seen.place == "host" else _device_bytes()
+        self._next = moment + (_DEVICE_EVERY_S if seen.place == "device" else _PROCESSES_EVERY_S)
+        self.most = EngineMemory(
+            seen.place,
+            _larger(seen.weight_bytes, most.weight_bytes),
+            _larger(seen.kv_bytes, most.kv_bytes),
+            _larger(peak, most.peak_bytes),
+        )
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    known = [value for value in (one, other) if value is not None]
+    return max(known, default=None)
 
 
 def _resident_bytes() -> int | None:

@@ -56,7 +56,7 @@ def _extractor() -> str:
     """Hash the extractor."""
     folder = Path(__file__).parent
     names = (
-        "thoughts.py",
+        "marks.py",
         "dress.py",
         "blocks.py",
         "extract.py",

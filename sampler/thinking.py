@@ -11,9 +11,12 @@ TAGS: Final = (
     ("<reasoning>", "</reasoning>"),
     ("[THINK]", "[/THINK]"),
     ("<seed:think>", "</seed:think>"),
+    ("◁think▷", "◁/think▷"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
 )
-"""What encloses a thought: Qwen's, DeepSeek's and most others', Magistral's, Seed-OSS', harmony's (gpt-oss)."""
+"""What encloses a thought: Qwen's, DeepSeek's and most others', Magistral's, Seed-OSS', Kimi's, Command A's,
+harmony's (gpt-oss)."""
 
 MARKERS: Final = frozenset(
     (*(tag for pair in TAGS for tag in pair), "<|channel|>", "<|message|>", "<|start|>", "<|end|>")

@@ -100,6 +100,7 @@ class Benchmark:
             output_tokens=_mean_tokens(completions),
             source=f"estimate: mean UTF-8 bytes of {self.name}'s prompts and reference completions at "
             f"{BYTES_PER_TOKEN} bytes per token",
+            estimated=True,
         )
 
 

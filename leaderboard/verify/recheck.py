@@ -12,12 +12,15 @@ import numpy as np
 from ...budgets.realised import k_left
 from ...errors import CodebudgetError, MachineError, SandboxError, UserError
 from ...estimators import rank_score_at_ks
+from ...experiment.lengths import BYTES, counted, mean_lengths
+from ...experiment.matching import PILOT_SAMPLES, RECORDED_SAMPLES, pilot_of
+from ...experiment.planning import plan_again
 from ...experiment.pools import GradedTask, gather, scorable
 from ...experiment.ranking import Judging, rank_pool
 from ...sampler.files import program_in
 from .. import files
 from ..differences import MOST, Difference, compare, difference
-from ..manifest import reference_check_hash
+from ..manifest import LengthsPart, reference_check_hash
 from ..results import GradedBenchmark, ks_of
 from ..rows import RankingRow
 from . import regrade
@@ -160,6 +163,7 @@ class _Recheck:
         samples = self._samples()
         if samples is None:
             return None
+        self._measure(samples)
         wanted = self._planned.wanted(samples)
         try:
             found = scorable(
@@ -183,6 +187,41 @@ class _Recheck:
             return None
         ranked = self._ranked(graded.tasks, pools)
         return None if ranked is None else GradedBenchmark(self._planned, graded, ranked)
+
+    def _measure(self, samples: Sequence[Sequence[Candidate]]) -> None:
+        """Measure again the lengths that k follows from, and compute again the pilots' k."""
+        planned, terms = self._planned, self._planned.terms
+        if not terms.measures:
+            return
+        parts = {part.arm: part for part in self._run.manifest.models if part.benchmark == self._name}
+        workloads = []
+        for plan, candidates in zip(planned.plans, samples, strict=True):
+            part = parts.get(plan.arm.spec)
+            what, measured = RECORDED_SAMPLES, candidates
+            if part is not None and part.pilot_k is not None:
+                what, measured = PILOT_SAMPLES, pilot_of(planned.benchmark, candidates)
+            if not measured:
+                workloads.append(planned.workload)
+                continue
+            found = mean_lengths(counted(measured, planned.benchmark.by_id, BYTES), what)
+            workloads.append(terms.measured_workload(found))
+            lengths = None if part is None or part.lengths is None else part.lengths.model_dump()
+            name = f"models {self._name} {plan.arm.spec} lengths"
+            again = LengthsPart.of(workloads[-1]).model_dump()
+            self.found.add(compare(files.MANIFEST, "", lengths, again, name))
+        for place, plan in enumerate(planned.plans):
+            pilot_k = planned.pilot_ks.get(plan.arm.spec)
+            if pilot_k is None:
+                continue
+            ks: list[int | None] = [one.k for one in planned.plans]
+            ks[place] = None
+            try:
+                again_k = plan_again(terms, planned.plans, workloads, ks)[place].k
+            except UserError as error:
+                self._add(difference(files.MANIFEST, "", f"models {self._name} {plan.arm.spec}", "a k", str(error)))
+                continue
+            name = f"models {self._name} {plan.arm.spec} pilot_k"
+            self.found.add(compare(files.MANIFEST, "", pilot_k, again_k, name))
 
     def _add(self, one: Difference) -> None:
         self.found.add((one,))
@@ -339,7 +378,7 @@ class _Recheck:
             ks = ks_of(board, plan, pool, tasks)
             try:
                 ranked, failed = rank_pool(
-                    spec, pool, some, ks, judging, k_left=partial(k_left, plan, self._planned.workload)
+                    spec, pool, some, ks, judging, k_left=partial(k_left, plan, plan.workload or self._planned.workload)
                 )
             except SandboxError:
                 raise

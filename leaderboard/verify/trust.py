@@ -21,6 +21,7 @@ from ...budgets.dollars import Prices, parse_token_price
 from ...budgets.models import catalogue_model, find_model
 from ...budgets.notation import parse_arm
 from ...errors import UserError
+from ...experiment.planning import plan_again
 from ...tasks import load_benchmark
 from ...tasks.datasets_loader import ALIASES, FIELDS, load_dataset_benchmark
 from ...tasks.rows import is_data_file
@@ -312,9 +313,26 @@ def planned_of_run(run: RecordedRun, named: Named) -> list[PlannedBenchmark]:
     closed = check_models(board, named)
     benchmarks, calibration = tasks_of_run(run, named), calibration_of_run(board, named)
     try:
-        return plan_board(run.board, benchmarks, calibration, closed)
-    except UserError as error:
+        planned = plan_board(run.board, benchmarks, calibration, closed)
+        return [_as_measured(run, one) for one in planned]
+    except (UserError, ArithmeticError, ValueError) as error:
         raise RunError(str(error)) from None
+
+
+def _as_measured(run: RecordedRun, planned: PlannedBenchmark) -> PlannedBenchmark:
+    """Plan for the lengths and k in a run's manifest; `recheck` measures both again."""
+    parts = {part.arm: part for part in run.manifest.models if part.benchmark == planned.benchmark.name}
+    mine = [parts.get(plan.arm.spec) for plan in planned.plans]
+    if not planned.terms.measures:
+        return planned
+    workloads = [planned.workload if part is None or part.lengths is None else part.lengths.workload() for part in mine]
+    ks = [
+        plan.k if part is None or part.k is None or plan.arm.k is not None else part.k
+        for plan, part in zip(planned.plans, mine, strict=True)
+    ]
+    pilot_ks = {part.arm: part.pilot_k for part in mine if part is not None and part.pilot_k is not None}
+    plans = plan_again(planned.terms, planned.plans, workloads, ks)
+    return planned._replace(plans=plans, pilot_ks=pilot_ks)
 
 
 class Verifiable(NamedTuple):

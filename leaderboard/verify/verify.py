@@ -147,7 +147,9 @@ def _manifest(run: RecordedRun, benchmarks: Sequence[PlannedBenchmark], own: Own
         "name": manifest.name,
         "seed": manifest.seed,
         "benchmarks": [(part.benchmark, part.spec, part.content_hash) for part in manifest.benchmarks],
-        "models": [(part.benchmark, part.arm, part.model, part.precision, part.source) for part in manifest.models],
+        "models": [
+            (part.benchmark, part.arm, part.model, part.precision, part.source, part.k) for part in manifest.models
+        ],
         "sandbox.limits": manifest.sandbox.limits.model_dump(),
         "sandbox.allow_shared": manifest.sandbox.allow_shared,
         "sandbox.conformance": manifest.sandbox.conformance is not None,
@@ -170,6 +172,7 @@ def _manifest(run: RecordedRun, benchmarks: Sequence[PlannedBenchmark], own: Own
                 plan.model,
                 plan.precision,
                 "files" if plan.arm.spec in recorded_files else "drawn",
+                plan.k,
             )
             for planned, recorded_files in zip(benchmarks, files_of, strict=True)
             for plan in planned.plans

@@ -62,6 +62,17 @@ class Decoder:
         self._cache_class: Any = importlib.import_module("transformers").Cache
         self._model = model
         self._device = device
+        self.kv_bytes = 0
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the model's parameters and buffers, where several share one each once."""
+        held = {tensor.data_ptr(): tensor.nbytes for tensor in (*self._model.parameters(), *self._model.buffers())}
+        return sum(held.values())
+
+    def look(self, batch: Batch) -> None:
+        """Note what a batch's cache holds, in `kv_bytes`: the most so far."""
+        self.kv_bytes = max(self.kv_bytes, _tensor_bytes(batch.cache.content))
 
     def prefill(self, rows: list[DecodingRow], sampling: Sampling) -> tuple[Batch, Any]:
         """Run each prompt once, on the right of its row, and give every sample its copy of the cache.
@@ -123,6 +134,8 @@ class Decoder:
 
     def keep(self, batch: Batch, alive: list[int], tokens: Any) -> Any:
         """Drop finished samples; returns the tokens of the others."""
+        # A cache is at its largest just before.
+        self.look(batch)
         with self._torch.inference_mode():
             index = self._torch.tensor(alive, device=self._device)
             batch.cache.content.batch_select_indices(index)
@@ -170,6 +183,23 @@ class Decoder:
         ids = [[0] * (longest - len(text)) + text for text in texts]
         mask = [[0] * (longest - len(text)) + [1] * len(text) for text in texts]
         return self._torch.tensor(ids, device=self._device), self._torch.tensor(mask, device=self._device)
+
+
+def _tensor_bytes(cache: Any) -> int:
+    """Sum the tensors of a cache, which has them in its layers, or in lists by layer."""
+    tensor: Any = importlib.import_module("torch").Tensor
+    waiting, found = [cache], {}
+    while waiting:
+        held = waiting.pop()
+        if isinstance(held, tensor):
+            found[held.data_ptr()] = held.nbytes
+        elif isinstance(held, list | tuple):
+            waiting += held
+        elif isinstance(held, dict):
+            waiting += held.values()
+        elif type(held).__module__.startswith("transformers.") and hasattr(held, "__dict__"):
+            waiting += vars(held).values()
+    return sum(found.values())
 
 
 def _positions(mask: Any) -> Any:

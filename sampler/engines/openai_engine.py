@@ -6,32 +6,30 @@ import contextlib
 import importlib
 import json
 import os
-import re
 import threading
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..._util.progress import notice
-from ..._util.redaction import bare_url, know_url, redacted
+from ..._util.redaction import know_url, redacted
 from ...errors import EngineError, UserError
 from ...records import Likelihood
-from ..engine import BilledError, Charged, Description, Generation, NoAnswer, whole_logprobs
+from ..engine import BilledError, Charged, Description, EngineMemory, Generation, NoAnswer, whole_logprobs
 from ..thinking import split_thought
 from .answers import UnusableAnswer, read_answer
+from .endpoint import MOST_CHARACTERS, Endpoint, Refusal, UnreachableError, in_one_line
 from .in_flight import InFlight
 from .libraries import import_engine
-from .refusals import STATUSES, Takes, is_too_long, refused_name, without_refused
+from .refusals import Takes, is_too_long, refused_name, without_refused
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
 from .sent import Sent
 from .tokens import THINKING_SWITCHES, cut_at_stop
 from .usage import charged_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..engine import Draw, MayStart, Outcome, Prompt, Sampling
     from .answers import Answer, Choice
-
-T = TypeVar("T")
 
 _MAX_RETRIES: Final = 8
 """Retries by the SDK: of 408, 409, 429, 5xx and lost connections, after Retry-After or up to 8 s."""
@@ -39,44 +37,16 @@ _MAX_RETRIES: Final = 8
 _NO_KEY: Final = "none"
 """Key for a server that wants none: the SDK refuses to send nothing."""
 
-_MOST_CHARACTERS: Final = 300
 _SHOWN_MODELS: Final = 5
 _SHOWN_CHARACTERS: Final = 40
 _LEAST_ECHO: Final = 16
-_CUT_SHORT: Final = frozenset({"RemoteProtocolError", "ReadError", "WriteError", "CloseError", "DecodingError"})
-"""Errors of the SDK's HTTP client where a server was reached and broke off."""
-
-
-class _Endpoint:
-    """One server: a client for it, its bare URL, and how many requests it has in flight and has had."""
-
-    def __init__(self, client: Any) -> None:
-        self.client = client
-        self.url = bare_url(str(client.base_url))
-        self.is_up = True
-        self.in_flight = 0
-        self.begun = 0
-
-
-class _Refusal(Exception):  # noqa: N818 (a request without something may be taken)
-    """A request that a server will not take as it is."""
-
-    def __init__(self, line: str, message: str, code: object, param: object) -> None:
-        super().__init__(line)
-        self.message = message
-        self.code = code
-        self.param = param
-
-
-class _UnreachableError(EngineError):
-    """No connection to a server."""
 
 
 class _Read(NamedTuple):
     """An answer, and who gave it."""
 
     answer: Answer
-    endpoint: _Endpoint
+    endpoint: Endpoint
 
 
 class OpenAIEngine:
@@ -142,14 +112,14 @@ class OpenAIEngine:
                 http_client=self._openai.DefaultHttpxClient(event_hooks=self._sent.hooks),
             )
             know_url(str(client.base_url))
-            self._endpoints.append(_Endpoint(client))
+            self._endpoints.append(Endpoint(self._openai, client, model, self._sent))
         self._url = ", ".join(sorted(endpoint.url for endpoint in self._endpoints))
         served = self._serving()
         self._concurrency = concurrency * len(self._endpoints)
         lengths = [one.max_model_len for one in served if isinstance(getattr(one, "max_model_len", None), int)]
         self._description = Description(
             engine="openai",
-            engine_version=_joined(map(self._server_version, self._endpoints)),
+            engine_version=_joined(endpoint.version() for endpoint in self._endpoints),
             model=model,
             revision=_joined(redacted(str(getattr(one, "root", None) or "unknown")) for one in served),
             precision=precision,
@@ -167,7 +137,7 @@ class OpenAIEngine:
         Only a server that has vLLM's `/tokenize` is asked: others do not score token ids, and some bill every request.
         """
         if self._proof is None:
-            scoring = [one for one in self._endpoints if self._server_tokens(PROMPTS[0], one, special=True) is not None]
+            scoring = [one for one in self._endpoints if one.tokens(PROMPTS[0], special=True) is not None]
             self._can_tokenize = len(scoring) == len(self._endpoints)
             self._proof = "no self-check, since this server does not score tokens"
             tolerance = TOLERANCE_32_BITS if self._description.precision == "fp32" else TOLERANCE_16_BITS
@@ -182,7 +152,8 @@ class OpenAIEngine:
     ) -> Iterator[tuple[int, Outcome]]:
         """Draw every sample; see `Engine.generate`. Every request is billed, including those of a self-check."""
         self._check_is_open()
-        if sampling.max_thinking_tokens is not None and not all(map(self._limits_thinking, self._endpoints)):
+        limits = sampling.max_thinking_tokens is not None
+        if limits and not all(endpoint.limits_thinking() for endpoint in self._endpoints):
             raise UserError(
                 f"{self._url} does not let a request limit thinking: remove `max_thinking_tokens`, limit "
                 "it at the server, or draw with vllm or transformers"
@@ -211,6 +182,10 @@ class OpenAIEngine:
         for place, score in InFlight(len(texts), lambda place: self._score(*texts[place]), self._concurrency):
             scores[place] = score
         return scores
+
+    def memory(self) -> EngineMemory:
+        """Tell nothing: the model is elsewhere."""
+        return EngineMemory()
 
     def close(self) -> None:
         """Close the connections."""
@@ -251,7 +226,7 @@ class OpenAIEngine:
             lost = self._sent.unanswered
             # The tokens of a request that nothing replaced are unknown; the reason says that it may be billed.
             billed = Charged(lost, unanswered=lost) if why.charged is None else why.charged.with_unanswered(lost)
-            return NoAnswer(redacted(str(why))[:_MOST_CHARACTERS] + self._lost(), billed)
+            return NoAnswer(redacted(str(why))[:MOST_CHARACTERS] + self._sent.remark, billed)
         charged = None if answer.charged is None else answer.charged.with_unanswered(self._sent.unanswered)
         choice, tokens = answer.choices[0], answer.tokens
         cut = cut_at_stop(choice.text, sampling.stop)
@@ -280,7 +255,7 @@ class OpenAIEngine:
                     settings = takes.settings(wanted)
                     client = endpoint.client
                     of_kind = client.completions if "prompt" in wanted else client.chat.completions
-                    raw = self._request(endpoint, of_kind.with_raw_response.create, **settings)
+                    raw = endpoint.request(of_kind.with_raw_response.create, **settings)
                     answer = read_answer(raw.content)
                     self._sent.answered()
                     return _Read(answer, endpoint)
@@ -288,17 +263,11 @@ class OpenAIEngine:
                     if why.charged is not None:
                         self._sent.answered()
                     raise
-                except _Refusal as refusal:
+                except Refusal as refusal:
                     self._do_without(refusal, takes, wanted, endpoint.url)
-                except _UnreachableError:
+                except UnreachableError:
                     if not self._give_up(endpoint):
                         raise
-
-    def _lost(self) -> str:
-        """Say how many of this thread's requests were lost; empty if none were."""
-        lost = self._sent.unanswered
-        requests = "1 request" if lost == 1 else f"{lost} requests"
-        return f" ({requests} got no complete answer, and may be billed)" if lost else ""
 
     def _owe(self, answer: Any) -> None:
         """Keep what is billed for no sample until it can be reported with the next one."""
@@ -317,7 +286,7 @@ class OpenAIEngine:
         return outcome._replace(charged=outcome.charged.plus(self._take_unpaid()))
 
     @contextlib.contextmanager
-    def _freest(self) -> Iterator[_Endpoint]:
+    def _freest(self) -> Iterator[Endpoint]:
         """Count a request for the server that has the fewest in flight."""
         with self._lock:
             able = [endpoint for endpoint in self._endpoints if endpoint.is_up] or self._endpoints
@@ -330,7 +299,7 @@ class OpenAIEngine:
             with self._lock:
                 chosen.in_flight -= 1
 
-    def _give_up(self, endpoint: _Endpoint) -> bool:
+    def _give_up(self, endpoint: Endpoint) -> bool:
         """Do without a server that cannot be reached; says whether others are left."""
         with self._lock:
             was_up, endpoint.is_up = endpoint.is_up, False
@@ -339,7 +308,7 @@ class OpenAIEngine:
             notice(f"{endpoint.url} can no longer be reached: its samples now go to {_listed(left)}")
         return bool(left)
 
-    def _do_without(self, refusal: _Refusal, takes: Takes, wanted: dict[str, Any], url: str) -> None:
+    def _do_without(self, refusal: Refusal, takes: Takes, wanted: dict[str, Any], url: str) -> None:
         """Note that the servers do not take something; several threads may hear of it at once.
 
         Raises:
@@ -375,18 +344,14 @@ class OpenAIEngine:
             raise UserError(f"{url} rejects `{setting}` {wanted[setting]}: choose another value ({refusal})")
         raise UnusableAnswer(f"the server rejected the request: {refusal}")
 
-    def _thinking_tokens(self, choice: Choice, answer: Answer, endpoint: _Endpoint, prompt: Prompt) -> int | None:
+    def _thinking_tokens(self, choice: Choice, answer: Answer, endpoint: Endpoint, prompt: Prompt) -> int | None:
         """Count a thought's tokens: by the server's word, else by its tokenizer; None if it has neither."""
         tokens = answer.tokens
         thought = choice.thought or ("" if isinstance(prompt, str) else split_thought(choice.text).thought)
         if tokens.thinking or not thought or len(answer.choices) > 1:
             return tokens.thinking
-        found = self._server_tokens(thought, endpoint, special=False) if self._can_tokenize else None
+        found = endpoint.tokens(thought, special=False) if self._can_tokenize else None
         return None if found is None else min(len(found), tokens.output or len(found))
-
-    def _limits_thinking(self, endpoint: _Endpoint) -> bool:
-        """Whether a server's description of its interface has vLLM's parameter; others ignore what they do not know."""
-        return "thinking_token_budget" in json.dumps(self._root_answer("GET", "openapi.json", endpoint))
 
     def _score(self, prompt: Prompt, completion: str) -> Likelihood:
         if not isinstance(prompt, str):
@@ -396,13 +361,13 @@ class OpenAIEngine:
         with self._freest() as endpoint:
             return self._scored(prompt, completion, endpoint)
 
-    def _scored(self, prompt: str, completion: str, endpoint: _Endpoint) -> Likelihood:
-        before = self._server_tokens(prompt, endpoint, special=True)
-        after = self._server_tokens(completion, endpoint, special=False)
+    def _scored(self, prompt: str, completion: str, endpoint: Endpoint) -> Likelihood:
+        before = endpoint.tokens(prompt, special=True)
+        after = endpoint.tokens(completion, special=False)
         apart = before is not None and after is not None
         whole = [*(before or []), *(after or [])] if apart else prompt + completion
         create = endpoint.client.completions.create
-        answer = self._ask(endpoint, create, model=self._model, prompt=whole, max_tokens=1, echo=True, logprobs=1)
+        answer = endpoint.ask(create, model=self._model, prompt=whole, max_tokens=1, echo=True, logprobs=1)
         known = _first_logprobs(answer)
         if known is None or not known.token_logprobs or len(known.token_logprobs) < 2:
             raise EngineError(
@@ -425,19 +390,19 @@ class OpenAIEngine:
             )
         return Likelihood(logprobs, prompt_tokens=start)
 
-    def _continuation(self, text: str, endpoint: _Endpoint) -> Continuation:
+    def _continuation(self, text: str, endpoint: Endpoint) -> Continuation:
         """Continue a prompt greedily, and score both in one pass, by vLLM's extra parameters."""
         create = endpoint.client.completions.create
-        prompt = self._server_tokens(text, endpoint, special=True) or []
+        prompt = endpoint.tokens(text, special=True) or []
         settings: dict[str, Any] = {"model": self._model, "temperature": 0.0, "logprobs": 1}
         drawing = {"ignore_eos": True, "return_tokens_as_token_ids": True}
-        answer = self._ask(endpoint, create, prompt=prompt, max_tokens=TOKENS, extra_body=drawing, **settings)
+        answer = endpoint.ask(create, prompt=prompt, max_tokens=TOKENS, extra_body=drawing, **settings)
         self._owe(answer)
         drawn = _first_logprobs(answer)
         try:
             tokens = [int(token.removeprefix("token_id:")) for token in drawn.tokens]
             whole = [*prompt, *tokens]
-            answer = self._ask(endpoint, create, prompt=whole, max_tokens=1, echo=True, **settings)
+            answer = endpoint.ask(create, prompt=whole, max_tokens=1, echo=True, **settings)
             self._owe(answer)
             forced = _first_logprobs(answer)
             after = slice(len(prompt), len(whole))
@@ -450,15 +415,8 @@ class OpenAIEngine:
         except (AttributeError, TypeError, ValueError) as error:
             raise EngineError(
                 f"{endpoint.url} failed its self-check on {self._model}, so nothing was drawn: it has vLLM's "
-                f"/tokenize, but does not return logprobs of tokens as vLLM does ({self._line(error)})"
+                f"/tokenize, but does not return logprobs of tokens as vLLM does ({in_one_line(error)})"
             ) from None
-
-    def _server_tokens(self, text: str, endpoint: _Endpoint, *, special: bool) -> list[int] | None:
-        """Tokenize a text with vLLM's own `/tokenize`; None where the server lacks it."""
-        body = {"model": self._model, "prompt": text, "add_special_tokens": special}
-        answer = self._root_answer("POST", "tokenize", endpoint, json=body)
-        tokens = answer.get("tokens") if isinstance(answer, dict) else None
-        return tokens if isinstance(tokens, list) else None
 
     def _serving(self) -> list[Any]:
         """Ask the servers about the model, and leave out those that lack it; None for each that lists none.
@@ -466,11 +424,11 @@ class OpenAIEngine:
         Raises:
             UserError: No server has it.
         """
-        able: list[_Endpoint] = []
+        able: list[Endpoint] = []
         found: list[Any] = []
         lacking: list[str] = []
         for endpoint in self._endpoints:
-            listed = self._listed_models(endpoint)
+            listed = endpoint.models()
             if not listed:
                 able.append(endpoint)
                 found.append(None)
@@ -488,117 +446,6 @@ class OpenAIEngine:
         self._url = ", ".join(sorted(endpoint.url for endpoint in able))
         return found
 
-    def _listed_models(self, endpoint: _Endpoint) -> dict[str, Any]:
-        """List a server's models by name; none where it has no such list."""
-        client = endpoint.client.with_options(max_retries=1)
-
-        def listing() -> list[Any] | None:
-            try:
-                return list(client.models.list())
-            except self._openai.APIStatusError as error:
-                if error.status_code in _NO_LIST:
-                    return None
-                raise
-            except (AttributeError, TypeError):
-                # Something else than a list.
-                return None
-
-        found = self._ask(endpoint, listing)
-        # Gemini's names have a folder in the list alone.
-        return {str(name).removeprefix("models/"): one for one in found or () if (name := getattr(one, "id", None))}
-
-    def _server_version(self, endpoint: _Endpoint) -> str:
-        answer = self._root_answer("GET", "version", endpoint)
-        found = answer.get("version") if isinstance(answer, dict) else None
-        return redacted(str(found)) if found else "unknown"
-
-    def _root_answer(self, method: str, name: str, endpoint: _Endpoint, **request: Any) -> Any:
-        """Get JSON from a server outside its /v1; None where it has none."""
-        client = endpoint.client.with_options(max_retries=0)
-        url = str(endpoint.client.base_url).rstrip("/").removesuffix("/v1") + f"/{name}"
-        try:
-            send = client.get if method == "GET" else client.post
-            answer = send(url, cast_to=object, **({"body": request["json"]} if request else {}))
-        except (self._openai.OpenAIError, ValueError):
-            return None
-        return answer
-
-    def _ask(self, endpoint: _Endpoint, call: Callable[..., T], *positional: Any, **named: Any) -> T:
-        """Call the SDK for what nothing works without, explaining its errors."""
-        self._sent.start()
-        try:
-            answer = self._request(endpoint, call, *positional, **named)
-            self._sent.answered()
-            return answer
-        except (_Refusal, UnusableAnswer) as why:
-            message = redacted(str(why))[:_MOST_CHARACTERS] + self._lost()
-            raise EngineError(f"{endpoint.url} failed: {message}") from None
-
-    def _request(self, endpoint: _Endpoint, call: Callable[..., T], *positional: Any, **named: Any) -> T:
-        """Call the SDK, telling errors that end a run from those of one request.
-
-        Raises:
-            _Refusal: The server does not take the request as it is.
-            UnusableAnswer: The request failed, after retries.
-            UserError: The server refuses the key, or has no such model.
-            EngineError: It cannot be reached, or answers nobody.
-        """
-        openai, url = self._openai, endpoint.url
-        try:
-            return call(*positional, **named)
-        except openai.APITimeoutError:
-            why: Exception = UnusableAnswer(f"{url} did not answer in time")
-        except openai.APIConnectionError as error:
-            why = _UnreachableError(f"{url} cannot be reached: start the server, or check its address")
-            if type(error.__cause__).__name__ in _CUT_SHORT:
-                why = UnusableAnswer(f"{url} broke off its answer")
-        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            why = UserError(f"{url} rejected the key: set OPENAI_API_KEY")
-            if error.status_code == _FORBIDDEN and _FILTERED.search(str(error).lower()):
-                why = UnusableAnswer(f"{url} rejected the prompt: {self._line(error)}")
-        except openai.NotFoundError as error:
-            chat = "; if it only answers chats, use `preset` chat" if "prompt" in named else ""
-            why = UserError(f"{url} has no model {self._model!r} for this kind of request: {self._line(error)}{chat}")
-        except openai.APIStatusError as error:
-            line = self._line(error)
-            why = UnusableAnswer(f"{url} failed: {line}")
-            words = _words(error)
-            if error.status_code in STATUSES or (error.status_code != _BUSY and is_too_long(words, error.code)):
-                why = _Refusal(line, words, error.code, error.param)
-            elif error.status_code == _PAYMENT or error.code in _NO_MONEY:
-                why = EngineError(f"{url} wants payment: {line}; the same command continues from here")
-        except (openai.OpenAIError, ValueError) as error:
-            why = UnusableAnswer(f"{url} sent a response that the openai SDK cannot read: {self._line(error)}")
-        if isinstance(why, EngineError):
-            why = type(why)(f"{why}{self._lost()}")
-        raise why
-
-    def _line(self, error: Exception) -> str:
-        """Put a server's message in one line, without secrets it may have echoed."""
-        return redacted(_CODE.sub("", " ".join(str(error).split())))[:_MOST_CHARACTERS]
-
-
-_CODE: Final = re.compile(r"^Error code: \d+ - ")
-_FORBIDDEN: Final = 403
-_FILTERED: Final = re.compile(r"moderat|flagged|content.?(filter|polic)|safety")
-"""How those word it that forbid a prompt and not a key."""
-
-_NO_LIST: Final = frozenset({404, 405, 501})
-_BUSY: Final = 429
-_PAYMENT: Final = 402
-_NO_MONEY: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
-_MOST_DETAILS: Final = 20
-
-
-def _words(error: Any) -> str:
-    """Read what a refusal says, without the request that some servers give back with it."""
-    body = error.body
-    details = body.get("detail") if isinstance(body, dict) else None
-    if not isinstance(details, list):
-        return str(error)
-    parts = [detail for detail in details[:_MOST_DETAILS] if isinstance(detail, dict)]
-    return "; ".join(f"{detail.get('loc')} {detail.get('msg')}" for detail in parts)
-
 
 def _first_logprobs(answer: Any) -> Any:
     """Get the logprobs of an answer's first text, whatever the server made of it; None where it has none."""
@@ -611,5 +458,5 @@ def _joined(words: Iterable[str]) -> str:
     return ", ".join(sorted(set(words)))
 
 
-def _listed(endpoints: Sequence[_Endpoint]) -> str:
+def _listed(endpoints: Sequence[Endpoint]) -> str:
     return ", ".join(endpoint.url for endpoint in endpoints)

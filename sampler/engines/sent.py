@@ -26,6 +26,13 @@ class Sent(threading.local):
         """Number of requests lost so far."""
         return max(0, self._sent - self._refused - self._answered)
 
+    @property
+    def remark(self) -> str:
+        """Words on how many of this thread's requests were lost; empty if none were."""
+        lost = self.unanswered
+        requests = "1 request" if lost == 1 else f"{lost} requests"
+        return f" ({requests} got no complete answer, and may be billed)" if lost else ""
+
     def start(self) -> None:
         """Begin a request."""
         self._sent = self._refused = self._answered = 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..._util.machine import available_memory_bytes, cpu_flags, cpu_name
 from ...errors import EngineError
 from ...records import Likelihood
-from ..engine import Description, Generation, Sampling
+from ..engine import Description, EngineMemory, Generation, Sampling
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .decoding import Decoder, DecodingRow, Live, certainty, chosen_logprobs
 from .libraries import error_line, import_engine
@@ -183,6 +183,17 @@ class TransformersEngine:
             start += len(some)
         return scores
 
+    def memory(self) -> EngineMemory:
+        """Tell the weights' bytes, the most that the cache held, and on a GPU the most that torch reserved."""
+        decoder = self._open_decoder()
+        on_gpu = self._device.startswith("cuda")
+        return EngineMemory(
+            "device" if on_gpu else "host",
+            decoder.weight_bytes,
+            decoder.kv_bytes or None,
+            self._torch.cuda.max_memory_reserved(self._device) if on_gpu else None,
+        )
+
     def close(self) -> None:
         """Free the model's memory."""
         self._decoder = None
@@ -238,6 +249,7 @@ class TransformersEngine:
                     yield live.row.place, generation
             alive = [number for number, live in enumerate(batch.lives) if live is not None]
             if not alive:
+                decoder.look(batch)
                 return
             if len(batch.lives) - len(alive) >= max(1, len(batch.lives) * _LEAST_FINISHED_SHARE):
                 tokens = decoder.keep(batch, alive, tokens)

@@ -15,11 +15,12 @@ from ..._util.machine import available_memory_bytes, cpu_name, has_gpu_driver
 from ...budgets.precision import precision_scheme
 from ...errors import EngineError, UserError
 from ...records import Likelihood
-from ..engine import Description, Generation, NoAnswer
+from ..engine import Description, EngineMemory, Generation, NoAnswer
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .libraries import error_line, import_engine, import_failure
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
 from .tokens import TokenCodec
+from .vllm_worker import MemoryReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -157,6 +158,21 @@ class VllmEngine:
             scores[place] = scores[place]._replace(logprobs=tuple(known.logprobs[start] for start in starts))
         return scores
 
+    def memory(self) -> EngineMemory:
+        """Tell what the engine's workers report; of several GPUs, the fullest."""
+        if self._llm is None:
+            raise EngineError("the engine is closed")
+        with self._explained():
+            reports = self._llm.collective_rpc(MemoryReport.codebudget_memory.__name__)
+        found = {name: max(report[name] for report in reports) for name in reports[0]}
+        on_gpu = bool(found["on_gpu"])
+        return EngineMemory(
+            "device" if on_gpu else "host",
+            found["weight_bytes"],
+            found["kv_bytes"],
+            found["peak_bytes"] if on_gpu else None,
+        )
+
     def close(self) -> None:
         """Free the model's memory."""
         if self._llm is None:
@@ -293,6 +309,7 @@ class VllmEngine:
             "enable_prefix_caching": True,
             "disable_log_stats": True,
             "use_tqdm_on_load": False,
+            "worker_extension_cls": f"{MemoryReport.__module__}.{MemoryReport.__name__}",
             "seed": 0,
         }
         if checkpoint.adapter is not None:

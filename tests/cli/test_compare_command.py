@@ -27,9 +27,11 @@ def test_json_is_the_last_line_and_has_the_designs_shape(compare) -> None:
         assert {"leftover", "n", "pass_at_k", "rankers", "realised"} <= set(arm)
         assert set(arm["cost"]) == set(arm["budget_ratio"]) == COST
         assert set(arm["realised"]) >= COST
-        # Without hardware and prices there is nothing to know of seconds and dollars, and rows have no token counts.
+        # Without hardware and prices there is nothing to know of seconds and dollars; tokens are estimated from text.
         assert [arm["cost"][kind] for kind in ("runtime_s", "usd")] == [None, None]
-        assert {arm["realised"][kind] for kind in COST} == {None}
+        assert {arm["realised"][kind] for kind in COST - {"flops"}} == {None}
+        assert arm["realised"]["flops"] > 0
+        assert arm["realised"]["usage"]["estimated"] is True
         assert list(arm["rankers"]) == [
             *("codebudget", "examples", "majority", "shortest", "first", "random", "oracle")
         ]
@@ -253,7 +255,7 @@ def test_a_greedy_arm_is_one_sample(compare) -> None:
 def test_the_first_ranker_named_advises(compare) -> None:
     answer = last_json(compare("13b:1", "7b:2", *BOTH, "--ranker", "shortest", "--ranker", "oracle", "--json"))
     assert answer["decisive_ranker"] == "shortest"
-    assert "picking by shortest" in answer["verdict"]["without_tests"]
+    assert "let shortest pick: " in answer["verdict"]["without_tests"]
     # The two bounds stand beside whatever was named.
     assert list(answer["arms"][0]["rankers"]) == ["shortest", "random", "oracle"]
     assert {row["metric"] for row in answer["paired"]} == {"pass_at_k", "shortest"}

@@ -100,7 +100,8 @@ def test_recorded_samples_cost_their_tokens(compare: Any, recorded: tuple[str, .
     assert small["cost"]["usd"] == pytest.approx(3 * (100 * 0.3 + 50) / 1e6)
     assert small["realised"]["usd"] == pytest.approx(3 * (100 * 0.3 + 40) / 1e6)
     assert small["pass_at_k"]["value"] == 1
-    assert "0.34 times the dollars" in answer["verdict"]["with_tests"]
+    ratio = small["realised"]["usd"] / large["realised"]["usd"]
+    assert f"for {ratio:.2f} of its dollars" in answer["verdict"]["with_tests"]
     assert "FLOPs" not in answer["verdict"]["with_tests"] + answer["verdict"]["without_tests"]
     assert (tiny / "c.html").stat().st_size > 1000
     assert BIG in (tiny / "c.md").read_text()

@@ -192,7 +192,7 @@ def test_compare_draws_what_no_file_holds(codebudget, server, tiny: Path) -> Non
         assert realised["runtime_s"] > 0
         assert realised["usage"]["output_tokens"] > 0
         assert realised["usage"]["prompt_tokens"] > 0
-        assert realised["deviations"]
+        assert arm["workload"]["source"] == "mean of 3 pilot samples"
     table = codebudget(*run, **here)
     assert table.returncode == 0, table.stderr
     assert len(server.requests) == 12

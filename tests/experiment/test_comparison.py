@@ -201,11 +201,41 @@ def test_a_bound_is_tested_only_where_it_decides(tmp_path: Path) -> None:
     assert {row.metric for row in got.paired} == {"pass_at_k", "random", "first"}
 
 
-def test_without_token_counts_nothing_is_realised_and_it_is_said(result: Comparison) -> None:
+def test_without_token_counts_they_are_estimated_from_text_and_it_is_said(result: Comparison) -> None:
     for arm in result.arms:
-        assert arm.realised.cost.flops is None
-        assert arm.realised.matched is None
-    assert any("no token counts" in warning for warning in result.warnings)
+        assert arm.realised.cost.flops is not None
+        assert arm.realised.usage.estimated
+        # "def double(x):" and the like are of 4 or 5 tokens, at 3.2 bytes each.
+        assert 4 <= (arm.realised.usage.prompt_tokens or 0) <= 5.5
+    assert any("some samples of 13b:1, 7b:2 have no token counts" in warning for warning in result.warnings)
+
+
+def test_output_counts_without_prompt_counts_are_used(tmp_path: Path) -> None:
+    big, small = plans("13b:1", "7b:2")
+    found = samples(small, SMALL, (0, 400))
+    without = [one.model_copy(update={"prompt_tokens": None}) for one in found.candidates]
+    with grading(tmp_path) as grader:
+        got = run(grader, samples(big, BIG), ArmSamples(small, without))
+    usage = got.arms[1].realised.usage
+    assert usage.output_tokens == 800
+    assert usage.prompt_tokens == pytest.approx((15 / 3.2 + 15 / 3.2 + 15 / 3.2) / 3, abs=0.5)
+    assert usage.estimated
+
+
+def test_what_ranking_costs_is_in_the_total(tmp_path: Path) -> None:
+    (small,) = plans("7b:2")
+    with grading(tmp_path) as grader:
+        got = compare_arms(
+            BENCHMARK,
+            [samples(small, SMALL, (20, 10))],
+            Terms(WORKLOAD),
+            Judging(grader, {"charging": Charging()}),  # type: ignore[dict-item]
+            decisive_ranker="charging",
+        )
+    score, drawing = got.arms[0].rankers["charging"], got.arms[0].realised.cost.flops
+    assert drawing is not None
+    assert score.total_flops == pytest.approx(drawing + 30 * 2 / 3)
+    assert score.total_ratio == pytest.approx(1 + 20 / drawing)
 
 
 def test_an_arm_that_took_more_than_was_planned_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from codebudget.budgets.costs import Conditions
+from codebudget.budgets.flops import task_flops
+from codebudget.budgets.models import find_model
 from codebudget.budgets.notation import parse_arm
 from codebudget.errors import UserError
 from codebudget.estimators import (
@@ -17,7 +19,7 @@ from codebudget.estimators import (
     rank_score_at_ks,
 )
 from codebudget.experiment.crossings import Steps, find_crossing, format_budget
-from codebudget.experiment.curves import Curve, PricedArm, Range, curve_of, price_arms
+from codebudget.experiment.curves import Curve, Priced, PricedArm, Range, curve_of, price_arms, price_by_samples
 from codebudget.experiment.grading import Grader
 from codebudget.experiment.ranking import Judging
 from codebudget.rankers import load_ranker
@@ -198,6 +200,18 @@ def test_arms_are_priced_by_the_catalogue_and_a_k_is_refused() -> None:
             price_arms([parse_arm(spec)], family="codellama", workload=WORKLOAD, conditions=Conditions(), by="flops")
     with pytest.raises(UserError, match="`hardware`"):
         price_arms([parse_arm("7b")], family="codellama", workload=WORKLOAD, conditions=Conditions(), by="runtime")
+
+
+def test_costs_are_those_of_the_samples_own_tokens() -> None:
+    workload = Workload(convention="tokens", prompt_tokens=1, output_tokens=1, source="an estimate")
+    arms = price_arms([parse_arm("7b")], family="codellama", workload=workload, conditions=Conditions(), by="flops")
+    counted = [one.model_copy(update={"prompt_tokens": 100, "output_tokens": 200}) for one in samples("7b", SMALL)]
+    (arm,) = price_by_samples(Priced(arms, workload, Conditions(), measures=True), BENCHMARK, [counted])
+    assert arm.workload is not None
+    assert (arm.workload.prompt_tokens, arm.workload.output_tokens) == (100, 200)
+    as_long = Workload(convention="tokens", prompt_tokens=100, output_tokens=200, source="this test")
+    for k in (1, 3):
+        assert arm.cost(k).flops == pytest.approx(task_flops(find_model("7b").architecture, as_long, k))
 
 
 @settings(max_examples=25, deadline=None)

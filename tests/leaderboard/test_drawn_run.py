@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from codebudget.leaderboard.files import json_bytes
+from codebudget.leaderboard.manifest import sealed
 from codebudget.leaderboard.rows import CandidateRow
 from codebudget.records import Candidate
 
@@ -48,6 +50,45 @@ def test_what_is_drawn_anew_from_the_same_seeds_is_the_same_run(drawn, command, 
     ]
     assert manifest["models"][0]["settings"]["temperature"] == 0.9
     assert verified(folder / "run").differences == []
+
+
+def test_an_open_k_follows_from_a_pilot_which_the_manifest_names(drawn, command, verified) -> None:
+    folder, environment = drawn
+    text = (folder / "board.toml").read_text().replace('"7b:2"', '"7b"')
+    (folder / "board.toml").write_text(text)
+    done = command(folder, "leaderboard", "run", "board.toml", "--out", "run", **environment)
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((folder / "run" / "manifest.json").read_text())
+    model = manifest["models"][1]
+    assert model["pilot_k"] >= 1
+    assert model["lengths"]["source"] == "mean of 4 pilot samples"
+    (section,) = json.loads((folder / "run" / "results.json").read_text())["benchmarks"]
+    arm = section["arms"][1]
+    assert (arm["k"], arm["pilot_k"]) == (model["k"], model["pilot_k"])
+    assert arm["plan"]["workload"]["output_tokens"] == model["lengths"]["output_tokens"]
+    assert arm["costs"][str(arm["k"])]["flops"] == pytest.approx(arm["realised"]["flops"])
+    assert verified(folder / "run").differences == []
+    for name, change in (
+        ("pilot_k", {"pilot_k": 7}),
+        ("lengths", {"lengths": model["lengths"] | {"output_tokens": 5}}),
+    ):
+        forged = manifest | {"models": [manifest["models"][0], model | change]}
+        (folder / "run" / "manifest.json").write_bytes(json_bytes(sealed(forged)))
+        found = verified(folder / "run").differences
+        assert any(name in one.field for one in found), found
+
+
+def test_matched_by_runtime_every_arm_gives_its_k(drawn, command) -> None:
+    folder, environment = drawn
+    text = (folder / "board.toml").read_text()
+    (folder / "board.toml").write_text(text + '\n[budget]\nmatch = "runtime"\nhardware = "h100"\n')
+    done = command(folder, "leaderboard", "run", "board.toml", "--out", "run", **environment)
+    assert done.returncode == 0, done.stderr
+    open_k = (folder / "board.toml").read_text().replace('"7b:2"', '"7b"')
+    (folder / "board.toml").write_text(open_k)
+    done = command(folder, "leaderboard", "run", "board.toml", "--out", "run", **environment)
+    assert done.returncode == 2
+    assert "budget: on a board matched by runtime, every arm must give its k" in done.stderr.splitlines()[-1]
 
 
 def test_an_engine_that_is_not_there_is_said_before_any_work(board: Path, command) -> None:

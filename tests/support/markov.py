@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from codebudget.errors import UserError
 from codebudget.records import Likelihood
-from codebudget.sampler.engine import Description, Draw, Generation, MayStart, Prompt, Sampling
+from codebudget.sampler.engine import Description, Draw, EngineMemory, Generation, MayStart, Prompt, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -77,6 +77,9 @@ class Markov:
             )
             for prompt, text in texts
         ]
+
+    def memory(self) -> EngineMemory:
+        return EngineMemory("host")
 
     def close(self) -> None:
         self._next.clear()

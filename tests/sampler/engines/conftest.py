@@ -84,6 +84,10 @@ class Reference:
         self._model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
 
+    @property
+    def parameters(self) -> int:
+        return int(self._model.num_parameters())
+
     def logits(self, ids: list[int]) -> Any:
         with self._torch.inference_mode():
             return self._model(self._torch.tensor([ids])).logits[0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from codebudget.errors import UserError
-from codebudget.sampler.engine import Draw, Generation, Message, Sampling
+from codebudget.sampler.engine import Draw, EngineMemory, Generation, Message, Sampling
 
 if TYPE_CHECKING:
     from codebudget.sampler.engine import Engine, Prompt
@@ -194,6 +194,18 @@ def test_what_a_caller_leaves_is_not_drawn_and_harms_nothing(engine: Engine) -> 
 def test_nothing_to_do_is_no_work(engine: Engine) -> None:
     assert list(engine.generate([], GREEDY)) == []
     assert engine.score([]) == []
+
+
+def test_it_tells_the_memory_of_its_weights_and_cache(engine: Engine, reference: Any) -> None:
+    drawn(engine, several(3), Sampling(max_tokens=5))
+    found = engine.memory()
+    if engine.describe().engine == "openai":
+        assert found == EngineMemory()
+        return
+    assert found.place in ("host", "device")
+    # At 32 bits, with what an engine keeps beside: tables of positions, say.
+    assert 4 * reference.parameters <= (found.weight_bytes or 0) <= 4 * reference.parameters + (1 << 20)
+    assert (found.kv_bytes or 0) > 0
 
 
 def test_it_says_what_it_is(engine: Engine) -> None:
