@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 LEAVES = {"records", "errors", "estimators", "_util"}
-STAGES = {"tasks", "budgets", "sampler", "sandbox", "rankers"}
+STAGES = {"tasks", "budgets", "sampler", "sandbox", "rankers", "compression"}
 MAY_IMPORT = {
     "__init__": {"api", "errors", "records", "sandbox", "settings", "tasks"},
     "errors": set(),
@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "estimators": {"errors", "records"},
     **dict.fromkeys(STAGES, LEAVES),
     "sampler": LEAVES | {"budgets"},
+    "compression": LEAVES | {"budgets"},
     "settings": {"errors", "records"},
     "experiment": LEAVES | STAGES | {"settings"},
     "report": LEAVES | STAGES | {"settings", "experiment"},

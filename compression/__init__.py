@@ -1,0 +1,1 @@
+"""Compression of models, and what it does to tokens and activations."""
