@@ -130,9 +130,7 @@ def within_noise(values: PerPrompt, floor: PerPrompt, *, seed: int = 0) -> tuple
     within = []
     for metric in METRICS:
         sign = 1.0 if _HIGHER_IS_WORSE[metric] else -1.0
-        worse = sign * (
-            np.asarray(getattr(values, metric), np.float64) - np.asarray(getattr(floor, metric), np.float64)
-        )
+        ours, noise = (np.asarray(getattr(one, metric), np.float64) for one in (values, floor))
         low = unbounded_mean_interval(sign * (ours - noise), seed=seed).low
         if low is None or low <= 0:
             within.append(metric)

@@ -63,6 +63,11 @@ class Decoder:
         self._model = model
         self._device = device
 
+    @property
+    def network(self) -> Any:
+        """The transformers model."""
+        return self._model
+
     def prefill(self, rows: list[DecodingRow], sampling: Sampling) -> tuple[Batch, Any]:
         """Run each prompt once, on the right of its row, and give every sample its copy of the cache.
 

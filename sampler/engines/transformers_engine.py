@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import math
@@ -15,6 +16,7 @@ from ...records import Likelihood
 from ..engine import Description, Generation, Sampling
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .decoding import Decoder, DecodingRow, Live, certainty, chosen_logprobs
+from .forcing import forced_choices, greedy_continuations
 from .libraries import error_line, import_engine
 from .selfcheck import (
     LIKELIEST,
@@ -28,9 +30,9 @@ from .selfcheck import (
 from .tokens import TokenCodec, cut_at_stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from ..engine import Draw, MayStart, Prompt
+    from ..engine import Choices, Draw, MayStart, Prompt
 
 _MOST_ROWS: Final = 128
 """Samples per batch where memory allows more: beyond this a CPU gains nothing, unless the model is small."""
@@ -181,6 +183,50 @@ class TransformersEngine:
                 scores[place] = score
             start += len(some)
         return scores
+
+    def vocabulary(self) -> str:
+        """Key the tokenizer's tokens; see `TokenEngine.vocabulary`."""
+        return self._codec.vocabulary_key()
+
+    def prompt_ids(self, prompts: Sequence[str], tokens: int) -> list[list[int]]:
+        """Tokenize prompts; see `TokenEngine.prompt_ids`."""
+        return [self._codec.roomy_ids(prompt, tokens) for prompt in prompts]
+
+    def continue_greedily(self, prompts: Sequence[Sequence[int]], tokens: int) -> list[tuple[int, ...]]:
+        """Continue each prompt by exactly `tokens` tokens; see `TokenEngine.continue_greedily`."""
+        self.check()
+        with self._failing():
+            return greedy_continuations(
+                self._open_decoder(), prompts, tokens, lambda length: min(self._most_rows, self._fitting_rows(length))
+            )
+
+    def choices(
+        self, texts: Sequence[tuple[Sequence[int], Sequence[int]]], *, most_rows: int | None = None
+    ) -> list[Choices]:
+        """Take the model's choices along each continuation; see `TokenEngine.choices`."""
+        self.check()
+        with self._failing():
+            return forced_choices(self._open_decoder(), texts, self._vocabulary, most_rows or self._most_rows)
+
+    def alter(self, change: Callable[[Any], None], precision: str) -> None:
+        """Change the loaded network in place, as a compression does; its self-check is due again.
+
+        Args:
+            change: Told the network, a transformers model.
+            precision: What to call the result.
+        """
+        change(self._open_decoder().network)
+        self._proof = None
+        self._description = self._description.model_copy(update={"precision": precision})
+
+    @property
+    def network(self) -> Any:
+        """The transformers model.
+
+        Raises:
+            EngineError: The engine is closed.
+        """
+        return self._open_decoder().network
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -339,6 +385,15 @@ class TransformersEngine:
 
     def _name(self) -> str:
         return f"transformers {self._description.engine_version}"
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            if isinstance(error, EngineError):
+                raise
+            raise EngineError(f"transformers failed: {error_line(error)}") from error
 
     def _open_decoder(self) -> Decoder:
         if self._decoder is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..._util.machine import available_memory_bytes, cpu_name, has_gpu_driver
 from ...errors import EngineError, UserError
 from ...records import Likelihood
-from ..engine import Description, Generation, NoAnswer
+from ..engine import Choices, Description, Generation, NoAnswer
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .libraries import error_line, import_engine, import_failure
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
@@ -150,6 +150,40 @@ class VllmEngine:
             starts = known.start_indices[len(pairs[place][0]) :]
             scores[place] = scores[place]._replace(logprobs=tuple(known.logprobs[start] for start in starts))
         return scores
+
+    def vocabulary(self) -> str:
+        """Key the tokenizer's tokens; see `TokenEngine.vocabulary`."""
+        return self._codec.vocabulary_key()
+
+    def prompt_ids(self, prompts: Sequence[str], tokens: int) -> list[list[int]]:
+        """Tokenize prompts, with room for the one token that reading draws; see `TokenEngine.prompt_ids`."""
+        return [self._codec.roomy_ids(prompt, tokens + 1) for prompt in prompts]
+
+    def continue_greedily(self, prompts: Sequence[Sequence[int]], tokens: int) -> list[tuple[int, ...]]:
+        """Continue each prompt by exactly `tokens` tokens; see `TokenEngine.continue_greedily`."""
+        self.check()
+        greedy = self._params(temperature=0.0, max_tokens=tokens, ignore_eos=True, detokenize=False)
+        outputs = dict(self._run({place: (list(prompt), greedy) for place, prompt in enumerate(prompts)}))
+        return [tuple(outputs[place].outputs[0].token_ids) for place in range(len(prompts))]
+
+    def choices(
+        self, texts: Sequence[tuple[Sequence[int], Sequence[int]]], *, most_rows: int | None = None
+    ) -> list[Choices]:
+        """Take the model's choices along each continuation, the top-1 of vLLM's prompt logprobs.
+
+        See `TokenEngine.choices`; with `most_rows`, no more texts than that are handed to vLLM at once.
+        """
+        self.check()
+        forcing = self._params(temperature=0.0, max_tokens=1, prompt_logprobs=1, detokenize=False)
+        found: list[Choices] = []
+        step = most_rows or max(1, len(texts))
+        for start in range(0, len(texts), step):
+            some = texts[start : start + step]
+            requests = {place: ([*before, *after], forcing) for place, (before, after) in enumerate(some)}
+            outputs = dict(self._run(requests))
+            for place, (before, _) in enumerate(some):
+                found.append(_choices(outputs[place].prompt_logprobs, len(before)))
+        return found
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -305,6 +339,23 @@ class VllmEngine:
             # Scoring holds the logits of one piece of one text at once.
             "long_prefill_token_threshold": max(256, _SCORED_LOGIT_BYTES // (_LOGIT_COPIES * 4 * vocabulary)),
         }
+
+
+def _choices(known: Any, start: int) -> Choices:
+    """Take the choices out of flat prompt logprobs from a place on.
+
+    A place has its own token's logprob first, and then the likeliest one's if that is another.
+
+    Raises:
+        EngineError: A logprob is not a number.
+    """
+    ids, logprobs = [], []
+    for first, end in list(zip(known.start_indices, known.end_indices, strict=True))[start:]:
+        ids.append(known.token_ids[max(range(first, end), key=lambda entry: known.logprobs[entry])])
+        logprobs.append(known.logprobs[first])
+    if any(value != value for value in logprobs):
+        raise EngineError("the model's scores of tokens are not numbers (NaN): its weights are broken")
+    return Choices(tuple(ids), tuple(logprobs))
 
 
 def _import_vllm() -> tuple[Any, Any]:
