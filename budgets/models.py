@@ -15,7 +15,7 @@ from .._util.bounded import parse_json, read_whole
 from ..errors import MachineError, UserError
 from ..records import Record
 from .architecture import Architecture
-from .precision import NAMED_PRECISIONS
+from .precision import precision_fault
 from .quantised import read_quantisation
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def _part_meant(name: str, known: list[str]) -> str:
         return f"{tail!r} is not a valid sample count: write {head}:K, where K is at least 1 or 'greedy'; "
     head, at, tail = name.rpartition("@")
     if at and head.lower() in by_lower:
-        return f"unknown precision {tail!r}: choose from {' '.join(NAMED_PRECISIONS)}, or w<bits>a<bits>[-g<group>]; "
+        return f"{precision_fault(tail)}; "
     return ""
 
 

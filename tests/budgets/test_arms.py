@@ -18,7 +18,10 @@ from hypothesis import strategies as st
         ("13b", "13b", None, None, False),
         ("70b:greedy", "70b", None, 1, True),
         ("13b@BF16", "13b", "bf16", None, False),
-        ("codellama/CodeLlama-7b-hf@w4a16-g128-sym:10", "codellama/CodeLlama-7b-hf", "w4a16-g128-sym", 10, False),
+        ("codellama/CodeLlama-7b-hf@w4a16-g128-sym:10", "codellama/CodeLlama-7b-hf", "w4a16-g128", 10, False),
+        ("4m@W3A16-g64-asym-RTN-lorc8:2", "4m", "w3a16-g64-asym-lorc8", 2, False),
+        ("7b@fp8-lorc4", "7b", "fp8-lorc4", None, False),
+        ("model@w4a16-turbo", "model@w4a16-turbo", None, None, False),
         ("./my.model/v1.2:3", "./my.model/v1.2", None, 3, False),
         ("/a:b/c@d/e", "/a:b/c@d/e", None, None, False),
         ("/a:b/c@d/e@fp8:7", "/a:b/c@d/e", "fp8", 7, False),
@@ -42,7 +45,7 @@ def test_arms_as_typed(text: str, name: str, precision: str | None, k: int | Non
 
 @given(
     st.from_regex(r"[a-z0-9._/-]*[a-z0-9]", fullmatch=True),
-    st.none() | st.sampled_from([*NAMED_PRECISIONS, "w8a8", "w4a16-g64-asym"]),
+    st.none() | st.sampled_from([*NAMED_PRECISIONS, "w8a8", "w4a16-g64-asym-awq-lorc8"]),
     st.none() | st.just("greedy") | st.integers(1, 10**9 - 1),
 )
 def test_any_arm_is_read_back(name: str, precision: str | None, count: int | str | None) -> None:
@@ -82,7 +85,8 @@ def test_a_wrong_arm_is_the_users_mistake(text: str, message: str) -> None:
     [
         ("13b@int5", "unknown precision 'int5': .*int4"),
         ("13b@w0a16:2", "unknown precision 'w0a16'"),
-        ("codellama-13b@w4a16-g0", "unknown precision 'w4a16-g0'"),
+        ("codellama-13b@w4a16-g0", "unknown precision 'w4a16-g0': cannot read '-g0'"),
+        ("13b@w4a16-g128-gtpq", "unknown precision .*: cannot read '-gtpq'"),
         ("13b:five", "'five' is not a valid sample count: write 13b:K"),
         ("13b@int4:five", "'five' is not a valid sample count: write 13b@int4:K"),
     ],

@@ -35,6 +35,18 @@ sizes = st.integers(1, 600)
         ("mxfp4", 4.25),
         ("mxfp8", 8.25),
         ("nvfp4", 4.5),
+        # Bytes of llama.cpp's blocks.
+        ("q4_0", 4.5),
+        ("q8_0", 8.5),
+        ("q2_k", 2.625),
+        ("q3_k", 3.4375),
+        ("q4_k", 4.5),
+        ("q5_k", 5.5),
+        ("q6_k", 6.5625),
+        # LoRC of rank 8: 16 bits times 8 (M + N) / MN.
+        ("w4a16-g128-gptq-lorc", 4.125 + 0.0625),
+        ("w3a16-g64-asym-lorc4", 3.25 + 3 / 64 + 0.03125),
+        ("fp8-lorc8", 8 + 16 / 4096 + 0.0625),
     ],
 )
 def test_effective_bits_of_a_matrix_with_4096_inputs(precision: str, bits: float) -> None:
@@ -64,6 +76,7 @@ def test_fewer_bits_and_larger_groups_never_take_more(inputs: int, outputs: int)
 
 def test_named_precisions_are_schemes() -> None:
     assert all(precision_scheme(name).weight_bits <= 32 for name in NAMED_PRECISIONS)
+    assert precision_scheme("w4a16-g32-gptq") == precision_scheme("w4a16-g32")
     assert precision_scheme("int4") == precision_scheme("W4A16-g128-sym")
     assert precision_scheme("int8") == precision_scheme("w8a8")
     assert parse_precision("NF4") == "nf4"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 LEAVES = {"records", "errors", "estimators", "_util"}
-STAGES = {"tasks", "budgets", "sampler", "sandbox", "rankers", "compression"}
+STAGES = {"tasks", "budgets", "compression", "sampler", "sandbox", "rankers"}
 MAY_IMPORT = {
     "__init__": {"api", "errors", "records", "sandbox", "settings", "tasks"},
     "errors": set(),
@@ -18,8 +18,8 @@ MAY_IMPORT = {
     "_util": {"errors", "records"},
     "estimators": {"errors", "records"},
     **dict.fromkeys(STAGES, LEAVES),
-    "sampler": LEAVES | {"budgets"},
     "compression": LEAVES | {"budgets"},
+    "sampler": LEAVES | {"budgets"},
     "settings": {"errors", "records"},
     "experiment": LEAVES | STAGES | {"settings"},
     "report": LEAVES | STAGES | {"settings", "experiment"},
