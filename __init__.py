@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from .api import (
         ComparisonResult,
         CurveResult,
+        DivergenceOutcome,
         ExecutionResult,
         Plans,
         RankingResult,
         compare,
         curve,
+        diverge,
         execute,
         plan,
         rank,
@@ -21,20 +23,20 @@ if TYPE_CHECKING:
     from .errors import CodebudgetError, EngineError, MachineError, RankerError, SandboxError, UserError
     from .records import Candidate, Comparison, Plan, Ranking, Task, Verdict
     from .sandbox import Job, Sandbox, choose_launcher
-    from .settings import Charting, Drawing, Grading, Planning, Running, Selecting
+    from .settings import Charting, Diverging, Drawing, Grading, Planning, Running, Selecting
     from .tasks import Benchmark, load_benchmark
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "api": (
-        *("plan", "compare", "execute", "rank", "curve"),
-        *("Plans", "ComparisonResult", "ExecutionResult", "RankingResult", "CurveResult"),
+        *("plan", "compare", "execute", "rank", "curve", "diverge"),
+        *("Plans", "ComparisonResult", "ExecutionResult", "RankingResult", "CurveResult", "DivergenceOutcome"),
     ),
     "errors": ("CodebudgetError", "UserError", "MachineError", "EngineError", "SandboxError", "RankerError"),
     "records": ("Candidate", "Comparison", "Plan", "Ranking", "Task", "Verdict"),
     "sandbox": ("Job", "Sandbox", "choose_launcher"),
-    "settings": ("Planning", "Drawing", "Grading", "Selecting", "Charting", "Running"),
+    "settings": ("Planning", "Drawing", "Grading", "Selecting", "Charting", "Diverging", "Running"),
     "tasks": ("Benchmark", "load_benchmark"),
 }
 """Public names by the module that has them, which is imported when one is first asked for."""
@@ -49,6 +51,8 @@ __all__ = [
     "Comparison",
     "ComparisonResult",
     "CurveResult",
+    "DivergenceOutcome",
+    "Diverging",
     "Drawing",
     "EngineError",
     "ExecutionResult",
@@ -72,6 +76,7 @@ __all__ = [
     "choose_launcher",
     "compare",
     "curve",
+    "diverge",
     "execute",
     "load_benchmark",
     "plan",

@@ -257,6 +257,20 @@ class Charting(Settings):
     )
 
 
+class Diverging(Settings):
+    """Texts along which two models' choices are compared."""
+
+    prompts: Text | None = option(
+        None,
+        'Prompts: JSON Lines whose rows hold a "text" or a "prompt", or a benchmark.',
+        metavar="FILE|BENCHMARK",
+        shown="humaneval, or the family's own: nano",
+    )
+    tokens: Annotated[int, Field(ge=1, le=1_000_000)] = option(
+        100, "Tokens of each continuation, exactly; an end of text does not end it."
+    )
+
+
 class Running(Settings):
     """Settings of a run as a whole: whose models, which seed, and what is kept where."""
 

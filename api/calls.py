@@ -1,4 +1,4 @@
-"""Functions plan, compare, execute, rank and curve; each returns what the command of that name prints."""
+"""Functions plan, compare, execute, rank, curve and diverge; each returns what the command of that name prints."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from ..experiment.comparison import compare as compare_arms
 from ..experiment.curves import curve as curve_arms
 from ..experiment.curves import curve_samples, price
+from ..experiment.diverging import diverge as diverge_from
+from ..experiment.diverging import rate_of
 from ..experiment.files import execute as execute_files
 from ..experiment.planning import load_tasks
 from ..experiment.planning import plan as plan_arms
 from ..experiment.samples import arm_samples
 from ..experiment.selection import check_selecting
 from ..experiment.selection import rank as rank_files
-from ..settings import DEFAULT_FAMILY, DEFAULT_KS, Charting, Drawing, Grading, Planning, Running, Selecting
-from .results import ComparisonResult, CurveResult, ExecutionResult, Plans, RankingResult
+from ..settings import DEFAULT_FAMILY, DEFAULT_KS, Charting, Diverging, Drawing, Grading, Planning, Running, Selecting
+from .results import ComparisonResult, CurveResult, DivergenceOutcome, ExecutionResult, Plans, RankingResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,6 +171,33 @@ def curve(
     priced = price(arms, planning, charting, family=running.family, benchmark=counted)
     candidates = curve_samples(priced, chosen, _lists(samples), Drawing(), running)
     return CurveResult(curve_arms(priced, chosen, candidates, charting, grading, selecting, running), priced)
+
+
+def diverge(
+    base: str,
+    other: str,
+    diverging: Diverging = Diverging(),
+    drawing: Drawing = Drawing(),
+    grading: Grading = Grading(),
+    planning: Planning = Planning(),
+    running: Running = Running(),
+) -> DivergenceOutcome:
+    """Say where a compressed model's choices of tokens leave the original's.
+
+    Args:
+        base: The original, `MODEL[@PRECISION]` or a folder.
+        other: Its compressed form: a folder, or `MODEL@RECIPE` to round it on loading.
+        diverging: The prompts, and the tokens of each continuation.
+        drawing: The engine, and the settings of programs.
+        grading: Where programs run.
+        planning: The price of the machine.
+        running: The family, the seed and the store.
+
+    Raises:
+        UserError: A model or setting is wrong, the two are of different shapes or tokenizers, or a prompt does not fit.
+        MachineError: No engine or no sandbox works here.
+    """
+    return DivergenceOutcome(diverge_from(base, other, diverging, drawing, grading, running, rate_of(planning)))
 
 
 def _benchmark(benchmark: str | Benchmark | None, family: str) -> Benchmark:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 from .._util.outputs import write_text
 from ..errors import UserError
 from ..report.curves import print_curve
+from ..report.divergence import divergence_as_json, print_divergence
 from ..report.files import comparison_as_json, write_reports
 from ..report.plans import describe_workload, plans_as_json, print_plans
 from ..report.ranked import print_ranked, ranked_as_json
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from ..experiment.curves import Curve, Priced
+    from ..experiment.diverging import DivergenceResult
     from ..experiment.files import ExecutedFiles
     from ..experiment.planning import Planned
     from ..experiment.ranking import Ranked
@@ -182,3 +184,17 @@ class CurveResult(Shown):
 
     def _print(self) -> None:
         print_curve(self.record, [describe_workload(self._priced.workload)])
+
+
+class DivergenceOutcome(Shown):
+    """A divergence: `record.metrics.other` and `.floor`, `record.programs`, and the ids in `record.ids`."""
+
+    def __init__(self, record: DivergenceResult) -> None:
+        self.record = record
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `codebudget diverge --json`."""
+        return divergence_as_json(self.record)
+
+    def _print(self) -> None:
+        print_divergence(self.record)

@@ -212,11 +212,11 @@ def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:
         source=f"config.json of {name} on the Hugging Face hub" if hub else str(file),
         hf_id=name if hub else None,
         path=None if hub else name,
-        default_precision=_config_precision(config),
+        default_precision=config_precision(config),
     )
 
 
-def _config_precision(config: dict[str, Any]) -> str | None:
+def config_precision(config: dict[str, Any]) -> str | None:
     """Read the precision that a config.json states for its weights, None where it states none known here."""
     quantisation = read_quantisation(config)
     if quantisation is not None:

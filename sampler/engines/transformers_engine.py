@@ -209,14 +209,19 @@ class TransformersEngine:
             return forced_choices(self._open_decoder(), texts, self._vocabulary, most_rows or self._most_rows)
 
     def alter(self, change: Callable[[Any], None], precision: str) -> None:
-        """Change the loaded network in place, as a compression does; its self-check is due again.
+        """Change the loaded network in place, as a compression does, once it has passed its self-check.
+
+        A network that rounds activations would not pass: a trace of a difference may round the other way.
 
         Args:
             change: Told the network, a transformers model.
             precision: What to call the result.
+
+        Raises:
+            EngineError: As `check`.
         """
+        self.check()
         change(self._open_decoder().network)
-        self._proof = None
         self._description = self._description.model_copy(update={"precision": precision})
 
     @property

@@ -1,0 +1,112 @@
+"""The linear components of a transformers model's layers: what a recipe quantises and pruning makes sparse."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Component(NamedTuple):
+    """One linear module of a layer; `kind` is its name within the layer, such as `self_attn.q_proj`."""
+
+    name: str
+    layer: int
+    kind: str
+    module: Any
+
+    @property
+    def weights(self) -> int:
+        """Number of its weights, biases not counted."""
+        return int(self.module.weight.numel())
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether its weight is stored as (inputs, outputs), as in GPT-2."""
+        return not isinstance(self.module, importlib.import_module("torch").nn.Linear)
+
+    @property
+    def inputs(self) -> int:
+        """Inputs of the product."""
+        return int(self.module.weight.shape[0 if self.is_transposed else 1])
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of the product."""
+        return int(self.module.weight.shape[1 if self.is_transposed else 0])
+
+    def weight(self) -> Tensor:
+        """View the weight as (outputs, inputs)."""
+        weight: Tensor = self.module.weight.data
+        return weight.t() if self.is_transposed else weight
+
+    def put(self, weight: Tensor) -> None:
+        """Replace the weight's values by those of a tensor (outputs, inputs)."""
+        self.module.weight.data.copy_(weight.t() if self.is_transposed else weight)
+
+
+class Linears(NamedTuple):
+    """All linear components of a model, layer by layer, and its matrices that are no modules of their own.
+
+    `others` are named parameters of layers with two or more dimensions, such as experts that are stored as one tensor.
+    """
+
+    layers: tuple[Any, ...]
+    components: tuple[Component, ...]
+    others: tuple[str, ...]
+
+
+def find_layers(network: Any) -> tuple[str, tuple[Any, ...]]:
+    """Find a decoder's layers.
+
+    Returns:
+        The name of the list that holds them, such as `model.layers`, and the layers in order.
+
+    Raises:
+        UserError: The model has no list of layers.
+    """
+    torch = importlib.import_module("torch")
+    count = getattr(network.config.get_text_config(), "num_hidden_layers", None)
+    lists = [(name, module) for name, module in network.named_modules() if isinstance(module, torch.nn.ModuleList)]
+    fitting = [(name, module) for name, module in lists if len(module) == count] or lists
+    # Lists inside of layers, such as experts, have longer names.
+    fitting.sort(key=lambda item: item[0].count("."))
+    if not fitting or not len(fitting[0][1]):
+        raise UserError(f"{type(network).__name__} has no list of layers to look into: it is no decoder known here")
+    name, layers = fitting[0]
+    return name, tuple(layers)
+
+
+def find_linears(network: Any) -> Linears:
+    """Find the linear components of a decoder's layers; embeddings and the output head are none.
+
+    Raises:
+        UserError: The model has no layers, or no linear modules in them.
+    """
+    prefix, layers = find_layers(network)
+    kinds = _kinds()
+    components, seen = [], set()
+    for place, layer in enumerate(layers):
+        for kind, module in layer.named_modules():
+            if isinstance(module, kinds):
+                components.append(Component(f"{prefix}.{place}.{kind}", place, kind, module))
+                seen.add(id(module.weight))
+    if not components:
+        raise UserError(f"{type(network).__name__} has no linear modules in its layers, so nothing can be compressed")
+    others = [
+        f"{prefix}.{place}.{name}"
+        for place, layer in enumerate(layers)
+        for name, parameter in layer.named_parameters()
+        if parameter.ndim >= 2 and id(parameter) not in seen
+    ]
+    return Linears(layers, tuple(components), tuple(others))
+
+
+def _kinds() -> tuple[type[Any], ...]:
+    linear: type[Any] = importlib.import_module("torch").nn.Linear
+    transposed: type[Any] = importlib.import_module("transformers.pytorch_utils").Conv1D
+    return linear, transposed
