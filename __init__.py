@@ -11,32 +11,35 @@ if TYPE_CHECKING:
         CurveResult,
         DivergenceOutcome,
         ExecutionResult,
+        OutliersOutcome,
         Plans,
         RankingResult,
         compare,
         curve,
         diverge,
         execute,
+        outliers,
         plan,
         rank,
     )
     from .errors import CodebudgetError, EngineError, MachineError, RankerError, SandboxError, UserError
     from .records import Candidate, Comparison, Plan, Ranking, Task, Verdict
     from .sandbox import Job, Sandbox, choose_launcher
-    from .settings import Charting, Diverging, Drawing, Grading, Planning, Running, Selecting
+    from .settings import Charting, Diverging, Drawing, Grading, Planning, Prompting, Running, Selecting
     from .tasks import Benchmark, load_benchmark
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "api": (
-        *("plan", "compare", "execute", "rank", "curve", "diverge"),
-        *("Plans", "ComparisonResult", "ExecutionResult", "RankingResult", "CurveResult", "DivergenceOutcome"),
+        *("plan", "compare", "execute", "rank", "curve", "diverge", "outliers"),
+        *("Plans", "ComparisonResult", "ExecutionResult", "RankingResult", "CurveResult"),
+        *("DivergenceOutcome", "OutliersOutcome"),
     ),
     "errors": ("CodebudgetError", "UserError", "MachineError", "EngineError", "SandboxError", "RankerError"),
     "records": ("Candidate", "Comparison", "Plan", "Ranking", "Task", "Verdict"),
     "sandbox": ("Job", "Sandbox", "choose_launcher"),
-    "settings": ("Planning", "Drawing", "Grading", "Selecting", "Charting", "Diverging", "Running"),
+    "settings": ("Planning", "Drawing", "Grading", "Selecting", "Charting", "Diverging", "Prompting", "Running"),
     "tasks": ("Benchmark", "load_benchmark"),
 }
 """Public names by the module that has them, which is imported when one is first asked for."""
@@ -59,9 +62,11 @@ __all__ = [
     "Grading",
     "Job",
     "MachineError",
+    "OutliersOutcome",
     "Plan",
     "Planning",
     "Plans",
+    "Prompting",
     "RankerError",
     "Ranking",
     "RankingResult",
@@ -79,6 +84,7 @@ __all__ = [
     "diverge",
     "execute",
     "load_benchmark",
+    "outliers",
     "plan",
     "rank",
 ]

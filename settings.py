@@ -257,8 +257,8 @@ class Charting(Settings):
     )
 
 
-class Diverging(Settings):
-    """Texts along which two models' choices are compared."""
+class Prompting(Settings):
+    """Texts that a model reads, to be looked into."""
 
     prompts: Text | None = option(
         None,
@@ -266,6 +266,11 @@ class Diverging(Settings):
         metavar="FILE|BENCHMARK",
         shown="humaneval, or the family's own: nano",
     )
+
+
+class Diverging(Prompting):
+    """Texts along which two models' choices are compared."""
+
     tokens: Annotated[int, Field(ge=1, le=1_000_000)] = option(
         100, "Tokens of each continuation, exactly; an end of text does not end it."
     )

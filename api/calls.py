@@ -1,4 +1,4 @@
-"""Functions plan, compare, execute, rank, curve and diverge; each returns what the command of that name prints."""
+"""Functions plan, compare, execute, rank, curve, diverge and outliers, which return what those commands print."""
 
 from __future__ import annotations
 
@@ -8,15 +8,35 @@ from ..experiment.comparison import compare as compare_arms
 from ..experiment.curves import curve as curve_arms
 from ..experiment.curves import curve_samples, price
 from ..experiment.diverging import diverge as diverge_from
-from ..experiment.diverging import rate_of
 from ..experiment.files import execute as execute_files
+from ..experiment.outliers import find_outliers
 from ..experiment.planning import load_tasks
 from ..experiment.planning import plan as plan_arms
 from ..experiment.samples import arm_samples
 from ..experiment.selection import check_selecting
 from ..experiment.selection import rank as rank_files
-from ..settings import DEFAULT_FAMILY, DEFAULT_KS, Charting, Diverging, Drawing, Grading, Planning, Running, Selecting
-from .results import ComparisonResult, CurveResult, DivergenceOutcome, ExecutionResult, Plans, RankingResult
+from ..experiment.spending import rate_of
+from ..settings import (
+    DEFAULT_FAMILY,
+    DEFAULT_KS,
+    Charting,
+    Diverging,
+    Drawing,
+    Grading,
+    Planning,
+    Prompting,
+    Running,
+    Selecting,
+)
+from .results import (
+    ComparisonResult,
+    CurveResult,
+    DivergenceOutcome,
+    ExecutionResult,
+    OutliersOutcome,
+    Plans,
+    RankingResult,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -198,6 +218,27 @@ def diverge(
         MachineError: No engine or no sandbox works here.
     """
     return DivergenceOutcome(diverge_from(base, other, diverging, drawing, grading, running, rate_of(planning)))
+
+
+def outliers(
+    model: str,
+    prompting: Prompting = Prompting(),
+    planning: Planning = Planning(),
+    running: Running = Running(),
+) -> OutliersOutcome:
+    """Find outlier dimensions in a model's activations, and say whether plain INT8 will do.
+
+    Args:
+        model: `MODEL[@PRECISION]` or a folder.
+        prompting: The texts it reads.
+        planning: The price of the machine.
+        running: The family.
+
+    Raises:
+        UserError: The model is unknown or of no kind that can be looked into, or a text does not fit its context.
+        MachineError: It cannot be loaded here.
+    """
+    return OutliersOutcome(find_outliers(model, prompting, running, rate_of(planning)))
 
 
 def _benchmark(benchmark: str | Benchmark | None, family: str) -> Benchmark:

@@ -16,6 +16,7 @@ from ..errors import UserError
 from ..report.curves import print_curve
 from ..report.divergence import divergence_as_json, print_divergence
 from ..report.files import comparison_as_json, write_reports
+from ..report.outliers import outliers_as_json, print_outliers
 from ..report.plans import describe_workload, plans_as_json, print_plans
 from ..report.ranked import print_ranked, ranked_as_json
 from ..report.terminal import print_comparison
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..experiment.curves import Curve, Priced
     from ..experiment.diverging import DivergenceResult
     from ..experiment.files import ExecutedFiles
+    from ..experiment.outliers import OutliersResult
     from ..experiment.planning import Planned
     from ..experiment.ranking import Ranked
     from ..records import Comparison, Plan
@@ -198,3 +200,17 @@ class DivergenceOutcome(Shown):
 
     def _print(self) -> None:
         print_divergence(self.record)
+
+
+class OutliersOutcome(Shown):
+    """Outlier dimensions: `record.outliers.dimensions`, `.plain_int8` and `.sentence`."""
+
+    def __init__(self, record: OutliersResult) -> None:
+        self.record = record
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `codebudget outliers --json`."""
+        return outliers_as_json(self.record)
+
+    def _print(self) -> None:
+        print_outliers(self.record)

@@ -40,7 +40,7 @@ def diverge(
     programs that both write greedily are graded too.
     """
     from ..experiment.diverging import diverge as diverge_from
-    from ..experiment.diverging import rate_of
+    from ..experiment.spending import rate_of
     from ..report.divergence import divergence_as_json, print_divergence
 
     rate = rate_of(planning)

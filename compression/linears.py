@@ -49,15 +49,32 @@ class Component(NamedTuple):
         self.module.weight.data.copy_(weight.t() if self.is_transposed else weight)
 
 
-class Linears(NamedTuple):
-    """All linear components of a model, layer by layer, and its matrices that are no modules of their own.
+class Other(NamedTuple):
+    """A matrix of a layer that is no linear module's, such as a router's or all experts' in one tensor, and its owner.
 
-    `others` are named parameters of layers with two or more dimensions, such as experts that are stored as one tensor.
+    `name` is the parameter's, `kind` the owning module's within the layer.
     """
+
+    name: str
+    layer: int
+    kind: str
+    module: Any
+
+
+class Linears(NamedTuple):
+    """All linear components of a model, layer by layer, and the matrices of its layers beside them."""
 
     layers: tuple[Any, ...]
     components: tuple[Component, ...]
-    others: tuple[str, ...]
+    others: tuple[Other, ...]
+
+    @property
+    def beside(self) -> str:
+        """Names of the first matrices beside the components, and how many there are; empty where there are none."""
+        if not self.others:
+            return ""
+        names = ", ".join(other.name for other in self.others[:2])
+        return f"{len(self.others)} ({names}{', ...' if len(self.others) > 2 else ''})"
 
 
 def find_layers(network: Any) -> tuple[str, tuple[Any, ...]]:
@@ -98,9 +115,10 @@ def find_linears(network: Any) -> Linears:
     if not components:
         raise UserError(f"{type(network).__name__} has no linear modules in its layers, so nothing can be compressed")
     others = [
-        f"{prefix}.{place}.{name}"
+        Other(f"{prefix}.{place}.{kind}.{name}", place, kind, module)
         for place, layer in enumerate(layers)
-        for name, parameter in layer.named_parameters()
+        for kind, module in layer.named_modules()
+        for name, parameter in module.named_parameters(recurse=False)
         if parameter.ndim >= 2 and id(parameter) not in seen
     ]
     return Linears(layers, tuple(components), tuple(others))

@@ -47,10 +47,7 @@ def simulate(network: Any, recipe: Recipe) -> None:
         component.put(quantised_weight(component, recipe))
         quantise_inputs(component, recipe)
     if found.others:
-        notice(
-            f"{len(found.others)} matrices of layers are not linear modules and stay as they are "
-            f"({', '.join(found.others[:2])}{', ...' if len(found.others) > 2 else ''})"
-        )
+        notice(f"matrices of layers that are not linear modules stay as they are: {found.beside}")
 
 
 def quantised_weight(component: Component, recipe: Recipe) -> Tensor:

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING
 
 from .._util.progress import Progress, silent
-from ..budgets.dollars import devices_usd
-from ..budgets.flops import decode_flops, forward_flops, prefill_flops
 from ..compression.divergence import METRICS, Divergence, per_prompt, summarise, within_noise
 from ..errors import UserError
 from ..records import Cost, Record
 from ..sampler.drawing import DrawRequest, draw_samples
 from .grading import open_grader
-from .planning import conditions_of
 from .pools import Wanted, grade_pools, scorable
 from .prompts import load_prompts
 from .samples import sampling_settings
+from .spending import NO_RATE, Rate, drawing_flops, reading_flops, timed
 from .subjects import engine_for, find_subject, open_subject
 from .workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from ..budgets.architecture import Architecture
     from ..sampler.engine import TokenEngine
-    from ..settings import Diverging, Drawing, Grading, Planning, Running
+    from ..settings import Diverging, Drawing, Grading, Running
     from ..tasks import Benchmark
     from .subjects import Subject
-
-
-Result = TypeVar("Result")
 
 
 class Tokens(Record):
@@ -98,31 +89,6 @@ class DivergenceResult(Record):
         )
 
 
-class Rate(NamedTuple):
-    """Price of a second of the machine in US dollars; None if unknown."""
-
-    usd_per_s: float | None = None
-
-    def cost(self, flops: float | None, wall_s: float) -> Cost:
-        """Price some work."""
-        usd = None if self.usd_per_s is None else self.usd_per_s * wall_s
-        return Cost(flops=flops, runtime_s=wall_s, usd=usd)
-
-
-NO_RATE: Final = Rate()
-
-
-def rate_of(planning: Planning) -> Rate:
-    """Get the price of the machine.
-
-    Raises:
-        UserError: The hardware is unknown.
-    """
-    conditions = conditions_of(planning)
-    per_hour = conditions.prices.usd_per_hour
-    return Rate(None if per_hour is None else devices_usd(per_hour, conditions.devices, 1.0))
-
-
 def diverge(
     base: str,
     other: str,
@@ -165,11 +131,11 @@ def diverge(
         vocabulary, description = engine.vocabulary(), engine.describe()
         ids = engine.prompt_ids(prompts.texts, length)
         progress("comparing tokens", 0, 3)
-        base_ids, base_s = _timed(lambda: engine.continue_greedily(ids, length))
+        base_ids, base_s = timed(lambda: engine.continue_greedily(ids, length))
         progress("comparing tokens", 1, 3)
         texts = list(zip(ids, base_ids, strict=True))
         # Steps through a cache are one shape, a pass over whole texts is another, and so is half a batch.
-        floor, floor_s = _timed(lambda: engine.choices(texts, most_rows=max(1, len(texts) // 2)))
+        floor, floor_s = timed(lambda: engine.choices(texts, most_rows=max(1, len(texts) // 2)))
         progress("comparing tokens", 2, 3)
         if writing is not None:
             writing.write(first, engine)
@@ -179,14 +145,14 @@ def diverge(
                 f"{other} has another tokenizer than {base}, so their tokens cannot be compared; choose a model that "
                 f"was made from {base}"
             )
-        choices, other_s = _timed(lambda: engine.choices(texts))
+        choices, other_s = timed(lambda: engine.choices(texts))
         progress("comparing tokens", 3, 3)
         if writing is not None:
             writing.write(second, engine)
     costs = {
-        "base": rate.cost(_drawing_flops(first.architecture, ids, length), base_s),
-        "other": rate.cost(_reading_flops(second.architecture, ids, length), other_s),
-        "floor": rate.cost(_reading_flops(first.architecture, ids, length), floor_s),
+        "base": rate.cost(drawing_flops(first.architecture, ids, length), base_s),
+        "other": rate.cost(reading_flops(second.architecture, ids, length), other_s),
+        "floor": rate.cost(reading_flops(first.architecture, ids, length), floor_s),
     }
     if writing is not None:
         costs["programs"] = rate.cost(writing.flops, writing.wall_s)
@@ -292,21 +258,3 @@ class _Writing:
             unsolved=sum(both == (False, False) for both in solved.values()),
             left_out=left_out,
         )
-
-
-def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
-    """Do something; returns its result and the seconds it took."""
-    since = time.perf_counter()
-    return work(), time.perf_counter() - since
-
-
-def _drawing_flops(architecture: Architecture | None, prompts: Sequence[Sequence[int]], tokens: int) -> float | None:
-    if architecture is None:
-        return None
-    return float(sum(prefill_flops(architecture, len(p)) + decode_flops(architecture, len(p), tokens) for p in prompts))
-
-
-def _reading_flops(architecture: Architecture | None, prompts: Sequence[Sequence[int]], tokens: int) -> float | None:
-    if architecture is None:
-        return None
-    return float(sum(forward_flops(architecture, len(p) + tokens, logit_positions=tokens) for p in prompts))

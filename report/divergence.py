@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from .._util.printable import printable
-from ..budgets.notation import format_amount
 from ..compression.divergence import METRICS
+from .spending import amounts
 from .tables import Column, print_table, print_text
 
 if TYPE_CHECKING:
     from ..compression.divergence import Spread
     from ..experiment.diverging import DivergenceResult
-    from ..records import Cost
 
 _NAMES: Final = {
     "fdt": "first divergent token",
@@ -69,7 +68,7 @@ def print_divergence(result: DivergenceResult) -> None:
             f"{programs.unsolved}, left out {len(programs.left_out)}."
         )
     for part, cost in result.costs.items():
-        print_text(f"{part}: {_amounts(cost)}")
+        print_text(f"{part}: {amounts(cost)}")
 
 
 def _mean(spread: Spread) -> str:
@@ -82,9 +81,3 @@ def _tasks(names: tuple[str, ...]) -> str:
         return "0"
     more = ", ..." if len(names) > _SHOWN_TASKS else ""
     return f"{len(names)} ({', '.join(map(printable, names[:_SHOWN_TASKS]))}{more})"
-
-
-def _amounts(cost: Cost) -> str:
-    amounts = [("flops", cost.flops), ("runtime", cost.runtime_s), ("usd", cost.usd)]
-    known = [format_amount(kind, amount) for kind, amount in amounts if amount is not None]  # type: ignore[arg-type]
-    return ", ".join(known) if cost.flops is not None else f"FLOPs unknown, {', '.join(known)}"

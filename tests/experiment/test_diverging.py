@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from codebudget.errors import UserError
-from codebudget.experiment.diverging import NO_RATE, DivergenceResult, Rate, diverge, metrics_of
+from codebudget.experiment.diverging import DivergenceResult, diverge, metrics_of
+from codebudget.experiment.spending import NO_RATE, Rate
 from codebudget.experiment.subjects import find_subject, open_subject
 from codebudget.report.divergence import divergence_as_json
 from codebudget.settings import Diverging, Drawing, Grading, Running
