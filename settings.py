@@ -276,6 +276,26 @@ class Diverging(Prompting):
     )
 
 
+class Sweeping(Diverging):
+    """What is done to each component of a model, and how much of the model in the end."""
+
+    recipe: Text | None = option(None, "Round each component by a recipe, such as w8a8.", metavar="RECIPE")
+    sparsity: Annotated[float, Field(gt=0, lt=1)] | None = option(
+        None, "Prune to this share of zeros instead, by magnitude and by Wanda.", metavar="SHARE"
+    )
+    target: Annotated[float, Field(gt=0, le=1)] | None = option(
+        None, "With --recipe: round from the least harmful component up to this share of the weights.", metavar="SHARE"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Sweeping:
+        if self.recipe is not None and self.sparsity is not None:
+            raise ValueError("give `recipe` or `sparsity`, not both")
+        if self.target is not None and self.sparsity is not None:
+            raise ValueError("`target` goes with `recipe`; `sparsity` is a target itself")
+        return self
+
+
 class Running(Settings):
     """Settings of a run as a whole: whose models, which seed, and what is kept where."""
 

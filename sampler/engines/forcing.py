@@ -63,7 +63,7 @@ def forced_choices(
         EngineError: The model's scores are not numbers.
     """
     found: list[Choices] = [Choices((), ())] * len(texts)
-    for some in _batches(texts, vocabulary, most_rows):
+    for some in batches(texts, vocabulary, most_rows):
         keep = 1 + max(len(texts[place][1]) for place in some)
         logits, ids = decoder.score([[*texts[place][0], *texts[place][1]] for place in some], keep)
         best, logprobs = _chosen(logits[:, :-1], ids[:, 1 - keep :])
@@ -75,7 +75,7 @@ def forced_choices(
     return found
 
 
-def _batches(
+def batches(
     texts: Sequence[tuple[Sequence[int], Sequence[int]]], vocabulary: int, most_rows: int
 ) -> Iterator[list[int]]:
     """Yield places of texts that are read together, longest first."""

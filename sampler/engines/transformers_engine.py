@@ -16,7 +16,7 @@ from ...records import Likelihood
 from ..engine import Description, Generation, Sampling
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .decoding import Decoder, DecodingRow, Live, certainty, chosen_logprobs
-from .forcing import forced_choices, greedy_continuations
+from .forcing import batches, forced_choices, greedy_continuations
 from .libraries import error_line, import_engine
 from .selfcheck import (
     LIKELIEST,
@@ -207,6 +207,18 @@ class TransformersEngine:
         self.check()
         with self._failing():
             return forced_choices(self._open_decoder(), texts, self._vocabulary, most_rows or self._most_rows)
+
+    def scored_ids(self, prompt: str, completion: str) -> tuple[list[int], list[int]]:
+        """Tokenize a prompt and what follows it, apart.
+
+        Raises:
+            UserError: Both together are longer than the model's context.
+        """
+        return self._codec.scored_ids(prompt, completion)
+
+    def batches(self, texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[list[int]]:
+        """List the places of texts that `choices` reads together; such texts alone are read in one pass."""
+        return list(batches(texts, self._vocabulary, self._most_rows))
 
     def alter(self, change: Callable[[Any], None], precision: str) -> None:
         """Change the loaded network in place, as a compression does, once it has passed its self-check.
