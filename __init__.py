@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import (
         ComparisonResult,
+        ComponentsOutcome,
         CurveResult,
         DivergenceOutcome,
         ExecutionResult,
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
         Plans,
         RankingResult,
         compare,
+        components,
         curve,
         diverge,
         execute,
@@ -25,21 +27,31 @@ if TYPE_CHECKING:
     from .errors import CodebudgetError, EngineError, MachineError, RankerError, SandboxError, UserError
     from .records import Candidate, Comparison, Plan, Ranking, Task, Verdict
     from .sandbox import Job, Sandbox, choose_launcher
-    from .settings import Charting, Diverging, Drawing, Grading, Planning, Prompting, Running, Selecting
+    from .settings import Charting, Diverging, Drawing, Grading, Planning, Prompting, Running, Selecting, Sweeping
     from .tasks import Benchmark, load_benchmark
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "api": (
-        *("plan", "compare", "execute", "rank", "curve", "diverge", "outliers"),
+        *("plan", "compare", "execute", "rank", "curve", "diverge", "outliers", "components"),
         *("Plans", "ComparisonResult", "ExecutionResult", "RankingResult", "CurveResult"),
-        *("DivergenceOutcome", "OutliersOutcome"),
+        *("DivergenceOutcome", "OutliersOutcome", "ComponentsOutcome"),
     ),
     "errors": ("CodebudgetError", "UserError", "MachineError", "EngineError", "SandboxError", "RankerError"),
     "records": ("Candidate", "Comparison", "Plan", "Ranking", "Task", "Verdict"),
     "sandbox": ("Job", "Sandbox", "choose_launcher"),
-    "settings": ("Planning", "Drawing", "Grading", "Selecting", "Charting", "Diverging", "Prompting", "Running"),
+    "settings": (
+        "Planning",
+        "Drawing",
+        "Grading",
+        "Selecting",
+        "Charting",
+        "Diverging",
+        "Prompting",
+        "Running",
+        "Sweeping",
+    ),
     "tasks": ("Benchmark", "load_benchmark"),
 }
 """Public names by the module that has them, which is imported when one is first asked for."""
@@ -53,6 +65,7 @@ __all__ = [
     "CodebudgetError",
     "Comparison",
     "ComparisonResult",
+    "ComponentsOutcome",
     "CurveResult",
     "DivergenceOutcome",
     "Diverging",
@@ -74,12 +87,14 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "Selecting",
+    "Sweeping",
     "Task",
     "UserError",
     "Verdict",
     "__version__",
     "choose_launcher",
     "compare",
+    "components",
     "curve",
     "diverge",
     "execute",

@@ -1,6 +1,6 @@
 """codebudget in Python: the commands as functions; see docs/python.md."""
 
-from .calls import compare, curve, diverge, execute, outliers, plan, rank
+from .calls import compare, components, curve, diverge, execute, outliers, plan, rank
 from .results import (
     ComparisonResult,
     CurveResult,
@@ -13,6 +13,7 @@ from .results import (
 
 __all__ = [
     "ComparisonResult",
+    "ComponentsOutcome",
     "CurveResult",
     "DivergenceOutcome",
     "ExecutionResult",
@@ -20,6 +21,7 @@ __all__ = [
     "Plans",
     "RankingResult",
     "compare",
+    "components",
     "curve",
     "diverge",
     "execute",

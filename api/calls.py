@@ -1,10 +1,11 @@
-"""Functions plan, compare, execute, rank, curve, diverge and outliers, which return what those commands print."""
+"""The front door: functions that return what the commands of their names print."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..experiment.comparison import compare as compare_arms
+from ..experiment.components import sweep_components
 from ..experiment.curves import curve as curve_arms
 from ..experiment.curves import curve_samples, price
 from ..experiment.diverging import diverge as diverge_from
@@ -27,6 +28,7 @@ from ..settings import (
     Prompting,
     Running,
     Selecting,
+    Sweeping,
 )
 from .results import (
     ComparisonResult,
@@ -239,6 +241,27 @@ def outliers(
         MachineError: It cannot be loaded here.
     """
     return OutliersOutcome(find_outliers(model, prompting, running, rate_of(planning)))
+
+
+def components(
+    model: str,
+    sweeping: Sweeping,
+    planning: Planning = Planning(),
+    running: Running = Running(),
+) -> ComponentsOutcome:
+    """Compress each linear component of a model alone, and find how much of the model bears it.
+
+    Args:
+        model: `MODEL[@PRECISION]` or a folder.
+        sweeping: What is done, to how much, and the prompts.
+        planning: The price of the machine.
+        running: The family and the seed.
+
+    Raises:
+        UserError: A model or setting is wrong, a recipe does not fit, or a prompt does not fit the context.
+        MachineError: The model cannot be loaded here, or its layers cannot be looked at one by one.
+    """
+    return ComponentsOutcome(sweep_components(model, sweeping, running, rate_of(planning)))
 
 
 def _benchmark(benchmark: str | Benchmark | None, family: str) -> Benchmark:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from .._util.outputs import write_text
 from ..errors import UserError
+from ..report.components import components_as_json, print_components, write_components_page
 from ..report.curves import print_curve
 from ..report.divergence import divergence_as_json, print_divergence
 from ..report.files import comparison_as_json, write_reports
@@ -24,6 +25,7 @@ from ..report.terminal import print_comparison
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from ..experiment.components import ComponentsResult
     from ..experiment.curves import Curve, Priced
     from ..experiment.diverging import DivergenceResult
     from ..experiment.files import ExecutedFiles
@@ -214,3 +216,31 @@ class OutliersOutcome(Shown):
 
     def _print(self) -> None:
         print_outliers(self.record)
+
+
+class ComponentsOutcome(Shown):
+    """A sweep over components: `record.quantised` or `record.pruned`, and `record.mixed()`, the recipe it ends with."""
+
+    def __init__(self, record: ComponentsResult) -> None:
+        self.record = record
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `codebudget components --json`."""
+        return components_as_json(self.record)
+
+    def write(self, path: str | Path) -> None:
+        """Write the map by its ending, .html, .md, .json or .txt, or the mixed recipe as .toml.
+
+        Raises:
+            UserError: The ending is another, a link or no plain file is there, or there is no recipe.
+            MachineError: The file cannot be written.
+        """
+        if Path(path).suffix.lower() == ".toml":
+            write_text(Path(path), self.record.mixed().as_toml())
+        elif Path(path).suffix.lower() == ".html":
+            write_components_page(self.record, Path(path))
+        else:
+            super().write(path)
+
+    def _print(self) -> None:
+        print_components(self.record)

@@ -324,7 +324,7 @@ def by_perplexity(points: Sequence[Sequence[tuple[float, float]]], weights: np.n
     """Find the sparsities at which all components have the same perplexity, with a given mean over weights."""
     rows = [[(sparsity, -value) for sparsity, value in row] for row in points]
     values = [value for row in points for _, value in row]
-    low, high = min(values), max(values)
+    low, high = 0.99 * min(values), max(values)
     for _ in range(60):
         middle = math.sqrt(low * high)
         sparsities = [largest_sparsity(row, -middle) for row in rows]
@@ -332,7 +332,10 @@ def by_perplexity(points: Sequence[Sequence[tuple[float, float]]], weights: np.n
             high = middle
         else:
             low = middle
-    return [largest_sparsity(row, -high) for row in rows]
+    sparsities = [largest_sparsity(row, -high) for row in rows]
+    mean = float(np.average(sparsities, weights=weights))
+    # Where some components jump at one perplexity, no level gives the mean; all are then eased alike.
+    return [sparsity * min(1.0, share / mean) for sparsity in sparsities]
 
 
 def _rounding(component: Component, recipe: Recipe) -> Callable[[], Tensor]:

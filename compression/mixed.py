@@ -31,7 +31,7 @@ from .recipes import check_group, parse_recipe
 from .simulating import check_simulated, quantise_inputs, quantised_weight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -96,13 +96,13 @@ def load_mixed(file: Path) -> MixedRecipe:
         raise UserError(f"{file}: {place + ': ' if place else ''}{first['msg']}") from None
 
 
-def apply_mixed(network: Any, mixed: MixedRecipe, input_norms: Callable[[], Mapping[str, Tensor]]) -> None:
+def apply_mixed(network: Any, mixed: MixedRecipe, input_norms: Mapping[str, Tensor]) -> None:
     """Compress a loaded model's components in place, and round what enters them from now on, as a mixed recipe says.
 
     Args:
         network: A transformers decoder.
         mixed: The recipe; each of its components must be one of the model's.
-        input_norms: Measures the norms of inputs by component, for `wanda`.
+        input_norms: For `wanda`, the norms of inputs by component.
 
     Raises:
         UserError: A component is not in the model, or the recipe needs a checkpoint or does not fit a component.
@@ -127,8 +127,7 @@ def apply_mixed(network: Any, mixed: MixedRecipe, input_norms: Callable[[], Mapp
     _prune_all(chosen, mixed, input_norms)
 
 
-def _prune_all(chosen: list[Component], mixed: MixedRecipe, input_norms: Callable[[], Mapping[str, Tensor]]) -> None:
-    norms = input_norms() if mixed.pruning == "wanda" else {}
+def _prune_all(chosen: list[Component], mixed: MixedRecipe, input_norms: Mapping[str, Tensor]) -> None:
     for component in chosen:
         share = mixed.sparsity[component.name]
-        component.put(prune(component.weight(), share, mixed.pruning or "magnitude", norms.get(component.name)))
+        component.put(prune(component.weight(), share, mixed.pruning or "magnitude", input_norms.get(component.name)))

@@ -12,6 +12,7 @@ from ..compression.components import PrunedComponents, QuantisedComponents, prun
 from ..compression.linears import find_linears
 from ..compression.probing import Probe, Row
 from ..compression.pruning import PRUNINGS
+from ..compression.simulating import check_simulated
 from ..errors import UserError
 from ..records import Cost, Record
 from .prompts import load_prompts
@@ -86,8 +87,10 @@ def sweep_components(
     if sweeping.recipe is None and sweeping.sparsity is None:
         raise UserError("say what to do to each component: `recipe` w8a8, or `sparsity` 0.5")
     recipe = None if sweeping.recipe is None else parse_recipe(sweeping.recipe)
+    if recipe is not None:
+        check_simulated(recipe)
     subject = find_subject(spec, running.family)
-    if subject.recipe is not None:
+    if subject.is_altered:
         raise UserError(f"{spec}: components are compressed from the original; give the model without a recipe")
     prompts = load_prompts(sweeping.prompts, running.family)
     with closing(open_network(subject)) as engine:

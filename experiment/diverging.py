@@ -127,7 +127,7 @@ def diverge(
     length = diverging.tokens
     first, second = subjects
 
-    with closing(open_subject(first, name)) as engine:
+    with closing(open_subject(first, name, prompts.texts)) as engine:
         vocabulary, description = engine.vocabulary(), engine.describe()
         ids = engine.prompt_ids(prompts.texts, length)
         progress("comparing tokens", 0, 3)
@@ -139,7 +139,7 @@ def diverge(
         progress("comparing tokens", 2, 3)
         if writing is not None:
             writing.write(first, engine)
-    with closing(open_subject(second, name)) as engine:
+    with closing(open_subject(second, name, prompts.texts)) as engine:
         if engine.vocabulary() != vocabulary or engine.prompt_ids(prompts.texts, length) != ids:
             raise UserError(
                 f"{other} has another tokenizer than {base}, so their tokens cannot be compared; choose a model that "

@@ -46,7 +46,7 @@ def find_outliers(
     """
     subject = find_subject(spec, running.family)
     prompts = load_prompts(prompting.prompts, running.family)
-    with closing(open_network(subject)) as engine:
+    with closing(open_network(subject, prompts.texts)) as engine:
         texts = engine.prompt_ids(prompts.texts, 0)
         beside = find_linears(engine.network).beside
         if beside:

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .._util.bounded import parse_json, read_whole
+from .._util.hashing import key_of, record_text
 from .._util.progress import notice
 from ..budgets.models import config_precision, find_model, hub_config_file, looks_like_hub_id, weights_of
 from ..budgets.notation import parse_arm
 from ..budgets.recipe import Recipe, is_recipe, parse_recipe
+from ..compression.linears import find_linears
+from ..compression.mixed import PREFIX, MixedRecipe, apply_mixed, load_mixed
+from ..compression.probing import Probe, Row
 from ..compression.simulating import check_simulated, simulate
 from ..errors import UserError
 from ..sampler.engines.checkpoint import DTYPES, find_checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
     from ..budgets.architecture import Architecture
     from ..sampler.engine import TokenEngine
     from ..sampler.engines.transformers_engine import TransformersEngine
+
+_DIGITS: Final = 12
 
 
 class Subject(NamedTuple):
@@ -29,6 +39,7 @@ class Subject(NamedTuple):
         weights: A folder or hub id.
         precision: What its weights are loaded at.
         recipe: What is then applied to them; None for nothing.
+        mixed: What is applied to some of their components instead; None for nothing.
         architecture: For counting FLOPs; None where its kind is not known here.
     """
 
@@ -38,15 +49,23 @@ class Subject(NamedTuple):
     precision: str
     recipe: Recipe | None
     architecture: Architecture | None
+    mixed: MixedRecipe | None = None
 
     @property
     def resulting(self) -> str:
-        """The precision that it has in the end."""
+        """The precision that it has in the end; that of a mixed recipe is known by its content."""
+        if self.mixed is not None:
+            return f"{PREFIX}{key_of(record_text(self.mixed))[:_DIGITS]}"
         return self.precision if self.recipe is None else self.recipe.key
+
+    @property
+    def is_altered(self) -> bool:
+        """Whether something is applied to the loaded weights."""
+        return self.recipe is not None or self.mixed is not None
 
 
 def find_subject(spec: str, family: str) -> Subject:
-    """Find the weights of `MODEL[@PRECISION]`, and what is to be made of them.
+    """Find the weights of `MODEL[@PRECISION]` or `MODEL@recipe:FILE.toml`, and what is to be made of them.
 
     A precision that unquantised weights do not have becomes a recipe, applied after loading.
 
@@ -54,6 +73,14 @@ def find_subject(spec: str, family: str) -> Subject:
         UserError: The model is unknown, or has a sample count or a word on thinking; or a recipe needs a checkpoint.
         MachineError: Its weights should be here but are not.
     """
+    original, marker, file = spec.partition(f"@{PREFIX}")
+    if marker:
+        if not original or not file:
+            raise UserError(f"{spec}: write MODEL@{PREFIX}FILE.toml")
+        mixed, subject = load_mixed(Path(file)), find_subject(original, family)
+        if subject.is_altered:
+            raise UserError(f"{spec}: a mixed recipe is applied to the original; give the model without another recipe")
+        return subject._replace(spec=spec, mixed=mixed)
     arm = parse_arm(spec)
     if (arm.k is not None and not arm.greedy) or arm.thinking is not None:
         raise UserError(f"{spec}: texts are greedy and one per prompt; write MODEL[@PRECISION] alone")
@@ -93,20 +120,29 @@ def engine_for(name: str, subjects: list[Subject]) -> str:
 
     if name not in ("auto", "transformers", "vllm"):
         raise UserError(f"`engine` {name} does not tell which tokens a model would pick: use transformers or vllm")
-    simulated = next((subject for subject in subjects if subject.recipe is not None), None)
-    if simulated is not None and simulated.recipe is not None:
+    for subject in subjects:
+        if not subject.is_altered:
+            continue
         if name == "vllm":
+            way = "" if subject.recipe is None else f" (codebudget quantise {subject.model} {subject.recipe.key})"
             raise UserError(
-                f"{simulated.spec}: vllm cannot round a model that it has loaded: use `engine` transformers, or give "
-                f"the folder of a checkpoint (codebudget quantise {simulated.model} {simulated.recipe.key})"
+                f"{subject.spec}: vllm cannot compress a model that it has loaded: use `engine` transformers, or give "
+                f"the folder of a checkpoint{way}"
             )
-        check_simulated(simulated.recipe)
+        if subject.recipe is not None:
+            check_simulated(subject.recipe)
+    if any(subject.is_altered for subject in subjects):
         name = "transformers"
     return pick_engine(name).name
 
 
-def open_subject(subject: Subject, engine: str) -> TokenEngine:
-    """Load a model, apply its recipe, and have the engine check itself on the result.
+def open_subject(subject: Subject, engine: str, texts: Sequence[str] = ()) -> TokenEngine:
+    """Load a model, have the engine check itself on it, and apply its recipe.
+
+    Args:
+        subject: The model.
+        engine: vllm or transformers.
+        texts: For a mixed recipe with Wanda: what inputs are measured on.
 
     Raises:
         UserError: The precision is wrong.
@@ -119,13 +155,13 @@ def open_subject(subject: Subject, engine: str) -> TokenEngine:
         served: Any = VllmEngine(subject.weights, subject.precision)
         notice(f"{subject.spec}: {served.check()}")
         return served  # type: ignore[no-any-return]
-    loaded = open_network(subject)
+    loaded = open_network(subject, texts)
     notice(f"{subject.spec}: {loaded.check()}")
     return loaded
 
 
-def open_network(subject: Subject) -> TransformersEngine:
-    """Load a model with transformers and apply its recipe.
+def open_network(subject: Subject, texts: Sequence[str] = ()) -> TransformersEngine:
+    """Load a model with transformers and apply its recipe; see `open_subject`.
 
     Raises:
         UserError: The precision is wrong.
@@ -135,11 +171,19 @@ def open_network(subject: Subject) -> TransformersEngine:
     from ..sampler.engines.transformers_engine import TransformersEngine
 
     engine = TransformersEngine(subject.weights, subject.precision)
-    recipe = subject.recipe
-    if recipe is not None:
-        try:
+    recipe, mixed = subject.recipe, subject.mixed
+    try:
+        if recipe is not None:
             engine.alter(lambda network: simulate(network, recipe), f"{recipe.key}, applied on loading")
-        except BaseException:
-            engine.close()
-            raise
+        if mixed is not None:
+            norms = _norms(engine, texts) if mixed.pruning == "wanda" else {}
+            engine.alter(lambda network: apply_mixed(network, mixed, norms), f"{subject.resulting}, applied on loading")
+    except BaseException:
+        engine.close()
+        raise
     return engine
+
+
+def _norms(engine: TransformersEngine, texts: Sequence[str]) -> Mapping[str, Tensor]:
+    rows = [Row(tuple(ids[:1]), tuple(ids[1:]), 0, 0) for ids in engine.prompt_ids(texts, 0) if len(ids) > 1]
+    return Probe(engine.network, find_linears(engine.network), [rows], engine.choices).input_norms()
