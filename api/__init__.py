@@ -3,6 +3,7 @@
 from .calls import compare, components, curve, diverge, execute, outliers, plan, rank
 from .results import (
     ComparisonResult,
+    ComponentsOutcome,
     CurveResult,
     DivergenceOutcome,
     ExecutionResult,

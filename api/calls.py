@@ -32,6 +32,7 @@ from ..settings import (
 )
 from .results import (
     ComparisonResult,
+    ComponentsOutcome,
     CurveResult,
     DivergenceOutcome,
     ExecutionResult,
