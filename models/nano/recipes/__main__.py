@@ -4,7 +4,7 @@
 
 trains the 20 models, each into a folder of its own, measures each when it is trained, and writes `results.jsonl`,
 `table.md` and `plot.svg`. What is there is not done again, so that a stopped study goes on. Needs torch, transformers
-and, for the plot, matplotlib; 20 runs take about two hours on two cores.
+and, for the plot, matplotlib.
 """
 
 from __future__ import annotations
