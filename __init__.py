@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import (
+        CheckpointResult,
         ComparisonResult,
-        ComponentsOutcome,
+        ComponentsResult,
         CurveResult,
-        DivergenceOutcome,
+        DivergenceResult,
         ExecutionResult,
-        OutliersOutcome,
+        OutliersResult,
         Plans,
         RankingResult,
         compare,
@@ -22,35 +23,40 @@ if TYPE_CHECKING:
         execute,
         outliers,
         plan,
+        quantise,
         rank,
     )
     from .errors import CodebudgetError, EngineError, MachineError, RankerError, SandboxError, UserError
     from .records import Candidate, Comparison, Plan, Ranking, Task, Verdict
     from .sandbox import Job, Sandbox, choose_launcher
-    from .settings import Charting, Diverging, Drawing, Grading, Planning, Prompting, Running, Selecting, Sweeping
+    from .settings import (
+        Charting,
+        Compressing,
+        Diverging,
+        Drawing,
+        Grading,
+        Planning,
+        Prompting,
+        Running,
+        Selecting,
+        Sweeping,
+    )
     from .tasks import Benchmark, load_benchmark
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "api": (
-        *("plan", "compare", "execute", "rank", "curve", "diverge", "outliers", "components"),
-        *("Plans", "ComparisonResult", "ExecutionResult", "RankingResult", "CurveResult"),
-        *("DivergenceOutcome", "OutliersOutcome", "ComponentsOutcome"),
+        *("plan", "compare", "execute", "rank", "curve", "quantise", "diverge", "outliers", "components"),
+        *("Plans", "ComparisonResult", "ExecutionResult", "RankingResult", "CurveResult", "CheckpointResult"),
+        *("DivergenceResult", "OutliersResult", "ComponentsResult"),
     ),
     "errors": ("CodebudgetError", "UserError", "MachineError", "EngineError", "SandboxError", "RankerError"),
     "records": ("Candidate", "Comparison", "Plan", "Ranking", "Task", "Verdict"),
     "sandbox": ("Job", "Sandbox", "choose_launcher"),
     "settings": (
-        "Planning",
-        "Drawing",
-        "Grading",
-        "Selecting",
-        "Charting",
-        "Diverging",
-        "Prompting",
-        "Running",
-        "Sweeping",
+        *("Planning", "Drawing", "Grading", "Selecting", "Compressing", "Charting", "Running"),
+        *("Prompting", "Diverging", "Sweeping"),
     ),
     "tasks": ("Benchmark", "load_benchmark"),
 }
@@ -62,12 +68,14 @@ __all__ = [
     "Benchmark",
     "Candidate",
     "Charting",
+    "CheckpointResult",
     "CodebudgetError",
     "Comparison",
     "ComparisonResult",
-    "ComponentsOutcome",
+    "ComponentsResult",
+    "Compressing",
     "CurveResult",
-    "DivergenceOutcome",
+    "DivergenceResult",
     "Diverging",
     "Drawing",
     "EngineError",
@@ -75,7 +83,7 @@ __all__ = [
     "Grading",
     "Job",
     "MachineError",
-    "OutliersOutcome",
+    "OutliersResult",
     "Plan",
     "Planning",
     "Plans",
@@ -101,6 +109,7 @@ __all__ = [
     "load_benchmark",
     "outliers",
     "plan",
+    "quantise",
     "rank",
 ]
 

@@ -240,6 +240,23 @@ class Selecting(Settings):
         return first if isinstance(first, str) else str(first.name)
 
 
+class Compressing(Settings):
+    """The way that a checkpoint of fewer bits is made."""
+
+    calibration: Text = option(
+        "prompts",
+        "Texts that methods other than rtn look at: a text file or .jsonl with a field text, the prompts of the "
+        "benchmark, or self, which the model itself draws.",
+        metavar="FILE|prompts|self",
+    )
+    compress_python: Text | None = option(
+        None,
+        "Python of another environment, which has codebudget[compress] and makes the checkpoint.",
+        metavar="PATH",
+        shown="this one",
+    )
+
+
 class Charting(Settings):
     """Budgets that a curve is drawn over."""
 

@@ -1,24 +1,26 @@
 """codebudget in Python: the commands as functions; see docs/python.md."""
 
-from .calls import compare, components, curve, diverge, execute, outliers, plan, rank
+from .calls import compare, components, curve, diverge, execute, outliers, plan, quantise, rank
 from .results import (
+    CheckpointResult,
     ComparisonResult,
-    ComponentsOutcome,
+    ComponentsResult,
     CurveResult,
-    DivergenceOutcome,
+    DivergenceResult,
     ExecutionResult,
-    OutliersOutcome,
+    OutliersResult,
     Plans,
     RankingResult,
 )
 
 __all__ = [
+    "CheckpointResult",
     "ComparisonResult",
-    "ComponentsOutcome",
+    "ComponentsResult",
     "CurveResult",
-    "DivergenceOutcome",
+    "DivergenceResult",
     "ExecutionResult",
-    "OutliersOutcome",
+    "OutliersResult",
     "Plans",
     "RankingResult",
     "compare",
@@ -28,5 +30,6 @@ __all__ = [
     "execute",
     "outliers",
     "plan",
+    "quantise",
     "rank",
 ]

@@ -13,6 +13,7 @@ from ..experiment.files import execute as execute_files
 from ..experiment.outliers import find_outliers
 from ..experiment.planning import load_tasks
 from ..experiment.planning import plan as plan_arms
+from ..experiment.quantising import quantise as quantise_model
 from ..experiment.samples import arm_samples
 from ..experiment.selection import check_selecting
 from ..experiment.selection import rank as rank_files
@@ -21,6 +22,7 @@ from ..settings import (
     DEFAULT_FAMILY,
     DEFAULT_KS,
     Charting,
+    Compressing,
     Diverging,
     Drawing,
     Grading,
@@ -31,12 +33,13 @@ from ..settings import (
     Sweeping,
 )
 from .results import (
+    CheckpointResult,
     ComparisonResult,
-    ComponentsOutcome,
+    ComponentsResult,
     CurveResult,
-    DivergenceOutcome,
+    DivergenceResult,
     ExecutionResult,
-    OutliersOutcome,
+    OutliersResult,
     Plans,
     RankingResult,
 )
@@ -204,7 +207,7 @@ def diverge(
     grading: Grading = Grading(),
     planning: Planning = Planning(),
     running: Running = Running(),
-) -> DivergenceOutcome:
+) -> DivergenceResult:
     """Say where a compressed model's choices of tokens leave the original's.
 
     Args:
@@ -220,7 +223,7 @@ def diverge(
         UserError: A model or setting is wrong, the two are of different shapes or tokenizers, or a prompt does not fit.
         MachineError: No engine or no sandbox works here.
     """
-    return DivergenceOutcome(diverge_from(base, other, diverging, drawing, grading, running, rate_of(planning)))
+    return DivergenceResult(diverge_from(base, other, diverging, drawing, grading, running, rate_of(planning)))
 
 
 def outliers(
@@ -228,7 +231,7 @@ def outliers(
     prompting: Prompting = Prompting(),
     planning: Planning = Planning(),
     running: Running = Running(),
-) -> OutliersOutcome:
+) -> OutliersResult:
     """Find outlier dimensions in a model's activations, and say whether plain INT8 will do.
 
     Args:
@@ -241,7 +244,7 @@ def outliers(
         UserError: The model is unknown or of no kind that can be looked into, or a text does not fit its context.
         MachineError: It cannot be loaded here.
     """
-    return OutliersOutcome(find_outliers(model, prompting, running, rate_of(planning)))
+    return OutliersResult(find_outliers(model, prompting, running, rate_of(planning)))
 
 
 def components(
@@ -249,7 +252,7 @@ def components(
     sweeping: Sweeping,
     planning: Planning = Planning(),
     running: Running = Running(),
-) -> ComponentsOutcome:
+) -> ComponentsResult:
     """Compress each linear component of a model alone, and find how much of the model bears it.
 
     Args:
@@ -262,7 +265,34 @@ def components(
         UserError: A model or setting is wrong, a recipe does not fit, or a prompt does not fit the context.
         MachineError: The model cannot be loaded here, or its layers cannot be looked at one by one.
     """
-    return ComponentsOutcome(sweep_components(model, sweeping, running, rate_of(planning)))
+    return ComponentsResult(sweep_components(model, sweeping, running, rate_of(planning)))
+
+
+def quantise(
+    model: str,
+    recipe: str,
+    compressing: Compressing = Compressing(),
+    *,
+    family: str = DEFAULT_FAMILY,
+    out: str | None = None,
+    seed: int = 0,
+) -> CheckpointResult:
+    """Quantise a model's layers and write a checkpoint, or find the one that was made of the same before.
+
+    Args:
+        model: A name of the family or catalogue, a hub id, or a folder.
+        recipe: Such as `w4a16-g128-gptq`, `w8a8` or `w3a16-g64-asym-lorc8`.
+        compressing: Texts for calibration, and the interpreter that has llm-compressor.
+        family: Where short names such as `7b` are looked up.
+        out: The checkpoint's folder; if None, one of its own in `.codebudget/checkpoints`.
+        seed: Of the texts' order, and of what the model draws.
+
+    Raises:
+        UserError: The model or the recipe is unknown, they do not fit, the folder has something else in it, or there
+            is too little text.
+        MachineError: The weights or llm-compressor are missing, it failed, or the disk is full.
+    """
+    return CheckpointResult(quantise_model(model, recipe, compressing, family=family, out=out, seed=seed))
 
 
 def _benchmark(benchmark: str | Benchmark | None, family: str) -> Benchmark:

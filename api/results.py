@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from .._util.outputs import write_text
 from ..errors import UserError
+from ..report.checkpoints import checkpoint_as_json, print_checkpoint
 from ..report.components import components_as_json, print_components, write_components_page
 from ..report.curves import print_curve
 from ..report.divergence import divergence_as_json, print_divergence
@@ -25,11 +26,12 @@ from ..report.terminal import print_comparison
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ..experiment.components import ComponentsResult
+    from ..compression.quantise import Made
+    from ..experiment.components import Swept
     from ..experiment.curves import Curve, Priced
-    from ..experiment.diverging import DivergenceResult
+    from ..experiment.diverging import Diverged
     from ..experiment.files import ExecutedFiles
-    from ..experiment.outliers import OutliersResult
+    from ..experiment.outliers import FoundOutliers
     from ..experiment.planning import Planned
     from ..experiment.ranking import Ranked
     from ..records import Comparison, Plan
@@ -190,10 +192,10 @@ class CurveResult(Shown):
         print_curve(self.record, [describe_workload(self._priced.workload)])
 
 
-class DivergenceOutcome(Shown):
+class DivergenceResult(Shown):
     """A divergence: `record.metrics.other` and `.floor`, `record.programs`, and the ids in `record.ids`."""
 
-    def __init__(self, record: DivergenceResult) -> None:
+    def __init__(self, record: Diverged) -> None:
         self.record = record
 
     def to_dict(self) -> dict[str, Any]:
@@ -204,10 +206,10 @@ class DivergenceOutcome(Shown):
         print_divergence(self.record)
 
 
-class OutliersOutcome(Shown):
+class OutliersResult(Shown):
     """Outlier dimensions: `record.outliers.dimensions`, `.plain_int8` and `.sentence`."""
 
-    def __init__(self, record: OutliersResult) -> None:
+    def __init__(self, record: FoundOutliers) -> None:
         self.record = record
 
     def to_dict(self) -> dict[str, Any]:
@@ -218,10 +220,10 @@ class OutliersOutcome(Shown):
         print_outliers(self.record)
 
 
-class ComponentsOutcome(Shown):
+class ComponentsResult(Shown):
     """A sweep over components: `record.quantised` or `record.pruned`, and `record.mixed()`, the recipe it ends with."""
 
-    def __init__(self, record: ComponentsResult) -> None:
+    def __init__(self, record: Swept) -> None:
         self.record = record
 
     def to_dict(self) -> dict[str, Any]:
@@ -244,3 +246,19 @@ class ComponentsOutcome(Shown):
 
     def _print(self) -> None:
         print_components(self.record)
+
+
+class CheckpointResult(Shown):
+    """A checkpoint in fewer bits: `path`, and the record of how it was made."""
+
+    def __init__(self, made: Made) -> None:
+        self.path = made.path
+        self.record = made.record
+        self._made = made
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `codebudget quantise --json` prints."""
+        return checkpoint_as_json(self._made)
+
+    def _print(self) -> None:
+        print_checkpoint(self._made)

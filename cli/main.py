@@ -26,6 +26,7 @@ from .import_ import import_
 from .outliers import outliers
 from .plan import plan
 from .progress import Notices
+from .quantise import quantise
 from .rank import rank
 from .sample import sample
 from .streams import Streams, open_missing_streams
@@ -47,6 +48,7 @@ app.command(short_help="Score each arm at every budget, and find where one overt
 app.command(short_help="Compare a compressed model's choices with the original's, token by token.")(diverge)
 app.command(short_help="Find which components of a model bear compression.")(components)
 app.command(short_help="Find a model's outlier dimensions, and whether plain INT8 will do.")(outliers)
+app.command(short_help="Write a checkpoint of a model in fewer bits.")(quantise)
 app.command(short_help="Measure this machine so that plans can predict its runtime.")(calibrate)
 app.command(short_help="Show what this machine can do, and what to install for the rest.")(doctor)
 app.add_typer(benchmarks.app, name="benchmarks")

@@ -7,7 +7,7 @@ PEFT's format, in a folder of the checkpoint, so that what serves a base with an
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UserError
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     import torch
     from torch import Tensor
-
-ADAPTER: Final = "lorc"
-"""Name of the adapter's folder inside a checkpoint."""
 
 
 class Factors(NamedTuple):
@@ -51,7 +48,7 @@ def low_rank_factors(error: Tensor, rank: int, layer: str | None = None) -> Fact
     most = min(error.shape)
     if rank > most:
         raise UserError(
-            f"LoRC of rank {rank} asks for more singular values than {layer or 'a layer'} has: write -lorc{most} or less"
+            f"LoRC of rank {rank} needs more singular values than {layer or 'a layer'} has: write -lorc{most} or less"
         )
     exact = error if error.dtype == torch.float64 else error.float()
     left, values, right = torch.linalg.svd(exact, full_matrices=False)

@@ -32,6 +32,8 @@ def check_makeable(recipe: Recipe) -> None:
             f"recipe {recipe.key}: activations can have {LEAST_ACTIVATION_BITS} to {MOST_BITS} bits, or 16, "
             f"not {activations}"
         )
+    if recipe.method == "autoround" and recipe.format not in (None, "fp8"):
+        raise UserError(f"recipe {recipe.key}: autoround rounds integers and fp8 alone; write {recipe.format}-gptq")
 
 
 def group_size(recipe: Recipe) -> int | None:

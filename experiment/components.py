@@ -38,7 +38,7 @@ class Passes(Record):
     pass_s: float
 
 
-class ComponentsResult(Record):
+class Swept(Record):
     """A sweep over a model's components: rounded, or pruned by each method.
 
     Perplexity is that of a benchmark's reference solutions, or else of the prompts. `costs` are totals: of `base` (its
@@ -70,7 +70,7 @@ class ComponentsResult(Record):
 
 def sweep_components(
     spec: str, sweeping: Sweeping, running: Running, rate: Rate = NO_RATE, progress: Progress = silent
-) -> ComponentsResult:
+) -> Swept:
     """Compress each linear component of a model alone and measure its divergence; then as much as is asked for.
 
     Args:
@@ -122,7 +122,7 @@ def sweep_components(
             )
         )
     flops = _sweep_flops(subject.architecture, probe)
-    return ComponentsResult(
+    return Swept(
         model=spec,
         source=prompts.name,
         prompts=len(ids),

@@ -61,7 +61,7 @@ class Metrics(Record):
     within_floor: tuple[str, ...]
 
 
-class DivergenceResult(Record):
+class Diverged(Record):
     """Divergence of OTHER from BASE.
 
     `source` is where the prompts come from. `costs` are totals: of `base` (its continuations), `other` (its pass over
@@ -98,7 +98,7 @@ def diverge(
     running: Running,
     rate: Rate = NO_RATE,
     progress: Progress = silent,
-) -> DivergenceResult:
+) -> Diverged:
     """Compare a model's choices with another's, token by token.
 
     BASE continues every prompt greedily by exactly so many tokens. OTHER reads each text in one pass. Where the prompts
@@ -164,7 +164,7 @@ def diverge(
         floor_logprobs=tuple(one.logprobs for one in floor),
     )
     metrics = metrics_of(stored, running.seed)
-    return DivergenceResult(
+    return Diverged(
         base=base,
         other=other,
         engine=f"{description.engine} {description.engine_version}",

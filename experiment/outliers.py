@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PASSES = 2
 
 
-class OutliersResult(Record):
+class FoundOutliers(Record):
     """Outlier dimensions of a model, on the texts of `source`, and what it took to find them."""
 
     model: str
@@ -30,7 +30,7 @@ class OutliersResult(Record):
 
 def find_outliers(
     spec: str, prompting: Prompting, running: Running, rate: Rate = NO_RATE, progress: Progress = silent
-) -> OutliersResult:
+) -> FoundOutliers:
     """Look for outlier dimensions in what enters a model's linear modules.
 
     Args:
@@ -54,4 +54,4 @@ def find_outliers(
         found, took = timed(lambda: measure_outliers(engine.network, texts, progress))
     flops = reading_flops(subject.architecture, texts, 0)
     cost = rate.cost(None if flops is None else _PASSES * flops, took)
-    return OutliersResult(model=spec, source=prompts.name, outliers=found, cost=cost)
+    return FoundOutliers(model=spec, source=prompts.name, outliers=found, cost=cost)

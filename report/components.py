@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..compression.components import Advantage, Choice, PrunedComponents, QuantisedComponents
-    from ..experiment.components import ComponentsResult
+    from ..experiment.components import Swept
 
 _SHADES: Final = 10
 _PAGE: Final = """<!doctype html>
@@ -51,13 +51,13 @@ class Map(NamedTuple):
     most: float
 
 
-def components_as_json(result: ComponentsResult) -> dict[str, Any]:
+def components_as_json(result: Swept) -> dict[str, Any]:
     """Build `codebudget components --json`."""
     bare = result.model_dump(mode="json")
     return {name: bare[name] for name in bare if bare[name] is not None}
 
 
-def print_components(result: ComponentsResult) -> None:
+def print_components(result: Swept) -> None:
     """Print the maps, what was converted, and how the choices compare."""
     print_text(
         f"{result.model}: {result.prompts} prompts of {result.source}, {result.tokens} tokens each; every component is "
@@ -79,7 +79,7 @@ def print_components(result: ComponentsResult) -> None:
         print_text(f"{part}: {amounts(cost)}")
 
 
-def write_components_page(result: ComponentsResult, path: Path) -> None:
+def write_components_page(result: Swept, path: Path) -> None:
     """Write the maps as a page of its own, which loads nothing and runs nothing.
 
     Raises:
@@ -101,7 +101,7 @@ def write_components_page(result: ComponentsResult, path: Path) -> None:
     write_text(path, text, "`report`")
 
 
-def _sections(result: ComponentsResult) -> Iterator[tuple[Map | None, list[str]]]:
+def _sections(result: Swept) -> Iterator[tuple[Map | None, list[str]]]:
     if result.quantised is not None:
         yield _map(result.quantised, result.tokens), list(_lines_of_conversion(result.quantised))
     for pruned in result.pruned:

@@ -11,7 +11,7 @@ from .tables import Column, print_table, print_text
 
 if TYPE_CHECKING:
     from ..compression.divergence import Spread
-    from ..experiment.diverging import DivergenceResult
+    from ..experiment.diverging import Diverged
 
 _NAMES: Final = {
     "fdt": "first divergent token",
@@ -22,7 +22,7 @@ _NAMES: Final = {
 _SHOWN_TASKS: Final = 5
 
 
-def divergence_as_json(result: DivergenceResult) -> dict[str, Any]:
+def divergence_as_json(result: Diverged) -> dict[str, Any]:
     """Build `codebudget diverge --json`."""
     other, floor = result.metrics.other.model_dump(), result.metrics.floor.model_dump()
     return {
@@ -41,7 +41,7 @@ def divergence_as_json(result: DivergenceResult) -> dict[str, Any]:
     }
 
 
-def print_divergence(result: DivergenceResult) -> None:
+def print_divergence(result: Diverged) -> None:
     """Print a divergence as a table, with verdicts and costs."""
     other, floor = result.metrics.other, result.metrics.floor
     print_text(

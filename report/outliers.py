@@ -9,12 +9,12 @@ from .tables import Column, print_table, print_text
 
 if TYPE_CHECKING:
     from ..compression.outliers import Outliers
-    from ..experiment.outliers import OutliersResult
+    from ..experiment.outliers import FoundOutliers
 
 _SHOWN: Final = 12
 
 
-def outliers_as_json(result: OutliersResult) -> dict[str, Any]:
+def outliers_as_json(result: FoundOutliers) -> dict[str, Any]:
     """Build `codebudget outliers --json`."""
     return {
         "model": result.model,
@@ -24,7 +24,7 @@ def outliers_as_json(result: OutliersResult) -> dict[str, Any]:
     }
 
 
-def print_outliers(result: OutliersResult) -> None:
+def print_outliers(result: FoundOutliers) -> None:
     """Print the outlier dimensions, a row per layer, and the sentence."""
     found = result.outliers
     print_text(

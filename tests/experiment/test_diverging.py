@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from codebudget.errors import UserError
-from codebudget.experiment.diverging import DivergenceResult, diverge, metrics_of
+from codebudget.experiment.diverging import Diverged, diverge, metrics_of
 from codebudget.experiment.spending import NO_RATE, Rate
 from codebudget.experiment.subjects import find_subject, open_subject
 from codebudget.report.divergence import divergence_as_json
@@ -47,7 +47,7 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Any:
-    def run(base: object, other: object, prompts: str, tokens: int = 25, rate: Rate = NO_RATE) -> DivergenceResult:
+    def run(base: object, other: object, prompts: str, tokens: int = 25, rate: Rate = NO_RATE) -> Diverged:
         running = Running(family="nano", store=str(tmp_path / "store.sqlite"))
         diverging = Diverging(prompts=prompts, tokens=tokens)
         grading = Grading(launcher="process", workers=1, check=False)
@@ -96,7 +96,7 @@ def test_a_model_does_not_leave_itself_and_every_metric_is_noise(base: Path, pro
 
 def test_metrics_follow_from_the_ids_alone(base: Path, prompts: str, run: Any) -> None:
     found = run(base, f"{base}@w4a8-g32", prompts, 10)
-    again = DivergenceResult.model_validate_json(found.model_dump_json())
+    again = Diverged.model_validate_json(found.model_dump_json())
     assert metrics_of(again.ids, 0) == found.metrics
 
 

@@ -1,0 +1,182 @@
+"""A model's name and a recipe to a checkpoint: finds the weights, the texts and the interpreter that can make it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from .._util.bounded import parse_json, read_whole
+from .._util.checkpoints import read_record
+from .._util.hashing import key_of
+from .._util.progress import Progress, silent
+from ..budgets.models import find_model, weights_of
+from ..compression.calibration import Calibration, of_texts
+from ..compression.compressor import INSTALL, is_installed, needs_calibration
+from ..compression.quantise import Made, Source, check_recipe, find_made, key_of_checkpoint
+from ..compression.quantise import quantise as make
+from ..compression.recipes import parse_recipe
+from ..errors import MachineError, UserError
+from ..sampler.engine import Draw, Sampling
+from ..sampler.engines.checkpoint import find_checkpoint
+from ..settings import DEFAULT_FAMILY, Compressing
+from .planning import load_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..compression.recipes import Recipe
+
+CHECKPOINTS: Final = Path(".codebudget") / "checkpoints"
+"""Where checkpoints lie unless a folder is named."""
+
+_OWN_TOKENS: Final = 256
+"""Tokens that a model adds to each prompt where it is to draw the texts for calibration."""
+_MOST_TEXT_BYTES: Final = 1 << 28
+
+
+def quantise(
+    model: str,
+    recipe: str,
+    compressing: Compressing,
+    *,
+    family: str = DEFAULT_FAMILY,
+    out: str | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Made:
+    """Make a checkpoint, or find the one that was made of the same before.
+
+    Args:
+        model: A name of the family or catalogue, a hub id, or a folder.
+        recipe: See `parse_recipe`.
+        compressing: Texts for calibration, and the interpreter.
+        family: Where short names are looked up; its benchmark has the prompts.
+        out: The checkpoint's folder; None for one of its own below `.codebudget/checkpoints`.
+        seed: Of the order of texts, and of what the model draws.
+        progress: Told how far it is.
+
+    Raises:
+        UserError: The model or the recipe is unknown, they do not fit, the folder has something else in it, or there
+            is too little text.
+        MachineError: The weights or llm-compressor are missing, it failed, or the disk is full.
+    """
+    parsed = parse_recipe(recipe)
+    source = source_of(model, family)
+    check_recipe(source, parsed)
+    calibration = calibration_of(compressing.calibration, source, family, seed) if needs_calibration(parsed) else None
+    folder = place_of(source, parsed, calibration) if out is None else Path(out)
+    found = find_made(folder, key_of_checkpoint(source, parsed, calibration))
+    if found is not None:
+        return found
+    if out is None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    command = ["quantise", model, parsed.key, "--family", family]
+    if calibration is not None:
+        command += ["--calibration", compressing.calibration, "--seed", str(seed)]
+    if compressing.compress_python is not None:
+        return _made_elsewhere(compressing.compress_python, [*command, "--out", str(folder)], folder)
+    if not is_installed():
+        typed = shlex.join(command if out is None else [*command, "--out", out])
+        raise MachineError(
+            f"{parsed.key} of {source.name} has to be made first, and llm-compressor, which makes it, is not installed "
+            f"here: in an environment of its own {INSTALL}, then codebudget {typed} --compress-python "
+            "ENVIRONMENT/bin/python"
+        )
+    return make(source, parsed, calibration, folder, progress)
+
+
+def source_of(name: str, family: str) -> Source:
+    """Find a model that can be quantised.
+
+    Raises:
+        UserError: It is unknown, or quantised already.
+        MachineError: Its weights are not here and cannot be fetched.
+    """
+    model = find_model(name, family)
+    checkpoint = find_checkpoint(weights_of(model))
+    if checkpoint.quantisation is not None:
+        raise UserError(
+            f"{model.name} is quantised already ({checkpoint.quantisation.method}): give the model that it was made of"
+        )
+    return Source(model.name, checkpoint.source, checkpoint.revision, checkpoint.commit, model.architecture)
+
+
+def place_of(source: Source, recipe: Recipe, calibration: Calibration | None) -> Path:
+    """Name the folder in which a checkpoint lies by default: by model, recipe and key."""
+    name = re.sub(r"[^\w.-]+", "-", source.name.rstrip("/").rpartition("/")[2])
+    return CHECKPOINTS / f"{name}-{recipe.key}-{key_of_checkpoint(source, recipe, calibration)[:12]}"
+
+
+def calibration_of(named: str, source: Source, family: str, seed: int) -> Calibration:
+    """Find the texts to calibrate with.
+
+    Args:
+        named: `prompts`, `self`, or a file: of text, or JSON Lines with a field `text`.
+        source: The model, which draws its own texts for `self`.
+        family: Whose benchmark has the prompts.
+        seed: Of their order and of what is drawn.
+
+    Raises:
+        UserError: The file cannot be read, or a row has no text.
+        MachineError: The benchmark or an engine is out of reach.
+    """
+    if named not in ("prompts", "self"):
+        return of_texts("file", named, _read_texts(Path(named)), seed)
+    benchmark = load_tasks(None, family)
+    prompts = [task.prompt for task in benchmark.tasks]
+    if named == "prompts":
+        return of_texts("prompts", f"the prompts of {benchmark.name}", prompts, seed)
+    # Drawn texts differ between machines, so that their key is how they are drawn.
+    key = key_of("self", seed, _OWN_TOKENS, *prompts)
+    return Calibration("self", key, seed, f"what {source.name} draws", lambda: _drawn(source, prompts, seed))
+
+
+def _read_texts(file: Path) -> Sequence[str]:
+    text = read_whole(file, _MOST_TEXT_BYTES)
+    if not file.name.removesuffix(".gz").endswith(".jsonl"):
+        return [text]
+    texts = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            row = parse_json(line.encode(), f"{file}:{number}")
+            if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+                raise UserError(f'{file}:{number}: a row for calibration needs a field "text" that is a string')
+            texts.append(row["text"])
+    return texts
+
+
+def _drawn(source: Source, prompts: Sequence[str], seed: int) -> Sequence[str]:
+    """Have the model continue prompts at temperature 1, with all of its tokens."""
+    from ..sampler.engines import choose_engine
+
+    draws = [Draw(prompt, seed * len(prompts) + place) for place, prompt in enumerate(prompts)]
+    sampling = Sampling(temperature=1.0, top_p=1.0, max_tokens=_OWN_TOKENS, logprobs=False)
+    with closing(choose_engine("auto", source.weights, "bf16").engine) as engine:
+        outcomes = dict(engine.generate(draws, sampling))
+    return [prompt + getattr(outcomes.get(place), "text", "") for place, prompt in enumerate(prompts)]
+
+
+def _made_elsewhere(python: str, command: Sequence[str], folder: Path) -> Made:
+    """Have another interpreter run the command, and read what it made."""
+    try:
+        done = subprocess.run([python, "-m", "codebudget", *command, "--json"], stdout=subprocess.PIPE, check=False)
+    except OSError as error:
+        raise UserError(f"cannot run {python} ({error.strerror}): name a Python with `compress_python`") from None
+    if done.returncode == 130:
+        raise KeyboardInterrupt
+    if done.returncode == UserError.exit_code:
+        raise UserError(f"{python} did not quantise; its message is above")
+    if done.returncode != 0:
+        raise MachineError(
+            f"{python} failed to quantise, see its message above; it needs codebudget and llm-compressor: "
+            f"{python} -m {INSTALL}"
+        )
+    record = read_record(Path(json.loads(done.stdout.splitlines()[-1])["path"]))
+    if record is None:
+        raise MachineError(f"{python} has made no checkpoint in {folder}: check that its codebudget is of this version")
+    return Made(folder, record, found=False)
