@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..budgets.architecture import Architecture
+    from ..budgets.recipe import Recipe
     from ..compression.mixed import MixedRecipe
     from ..sampler.engine import Choices
     from ..sampler.engines.transformers_engine import TransformersEngine
@@ -107,20 +108,9 @@ def sweep_components(
             return engine.choices(some)
 
         probe = Probe(engine.network, linears, batches, read)
-        _, pass_s = timed(lambda: probe.together([]))
-        (quantised, pruned), swept_s = timed(
-            lambda: (
-                None
-                if recipe is None
-                else quantise_components(probe, recipe, sweeping.target, seed=running.seed, progress=progress),
-                ()
-                if sweeping.sparsity is None
-                else tuple(
-                    prune_components(probe, sweeping.sparsity, method, seed=running.seed, progress=progress)
-                    for method in PRUNINGS
-                ),
-            )
-        )
+        # The first pass also warms up.
+        pass_s = min(timed(lambda: probe.together([]))[1] for _ in range(2))
+        (quantised, pruned), swept_s = timed(lambda: _swept(probe, recipe, sweeping, running.seed, progress))
     flops = _sweep_flops(subject.architecture, probe)
     return Swept(
         model=spec,
@@ -133,9 +123,19 @@ def sweep_components(
         passes=Passes(reads=probe.reads, equivalent=probe.equivalent, pass_s=pass_s),
         costs={
             "base": rate.cost(drawing_flops(subject.architecture, ids, sweeping.tokens), base_s),
-            "components": rate.cost(flops, pass_s + swept_s),
+            "components": rate.cost(flops, swept_s),
         },
     )
+
+
+def _swept(
+    probe: Probe, recipe: Recipe | None, sweeping: Sweeping, seed: int, progress: Progress
+) -> tuple[QuantisedComponents | None, tuple[PrunedComponents, ...]]:
+    """Round all components, or prune them by each method."""
+    if recipe is not None:
+        return quantise_components(probe, recipe, sweeping.target, seed=seed, progress=progress), ()
+    share = sweeping.sparsity or 0.0
+    return None, tuple(prune_components(probe, share, method, seed=seed, progress=progress) for method in PRUNINGS)
 
 
 def _references(prompts: Prompts, engine: TransformersEngine) -> list[tuple[int, ...]] | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..compression.components import Advantage, Choice, PrunedComponents, QuantisedComponents
+    from ..compression.divergence import Divergence
     from ..experiment.components import Swept
 
 _SHADES: Final = 10
@@ -154,6 +155,7 @@ def _html_map(shown: Map) -> str:
 
 
 def _lines_of_conversion(found: QuantisedComponents) -> Iterator[str]:
+    yield _floor(found.floor, found.perplexity)
     if found.target is None:
         return
     last = found.steps[-1]
@@ -165,8 +167,13 @@ def _lines_of_conversion(found: QuantisedComponents) -> Iterator[str]:
 
 
 def _lines_of_schedule(found: PrunedComponents) -> Iterator[str]:
+    yield _floor(found.floor, found.perplexity)
     yield f"{found.method}: 75 % of prompts reach token {found.level} with each component alone."
     yield from _lines_of_choices(found.choices, found.advantages, found.floor.tokens)
+
+
+def _floor(floor: Divergence, perplexity: float) -> str:
+    return f"unchanged: FDT {floor.fdt.mean:.2f} of {floor.tokens} (the noise floor), perplexity {perplexity:.4f}"
 
 
 def _lines_of_choices(choices: Sequence[Choice], advantages: Sequence[Advantage], tokens: int) -> Iterator[str]:
