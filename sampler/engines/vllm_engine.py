@@ -8,9 +8,11 @@ import importlib
 import os
 import sys
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._util.machine import available_memory_bytes, cpu_name, has_gpu_driver
+from ...budgets.precision import precision_scheme
 from ...errors import EngineError, UserError
 from ...records import Likelihood
 from ..engine import Choices, Description, Generation, NoAnswer
@@ -35,6 +37,8 @@ _LOGIT_COPIES: Final = 3
 _CPU_TOKENS_PER_STEP: Final = 8192
 _CPU_CACHE_SHARE: Final = 0.25
 _MOST_CPU_CACHE_GIB: Final = 16
+_LORA_RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)
+"""Ranks that vLLM 0.32's `max_lora_rank` takes."""
 
 _FAILURES: Final = (
     RuntimeError,
@@ -81,6 +85,7 @@ class VllmEngine:
     ) -> None:
         checkpoint = find_checkpoint(model)
         precision = check_precision(checkpoint, precision, online=tuple(_ONLINE), engine="vllm")
+        _check_activations(checkpoint, precision)
         with _stdout_to_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._vllm, platform = _import_vllm()
@@ -93,6 +98,7 @@ class VllmEngine:
             except _FAILURES as error:
                 raise EngineError(f"vllm cannot load {model}: {error_line(error)}") from None
         self._engine: Any = self._llm.llm_engine
+        self._adapter = _adapter_request(checkpoint)
         self._engine_died: type[Exception] = importlib.import_module("vllm.v1.engine.exceptions").EngineDeadError
         longest = int(self._llm.model_config.max_model_len)
         self._codec = TokenCodec(self._llm.get_tokenizer(), model, longest)
@@ -284,7 +290,8 @@ class VllmEngine:
                 self._requests += 1
                 places[name] = place
                 with self._explained():
-                    self._engine.add_request(name, {"type": "token", "prompt_token_ids": ids}, params)
+                    prompt = {"type": "token", "prompt_token_ids": ids}
+                    self._engine.add_request(name, prompt, params, lora_request=self._adapter)
             while places:
                 with self._explained():
                     outputs = self._engine.step() if self._engine.has_unfinished_requests() else None
@@ -322,6 +329,9 @@ class VllmEngine:
             "use_tqdm_on_load": False,
             "seed": 0,
         }
+        if checkpoint.adapter is not None:
+            rank = precision_scheme(precision).lorc_rank
+            arguments |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _lora_rank(rank)}
         if platform.is_cpu():
             # Seeds and chunked prompts do not work together on the CPU (vLLM 0.32 ends with an error), and compiling
             # takes longer than small models run.
@@ -356,6 +366,32 @@ def _choices(known: Any, start: int) -> Choices:
     if any(value != value for value in logprobs):
         raise EngineError("the model's scores of tokens are not numbers (NaN): its weights are broken")
     return Choices(tuple(ids), tuple(logprobs))
+
+
+def _check_activations(checkpoint: Checkpoint, precision: str) -> None:
+    """Refuse what vLLM would run with activations of 16 bits: it quantises none for packed weights of integers.
+
+    Raises:
+        UserError: The message names the engine that does.
+    """
+    found, scheme = checkpoint.quantisation, precision_scheme(precision)
+    if found is not None and found.format == "pack-quantized" and scheme.activation_bits < 16 and not scheme.floating:
+        raise UserError(
+            f"vllm would run {checkpoint.source} with activations of 16 bits, not {scheme.activation_bits}, since its "
+            "weights are packed: draw with `engine` transformers"
+        )
+
+
+def _lora_rank(rank: int) -> int:
+    """Round a rank up to one that vLLM has room for."""
+    return next((size for size in _LORA_RANKS if size >= rank), rank)
+
+
+def _adapter_request(checkpoint: Checkpoint) -> Any:
+    if checkpoint.adapter is None:
+        return None
+    request = importlib.import_module("vllm.lora.request").LoRARequest
+    return request(Path(checkpoint.adapter).name, 1, checkpoint.adapter)
 
 
 def _import_vllm() -> tuple[Any, Any]:

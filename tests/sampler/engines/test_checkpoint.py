@@ -37,6 +37,24 @@ def test_a_revision_follows_what_can_change_a_text(tmp_path: Path) -> None:
     assert find_checkpoint(model(tmp_path / "c", weights=b"WEIGHTS")).revision != first.revision
 
 
+def test_an_adapter_is_part_of_a_checkpoint_and_its_record_is_not(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    first = find_checkpoint(model(folder, groups(4, "int", 32)))
+    (folder / "codebudget-checkpoint.json").write_text('{"wall_s": 1.5}')
+    assert find_checkpoint(str(folder)).revision == first.revision
+    (folder / "lorc").mkdir()
+    (folder / "lorc" / "adapter_config.json").write_text("{}")
+    (folder / "lorc" / "adapter_model.safetensors").write_bytes(b"factors")
+    found = find_checkpoint(str(folder))
+    assert found.revision != first.revision
+    assert (found.adapter, found.weight_bytes) == (str(folder / "lorc"), 14)
+    assert check_precision(found, "w4a16-g32-gptq-lorc8", online=(), engine="e") == "w4a16-g32-gptq-lorc8"
+    with pytest.raises(UserError, match="has low-rank factors, which are served with it"):
+        check_precision(found, "w4a16-g32", online=(), engine="e")
+    with pytest.raises(UserError, match="has no low-rank factors: write its precision without -lorc"):
+        check_precision(first, "w4a16-g32-lorc8", online=(), engine="e")
+
+
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"config\.json is missing"):
         find_checkpoint(str(tmp_path))
@@ -55,7 +73,7 @@ def test_plain_formats_need_no_quantisation(tmp_path: Path, precision: str) -> N
 
 def test_a_precision_that_nobody_makes_names_the_fix(tmp_path: Path) -> None:
     checkpoint = find_checkpoint(model(tmp_path / "a"))
-    with pytest.raises(UserError, match="llmcompressor"):
+    with pytest.raises(UserError, match=r"quantise it first \(codebudget quantise .*a int4\)"):
         check_precision(checkpoint, "int4", online=("fp8",), engine="vllm")
     assert check_precision(checkpoint, "fp8", online=("fp8",), engine="vllm") == "fp8"
 
