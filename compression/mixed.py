@@ -96,6 +96,18 @@ def load_mixed(file: Path) -> MixedRecipe:
         raise UserError(f"{file}: {place + ': ' if place else ''}{first['msg']}") from None
 
 
+def rounding(file: Path) -> MixedRecipe:
+    """Read a mixed recipe that a checkpoint of few bits can be made of.
+
+    Raises:
+        UserError: As `load_mixed`, or it makes weights sparse.
+    """
+    mixed = load_mixed(file)
+    if mixed.recipe is None:
+        raise UserError(f"{file} prunes weights, which no checkpoint of few bits stores: write MODEL@{PREFIX}{file}")
+    return mixed
+
+
 def apply_mixed(network: Any, mixed: MixedRecipe, input_norms: Mapping[str, Tensor]) -> None:
     """Compress a loaded model's components in place, and round what enters them from now on, as a mixed recipe says.
 

@@ -18,6 +18,7 @@ from .._util.progress import Progress, silent
 from ..budgets.models import find_model, weights_of
 from ..compression.calibration import Calibration, of_texts
 from ..compression.compressor import INSTALL, is_installed, needs_calibration
+from ..compression.mixed import PREFIX, rounding
 from ..compression.quantise import Made, Source, check_recipe, find_made, key_of_checkpoint
 from ..compression.quantise import quantise as make
 from ..compression.recipes import parse_recipe
@@ -54,7 +55,7 @@ def quantise(
 
     Args:
         model: A name of the family or catalogue, a hub id, or a folder.
-        recipe: See `parse_recipe`.
+        recipe: See `parse_recipe`; or `recipe:FILE.toml` for a mixed one.
         compressing: Texts for calibration, and the interpreter.
         family: Where short names are looked up; its benchmark has the prompts.
         out: The checkpoint's folder; None for one of its own below `.codebudget/checkpoints`.
@@ -66,19 +67,22 @@ def quantise(
             is too little text.
         MachineError: The weights or llm-compressor are missing, it failed, or the disk is full.
     """
-    parsed = parse_recipe(recipe)
+    mixed = None if not recipe.startswith(PREFIX) else rounding(Path(recipe.removeprefix(PREFIX)))
+    parsed = parse_recipe(recipe if mixed is None or mixed.recipe is None else mixed.recipe)
+    components = None if mixed is None else mixed.components
     source = source_of(model, family)
     check_recipe(source, parsed)
     calibration = calibration_of(compressing.calibration, source, family, seed) if needs_calibration(parsed) else None
-    folder = place_of(source, parsed, calibration) if out is None else Path(out)
+    folder = place_of(source, parsed, calibration, components) if out is None else Path(out)
     if out is not None:
         check_output_folder(folder)
-    found = find_made(folder, key_of_checkpoint(source, parsed, calibration))
+    found = find_made(folder, key_of_checkpoint(source, parsed, calibration, components))
     if found is not None:
         return found
     if out is None:
         folder.parent.mkdir(parents=True, exist_ok=True)
-    command = ["quantise", model, parsed.key, "--family", family]
+    typed_recipe = parsed.key if mixed is None else recipe
+    command = ["quantise", model, typed_recipe, "--family", family]
     if calibration is not None:
         command += ["--calibration", compressing.calibration, "--seed", str(seed)]
     if compressing.compress_python is not None:
@@ -90,7 +94,7 @@ def quantise(
             f"here: in an environment of its own {INSTALL}, then codebudget {typed} --compress-python "
             "ENVIRONMENT/bin/python"
         )
-    return make(source, parsed, calibration, folder, progress)
+    return make(source, parsed, calibration, folder, progress, components)
 
 
 def source_of(name: str, family: str) -> Source:
@@ -109,10 +113,14 @@ def source_of(name: str, family: str) -> Source:
     return Source(model.name, checkpoint.source, checkpoint.revision, checkpoint.commit, model.architecture)
 
 
-def place_of(source: Source, recipe: Recipe, calibration: Calibration | None) -> Path:
+def place_of(
+    source: Source, recipe: Recipe, calibration: Calibration | None, components: tuple[str, ...] | None = None
+) -> Path:
     """Name the folder in which a checkpoint lies by default: by model, recipe and key."""
     name = re.sub(r"[^\w.-]+", "-", source.name.rstrip("/").rpartition("/")[2])
-    return CHECKPOINTS / f"{name}-{recipe.key}-{key_of_checkpoint(source, recipe, calibration)[:12]}"
+    key = key_of_checkpoint(source, recipe, calibration, components)
+    part = "" if components is None else "-mixed"
+    return CHECKPOINTS / f"{name}-{recipe.key}{part}-{key[:12]}"
 
 
 def calibration_of(named: str, source: Source, family: str, seed: int) -> Calibration:
