@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+ROUTERS: Final = frozenset({"gate", "router"})
+"""Names of modules that pick experts; they are small, and recipes leave them alone. A gated FFN has a `gate_proj`."""
+
+_NOT_TEXT: Final = frozenset({"vision_tower", "vision_model", "visual", "audio_tower", "encoder"})
 
 
 class Component(NamedTuple):
@@ -88,7 +94,11 @@ def find_layers(network: Any) -> tuple[str, tuple[Any, ...]]:
     """
     torch = importlib.import_module("torch")
     count = getattr(network.config.get_text_config(), "num_hidden_layers", None)
-    lists = [(name, module) for name, module in network.named_modules() if isinstance(module, torch.nn.ModuleList)]
+    lists = [
+        (name, module)
+        for name, module in network.named_modules()
+        if isinstance(module, torch.nn.ModuleList) and _NOT_TEXT.isdisjoint(name.split("."))
+    ]
     fitting = [(name, module) for name, module in lists if len(module) == count] or lists
     # Lists inside of layers, such as experts, have longer names.
     fitting.sort(key=lambda item: item[0].count("."))
@@ -99,7 +109,7 @@ def find_layers(network: Any) -> tuple[str, tuple[Any, ...]]:
 
 
 def find_linears(network: Any) -> Linears:
-    """Find the linear components of a decoder's layers; embeddings and the output head are none.
+    """Find the linear components of a decoder's layers; embeddings, the output head and routers are none.
 
     Raises:
         UserError: The model has no layers, or no linear modules in them.
@@ -109,7 +119,7 @@ def find_linears(network: Any) -> Linears:
     components, seen = [], set()
     for place, layer in enumerate(layers):
         for kind, module in layer.named_modules():
-            if isinstance(module, kinds):
+            if isinstance(module, kinds) and ROUTERS.isdisjoint(kind.split(".")):
                 components.append(Component(f"{prefix}.{place}.{kind}", place, kind, module))
                 seen.add(id(module.weight))
     if not components:

@@ -98,6 +98,27 @@ def test_partial_passes_equal_whole_ones_and_leave_the_model_as_it_was(family: s
     assert any(found.perplexity != unchanged.perplexity for found in alone)
 
 
+def test_routers_and_experts_in_one_tensor_are_no_components_but_named() -> None:
+    settings = {**COMMON, "intermediate_size": 64, "num_key_value_heads": 2, "num_local_experts": 4}
+    model = transformers.AutoModelForCausalLM.from_config(transformers.MixtralConfig(**settings))
+    found = find_linears(model)
+    assert {component.kind.rpartition(".")[2] for component in found.components} == {
+        *("q_proj", "k_proj", "v_proj", "o_proj")
+    }
+    assert any("experts" in other.name for other in found.others)
+    assert found.beside.startswith(str(len(found.others)))
+
+    layer = torch.nn.Module()
+    layer.mlp = torch.nn.Module()
+    layer.mlp.gate, layer.mlp.gate_proj = torch.nn.Linear(8, 2), torch.nn.Linear(8, 8)
+    network = torch.nn.Module()
+    network.layers = torch.nn.ModuleList([layer])
+    network.config = transformers.LlamaConfig(num_hidden_layers=1)
+    found = find_linears(network)
+    assert [component.kind for component in found.components] == ["mlp.gate_proj"]
+    assert [other.name for other in found.others] == ["layers.0.mlp.gate.weight"]
+
+
 def test_n_components_cost_about_half_as_many_passes() -> None:
     probe = probe_of("qwen3")
     components = probe.linears.components
