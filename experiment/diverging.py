@@ -226,7 +226,8 @@ class _Writing:
         request = DrawRequest(
             spec=subject.spec,
             model=subject.model,
-            precision=subject.resulting,
+            # What was applied on loading is not the checkpoint of that recipe.
+            precision=engine.describe().precision,
             k=1,
             greedy=True,
             architecture=subject.architecture,

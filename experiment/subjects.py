@@ -52,11 +52,12 @@ class Subject(NamedTuple):
     mixed: MixedRecipe | None = None
 
     @property
-    def resulting(self) -> str:
-        """The precision that it has in the end; that of a mixed recipe is known by its content."""
+    def altered_precision(self) -> str:
+        """Name the precision that it has once something is applied; a mixed recipe is known by its content."""
+        applied = None if self.recipe is None else self.recipe.key
         if self.mixed is not None:
-            return f"{PREFIX}{key_of(record_text(self.mixed))[:_DIGITS]}"
-        return self.precision if self.recipe is None else self.recipe.key
+            applied = f"{PREFIX}{key_of(record_text(self.mixed))[:_DIGITS]}"
+        return self.precision if applied is None else f"{applied}, applied on loading"
 
     @property
     def is_altered(self) -> bool:
@@ -174,10 +175,10 @@ def open_network(subject: Subject, texts: Sequence[str] = ()) -> TransformersEng
     recipe, mixed = subject.recipe, subject.mixed
     try:
         if recipe is not None:
-            engine.alter(lambda network: simulate(network, recipe), f"{recipe.key}, applied on loading")
+            engine.alter(lambda network: simulate(network, recipe), subject.altered_precision)
         if mixed is not None:
             norms = _norms(engine, texts) if mixed.pruning == "wanda" else {}
-            engine.alter(lambda network: apply_mixed(network, mixed, norms), f"{subject.resulting}, applied on loading")
+            engine.alter(lambda network: apply_mixed(network, mixed, norms), subject.altered_precision)
     except BaseException:
         engine.close()
         raise
