@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from .sandbox import Job, Sandbox, choose_launcher
     from .settings import (
         Charting,
-        Compressing,
         Diverging,
         Drawing,
         Grading,
@@ -55,7 +54,7 @@ _PLACES = {
     "records": ("Candidate", "Comparison", "Plan", "Ranking", "Task", "Verdict"),
     "sandbox": ("Job", "Sandbox", "choose_launcher"),
     "settings": (
-        *("Planning", "Drawing", "Grading", "Selecting", "Compressing", "Charting", "Running"),
+        *("Planning", "Drawing", "Grading", "Selecting", "Charting", "Running"),
         *("Prompting", "Diverging", "Sweeping"),
     ),
     "tasks": ("Benchmark", "load_benchmark"),
@@ -73,7 +72,6 @@ __all__ = [
     "Comparison",
     "ComparisonResult",
     "ComponentsResult",
-    "Compressing",
     "CurveResult",
     "DivergenceResult",
     "Diverging",

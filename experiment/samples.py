@@ -21,7 +21,8 @@ from ..sampler.prompting import preset_settings, settings_for_tests
 from ..sampler.series import stored_series
 from ..sampler.stopping import Meter, parse_stop_after
 from ..sampler.transfer import stored_samples
-from ..settings import RECORDED
+from ..settings import DEFAULT_FAMILY, RECORDED, Running
+from .quantising import makes_checkpoint, quantise
 from .workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from ..sampler.series import Tally
     from ..sampler.stopping import Stopped
     from ..sampler.store import Store
-    from ..settings import Drawing, Running
+    from ..settings import Drawing
     from ..tasks import Benchmark
     from .planning import Planned
 
@@ -53,6 +54,8 @@ class Session:
         stop_after: End after this much: `60s`, `1e15flops`, `1e6tokens` or `2usd`, over all arms.
         tests: Draw texts of asserts instead of solutions.
         base_urls: Servers for the openai engine; none for that of the environment.
+        family: Where short names are looked up; its benchmark calibrates checkpoints that have to be made.
+        compress_python: The interpreter that makes them; None for this one.
     """
 
     drawing: Drawing
@@ -62,6 +65,8 @@ class Session:
     stop_after: str | None = None
     tests: bool = False
     base_urls: tuple[str, ...] = ()
+    family: str = DEFAULT_FAMILY
+    compress_python: str | None = None
 
     def settings(self, benchmark: str, arm: Arm) -> Settings:
         """Get the preset, with chosen overrides, and the arm's own word on thinking.
@@ -194,7 +199,17 @@ def arm_samples(
 def session_of(drawing: Drawing, running: Running, store: Store, *, tests: bool = False) -> Session:
     """Make a session of a command's choices."""
     urls = tuple(running.base_url)
-    return Session(drawing, store, running.seed, running.fresh, running.stop_after, tests, urls)
+    return Session(
+        drawing,
+        store,
+        running.seed,
+        running.fresh,
+        running.stop_after,
+        tests,
+        urls,
+        running.family,
+        running.compress_python,
+    )
 
 
 def sampling_settings(drawing: Drawing, benchmark: str, *, tests: bool = False) -> Settings:
@@ -344,6 +359,7 @@ def draw_arms(
     wanted = [session.settings(tasks[0].benchmark, target.arm) for target in targets]
     meter = Meter(None if session.stop_after is None else parse_stop_after(session.stop_after))
     announced: set[str] = set()
+    targets = with_checkpoints(targets, session.drawing.engine, _making(session), progress)
 
     def draw(target: Target, settings: Settings) -> Drawn:
         engine, urls = session.drawing.engine, session.base_urls
@@ -370,6 +386,41 @@ def draw_arms(
         for line in notes_of_samples(target.arm.spec, arm.candidates, arm.lost, arm.series.origin.settings)
     ]
     return DrawnArms(drawn, meter.result(), tuple(lacks))
+
+
+def with_checkpoints(
+    targets: Sequence[Target], engine: str, running: Running, progress: Progress = silent
+) -> list[Target]:
+    """Make the checkpoints that arms' recipes name, or find them, and tell their planned bytes beside the written.
+
+    Args:
+        targets: Arms.
+        engine: The engine that is to load them.
+        running: The family whose prompts calibrate, the seed, and the interpreter that makes them.
+        progress: Told how far making them is.
+
+    Raises:
+        UserError: A recipe does not fit its model.
+        MachineError: A checkpoint is missing and cannot be made here; the message says what to run.
+    """
+    found = []
+    for target in targets:
+        if target.architecture is not None and makes_checkpoint(target.weights, target.precision, engine):
+            made = quantise(target.model, target.precision, running, progress=progress)
+            record = made.record
+            notice(
+                f"{target.arm.spec}: {made.path}, weights planned {record.predicted_bytes:,} bytes, written "
+                f"{record.tensor_bytes:,} as tensors, {record.file_bytes:,} in files; {record.effective_bits:.3f} "
+                "effective bits per quantised weight"
+            )
+            found.append(target._replace(weights=str(made.path)))
+        else:
+            found.append(target)
+    return found
+
+
+def _making(session: Session) -> Running:
+    return Running(family=session.family, seed=session.seed, compress_python=session.compress_python)
 
 
 def starter(
