@@ -9,13 +9,19 @@ if TYPE_CHECKING:
     from .api import (
         CheckpointResult,
         ComparisonResult,
+        ComponentsResult,
         CurveResult,
+        DivergenceResult,
         ExecutionResult,
+        OutliersResult,
         Plans,
         RankingResult,
         compare,
+        components,
         curve,
+        diverge,
         execute,
+        outliers,
         plan,
         quantise,
         rank,
@@ -23,20 +29,34 @@ if TYPE_CHECKING:
     from .errors import CodebudgetError, EngineError, MachineError, RankerError, SandboxError, UserError
     from .records import Candidate, Comparison, Plan, Ranking, Task, Verdict
     from .sandbox import Job, Sandbox, choose_launcher
-    from .settings import Charting, Compressing, Drawing, Grading, Planning, Running, Selecting
+    from .settings import (
+        Charting,
+        Diverging,
+        Drawing,
+        Grading,
+        Planning,
+        Prompting,
+        Running,
+        Selecting,
+        Sweeping,
+    )
     from .tasks import Benchmark, load_benchmark
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "api": (
-        *("plan", "compare", "execute", "rank", "curve", "quantise"),
+        *("plan", "compare", "execute", "rank", "curve", "quantise", "diverge", "outliers", "components"),
         *("Plans", "ComparisonResult", "ExecutionResult", "RankingResult", "CurveResult", "CheckpointResult"),
+        *("DivergenceResult", "OutliersResult", "ComponentsResult"),
     ),
     "errors": ("CodebudgetError", "UserError", "MachineError", "EngineError", "SandboxError", "RankerError"),
     "records": ("Candidate", "Comparison", "Plan", "Ranking", "Task", "Verdict"),
     "sandbox": ("Job", "Sandbox", "choose_launcher"),
-    "settings": ("Planning", "Drawing", "Grading", "Selecting", "Compressing", "Charting", "Running"),
+    "settings": (
+        *("Planning", "Drawing", "Grading", "Selecting", "Charting", "Running"),
+        *("Prompting", "Diverging", "Sweeping"),
+    ),
     "tasks": ("Benchmark", "load_benchmark"),
 }
 """Public names by the module that has them, which is imported when one is first asked for."""
@@ -51,17 +71,21 @@ __all__ = [
     "CodebudgetError",
     "Comparison",
     "ComparisonResult",
-    "Compressing",
+    "ComponentsResult",
     "CurveResult",
+    "DivergenceResult",
+    "Diverging",
     "Drawing",
     "EngineError",
     "ExecutionResult",
     "Grading",
     "Job",
     "MachineError",
+    "OutliersResult",
     "Plan",
     "Planning",
     "Plans",
+    "Prompting",
     "RankerError",
     "Ranking",
     "RankingResult",
@@ -69,15 +93,19 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "Selecting",
+    "Sweeping",
     "Task",
     "UserError",
     "Verdict",
     "__version__",
     "choose_launcher",
     "compare",
+    "components",
     "curve",
+    "diverge",
     "execute",
     "load_benchmark",
+    "outliers",
     "plan",
     "quantise",
     "rank",

@@ -241,6 +241,29 @@ def mean_intervals(values: FloatArray, *, resamples: int = 10_000, seed: int = 0
     return result
 
 
+def unbounded_mean_interval(values: FloatArray, *, resamples: int = 10_000, seed: int = 0) -> Interval:
+    """Mean of values per task that have no bounds, with its 95 % interval by `mean_interval`'s bootstrap.
+
+    What other tasks could show is not bounded, so the interval of equal values is that value, and that of a single one
+    is undefined.
+
+    Raises:
+        UserError: There are no values, or one is not a finite number.
+    """
+    numbers = np.asarray(values, np.float64)
+    if numbers.ndim != 1 or numbers.size == 0 or not bool(np.isfinite(numbers).all()):
+        raise UserError("the interval of a mean needs one finite number per task")
+    mean = float(numbers.mean())
+    if numbers.size == 1:
+        return Interval(value=mean, low=None, high=None)
+    if bool(np.all(numbers == numbers[0])):
+        return Interval(value=mean, low=mean, high=mean)
+    means = np.concatenate(list(resampled_means(numbers[:, None], resamples=resamples, seed=seed)))
+    tail = interval_tail(numbers.size)
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return Interval(value=mean, low=float(low), high=float(high))
+
+
 def resampled_means(values: FloatArray, *, resamples: int = 10_000, seed: int = 0) -> Iterator[FloatArray]:
     """Yield means of an array [tasks, columns] over tasks drawn with replacement: [resamples, columns], in chunks.
 

@@ -249,23 +249,6 @@ class Selecting(Settings):
         return first if isinstance(first, str) else str(first.name)
 
 
-class Compressing(Settings):
-    """The way that a checkpoint of fewer bits is made."""
-
-    calibration: Text = option(
-        "prompts",
-        "Texts that methods other than rtn look at: a text file or .jsonl with a field text, the prompts of the "
-        "benchmark, or self, which the model itself draws.",
-        metavar="FILE|prompts|self",
-    )
-    compress_python: Text | None = option(
-        None,
-        "Python of another environment, which has codebudget[compress] and makes the checkpoint.",
-        metavar="PATH",
-        shown="this one",
-    )
-
-
 class Charting(Settings):
     """Budgets that a curve is drawn over."""
 
@@ -281,6 +264,45 @@ class Charting(Settings):
     points: Annotated[int, Field(ge=2, le=1000)] = option(
         100, "Maximum number of budgets to score, if k changes at more than this."
     )
+
+
+class Prompting(Settings):
+    """Texts that a model reads, to be looked into."""
+
+    prompts: Text | None = option(
+        None,
+        'Prompts: JSON Lines whose rows hold a "text" or a "prompt", or a benchmark.',
+        metavar="FILE|BENCHMARK",
+        shown="humaneval, or the family's own: nano",
+    )
+
+
+class Diverging(Prompting):
+    """Texts along which two models' choices are compared."""
+
+    tokens: Annotated[int, Field(ge=1, le=1_000_000)] = option(
+        100, "Tokens of each continuation, exactly; an end of text does not end it."
+    )
+
+
+class Sweeping(Diverging):
+    """What is done to each component of a model, and how much of the model in the end."""
+
+    recipe: Text | None = option(None, "Round each component by a recipe, such as w8a8.", metavar="RECIPE")
+    sparsity: Annotated[float, Field(gt=0, lt=1)] | None = option(
+        None, "Prune to this share of zeros instead, by magnitude and by Wanda.", metavar="SHARE"
+    )
+    target: Annotated[float, Field(gt=0, le=1)] | None = option(
+        None, "With --recipe: round from the least harmful component up to this share of the weights.", metavar="SHARE"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Sweeping:
+        if self.recipe is not None and self.sparsity is not None:
+            raise ValueError("give `recipe` or `sparsity`, not both")
+        if self.target is not None and self.sparsity is not None:
+            raise ValueError("`target` goes with `recipe`; `sparsity` is a target itself")
+        return self
 
 
 class Running(Settings):
@@ -302,6 +324,12 @@ class Running(Settings):
         None,
         "Stop drawing after 60s, 1e15flops, 1e6tokens (drawn) or 2usd across all arms. Run again to continue.",
         metavar="AMOUNT",
+    )
+    compress_python: Text | None = option(
+        None,
+        "Python of an environment with codebudget[compress], which makes the checkpoints that are missing.",
+        metavar="PATH",
+        shown="this one",
     )
     strict: bool = option(False, "Fail if an arm is not matched, if no advice can be given, or if a ranker fails.")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field
 
-from ..records import FileRecord, Record
+from ..records import LATER, FileRecord, Record
 from .bounded import parse_json, read_whole
 from .hashing import key_of
 
@@ -41,6 +41,7 @@ class CheckpointRecord(FileRecord):
     `key` hashes `revision` (that of the model), `recipe` and the calibration; `versions` and `device` are not in it.
     `predicted_bytes` are the plan's for all weights, `tensor_bytes` those of the written tensors, `file_bytes` of their
     files, headers included. `effective_bits` are bits per quantised weight with scales, zero-points and factors.
+    `components` names what a mixed recipe quantises, None for all; the bits are then those of all weights of layers.
     """
 
     key: str
@@ -56,17 +57,22 @@ class CheckpointRecord(FileRecord):
     wall_s: Annotated[float, Field(ge=0)]
     device: str
     versions: dict[str, str]
+    components: Annotated[tuple[str, ...] | None, LATER] = None
 
 
-def checkpoint_key(revision: str, recipe: str, calibration: str | None) -> str:
+def checkpoint_key(
+    revision: str, recipe: str, calibration: str | None, components: tuple[str, ...] | None = None
+) -> str:
     """Hash what a checkpoint is made of.
 
     Args:
         revision: Of the model.
         recipe: Its key.
         calibration: The key of the texts, None where the method looks at none.
+        components: Names of what is quantised, None for all.
     """
-    return key_of("checkpoint", revision, recipe, calibration)
+    some = () if components is None else ("components", *sorted(components))
+    return key_of("checkpoint", revision, recipe, calibration, *some)
 
 
 def read_record(folder: Path) -> CheckpointRecord | None:

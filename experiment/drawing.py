@@ -17,8 +17,8 @@ from ..sampler.prompting import preset_settings, settings_for_tests
 from ..sampler.series import stored_series
 from ..sampler.stopping import Meter, parse_stop_after
 from ..sampler.transfer import stored_samples
-from ..settings import RECORDED
-from .targets import check_servable
+from ..settings import DEFAULT_FAMILY, RECORDED, Running
+from .targets import check_servable, with_checkpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..sampler.prompting import Settings
     from ..sampler.stopping import Stopped
     from ..sampler.store import Store
-    from ..settings import Drawing, Running
+    from ..settings import Drawing
     from .targets import Target
 
 
@@ -45,6 +45,8 @@ class Session:
         stop_after: End after this much: `60s`, `1e15flops`, `1e6tokens` or `2usd`, over all arms.
         tests: Draw texts of asserts instead of solutions.
         base_urls: Servers for the openai engine; none for that of the environment.
+        family: Where short names are looked up; its benchmark calibrates checkpoints that have to be made.
+        compress_python: The interpreter that makes them; None for this one.
     """
 
     drawing: Drawing
@@ -54,6 +56,8 @@ class Session:
     stop_after: str | None = None
     tests: bool = False
     base_urls: tuple[str, ...] = ()
+    family: str = DEFAULT_FAMILY
+    compress_python: str | None = None
 
     def settings(self, benchmark: str, arm: Arm) -> Settings:
         """Get the preset, with chosen overrides, and the arm's own word on thinking.
@@ -94,8 +98,17 @@ class DrawnArms(NamedTuple):
 
 def session_of(drawing: Drawing, running: Running, store: Store, *, tests: bool = False) -> Session:
     """Make a session of a command's choices."""
-    urls = tuple(running.base_url)
-    return Session(drawing, store, running.seed, running.fresh, running.stop_after, tests, urls)
+    return Session(
+        drawing,
+        store,
+        seed=running.seed,
+        fresh=running.fresh,
+        stop_after=running.stop_after,
+        tests=tests,
+        base_urls=tuple(running.base_url),
+        family=running.family,
+        compress_python=running.compress_python,
+    )
 
 
 def sampling_settings(drawing: Drawing, benchmark: str, *, tests: bool = False) -> Settings:
@@ -147,6 +160,19 @@ class ArmDrawer:
     def draws(self) -> bool:
         """Whether it draws; else it takes what the store has."""
         return self._session.drawing.engine != RECORDED
+
+    def prepared(self, targets: Sequence[Target]) -> list[Target]:
+        """Make the checkpoints that arms' recipes name, or find them, if arms are drawn; see `with_checkpoints`.
+
+        Raises:
+            UserError: A recipe does not fit its model.
+            MachineError: A checkpoint is missing and cannot be made here.
+        """
+        session = self._session
+        if not self.draws:
+            return list(targets)
+        making = Running(family=session.family, seed=session.seed, compress_python=session.compress_python)
+        return with_checkpoints(targets, session.drawing.engine, making, self._progress)
 
     @contextmanager
     def opened(self, target: Target) -> Iterator[Callable[[Sequence[Task], int], Drawn]]:
@@ -213,6 +239,7 @@ def draw_arms(
     for target in targets:
         session.settings(tasks[0].benchmark, target.arm)
     drawer = ArmDrawer(session, conditions, progress)
+    targets = drawer.prepared(targets)
     drawn = []
     for target in targets:
         with drawer.opened(target) as draw:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ..tasks import Benchmark
     from .lengths import TokenCounter
     from .planning import Planned
-    from .targets import Target
 
 PILOT_TASKS: Final = 8
 """Number of tasks, the first ones, of which a pilot draws sample 0."""
@@ -110,7 +109,9 @@ def match_arms(
         MachineError: Nothing can draw here.
     """
     matching = _Matching(planned, benchmark, counters or {})
-    targets: list[Target] = []
+    missing = [plan for plan in planned.plans if plan.arm.spec not in recorded]
+    targets = [] if drawer is None else drawer.prepared([target_of_plan(plan) for plan in missing])
+    waiting = iter(targets)
     drawn: list[Drawn] = []
     for place, plan in enumerate(planned.plans):
         spec = plan.arm.spec
@@ -118,14 +119,12 @@ def match_arms(
             matching.add_recorded(place, recorded[spec])
             continue
         assert drawer is not None
-        target = target_of_plan(plan)
-        with drawer.opened(target) as draw:
+        with drawer.opened(next(waiting)) as draw:
             if drawer.draws:
                 found = matching.add_drawn(place, draw)
             else:
                 found = draw(benchmark.tasks, plan.k)
                 matching.add_recorded(place, found.candidates, found)
-        targets.append(target)
         drawn.append(found)
     if drawer is not None:
         for line in drawer.ended(targets, drawn).notes:

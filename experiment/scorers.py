@@ -15,7 +15,7 @@ from ..records import Likelihood
 from ..sampler.late import LateEngine, StaleDescriptionError, circumstances
 from ..settings import OWN_MODEL, RECORDED
 from .drawing import starter
-from .targets import target_of_arm
+from .targets import target_of_arm, with_checkpoints
 from .workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -167,6 +167,8 @@ def open_scorers(
         raise UserError(f"`scorer` {scorer}: `engine` {RECORDED} cannot score; choose one that can, such as auto")
     named = {spec: spec if scorer == OWN_MODEL else scorer for spec in specs}
     targets = {text: target_of_arm(parse_arm(text), family, served=engine == "openai") for text in named.values()}
+    made = with_checkpoints(list(targets.values()), engine, running)
+    targets = dict(zip(targets, made, strict=True))
     if scorer != OWN_MODEL and any(target.arm.thinking is not None for target in targets.values()):
         raise UserError(f"`scorer` {scorer}: a scorer reads texts and does not think; remove +think or +nothink")
     lates: list[LateEngine] = []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from .._util.progress import Progress, notice, silent
 from ..budgets.dollars import check_prices
 from ..budgets.models import find_model, weights_of
 from ..budgets.notation import parse_arm, without_k
 from ..budgets.plan import UNKNOWN_PRECISION, plan_arms, planned_model, priced_model
 from ..errors import UserError
 from ..settings import RECORDED
+from .quantising import makes_checkpoint, quantise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from ..budgets.architecture import Architecture
     from ..budgets.costs import Conditions
     from ..records import Arm, Plan
+    from ..settings import Running
     from ..tasks import Benchmark
 
 
@@ -137,3 +140,34 @@ def check_servable(targets: Sequence[Target], engine: str, conditions: Condition
             "prices: drop `batch_prices`, or give recorded generations with `samples` "
             f"{without_k(targets[0].arm)}=FILES"
         )
+
+
+def with_checkpoints(
+    targets: Sequence[Target], engine: str, running: Running, progress: Progress = silent
+) -> list[Target]:
+    """Make the checkpoints that arms' recipes name, or find them, and tell their planned bytes beside the written.
+
+    Args:
+        targets: Arms.
+        engine: The engine that is to load them.
+        running: The family whose prompts calibrate, the seed, and the interpreter that makes them.
+        progress: Told how far making them is.
+
+    Raises:
+        UserError: A recipe does not fit its model.
+        MachineError: A checkpoint is missing and cannot be made here; the message says what to run.
+    """
+    found = []
+    for target in targets:
+        if target.architecture is not None and makes_checkpoint(target.weights, target.precision, engine):
+            made = quantise(target.model, target.precision, running, progress=progress)
+            record = made.record
+            notice(
+                f"{target.arm.spec}: {made.path}, weights planned {record.predicted_bytes:,} bytes, written "
+                f"{record.tensor_bytes:,} as tensors, {record.file_bytes:,} in files; {record.effective_bits:.3f} "
+                "effective bits per quantised weight"
+            )
+            found.append(target._replace(weights=str(made.path)))
+        else:
+            found.append(target)
+    return found

@@ -215,3 +215,44 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free the model's memory."""
+
+
+class Choices(NamedTuple):
+    """Reading of a text's tokens: at each, the likeliest id given those before, and the natural logprob of its own."""
+
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+
+
+class TokenEngine(Engine, Protocol):
+    """An engine that continues and reads tokens as they are, with neither text nor an end of it in between."""
+
+    def vocabulary(self) -> str:
+        """Key the tokenizer's tokens and their ids: equal for models whose ids mean the same."""
+
+    def prompt_ids(self, prompts: Sequence[str], tokens: int) -> list[list[int]]:
+        """Tokenize prompts.
+
+        Raises:
+            UserError: a prompt has no tokens, or leaves no room in the model's context for `tokens` more.
+        """
+
+    def continue_greedily(self, prompts: Sequence[Sequence[int]], tokens: int) -> list[tuple[int, ...]]:
+        """Continue each prompt by exactly `tokens` likeliest tokens; an end of text is one like any other.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+
+    def choices(
+        self, texts: Sequence[tuple[Sequence[int], Sequence[int]]], *, most_rows: int | None = None
+    ) -> list[Choices]:
+        """Read each prompt with its continuation in one pass; returns the choices at the continuation's tokens.
+
+        Args:
+            texts: Prompts and continuations.
+            most_rows: Most texts of a pass; None for as many as the engine takes.
+
+        Raises:
+            EngineError: the engine failed, or the model's scores are not numbers.
+        """

@@ -31,6 +31,7 @@ SLOW = (
     *("budgets/test_torch_", "cli/", "compression/test_quantise", "contracts/test_demo", "contracts/test_docs"),
     *("contracts/test_image", "contracts/test_wheel", "leaderboard/", "models/", "rankers/check/"),
     *("rankers/test_registry", "sampler/engines/"),
+    *("compression/test_outliers", "compression/test_components", "experiment/test_diverging"),
     *("sampler/test_drawing", "sampler/test_hostile_texts", "sampler/test_store", "sandbox/test_attacks"),
     *("sandbox/test_launchers", "sandbox/test_lifecycle", "sandbox/test_sandbox", "tasks/test_nano"),
 )

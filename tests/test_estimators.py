@@ -15,6 +15,7 @@ from codebudget.estimators import (
     rank_score_at_k,
     rank_score_at_k_by_subsets,
     subsets_of,
+    unbounded_mean_interval,
     wilson_interval,
 )
 from hypothesis import given, settings
@@ -334,3 +335,25 @@ class TestHolm:
     def test_refuses_what_is_not_a_p_value(self):
         with pytest.raises(UserError):
             holm(np.array([0.5, math.nan]))
+
+
+def test_an_interval_without_bounds_covers_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(5)
+    covered = 0
+    for trial in range(300):
+        found = unbounded_mean_interval(generator.exponential(3.0, 40), resamples=500, seed=trial)
+        assert found.low is not None
+        assert found.high is not None
+        assert found.low <= found.value <= found.high
+        covered += found.low <= 3.0 <= found.high
+    assert 0.88 <= covered / 300 <= 0.98
+
+
+def test_an_interval_without_bounds_of_little() -> None:
+    alone = unbounded_mean_interval(np.array([4.0]))
+    assert (alone.value, alone.low, alone.high) == (4.0, None, None)
+    same = unbounded_mean_interval(np.full(3, 2.5))
+    assert (same.value, same.low, same.high) == (2.5, 2.5, 2.5)
+    for values in (np.array([]), np.array([1.0, np.nan]), np.ones((2, 2))):
+        with pytest.raises(UserError, match="one finite number per task"):
+            unbounded_mean_interval(values)

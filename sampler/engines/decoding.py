@@ -74,6 +74,11 @@ class Decoder:
         """Note what a batch's cache holds, in `kv_bytes`: the most so far."""
         self.kv_bytes = max(self.kv_bytes, _tensor_bytes(batch.cache.content))
 
+    @property
+    def network(self) -> Any:
+        """The transformers model."""
+        return self._model
+
     def prefill(self, rows: list[DecodingRow], sampling: Sampling) -> tuple[Batch, Any]:
         """Run each prompt once, on the right of its row, and give every sample its copy of the cache.
 

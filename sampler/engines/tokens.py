@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 from typing import TYPE_CHECKING, Any, Final
 
+from ..._util.hashing import key_of
 from ...errors import UserError
 from ..thinking import MARKERS, TAGS, closing_of, opened_thought, split_thought
 
@@ -101,6 +102,21 @@ class TokenCodec:
         before, after = self.prompt_ids(prompt), self._encode(completion, special=False)
         self._check_room(prompt, len(before) + len(after) + room)
         return before, after
+
+    def roomy_ids(self, prompt: str, tokens: int) -> list[int]:
+        """Tokenize a prompt that `tokens` more will follow.
+
+        Raises:
+            UserError: As `prompt_ids`, or the context has no room for them.
+        """
+        ids = self.prompt_ids(prompt)
+        self._check_room(prompt, len(ids) + tokens)
+        return ids
+
+    def vocabulary_key(self) -> str:
+        """Key the tokens with their ids."""
+        vocabulary: dict[str, int] = self._tokenizer.get_vocab()
+        return key_of(*(f"{token}={number}" for token, number in sorted(vocabulary.items(), key=lambda item: item[1])))
 
     def text(self, prompt_ids: Sequence[int], output_ids: Sequence[int]) -> str:
         """Decode a whole output, as `piece` does.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import importlib.util
@@ -10,12 +11,14 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from ..._util.bars import hidden_bars
 from ..._util.machine import available_memory_bytes, cpu_flags, cpu_name
 from ...errors import EngineError
 from ...records import Likelihood
 from ..engine import Description, EngineMemory, Generation, Sampling
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .decoding import Decoder, DecodingRow, Live, certainty, chosen_logprobs
+from .forcing import batches, forced_choices, greedy_continuations
 from .libraries import error_line, import_engine
 from .selfcheck import (
     LIKELIEST,
@@ -29,9 +32,9 @@ from .selfcheck import (
 from .tokens import TokenCodec, cut_at_stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from ..engine import Draw, MayStart, Prompt
+    from ..engine import Choices, Draw, MayStart, Prompt
 
 _MOST_ROWS: Final = 128
 """Samples per batch where memory allows more: beyond this a CPU gains nothing, unless the model is small."""
@@ -194,6 +197,67 @@ class TransformersEngine:
             self._torch.cuda.max_memory_reserved(self._device) if on_gpu else None,
         )
 
+    def vocabulary(self) -> str:
+        """Key the tokenizer's tokens; see `TokenEngine.vocabulary`."""
+        return self._codec.vocabulary_key()
+
+    def prompt_ids(self, prompts: Sequence[str], tokens: int) -> list[list[int]]:
+        """Tokenize prompts; see `TokenEngine.prompt_ids`."""
+        return [self._codec.roomy_ids(prompt, tokens) for prompt in prompts]
+
+    def continue_greedily(self, prompts: Sequence[Sequence[int]], tokens: int) -> list[tuple[int, ...]]:
+        """Continue each prompt by exactly `tokens` tokens; see `TokenEngine.continue_greedily`."""
+        self.check()
+        with self._failing():
+            return greedy_continuations(
+                self._open_decoder(), prompts, tokens, lambda length: min(self._most_rows, self._fitting_rows(length))
+            )
+
+    def choices(
+        self, texts: Sequence[tuple[Sequence[int], Sequence[int]]], *, most_rows: int | None = None
+    ) -> list[Choices]:
+        """Take the model's choices along each continuation; see `TokenEngine.choices`."""
+        self.check()
+        with self._failing():
+            return forced_choices(self._open_decoder(), texts, self._vocabulary, most_rows or self._most_rows)
+
+    def scored_ids(self, prompt: str, completion: str) -> tuple[list[int], list[int]]:
+        """Tokenize a prompt and what follows it, apart.
+
+        Raises:
+            UserError: Both together are longer than the model's context.
+        """
+        return self._codec.scored_ids(prompt, completion)
+
+    def batches(self, texts: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[list[int]]:
+        """List the places of texts that `choices` reads together; such texts alone are read in one pass."""
+        return list(batches(texts, self._vocabulary, self._most_rows))
+
+    def alter(self, change: Callable[[Any], None], precision: str) -> None:
+        """Change the loaded network in place, as a compression does, once it has passed its self-check.
+
+        A network that rounds activations would not pass: a trace of a difference may round the other way.
+
+        Args:
+            change: Told the network, a transformers model.
+            precision: What to call the result.
+
+        Raises:
+            EngineError: As `check`.
+        """
+        self.check()
+        change(self._open_decoder().network)
+        self._description = self._description.model_copy(update={"precision": precision})
+
+    @property
+    def network(self) -> Any:
+        """The transformers model.
+
+        Raises:
+            EngineError: The engine is closed.
+        """
+        return self._open_decoder().network
+
     def close(self) -> None:
         """Free the model's memory."""
         self._decoder = None
@@ -353,6 +417,15 @@ class TransformersEngine:
     def _name(self) -> str:
         return f"transformers {self._description.engine_version}"
 
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            if isinstance(error, EngineError):
+                raise
+            raise EngineError(f"transformers failed: {error_line(error)}") from error
+
     def _open_decoder(self) -> Decoder:
         if self._decoder is None:
             raise EngineError("the engine is closed")
@@ -380,26 +453,31 @@ class TransformersEngine:
         self._transformers.utils.logging.set_verbosity_error()
         self._transformers.utils.logging.disable_progress_bar()
         try:
-            tokenizer = self._transformers.AutoTokenizer.from_pretrained(checkpoint.source, **chosen)
-            model = self._transformers.AutoModelForCausalLM.from_pretrained(checkpoint.source, **chosen, **placed)
-            if checkpoint.quantisation is None:
-                model = model.to(self._device, self._computing_dtype(placed["dtype"], checkpoint))
-            if checkpoint.adapter is not None:
-                self._add_adapter(model, checkpoint.adapter)
+            with hidden_bars():
+                tokenizer = self._transformers.AutoTokenizer.from_pretrained(checkpoint.source, **chosen)
+                model = self._transformers.AutoModelForCausalLM.from_pretrained(checkpoint.source, **chosen, **placed)
+                if checkpoint.quantisation is None:
+                    model = model.to(self._device, self._computing_dtype(placed["dtype"], checkpoint))
+                elif checkpoint.quantisation.method == "compressed-tensors":
+                    self._unpack(model)
+                if checkpoint.adapter is not None:
+                    self._add_adapter(model, checkpoint.adapter)
         except (OSError, ValueError, ImportError, RuntimeError) as error:
             raise EngineError(f"transformers cannot load {checkpoint.source}: {error_line(error)}") from None
         return model.eval(), tokenizer
 
     def _add_adapter(self, model: Any, adapter: str) -> None:
-        """Serve a model with low-rank factors beside its weights, which have to be unpacked for that."""
+        """Serve a model with low-rank factors beside its weights, which have been unpacked for that."""
         if importlib.util.find_spec("peft") is None:
             raise EngineError(
                 f"{adapter} is a low-rank adapter, and peft, which loads it, is not here: pip install peft"
             )
-        with self._torch.no_grad():
-            # Weights are unpacked when a model first runs.
-            model(self._torch.zeros((1, 1), dtype=self._torch.long, device=model.device))
         model.load_adapter(adapter)
+
+    def _unpack(self, model: Any) -> None:
+        """Run a model on one token: compressed-tensors unpacks weights when it first runs."""
+        with self._torch.no_grad():
+            model(self._torch.zeros((1, 1), dtype=self._torch.long, device=model.device))
 
     def _computing_dtype(self, dtype: Any, checkpoint: Checkpoint) -> Any:
         """Pick 32 bits where a CPU lacks instructions for fewer and the weights fit so; else the precision's own.

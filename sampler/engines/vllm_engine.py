@@ -15,7 +15,7 @@ from ..._util.machine import available_memory_bytes, cpu_name, has_gpu_driver
 from ...budgets.precision import precision_scheme
 from ...errors import EngineError, UserError
 from ...records import Likelihood
-from ..engine import Description, EngineMemory, Generation, NoAnswer
+from ..engine import Choices, Description, EngineMemory, Generation, NoAnswer
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
 from .libraries import error_line, import_engine, import_failure
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ..engine import Draw, MayStart, Outcome, Prompt, Sampling
 
-_ONLINE: Final = {"fp8": "fp8_per_channel"}
+ONLINE: Final = {"fp8": "fp8_per_channel"}
 """Precisions that vLLM quantises 16-bit weights to on loading, and its names for them (on GPUs that compute in it)."""
 
 _ROOM_FOR_WORK: Final = 1.3
@@ -85,7 +85,7 @@ class VllmEngine:
         limits_thinking: bool = False,
     ) -> None:
         checkpoint = find_checkpoint(model)
-        precision = check_precision(checkpoint, precision, online=tuple(_ONLINE), engine="vllm")
+        precision = check_precision(checkpoint, precision, online=tuple(ONLINE), engine="vllm")
         _check_activations(checkpoint, precision)
         with _stdout_to_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -172,6 +172,40 @@ class VllmEngine:
             found["kv_bytes"],
             found["peak_bytes"] if on_gpu else None,
         )
+
+    def vocabulary(self) -> str:
+        """Key the tokenizer's tokens; see `TokenEngine.vocabulary`."""
+        return self._codec.vocabulary_key()
+
+    def prompt_ids(self, prompts: Sequence[str], tokens: int) -> list[list[int]]:
+        """Tokenize prompts, with room for the one token that reading draws; see `TokenEngine.prompt_ids`."""
+        return [self._codec.roomy_ids(prompt, tokens + 1) for prompt in prompts]
+
+    def continue_greedily(self, prompts: Sequence[Sequence[int]], tokens: int) -> list[tuple[int, ...]]:
+        """Continue each prompt by exactly `tokens` tokens; see `TokenEngine.continue_greedily`."""
+        self.check()
+        greedy = self._params(temperature=0.0, max_tokens=tokens, ignore_eos=True, detokenize=False)
+        outputs = dict(self._run({place: (list(prompt), greedy) for place, prompt in enumerate(prompts)}))
+        return [tuple(outputs[place].outputs[0].token_ids) for place in range(len(prompts))]
+
+    def choices(
+        self, texts: Sequence[tuple[Sequence[int], Sequence[int]]], *, most_rows: int | None = None
+    ) -> list[Choices]:
+        """Take the model's choices along each continuation, the top-1 of vLLM's prompt logprobs.
+
+        See `TokenEngine.choices`; with `most_rows`, no more texts than that are handed to vLLM at once.
+        """
+        self.check()
+        forcing = self._params(temperature=0.0, max_tokens=1, prompt_logprobs=1, detokenize=False)
+        found: list[Choices] = []
+        step = most_rows or max(1, len(texts))
+        for start in range(0, len(texts), step):
+            some = texts[start : start + step]
+            requests = {place: ([*before, *after], forcing) for place, (before, after) in enumerate(some)}
+            outputs = dict(self._run(requests))
+            for place, (before, _) in enumerate(some):
+                found.append(_choices(outputs[place].prompt_logprobs, len(before)))
+        return found
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -305,7 +339,7 @@ class VllmEngine:
             "revision": checkpoint.commit,
             "tokenizer_revision": checkpoint.commit,
             "dtype": DTYPES.get(precision, "auto"),
-            "quantization": None if checkpoint.quantisation else _ONLINE.get(precision),
+            "quantization": None if checkpoint.quantisation else ONLINE.get(precision),
             "enable_prefix_caching": True,
             "disable_log_stats": True,
             "use_tqdm_on_load": False,
@@ -332,6 +366,23 @@ class VllmEngine:
             # Scoring holds the logits of one piece of one text at once.
             "long_prefill_token_threshold": max(256, _SCORED_LOGIT_BYTES // (_LOGIT_COPIES * 4 * vocabulary)),
         }
+
+
+def _choices(known: Any, start: int) -> Choices:
+    """Take the choices out of flat prompt logprobs from a place on.
+
+    A place has its own token's logprob first, and then the likeliest one's if that is another.
+
+    Raises:
+        EngineError: A logprob is not a number.
+    """
+    ids, logprobs = [], []
+    for first, end in list(zip(known.start_indices, known.end_indices, strict=True))[start:]:
+        ids.append(known.token_ids[max(range(first, end), key=lambda entry: known.logprobs[entry])])
+        logprobs.append(known.logprobs[first])
+    if any(value != value for value in logprobs):
+        raise EngineError("the model's scores of tokens are not numbers (NaN): its weights are broken")
+    return Choices(tuple(ids), tuple(logprobs))
 
 
 def _check_activations(checkpoint: Checkpoint, precision: str) -> None:

@@ -299,3 +299,33 @@ def test_what_llm_compressor_cannot_do_is_one_line(ours: Ours, tmp_path: Path) -
     with pytest.raises(MachineError, match="cannot load nano-250k"):
         quantise(broken, parse_recipe("w4a16-gptq"), nothing, tmp_path / "made")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mixed_recipe_quantises_what_it_lists_alone(ours: Ours, tmp_path: Path) -> None:
+    names = ("model.layers.0.mlp.up_proj", "model.layers.3.self_attn.q_proj")
+    found = quantise(ours.source, parse_recipe("w4a16"), None, tmp_path / "mixed", components=names)
+    assert found.record.components == names
+    assert found.record.tensor_bytes == pytest.approx(found.record.predicted_bytes, rel=0.01)
+    assert 15 < found.record.effective_bits < 16
+    assert read_record(found.path) == found.record
+    whole = quantise(ours.source, parse_recipe("w4a16"), None, tmp_path / "whole")
+    assert whole.record.key != found.record.key
+    original = transformers.AutoModelForCausalLM.from_pretrained(ours.source.weights, dtype=torch.bfloat16)
+    engine = TransformersEngine(str(found.path), "w4a16")
+    # Packed weights are unpacked when the model first runs.
+    engine.check()
+    stored = dict(engine.network.named_modules())
+    for name, module in original.named_modules():
+        if isinstance(module, torch.nn.Linear) and "layers" in name:
+            weight, before = stored[name].weight.data.float(), module.weight.data
+            if name in names:
+                rounded = fake_quantise(before, parse_recipe("w4a16")).float()
+                # A weight halfway between two codes may go either way in 16 bits.
+                assert float((weight - rounded).abs().gt(0.01 * float(before.abs().max())).double().mean()) < 0.01
+                assert not torch.equal(weight, before.float())
+            else:
+                assert torch.equal(weight, before.float()), name
+    engine.close()
+    with pytest.raises(UserError, match=r"lists model\.layers\.9\.x"):
+        quantise(ours.source, parse_recipe("w4a16"), None, tmp_path / "other", components=("model.layers.9.x",))
+    assert not (tmp_path / "other").exists()
