@@ -31,7 +31,7 @@ def diverge(
     drawing: Annotated[Drawing, only("engine", "preset", "max_tokens")],
     grading: Grading,
     planning: Annotated[Planning, only("hardware", "usd_per_hour")],
-    running: Annotated[Running, only("family", "seed", "store", "fresh")],
+    running: Annotated[Running, only("family", "seed", "store", "fresh", "compress_python")],
     output: Output,
 ) -> None:
     """Compare a compressed model's choices with the original's, token by token.

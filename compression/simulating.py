@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from .recipes import Recipe
 
 
+def is_simulated(recipe: Recipe) -> bool:
+    """Whether a recipe can be applied to a loaded model: rounding to nearest of integers or fp8, without factors."""
+    return recipe.method == "rtn" and not recipe.lorc_rank and recipe.format in (None, "fp8")
+
+
 def check_simulated(recipe: Recipe) -> None:
     """Refuse a recipe that needs a checkpoint.
 
     Raises:
-        UserError: It is not rounding to nearest of integers or fp8, or has low-rank factors.
+        UserError: It is not `is_simulated`, or nothing can be made of it.
     """
     check_makeable(recipe)
-    if recipe.method != "rtn" or recipe.lorc_rank or recipe.format not in (None, "fp8"):
+    if not is_simulated(recipe):
         raise UserError(
             f"recipe {recipe.key} cannot be applied to a loaded model: only rounding to nearest can; make the "
             f"checkpoint with codebudget quantise MODEL {recipe.key}, and give its folder"

@@ -90,7 +90,7 @@ def sweep_components(
     recipe = None if sweeping.recipe is None else parse_recipe(sweeping.recipe)
     if recipe is not None:
         check_simulated(recipe)
-    subject = find_subject(spec, running.family)
+    subject = find_subject(spec, running, progress)
     if subject.is_altered:
         raise UserError(f"{spec}: components are compressed from the original; give the model without a recipe")
     prompts = load_prompts(sweeping.prompts, running.family)

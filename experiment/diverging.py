@@ -118,7 +118,7 @@ def diverge(
         UserError: A model or setting is wrong, the two are of different shapes or tokenizers, or a prompt does not fit.
         MachineError: No engine or no sandbox works here.
     """
-    subjects = find_subject(base, running.family), find_subject(other, running.family)
+    subjects = find_subject(base, running, progress), find_subject(other, running, progress)
     check_same_shape(*subjects)
     name = engine_for(drawing.engine, list(subjects))
     prompts = load_prompts(diverging.prompts, running.family)

@@ -44,7 +44,7 @@ def find_outliers(
         UserError: The model is unknown or of no kind that can be looked into, or a text does not fit its context.
         MachineError: It cannot be loaded here.
     """
-    subject = find_subject(spec, running.family)
+    subject = find_subject(spec, running, progress)
     prompts = load_prompts(prompting.prompts, running.family)
     with closing(open_network(subject, prompts.texts)) as engine:
         texts = engine.prompt_ids(prompts.texts, 0)

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .._util.bounded import parse_json, read_whole
 from .._util.hashing import key_of, record_text
-from .._util.progress import notice
+from .._util.progress import Progress, notice, silent
 from ..budgets.models import config_precision, find_model, hub_config_file, looks_like_hub_id, weights_of
 from ..budgets.notation import parse_arm
 from ..budgets.recipe import Recipe, is_recipe, parse_recipe
 from ..compression.linears import find_linears
 from ..compression.mixed import PREFIX, MixedRecipe, apply_mixed, load_mixed
 from ..compression.probing import Probe, Row
-from ..compression.simulating import check_simulated, simulate
+from ..compression.simulating import is_simulated, simulate
 from ..errors import UserError
 from ..sampler.engines.checkpoint import DTYPES, find_checkpoint
+from .quantising import quantise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..budgets.architecture import Architecture
     from ..sampler.engine import TokenEngine
     from ..sampler.engines.transformers_engine import TransformersEngine
+    from ..settings import Running
 
 _DIGITS: Final = 12
 
@@ -65,20 +67,22 @@ class Subject(NamedTuple):
         return self.recipe is not None or self.mixed is not None
 
 
-def find_subject(spec: str, family: str) -> Subject:
+def find_subject(spec: str, running: Running, progress: Progress = silent) -> Subject:
     """Find the weights of `MODEL[@PRECISION]` or `MODEL@recipe:FILE.toml`, and what is to be made of them.
 
-    A precision that unquantised weights do not have becomes a recipe, applied after loading.
+    A precision that unquantised weights do not have is a recipe. Rounding to nearest is applied after loading; for any
+    other, the checkpoint is found, or made where llm-compressor can be reached.
 
     Raises:
-        UserError: The model is unknown, or has a sample count or a word on thinking; or a recipe needs a checkpoint.
-        MachineError: Its weights should be here but are not.
+        UserError: The model is unknown, or has a sample count or a word on thinking; or the recipe does not fit it.
+        MachineError: Its weights or its checkpoint should be here but are not, and cannot be made.
     """
+    family = running.family
     original, marker, file = spec.partition(f"@{PREFIX}")
     if marker:
         if not original or not file:
             raise UserError(f"{spec}: write MODEL@{PREFIX}FILE.toml")
-        mixed, subject = load_mixed(Path(file)), find_subject(original, family)
+        mixed, subject = load_mixed(Path(file)), find_subject(original, running)
         if subject.is_altered:
             raise UserError(f"{spec}: a mixed recipe is applied to the original; give the model without another recipe")
         return subject._replace(spec=spec, mixed=mixed)
@@ -99,6 +103,9 @@ def find_subject(spec: str, family: str) -> Subject:
     if asked is None or asked in DTYPES or is_quantised or not is_recipe(asked):
         return Subject(spec, name, weights, asked or own or "bf16", None, architecture)
     recipe = parse_recipe(asked)
+    if not is_simulated(recipe):
+        made = quantise(arm.name, recipe.key, running, progress=progress)
+        return Subject(spec, name, str(made.path), recipe.key, None, architecture)
     return Subject(spec, name, weights, own if own in DTYPES else "bf16", recipe, architecture)
 
 
@@ -130,8 +137,6 @@ def engine_for(name: str, subjects: list[Subject]) -> str:
                 f"{subject.spec}: vllm cannot compress a model that it has loaded: use `engine` transformers, or give "
                 f"the folder of a checkpoint{way}"
             )
-        if subject.recipe is not None:
-            check_simulated(subject.recipe)
     if any(subject.is_altered for subject in subjects):
         name = "transformers"
     return pick_engine(name).name

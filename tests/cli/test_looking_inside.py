@@ -77,7 +77,7 @@ def test_components_write_a_recipe_that_diverge_takes(nano: Any, tmp_path: Path)
     [
         (("diverge", "250k", "1m"), "different architectures"),
         (("diverge", "250k", "250k", "--tokens", "5000"), "has room for"),
-        (("diverge", "250k", "250k@w4a16-gptq"), "codebudget quantise"),
+        (("components", "250k", "--recipe", "w4a16-gptq"), "codebudget quantise"),
         (("diverge", "250k", "250k@recipe:none.toml"), "none.toml"),
         (("components", "250k"), "--recipe w8a8"),
         (("components", "250k", "--recipe", "w8a8", "--out", "x.toml"), "--target"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from codebudget.errors import UserError
+from codebudget.errors import MachineError, UserError
 from codebudget.experiment.diverging import Diverged, diverge, metrics_of
 from codebudget.experiment.spending import NO_RATE, Rate
 from codebudget.experiment.subjects import find_subject, open_subject
@@ -59,7 +60,7 @@ def run(tmp_path: Path) -> Any:
 def test_first_divergence_in_one_pass_is_that_of_free_running(base: Path, prompts: str, run: Any) -> None:
     other = f"{base}@w3a16"
     found = run(base, other, prompts)
-    engine = open_subject(find_subject(other, "nano"), "transformers")
+    engine = open_subject(find_subject(other, Running(family="nano")), "transformers")
     try:
         free = engine.continue_greedily(engine.prompt_ids(TEXTS * 3, 25), 25)
     finally:
@@ -128,7 +129,6 @@ def test_programs_are_gained_lost_and_kept(base: Path, tmp_path: Path, run: Any,
     [
         ("4m", "def f():", "different architectures"),
         ("250k:3", "def f():", "alone"),
-        ("250k@w4a16-gptq", "def f():", "codebudget quantise MODEL w4a16-gptq"),
         ("250k@w4a16-g48", "def f():", "groups of 48 do not divide"),
         ("250k", "x = 1\n" * 2000, "has room for"),
     ],
@@ -139,6 +139,19 @@ def test_refusals_are_one_clear_line(tmp_path: Path, run: Any, torch: Any, other
     with pytest.raises(UserError, match=said) as refused:
         run("250k", other, str(file), 4)
     assert "\n" not in str(refused.value)
+
+
+def test_a_method_beyond_rounding_needs_its_checkpoint(
+    tmp_path: Path, prompts: str, run: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if importlib.util.find_spec("llmcompressor") is None:
+        with pytest.raises(MachineError, match="codebudget quantise 250k w4a16-gptq"):
+            run("250k", "250k@w4a16-gptq", prompts, 4)
+        return
+    found = run("250k", "250k@w4a16-gptq", prompts, 12)
+    assert found.metrics.other.sdt.mean > 0
+    assert len(list((tmp_path / ".codebudget" / "checkpoints").iterdir())) == 1
 
 
 def test_refuses_another_tokenizer(base: Path, prompts: str, tmp_path: Path, run: Any) -> None:
