@@ -192,8 +192,8 @@ def _write(
     torch = importlib.import_module("torch")
     torch.manual_seed(0 if calibration is None else calibration.seed)
     progress("loading", 0, 1)
-    model, tokenizer = _load(source)
-    layers = _quantised_layers(source, model, recipe)
+    model, tokenizer = load(source)
+    layers = quantised_layers(source, model, recipe)
     progress("loading", 1, 1)
     used, pieces = None, []
     if needs_calibration(recipe):
@@ -215,7 +215,12 @@ def _write(
     return used, _device(torch)
 
 
-def _load(source: Source) -> tuple[Any, Any]:
+def load(source: Source) -> tuple[Any, Any]:
+    """Load a model at 16 bits, and its tokenizer.
+
+    Raises:
+        MachineError: transformers cannot.
+    """
     transformers = importlib.import_module("transformers")
     torch = importlib.import_module("torch")
     where = {} if source.commit is None else {"revision": source.commit}
@@ -235,7 +240,7 @@ def _linears(model: Any) -> dict[str, Any]:
     return {name: module for name, module in model.named_modules() if isinstance(module, linear)}
 
 
-def _quantised_layers(source: Source, model: Any, recipe: Recipe) -> dict[str, Any]:
+def quantised_layers(source: Source, model: Any, recipe: Recipe) -> dict[str, Any]:
     """Choose the linear layers of the decoder's blocks: not its output head, its routers or an image encoder.
 
     Raises:
