@@ -284,7 +284,7 @@ def recommendation(entries: Sequence[Entry]) -> Answer:
             if one.line.model != base.line.model or one.recipe is None:
                 continue
             tested = paired_difference(one.scores(1), base.scores(1))
-            if one.line.perplexity_increase <= CLASS_2 and tested.low >= -MARGIN:
+            if one.line.sensitivity != "class-3" and tested.low >= -MARGIN:
                 safe.append((one.line.size_bytes, one.line.perplexity, one, tested))
         if not safe:
             sentence = f"{base.line.model}: keep 16 bits; no recipe of the study is shown to be safe"

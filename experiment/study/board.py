@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ...compression.recipes import Recipe
 
 REFERENCES: Final = "references"
-"""The text that is the benchmark's own solutions, each after its prompt."""
+"""The text that is the benchmark's own solutions, each given its prompt."""
 
 _MOST_CHARACTERS: Final = 64 << 10
 _MOST_LINE: Final = 8192

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..._util.progress import Progress
+    from ...records import Task
     from ...sampler.engine import Engine
 
 PIECE_BYTES: Final = 1024
@@ -31,6 +32,18 @@ class Perplexity(NamedTuple):
 
     value: float
     tokens: int
+
+
+def solutions_of(tasks: Sequence[Task]) -> list[Piece]:
+    """Take each task's own solution, with its prompt before it; one that does not begin with it is cut as a text is."""
+    found: list[Piece] = []
+    for task in tasks:
+        whole = task.reference or ""
+        if whole.startswith(task.prompt) and whole[len(task.prompt) :].strip():
+            found.append(Piece(task.prompt, whole[len(task.prompt) :]))
+        elif whole.strip():
+            found += pieces_of([whole])
+    return found
 
 
 def pieces_of(texts: Sequence[str]) -> list[Piece]:

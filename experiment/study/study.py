@@ -26,7 +26,7 @@ from ..quantising import CHECKPOINTS, calibration_of, place_of, quantise, read_t
 from ..targets import Target, check_engine
 from ..workspace import open_workspace
 from .board import REFERENCES
-from .perplexity import perplexity, pieces_of
+from .perplexity import perplexity, pieces_of, solutions_of
 from .planned import checkpoints_of
 from .rows import StepSeconds, StudyRow, open_rows
 
@@ -154,7 +154,7 @@ class _Study:
                 )
         with file.at("sampling"):
             self._settings: Settings = sampling_settings(board.sampling, self._benchmark.name)
-        self._pieces: list[Piece] = pieces_of(list(self._texts()))
+        self._pieces: list[Piece] = self._texts()
         self._sources: dict[str, Source] = {}
         self._announced: set[str] = set()
         self._store: Store | None = None
@@ -205,7 +205,8 @@ class _Study:
                 raise MachineError(
                     f"{one.label} has to be made first, and llm-compressor, which makes it, is not installed "
                     f"here: in an environment of its own {INSTALL}, then codebudget quantise {one.typed} "
-                    f"{one.precision} --family {self._board.family}{seed}, or name that environment's Python with `compress_python`"
+                    f"{one.precision} --family {self._board.family}{seed}, or name that environment's Python with "
+                    "`compress_python`"
                 )
 
     def row(self, one: Checkpoint, key: str, grader: Grader, progress: Progress) -> StudyRow:
@@ -324,14 +325,15 @@ class _Study:
                 passed[one.task_id] += verdict.status == "passed"
         return passed, left_out, errors
 
-    def _texts(self) -> Iterator[str]:
+    def _texts(self) -> list[Piece]:
+        found: list[Piece] = []
         for place, named in enumerate(self._board.texts):
-            if named == REFERENCES:
-                for task in self._benchmark.tasks:
-                    yield task.reference or ""
-                continue
             with self._file.at("texts", place):
-                yield from read_texts(self._file.path.parent / named)
+                if named == REFERENCES:
+                    found += solutions_of(self._benchmark.tasks)
+                else:
+                    found += pieces_of(read_texts(self._file.path.parent / named))
+        return found
 
     def _source(self, one: Checkpoint) -> Source:
         if one.typed not in self._sources:
