@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ..experiment.study.answers import describe_choice
 
 if TYPE_CHECKING:
-    from ..experiment.study.answers import Answer, Test
+    from ..experiment.study.answers import Answer
+    from ..experiment.study.paired import Test
     from ..experiment.study.result import StudyResult
 
 _TITLES = {
@@ -47,7 +48,17 @@ def _lines(answer: Answer) -> list[str]:
 
 
 def _notes(test: Test) -> str:
-    shown = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in test.notes.items())
-    cases = f"mean of {test.cases} pairs" if test.cases > 1 else ""
-    inside = "; ".join(part for part in (cases, shown) if part)
-    return f" ({inside})" if inside else ""
+    """Show a test's numbers; those of both sides side by side."""
+    parts = [f"mean of {test.cases} pairs"] if test.cases > 1 else []
+    for name, value in test.notes.items():
+        side, _, what = name.partition("_")
+        said = what.replace("_", " ")
+        if side == "a":
+            parts.append(f"{said} {_number(value)} against {_number(test.notes[f'b_{what}'])}")
+        elif side != "b":
+            parts.append(f"{name.replace('_', ' ')} {_number(value)}")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

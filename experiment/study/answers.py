@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from ..._util.figures import difference, p_value
+from ..._util.figures import difference
 from ...budgets.notation import format_amount
-from ...estimators import holm, mean_interval, paired_difference
+from ...estimators import mean_interval, paired_difference
 from ...records import Record
+from .paired import LEVEL, Pairing, Side, Test, adjusted_p, average, mean_notes, summary, tested
 from .table import CLASS_2, Entry
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     from ...budgets.recipe import Recipe
     from ...estimators import FloatArray
-
-LEVEL: Final = 0.05
-"""Adjusted p-value below which two sides are separated."""
 
 EQUAL_BITS: Final = 0.25
 """Effective bits within which two recipes count as equal: less than the step from one group size to the next."""
@@ -39,33 +37,6 @@ MARGIN: Final = 0.05
 """Loss of pass@1 that a recommended recipe must be shown to stay within."""
 
 Question = Literal["scale", "granularity", "method", "sensitivity", "recommendation"]
-
-
-class Test(Record):
-    """Two sides compared on the same tasks; `p_value` is Holm-adjusted over the answer's tests.
-
-    `cases` is how many pairs of lines each side is the mean of. `notes` are numbers that explain the sides, by name.
-    """
-
-    a: str
-    b: str
-    metric: str
-    difference: float
-    low: float
-    high: float
-    p_value: float
-    separated: bool
-    cases: int = 1
-    notes: dict[str, float]
-
-    @property
-    def sentence(self) -> str:
-        """What it says."""
-        shown = f"{self.metric} {difference(self.difference, self.low, self.high)}, p = {p_value(self.p_value)}"
-        if not self.separated:
-            return f"{self.a} and {self.b} cannot be separated ({shown})"
-        better, worse = (self.a, self.b) if self.difference > 0 else (self.b, self.a)
-        return f"{better} beats {worse} ({shown}, {self.a} minus {self.b})"
 
 
 class Choice(Record):
@@ -107,21 +78,6 @@ class Answer(Record):
     rule: str = ""
 
 
-class _Side(NamedTuple):
-    label: str
-    scores: FloatArray
-
-
-class _Raw(NamedTuple):
-    """A test before its p-value is adjusted."""
-
-    a: _Side
-    b: _Side
-    metric: str
-    cases: int
-    notes: dict[str, float]
-
-
 def answers_of(entries: Sequence[Entry], memory_bytes: Sequence[float]) -> list[Answer]:
     """Give the five answers.
 
@@ -146,7 +102,7 @@ def scale(entries: Sequence[Entry], budgets: Sequence[float]) -> Answer:
     no more bytes than the smaller model at 16 bits, within `EQUAL_BYTES`. At the same FLOPs, the smaller one has as
     many samples as one of the larger model's costs.
     """
-    raw: list[_Raw] = []
+    raw: list[Pairing] = []
     plain = {one.line.model: one for one in entries if one.recipe is None}
     for small in plain.values():
         for large in plain.values():
@@ -168,16 +124,16 @@ def scale(entries: Sequence[Entry], budgets: Sequence[float]) -> Answer:
                 "a_bytes": float(np.mean([one.line.size_bytes for one in fitting])),
                 "b_bytes": float(small.line.size_bytes),
             }
-            side = _Side(name, _mean_scores(fitting, 1))
-            raw.append(_Raw(side, _Side(small.line.label, small.scores(1)), "pass@1", len(fitting), sizes))
+            side = Side(name, _mean_scores(fitting, 1))
+            raw.append(Pairing(side, Side(small.line.label, small.scores(1)), "pass@1", len(fitting), sizes))
             k = _affordable(large, small)
             if k > 1:
-                many = _Side(f"{small.line.label} with {k} samples", small.scores(k))
-                raw.append(_Raw(side, many, f"pass@1 against pass@{k}, at the same FLOPs", len(fitting), sizes))
-    tests = _tests(raw)
+                many = Side(f"{small.line.label} with {k} samples", small.scores(k))
+                raw.append(Pairing(side, many, f"pass@1 against pass@{k}, at the same FLOPs", len(fitting), sizes))
+    tests = tested(raw)
     choices = [choice for budget in budgets for choice in _choices(entries, budget)]
-    memory = "memory is that of tensors alone: the key-value cache would drown them in models this small"
-    said = _summary(tests, "no larger model fits at 4 bits where a smaller one does at 16")
+    memory = "memory is that of tensors alone, without the key-value cache, which would drown them in small models"
+    said = summary(tests, "no larger model fits at 4 bits where a smaller one does at 16")
     return Answer(question="scale", sentence=f"{said}; {memory}", tests=tests, choices=tuple(choices))
 
 
@@ -194,13 +150,13 @@ def granularity(entries: Sequence[Entry]) -> Answer:
                 "a_perplexity": coarse.line.perplexity,
                 "b_perplexity": fine.line.perplexity,
             }
-            a, b = _Side(coarse.line.label, coarse.scores(1)), _Side(fine.line.label, fine.scores(1))
-            raw.append(_Raw(a, b, "pass@1", 1, notes))
+            a, b = Side(coarse.line.label, coarse.scores(1)), Side(fine.line.label, fine.scores(1))
+            raw.append(Pairing(a, b, "pass@1", 1, notes))
     if len(raw) > 1:
-        coarse_all = _Side("coarse groups with more bits", _average([one.a.scores for one in raw]))
-        fine_all = _Side("fine groups with fewer bits", _average([one.b.scores for one in raw]))
-        raw.insert(0, _Raw(coarse_all, fine_all, "pass@1", len(raw), _mean_notes(raw)))
-    tests = _tests(raw)
+        coarse_all = Side("coarse groups with more bits", average([one.a.scores for one in raw]))
+        fine_all = Side("fine groups with fewer bits", average([one.b.scores for one in raw]))
+        raw.insert(0, Pairing(coarse_all, fine_all, "pass@1", len(raw), mean_notes(raw)))
+    tests = tested(raw)
     absent = f"no two recipes of one model and method are within {EQUAL_BITS} effective bits at other groups and bits"
     return Answer(question="granularity", sentence=tests[0].sentence if tests else absent, tests=tests)
 
@@ -211,7 +167,7 @@ def method(entries: Sequence[Entry]) -> Answer:
     A side is the mean over all models and schemes that both methods have. The notes of LoRC's tests say how many
     effective bits it adds, and what an added bit gives back of pass@1 and of perplexity.
     """
-    raw: list[_Raw] = []
+    raw: list[Pairing] = []
     quantised = [entry for entry in entries if entry.recipe is not None]
     by_key = {(one.line.model, one.line.recipe): one for one in quantised}
     for bits in BITS:
@@ -233,15 +189,15 @@ def method(entries: Sequence[Entry]) -> Answer:
             raw.append(_of_pairs(pairs, f"{name} at {bits} bits", f"rtn at {bits} bits", _seed_spread(pairs)))
         if lorc:
             raw.append(_of_pairs(lorc, f"LoRC at {bits} bits", f"no LoRC at {bits} bits", _gain_per_bit(lorc)))
-    tests = _tests(raw)
+    tests = tested(raw)
     return Answer(
-        question="method", sentence=_summary(tests, "no recipe is there by rtn and another method"), tests=tests
+        question="method", sentence=summary(tests, "no recipe is there by rtn and another method"), tests=tests
     )
 
 
 def sensitivity(entries: Sequence[Entry]) -> Answer:
     """Answer whether weights or activations suffer more at the same bits, and sort recipes by perplexity's increase."""
-    raw: list[_Raw] = []
+    raw: list[Pairing] = []
     for bits in range(8, 1, -1):
         pairs = []
         for one in entries:
@@ -255,13 +211,13 @@ def sensitivity(entries: Sequence[Entry]) -> Answer:
                 pairs.append((one, other))
         if pairs:
             raw.append(_of_pairs(pairs, f"weights at {bits} bits", f"activations at {bits} bits", {}))
-    tests = _tests(raw)
+    tests = tested(raw)
     classes: dict[str, list[str]] = {"class-1": [], "class-2": [], "class-3": []}
     for one in entries:
         if one.recipe is not None:
             classes[one.line.sensitivity].append(one.line.label)
     counts = ", ".join(f"{len(labels)} in {name}" for name, labels in classes.items())
-    said = _summary(tests, "no bits are there for weights alone and for activations alone")
+    said = summary(tests, "no bits are there for weights alone and for activations alone")
     return Answer(
         question="sensitivity",
         sentence=f"{said}; recipes by perplexity's increase: {counts}",
@@ -283,20 +239,20 @@ def recommendation(entries: Sequence[Entry]) -> Answer:
         for one in entries:
             if one.line.model != base.line.model or one.recipe is None:
                 continue
-            tested = paired_difference(one.scores(1), base.scores(1))
-            if one.line.sensitivity != "class-3" and tested.low >= -MARGIN:
-                safe.append((one.line.size_bytes, one.line.perplexity, one, tested))
+            loss = paired_difference(one.scores(1), base.scores(1))
+            if one.line.sensitivity != "class-3" and loss.low >= -MARGIN:
+                safe.append((one.line.size_bytes, one.line.perplexity, one, loss))
         if not safe:
             sentence = f"{base.line.model}: keep 16 bits; no recipe of the study is shown to be safe"
             found.append(_advice(base, (0.0, 0.0, 0.0), sentence))
             continue
-        one, tested = min(safe, key=lambda item: item[:2])[2:]
+        one, loss = min(safe, key=lambda item: item[:2])[2:]
         sentence = (
             f"{base.line.model}: {one.line.recipe}, {one.line.effective_bits:.2f} effective bits, "
             f"{one.line.size_bytes / base.line.size_bytes:.0%} of the bytes of 16 bits; perplexity "
-            f"{one.line.perplexity_increase:+.3f}, pass@1 {difference(tested.difference, tested.low, tested.high)}"
+            f"{one.line.perplexity_increase:+.3f}, pass@1 {difference(loss.difference, loss.low, loss.high)}"
         )
-        found.append(_advice(one, (-tested.difference, -tested.high, -tested.low), sentence))
+        found.append(_advice(one, (-loss.difference, -loss.high, -loss.low), sentence))
     return Answer(
         question="recommendation",
         sentence="; ".join(one.sentence for one in found) or "there is no unquantised model to compare with",
@@ -339,7 +295,7 @@ def _best(fitting: Sequence[Entry], ks: dict[str, int], budget: float, metric: s
     # Equal scores: the fewest bytes.
     best = min(fitting, key=lambda one: (-float(scores[one.line.label].mean()), one.line.size_bytes)).line.label
     others = [label for label in scores if label != best]
-    adjusted = _adjusted([paired_difference(scores[best], scores[label]).p_value for label in others])
+    adjusted = adjusted_p([paired_difference(scores[best], scores[label]).p_value for label in others])
     value = mean_interval(scores[best])
     return Choice(
         memory_bytes=budget,
@@ -383,14 +339,14 @@ def _only_activations(entry: Entry, model: str, bits: int) -> bool:
     return (recipe.weight_bits, recipe.activation_bits) == (16, bits)
 
 
-def _of_pairs(pairs: Sequence[tuple[Entry, Entry]], a: str, b: str, notes: dict[str, float]) -> _Raw:
+def _of_pairs(pairs: Sequence[tuple[Entry, Entry]], a: str, b: str, notes: dict[str, float]) -> Pairing:
     perplexities = {
         "a_perplexity_increase": float(np.mean([one.line.perplexity_increase for one, _ in pairs])),
         "b_perplexity_increase": float(np.mean([other.line.perplexity_increase for _, other in pairs])),
     }
-    first = _Side(a, _mean_scores([one for one, _ in pairs], 1))
-    second = _Side(b, _mean_scores([other for _, other in pairs], 1))
-    return _Raw(first, second, "pass@1", len(pairs), {**perplexities, **notes})
+    first = Side(a, _mean_scores([one for one, _ in pairs], 1))
+    second = Side(b, _mean_scores([other for _, other in pairs], 1))
+    return Pairing(first, second, "pass@1", len(pairs), {**perplexities, **notes})
 
 
 def _seed_spread(pairs: Sequence[tuple[Entry, Entry]]) -> dict[str, float]:
@@ -418,44 +374,7 @@ def _gain_per_bit(pairs: Sequence[tuple[Entry, Entry]]) -> dict[str, float]:
 
 
 def _mean_scores(entries: Sequence[Entry], k: int) -> FloatArray:
-    return _average([one.scores(k) for one in entries])
-
-
-def _average(scores: Sequence[FloatArray]) -> FloatArray:
-    # Rounding may leave a mean of ones a little above 1.
-    return np.asarray(np.clip(np.mean(scores, axis=0), 0.0, 1.0), np.float64)
-
-
-def _mean_notes(raw: Sequence[_Raw]) -> dict[str, float]:
-    return {name: float(np.mean([one.notes[name] for one in raw])) for name in raw[0].notes}
-
-
-def _tests(raw: Sequence[_Raw]) -> tuple[Test, ...]:
-    found = [paired_difference(one.a.scores, one.b.scores) for one in raw]
-    adjusted = _adjusted([one.p_value for one in found])
-    return tuple(
-        Test(
-            a=one.a.label,
-            b=one.b.label,
-            metric=one.metric,
-            difference=tested.difference,
-            low=tested.low,
-            high=tested.high,
-            p_value=p,
-            separated=p < LEVEL,
-            cases=one.cases,
-            notes=one.notes,
-        )
-        for one, tested, p in zip(raw, found, adjusted, strict=True)
-    )
-
-
-def _adjusted(p_values: Sequence[float]) -> list[float]:
-    return [float(p) for p in holm(np.array(p_values, np.float64))] if p_values else []
-
-
-def _summary(tests: Sequence[Test], none: str) -> str:
-    return "; ".join(test.sentence for test in tests) or none
+    return average([one.scores(k) for one in entries])
 
 
 def _advice(one: Entry, loss: tuple[float, float, float], sentence: str) -> Advice:
