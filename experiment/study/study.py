@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -13,7 +14,7 @@ from ...budgets.realised import flops_of_samples
 from ...compression.compressor import INSTALL, is_installed, needs_calibration
 from ...compression.folding import fold, key_of_folded
 from ...compression.quantise import Source, key_of_checkpoint
-from ...errors import MachineError, UserError
+from ...errors import CodebudgetError, MachineError, UserError
 from ...records import Arm
 from ...sampler.drawing import DrawRequest, draw_samples
 from ...sampler.late import LateEngine, StaleDescriptionError, circumstances
@@ -124,7 +125,8 @@ def _make(
         name = one.label if one.seed is None else f"{one.label}, calibration seed {one.seed}"
         try:
             row = study.row(one, key, grader, progress)
-        except MachineError as error:
+        except CodebudgetError as error:
+            # What one recipe meets, such as an engine that cannot load it, need not end the others.
             if one.recipe is None:
                 raise
             failures[name] = str(error)
@@ -156,6 +158,7 @@ class _Study:
             self._settings: Settings = sampling_settings(board.sampling, self._benchmark.name)
         self._pieces: list[Piece] = self._texts()
         self._sources: dict[str, Source] = {}
+        self._calibrations: dict[tuple[str, int], Calibration] = {}
         self._announced: set[str] = set()
         self._store: Store | None = None
 
@@ -174,11 +177,13 @@ class _Study:
 
     def key(self, one: Checkpoint) -> str:
         """Hash what a row is made of and how it is measured."""
-        board, source = self._board, self._source(one)
+        return key_of("study row", self._board.form, self._checkpoint_key(one, self._source(one)), self._terms)
+
+    @cached_property
+    def _terms(self) -> str:
+        """Hash what all rows are measured by."""
+        board = self._board
         return key_of(
-            "study row",
-            board.form,
-            self._checkpoint_key(one, source),
             *(record_text(task) for task in self._benchmark.tasks),
             *(part for piece in self._pieces for part in piece),
             record_text(self._settings),
@@ -344,8 +349,12 @@ class _Study:
     def _calibration(self, one: Checkpoint) -> Calibration | None:
         if one.recipe is None or not needs_calibration(one.recipe):
             return None
-        with self._file.at("calibration"):
-            return calibration_of(self._compressing.calibration, self._source(one), self._board.family, one.seed or 0)
+        place = (one.typed, one.seed or 0)
+        if place not in self._calibrations:
+            named, source = self._compressing.calibration, self._source(one)
+            with self._file.at("calibration"):
+                self._calibrations[place] = calibration_of(named, source, self._board.family, one.seed or 0)
+        return self._calibrations[place]
 
     def _checkpoint_key(self, one: Checkpoint, source: Source) -> str:
         if one.recipe is None:
