@@ -39,7 +39,7 @@ def _lines(answer: Answer) -> list[str]:
     if answer.question == "recommendation":
         lines = [one.sentence for one in answer.advice] or [answer.sentence]
     lines += [describe_choice(choice) for choice in answer.choices]
-    if answer.question == "scale":
+    if answer.question == "scale" and answer.tests:
         lines.append(answer.sentence.rpartition("; ")[2])
     lines += [f"{name}: {', '.join(labels) or 'none'}" for name, labels in (answer.classes or {}).items()]
     if answer.rule:
