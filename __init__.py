@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .errors import CodebudgetError, EngineError, MachineError, RankerError, SandboxError, UserError
     from .records import Candidate, Comparison, Plan, Ranking, Task, Verdict
     from .sandbox import Job, Sandbox, choose_launcher
-    from .settings import Charting, Compressing, Drawing, Grading, Planning, Running, Selecting
+    from .settings import Charting, Drawing, Grading, Planning, Running, Selecting
     from .tasks import Benchmark, load_benchmark
 
 __version__ = "0.1.0"
@@ -36,7 +36,7 @@ _PLACES = {
     "errors": ("CodebudgetError", "UserError", "MachineError", "EngineError", "SandboxError", "RankerError"),
     "records": ("Candidate", "Comparison", "Plan", "Ranking", "Task", "Verdict"),
     "sandbox": ("Job", "Sandbox", "choose_launcher"),
-    "settings": ("Planning", "Drawing", "Grading", "Selecting", "Compressing", "Charting", "Running"),
+    "settings": ("Planning", "Drawing", "Grading", "Selecting", "Charting", "Running"),
     "tasks": ("Benchmark", "load_benchmark"),
 }
 """Public names by the module that has them, which is imported when one is first asked for."""
@@ -51,7 +51,6 @@ __all__ = [
     "CodebudgetError",
     "Comparison",
     "ComparisonResult",
-    "Compressing",
     "CurveResult",
     "Drawing",
     "EngineError",

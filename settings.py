@@ -249,23 +249,6 @@ class Selecting(Settings):
         return first if isinstance(first, str) else str(first.name)
 
 
-class Compressing(Settings):
-    """The way that a checkpoint of fewer bits is made."""
-
-    calibration: Text = option(
-        "prompts",
-        "Texts that methods other than rtn look at: a text file or .jsonl with a field text, the prompts of the "
-        "benchmark, or self, which the model itself draws.",
-        metavar="FILE|prompts|self",
-    )
-    compress_python: Text | None = option(
-        None,
-        "Python of another environment, which has codebudget[compress] and makes the checkpoint.",
-        metavar="PATH",
-        shown="this one",
-    )
-
-
 class Charting(Settings):
     """Budgets that a curve is drawn over."""
 
@@ -302,6 +285,12 @@ class Running(Settings):
         None,
         "Stop drawing after 60s, 1e15flops, 1e6tokens (drawn) or 2usd across all arms. Run again to continue.",
         metavar="AMOUNT",
+    )
+    compress_python: Text | None = option(
+        None,
+        "Python of an environment with codebudget[compress], which makes the checkpoints that are missing.",
+        metavar="PATH",
+        shown="this one",
     )
     strict: bool = option(False, "Fail if an arm is not matched, if no advice can be given, or if a ranker fails.")
 

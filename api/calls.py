@@ -20,7 +20,6 @@ from ..settings import (
     DEFAULT_FAMILY,
     DEFAULT_KS,
     Charting,
-    Compressing,
     Drawing,
     Grading,
     Planning,
@@ -186,28 +185,26 @@ def curve(
 def quantise(
     model: str,
     recipe: str,
-    compressing: Compressing = Compressing(),
     *,
-    family: str = DEFAULT_FAMILY,
+    calibration: str = "prompts",
     out: str | None = None,
-    seed: int = 0,
+    running: Running = Running(),
 ) -> CheckpointResult:
     """Quantise a model's layers and write a checkpoint, or find the one that was made of the same before.
 
     Args:
         model: A name of the family or catalogue, a hub id, or a folder.
         recipe: Such as `w4a16-g128-gptq`, `w8a8` or `w3a16-g64-asym-lorc8`.
-        compressing: Texts for calibration, and the interpreter that has llm-compressor.
-        family: Where short names such as `7b` are looked up.
+        calibration: Texts for methods that look at some: `prompts` of the benchmark, `self`, or a file.
         out: The checkpoint's folder; if None, one of its own in `.codebudget/checkpoints`.
-        seed: Of the texts' order, and of what the model draws.
+        running: The family, the seed, and the interpreter that has llm-compressor.
 
     Raises:
         UserError: The model or the recipe is unknown, they do not fit, the folder has something else in it, or there
             is too little text.
         MachineError: The weights or llm-compressor are missing, it failed, or the disk is full.
     """
-    return CheckpointResult(quantise_model(model, recipe, compressing, family=family, out=out, seed=seed))
+    return CheckpointResult(quantise_model(model, recipe, running, calibration=calibration, out=out))
 
 
 def _benchmark(benchmark: str | Benchmark | None, family: str) -> Benchmark:

@@ -6,15 +6,21 @@ from typing import Annotated
 
 import typer
 
-from ..settings import Compressing, Running, Settings, option
+from ..settings import Running, Settings, option
 from .arguments import JSON
 from .options import only, options
 from .progress import print_json, shown_progress
 
 
 class Output(Settings):
-    """Options of the output."""
+    """Options of calibration and output."""
 
+    calibration: str = option(
+        "prompts",
+        "Texts that methods other than rtn look at: a text file or .jsonl with a field text, the prompts of the "
+        "benchmark, or self, which the model itself draws.",
+        metavar="FILE|prompts|self",
+    )
     out: str | None = option(
         None, "Folder of the checkpoint.", metavar="DIR", shown="one of its own in .codebudget/checkpoints"
     )
@@ -27,8 +33,7 @@ def quantise(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="Such as w4a16-g128-gptq, w8a8, w3a16-g64-asym-lorc8 or fp8.")
     ],
-    compressing: Compressing,
-    running: Annotated[Running, only("family", "seed")],
+    running: Annotated[Running, only("family", "seed", "compress_python")],
     output: Output,
 ) -> None:
     """Quantise a model's layers by a recipe and write a checkpoint of compressed-tensors, through llm-compressor.
@@ -41,9 +46,7 @@ def quantise(
     from ..report.checkpoints import checkpoint_as_json, print_checkpoint
 
     with shown_progress() as progress:
-        made = make(
-            model, recipe, compressing, family=running.family, out=output.out, seed=running.seed, progress=progress
-        )
+        made = make(model, recipe, running, calibration=output.calibration, out=output.out, progress=progress)
     if output.as_json:
         print_json(checkpoint_as_json(made))
     else:

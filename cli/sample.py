@@ -35,7 +35,7 @@ def sample(
     asked: Asked,
     drawing: Drawing,
     planning: Annotated[Planning, only("hardware", "usd_per_hour", "usd_per_mtok", "prices")],
-    running: Annotated[Running, only("family", "seed", "base_url", "store", "fresh", "stop_after")],
+    running: Annotated[Running, only("family", "seed", "base_url", "store", "fresh", "stop_after", "compress_python")],
     output: Output,
 ) -> None:
     """Draw k samples of every task from each model and store them.

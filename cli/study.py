@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..settings import Compressing, Running, Settings, option
+from ..settings import Running, Settings, option
 from .arguments import JSON
 from .options import only, options
 from .progress import check_sandbox_errors, print_json, shown_progress
@@ -39,8 +39,7 @@ def study() -> None:
 @options
 def precision(
     board: Annotated[str, typer.Argument(metavar="BOARD", help="A board, such as examples/nano-precision.toml.")],
-    compressing: Annotated[Compressing, only("compress_python")],
-    running: Annotated[Running, only("store", "fresh")],
+    running: Annotated[Running, only("store", "fresh", "compress_python")],
     output: Output,
 ) -> None:
     """Quantise models by recipes, measure each checkpoint, and say which precision is safe and worth its bytes.
@@ -61,7 +60,7 @@ def precision(
     check_reports(reports)
     folder = STUDIES / file.path.stem if output.out is None else Path(output.out)
     with shown_progress() as progress:
-        finished = run_study(file, folder, running, compressing.compress_python, progress)
+        finished = run_study(file, folder, running, progress)
     result = result_of(file.board, finished.rows, finished.failures)
     for path in reports:
         write_report(result, path)

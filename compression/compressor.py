@@ -11,6 +11,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from .._util.bars import hidden_bars
 from ..errors import MachineError
 
 if TYPE_CHECKING:
@@ -108,22 +109,14 @@ def quiet() -> Iterator[None]:
     # Read when it is first imported; it logs to standard output.
     os.environ.setdefault("LLM_COMPRESSOR_LOG_LEVEL", "CRITICAL")
     os.environ.setdefault("AR_LOG_LEVEL", "ERROR")
-    bar = importlib.import_module("tqdm.std").tqdm
-    shown = bar.__init__
-
-    def hidden(self: Any, *arguments: Any, **chosen: Any) -> None:
-        shown(self, *arguments, **{**chosen, "disable": True})
-
     levels = {name: logging.getLogger(name).level for name in _LOUD}
-    bar.__init__ = hidden
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with hidden_bars(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        bar.__init__ = shown
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
 

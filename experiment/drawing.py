@@ -17,7 +17,8 @@ from ..sampler.prompting import preset_settings, settings_for_tests
 from ..sampler.series import stored_series
 from ..sampler.stopping import Meter, parse_stop_after
 from ..sampler.transfer import stored_samples
-from ..settings import RECORDED
+from ..settings import DEFAULT_FAMILY, RECORDED, Running
+from .quantising import makes_checkpoint, quantise
 from .targets import check_servable
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..sampler.prompting import Settings
     from ..sampler.stopping import Stopped
     from ..sampler.store import Store
-    from ..settings import Drawing, Running
+    from ..settings import Drawing
     from .targets import Target
 
 
@@ -45,6 +46,8 @@ class Session:
         stop_after: End after this much: `60s`, `1e15flops`, `1e6tokens` or `2usd`, over all arms.
         tests: Draw texts of asserts instead of solutions.
         base_urls: Servers for the openai engine; none for that of the environment.
+        family: Where short names are looked up; its benchmark calibrates checkpoints that have to be made.
+        compress_python: The interpreter that makes them; None for this one.
     """
 
     drawing: Drawing
@@ -54,6 +57,13 @@ class Session:
     stop_after: str | None = None
     tests: bool = False
     base_urls: tuple[str, ...] = ()
+    family: str = DEFAULT_FAMILY
+    compress_python: str | None = None
+
+    @property
+    def making(self) -> Running:
+        """How checkpoints are made."""
+        return Running(family=self.family, seed=self.seed, compress_python=self.compress_python)
 
     def settings(self, benchmark: str, arm: Arm) -> Settings:
         """Get the preset, with chosen overrides, and the arm's own word on thinking.
@@ -95,7 +105,17 @@ class DrawnArms(NamedTuple):
 def session_of(drawing: Drawing, running: Running, store: Store, *, tests: bool = False) -> Session:
     """Make a session of a command's choices."""
     urls = tuple(running.base_url)
-    return Session(drawing, store, running.seed, running.fresh, running.stop_after, tests, urls)
+    return Session(
+        drawing,
+        store,
+        running.seed,
+        running.fresh,
+        running.stop_after,
+        tests,
+        urls,
+        running.family,
+        running.compress_python,
+    )
 
 
 def sampling_settings(drawing: Drawing, benchmark: str, *, tests: bool = False) -> Settings:
@@ -162,6 +182,7 @@ class ArmDrawer:
         if not self.draws:
             yield lambda tasks, k: _replayed(target._replace(k=k), tasks, session)
             return
+        (target,) = with_checkpoints([target], session.drawing.engine, session.making, self._progress)
         engine, urls, asked = session.drawing.engine, session.base_urls, Asked(set(), {})
         key = circumstances(engine, target.weights, target.precision, urls)
         start = starter(
@@ -212,12 +233,45 @@ def draw_arms(
     check_servable(targets, session.drawing.engine, conditions)
     for target in targets:
         session.settings(tasks[0].benchmark, target.arm)
+    # Before the first arm takes its hours.
+    targets = with_checkpoints(targets, session.drawing.engine, session.making, progress)
     drawer = ArmDrawer(session, conditions, progress)
     drawn = []
     for target in targets:
         with drawer.opened(target) as draw:
             drawn.append(draw(tasks, target.k))
     return drawer.ended(targets, drawn)
+
+
+def with_checkpoints(
+    targets: Sequence[Target], engine: str, running: Running, progress: Progress = silent
+) -> list[Target]:
+    """Make the checkpoints that arms' recipes name, or find them, and tell their planned bytes beside the written.
+
+    Args:
+        targets: Arms.
+        engine: The engine that is to load them.
+        running: The family whose prompts calibrate, the seed, and the interpreter that makes them.
+        progress: Told how far making them is.
+
+    Raises:
+        UserError: A recipe does not fit its model.
+        MachineError: A checkpoint is missing and cannot be made here; the message says what to run.
+    """
+    found = []
+    for target in targets:
+        if target.architecture is not None and makes_checkpoint(target.weights, target.precision, engine):
+            made = quantise(target.model, target.precision, running, progress=progress)
+            record = made.record
+            notice(
+                f"{target.arm.spec}: {made.path}, weights planned {record.predicted_bytes:,} bytes, written "
+                f"{record.tensor_bytes:,} as tensors, {record.file_bytes:,} in files; {record.effective_bits:.3f} "
+                "effective bits per quantised weight"
+            )
+            found.append(target._replace(weights=str(made.path)))
+        else:
+            found.append(target)
+    return found
 
 
 def starter(

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Final
 from .._util.bounded import parse_json, read_whole
 from .._util.checkpoints import read_record
 from .._util.hashing import key_of
+from .._util.machine import has_gpu_driver
 from .._util.outputs import check_output_folder
 from .._util.progress import Progress, silent
 from ..budgets.models import find_model, weights_of
+from ..budgets.recipe import is_recipe
 from ..compression.calibration import Calibration, of_texts
 from ..compression.compressor import INSTALL, is_installed, needs_calibration
 from ..compression.quantise import Made, Source, check_recipe, find_made, key_of_checkpoint
@@ -23,14 +25,17 @@ from ..compression.quantise import quantise as make
 from ..compression.recipes import parse_recipe
 from ..errors import MachineError, UserError
 from ..sampler.engine import Draw, Sampling
-from ..sampler.engines.checkpoint import find_checkpoint
-from ..settings import DEFAULT_FAMILY, Compressing
+from ..sampler.engines import pick_engine
+from ..sampler.engines.checkpoint import DTYPES, find_checkpoint
+from ..sampler.engines.vllm_engine import ONLINE
+from ..settings import RECORDED
 from .planning import load_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..compression.recipes import Recipe
+    from ..settings import Running
 
 CHECKPOINTS: Final = Path(".codebudget") / "checkpoints"
 """Where checkpoints lie unless a folder is named."""
@@ -43,11 +48,10 @@ _MOST_TEXT_BYTES: Final = 1 << 28
 def quantise(
     model: str,
     recipe: str,
-    compressing: Compressing,
+    running: Running,
     *,
-    family: str = DEFAULT_FAMILY,
+    calibration: str = "prompts",
     out: str | None = None,
-    seed: int = 0,
     progress: Progress = silent,
 ) -> Made:
     """Make a checkpoint, or find the one that was made of the same before.
@@ -55,10 +59,9 @@ def quantise(
     Args:
         model: A name of the family or catalogue, a hub id, or a folder.
         recipe: See `parse_recipe`.
-        compressing: Texts for calibration, and the interpreter.
-        family: Where short names are looked up; its benchmark has the prompts.
+        running: The family, whose benchmark has the prompts, the seed, and the interpreter.
+        calibration: Texts for methods that look at some: `prompts`, `self`, or a file.
         out: The checkpoint's folder; None for one of its own below `.codebudget/checkpoints`.
-        seed: Of the order of texts, and of what the model draws.
         progress: Told how far it is.
 
     Raises:
@@ -66,23 +69,23 @@ def quantise(
             is too little text.
         MachineError: The weights or llm-compressor are missing, it failed, or the disk is full.
     """
-    parsed = parse_recipe(recipe)
+    parsed, family = parse_recipe(recipe), running.family
     source = source_of(model, family)
     check_recipe(source, parsed)
-    calibration = calibration_of(compressing.calibration, source, family, seed) if needs_calibration(parsed) else None
-    folder = place_of(source, parsed, calibration) if out is None else Path(out)
+    texts = calibration_of(calibration, source, family, running.seed) if needs_calibration(parsed) else None
+    folder = place_of(source, parsed, texts) if out is None else Path(out)
     if out is not None:
         check_output_folder(folder)
-    found = find_made(folder, key_of_checkpoint(source, parsed, calibration))
+    found = find_made(folder, key_of_checkpoint(source, parsed, texts))
     if found is not None:
         return found
     if out is None:
         folder.parent.mkdir(parents=True, exist_ok=True)
     command = ["quantise", model, parsed.key, "--family", family]
-    if calibration is not None:
-        command += ["--calibration", compressing.calibration, "--seed", str(seed)]
-    if compressing.compress_python is not None:
-        return _made_elsewhere(compressing.compress_python, [*command, "--out", str(folder)], folder)
+    if texts is not None:
+        command += ["--calibration", calibration, "--seed", str(running.seed)]
+    if running.compress_python is not None:
+        return _made_elsewhere(running.compress_python, [*command, "--out", str(folder)], folder)
     if not is_installed():
         typed = shlex.join(command if out is None else [*command, "--out", out])
         raise MachineError(
@@ -90,7 +93,21 @@ def quantise(
             f"here: in an environment of its own {INSTALL}, then codebudget {typed} --compress-python "
             "ENVIRONMENT/bin/python"
         )
-    return make(source, parsed, calibration, folder, progress)
+    return make(source, parsed, texts, folder, progress)
+
+
+def makes_checkpoint(weights: str, precision: str, engine: str) -> bool:
+    """Whether an arm's precision is a recipe whose checkpoint an engine needs, since its weights are not quantised.
+
+    Raises:
+        UserError: The weights cannot be used.
+        MachineError: No engine is there, or the weights are not.
+    """
+    if engine in (RECORDED, "openai") or precision in DTYPES or not is_recipe(precision):
+        return False
+    if pick_engine(engine).name == "vllm" and precision in ONLINE and has_gpu_driver():
+        return False
+    return find_checkpoint(weights).quantisation is None
 
 
 def source_of(name: str, family: str) -> Source:

@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..records import Likelihood
 from ..sampler.late import LateEngine, StaleDescriptionError, circumstances
 from ..settings import OWN_MODEL, RECORDED
-from .drawing import starter
+from .drawing import starter, with_checkpoints
 from .targets import target_of_arm
 from .workspace import open_workspace
 
@@ -167,6 +167,8 @@ def open_scorers(
         raise UserError(f"`scorer` {scorer}: `engine` {RECORDED} cannot score; choose one that can, such as auto")
     named = {spec: spec if scorer == OWN_MODEL else scorer for spec in specs}
     targets = {text: target_of_arm(parse_arm(text), family, served=engine == "openai") for text in named.values()}
+    made = with_checkpoints(list(targets.values()), engine, running)
+    targets = dict(zip(targets, made, strict=True))
     if scorer != OWN_MODEL and any(target.arm.thinking is not None for target in targets.values()):
         raise UserError(f"`scorer` {scorer}: a scorer reads texts and does not think; remove +think or +nothink")
     lates: list[LateEngine] = []

@@ -292,7 +292,7 @@ def samples_of(
         UserError: A file of samples is wrong; the message names the line.
         MachineError: An engine or the store failed.
     """
-    session = Session(prepared.drawing, store, prepared.file.board.seed, fresh)
+    session = Session(prepared.drawing, store, prepared.file.board.seed, fresh, family=prepared.file.board.family)
     found = []
     for place, planned in enumerate(prepared.benchmarks):
         inputs = _read_inputs(prepared.file, place, planned)

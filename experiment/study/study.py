@@ -19,7 +19,6 @@ from ...records import Arm
 from ...sampler.drawing import DrawRequest, draw_samples
 from ...sampler.late import LateEngine, StaleDescriptionError, circumstances
 from ...sandbox import Sandbox
-from ...settings import Compressing
 from ..drawing import sampling_settings, starter
 from ..grading import Grader, Submission, chosen_launcher
 from ..planning import load_tasks
@@ -75,9 +74,7 @@ class _Measured(NamedTuple):
     device: str
 
 
-def run_study(
-    file: StudyFile, folder: Path, running: Running, compress_python: str | None, progress: Progress
-) -> Finished:
+def run_study(file: StudyFile, folder: Path, running: Running, progress: Progress) -> Finished:
     """Make every row of a study that its folder lacks.
 
     Samples and verdicts go to the store, checkpoints to their own place, and each row to the folder as it ends, so that
@@ -86,8 +83,8 @@ def run_study(
     Args:
         file: The board.
         folder: Where the rows are.
-        running: The store, and whether rows are made again; the board has the seed.
-        compress_python: As in `settings.Compressing`.
+        running: The store, whether rows are made again, and the interpreter that makes checkpoints; the board has the
+            family and the seed.
         progress: Told how far it is.
 
     Raises:
@@ -97,7 +94,7 @@ def run_study(
     listed = checkpoints_of(file)
     with file.at("sampling"):
         check_engine(file.board.sampling.engine)
-    study = _Study(file, running, Compressing(calibration=file.calibration, compress_python=compress_python))
+    study = _Study(file, running)
     keys = [study.key(one) for one in listed]
     with open_rows(folder) as opened:
         known = {} if running.fresh else {key: row for key, row in opened.rows().items() if not row.sandbox_errors}
@@ -141,12 +138,11 @@ def _make(
 class _Study:
     """What all rows of a study share."""
 
-    def __init__(self, file: StudyFile, running: Running, compressing: Compressing) -> None:
+    def __init__(self, file: StudyFile, running: Running) -> None:
         board = file.board
         self._file = file
         self._board = board
         self._running = running
-        self._compressing = compressing
         with file.at("benchmark"):
             self._benchmark: Benchmark = load_tasks(board.benchmark, board.family, tasks=board.tasks)
             if any(task.tests is None or task.reference is None for task in self._benchmark.tasks):
@@ -199,14 +195,14 @@ class _Study:
         Raises:
             MachineError: llm-compressor is needed and neither it nor an interpreter with it is at hand.
         """
-        if self._board.form == "folded" or is_installed() or self._compressing.compress_python is not None:
+        if self._board.form == "folded" or is_installed() or self._running.compress_python is not None:
             return
         for one in missing:
             if one.recipe is None:
                 continue
             place = place_of(self._source(one), one.recipe, self._calibration(one))
             if not place.exists():
-                seed = "" if one.seed is None else f" --calibration {self._compressing.calibration} --seed {one.seed}"
+                seed = "" if one.seed is None else f" --calibration {self._file.calibration} --seed {one.seed}"
                 raise MachineError(
                     f"{one.label} has to be made first, and llm-compressor, which makes it, is not installed "
                     f"here: in an environment of its own {INSTALL}, then codebudget quantise {one.typed} "
@@ -264,9 +260,8 @@ class _Study:
         made = quantise(
             one.typed,
             one.precision,
-            self._compressing,
-            family=self._board.family,
-            seed=one.seed or 0,
+            self._running.model_copy(update={"family": self._board.family, "seed": one.seed or 0}),
+            calibration=self._file.calibration,
             progress=progress,
         )
         return _Loaded(str(made.path), one.precision, made.record.tensor_bytes, made.record.file_bytes)
@@ -351,7 +346,7 @@ class _Study:
             return None
         place = (one.typed, one.seed or 0)
         if place not in self._calibrations:
-            named, source = self._compressing.calibration, self._source(one)
+            named, source = self._file.calibration, self._source(one)
             with self._file.at("calibration"):
                 self._calibrations[place] = calibration_of(named, source, self._board.family, one.seed or 0)
         return self._calibrations[place]

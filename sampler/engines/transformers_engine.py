@@ -10,6 +10,7 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from ..._util.bars import hidden_bars
 from ..._util.machine import available_memory_bytes, cpu_flags, cpu_name
 from ...errors import EngineError
 from ...records import Likelihood
@@ -380,26 +381,31 @@ class TransformersEngine:
         self._transformers.utils.logging.set_verbosity_error()
         self._transformers.utils.logging.disable_progress_bar()
         try:
-            tokenizer = self._transformers.AutoTokenizer.from_pretrained(checkpoint.source, **chosen)
-            model = self._transformers.AutoModelForCausalLM.from_pretrained(checkpoint.source, **chosen, **placed)
-            if checkpoint.quantisation is None:
-                model = model.to(self._device, self._computing_dtype(placed["dtype"], checkpoint))
-            if checkpoint.adapter is not None:
-                self._add_adapter(model, checkpoint.adapter)
+            with hidden_bars():
+                tokenizer = self._transformers.AutoTokenizer.from_pretrained(checkpoint.source, **chosen)
+                model = self._transformers.AutoModelForCausalLM.from_pretrained(checkpoint.source, **chosen, **placed)
+                if checkpoint.quantisation is None:
+                    model = model.to(self._device, self._computing_dtype(placed["dtype"], checkpoint))
+                elif checkpoint.quantisation.method == "compressed-tensors":
+                    self._unpack(model)
+                if checkpoint.adapter is not None:
+                    self._add_adapter(model, checkpoint.adapter)
         except (OSError, ValueError, ImportError, RuntimeError) as error:
             raise EngineError(f"transformers cannot load {checkpoint.source}: {error_line(error)}") from None
         return model.eval(), tokenizer
 
     def _add_adapter(self, model: Any, adapter: str) -> None:
-        """Serve a model with low-rank factors beside its weights, which have to be unpacked for that."""
+        """Serve a model with low-rank factors beside its weights, which have been unpacked for that."""
         if importlib.util.find_spec("peft") is None:
             raise EngineError(
                 f"{adapter} is a low-rank adapter, and peft, which loads it, is not here: pip install peft"
             )
-        with self._torch.no_grad():
-            # Weights are unpacked when a model first runs.
-            model(self._torch.zeros((1, 1), dtype=self._torch.long, device=model.device))
         model.load_adapter(adapter)
+
+    def _unpack(self, model: Any) -> None:
+        """Run a model on one token: compressed-tensors unpacks weights when it first runs."""
+        with self._torch.no_grad():
+            model(self._torch.zeros((1, 1), dtype=self._torch.long, device=model.device))
 
     def _computing_dtype(self, dtype: Any, checkpoint: Checkpoint) -> Any:
         """Pick 32 bits where a CPU lacks instructions for fewer and the weights fit so; else the precision's own.

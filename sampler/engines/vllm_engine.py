@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ..engine import Draw, MayStart, Outcome, Prompt, Sampling
 
-_ONLINE: Final = {"fp8": "fp8_per_channel"}
+ONLINE: Final = {"fp8": "fp8_per_channel"}
 """Precisions that vLLM quantises 16-bit weights to on loading, and its names for them (on GPUs that compute in it)."""
 
 _ROOM_FOR_WORK: Final = 1.3
@@ -85,7 +85,7 @@ class VllmEngine:
         limits_thinking: bool = False,
     ) -> None:
         checkpoint = find_checkpoint(model)
-        precision = check_precision(checkpoint, precision, online=tuple(_ONLINE), engine="vllm")
+        precision = check_precision(checkpoint, precision, online=tuple(ONLINE), engine="vllm")
         _check_activations(checkpoint, precision)
         with _stdout_to_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -305,7 +305,7 @@ class VllmEngine:
             "revision": checkpoint.commit,
             "tokenizer_revision": checkpoint.commit,
             "dtype": DTYPES.get(precision, "auto"),
-            "quantization": None if checkpoint.quantisation else _ONLINE.get(precision),
+            "quantization": None if checkpoint.quantisation else ONLINE.get(precision),
             "enable_prefix_caching": True,
             "disable_log_stats": True,
             "use_tqdm_on_load": False,

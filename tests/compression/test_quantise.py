@@ -4,8 +4,10 @@ import json
 import math
 import os
 import resource
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +25,8 @@ from codebudget.sampler.engines.checkpoint import find_checkpoint
 from codebudget.sampler.engines.transformers_engine import TransformersEngine
 from codebudget.tasks import load_benchmark
 
+from support.command import codebudget, started
+
 torch = pytest.importorskip("torch", reason="needs torch: install the extra [transformers]")
 transformers = pytest.importorskip("transformers", reason="needs the extra [transformers]")
 pytest.importorskip("llmcompressor", reason="needs llm-compressor: install the extra [compress]")
@@ -30,7 +34,8 @@ pytest.importorskip("llmcompressor", reason="needs llm-compressor: install the e
 KINDS = (
     *("w4a16", "w4a16-g32", "w4a16-g32-asym", "w8a16", "w8a8", "w8a8-asym", "w4a8", "w3a16-g64-asym", "w2a16-g32"),
     *("w16a8", "w6a16", "fp8", "nvfp4", "mxfp4", "mxfp8", "w4a16-g32-gptq", "w4a8-gptq", "w2a16-g64-asym-gptq"),
-    *("fp8-gptq", "w8a8-smoothquant", "w4a16-lorc4", "w3a16-g64-asym-gptq-lorc8", "w8a8-smoothquant-lorc4"),
+    *("fp8-gptq", "w8a8-smoothquant", "w4a16-g32-awq", "w4a8-autoround"),
+    *("w4a16-lorc4", "w3a16-g64-asym-gptq-lorc8", "w8a8-smoothquant-lorc4"),
 )
 
 
@@ -234,6 +239,34 @@ def test_an_interruption_leaves_nothing(ours: Ours, tmp_path: Path, step: str) -
 
     with pytest.raises(KeyboardInterrupt):
         quantise(ours.source, parse_recipe("w4a16-lorc2"), None, tmp_path / "made", interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_kill_leaves_is_never_taken_for_a_checkpoint(tmp_path: Path) -> None:
+    arguments = ("quantise", "250k", "w8a8-gptq", "--family", "nano", "--out", "made")
+    run = started(tmp_path, *arguments)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.kill()
+    run.communicate()
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".made.")
+    assert read_record(left) is None
+    done = codebudget(tmp_path, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["made"]
+
+
+def test_an_interrupt_ends_the_command(tmp_path: Path) -> None:
+    run = started(tmp_path, "quantise", "250k", "w8a8-gptq", "--family", "nano", "--out", "made")
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    _, complaint = run.communicate(timeout=120)
+    assert run.returncode == 130
+    assert len(complaint.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,40 @@
+"""Arms whose precision is a recipe: made and drawn from where that can be done, one line where it cannot."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from support.command import codebudget
+
+SAMPLE = ("sample", "250k@W8A8-rtn:2", "--family", "nano", "--tasks", "2", "--max-tokens", "16")
+
+
+def test_without_llm_compressor_it_says_what_to_run(tmp_path: Path) -> None:
+    for module in ("torch", "transformers"):
+        pytest.importorskip(module, reason="needs the extra [transformers]")
+    if importlib.util.find_spec("llmcompressor") is not None:
+        pytest.skip("llm-compressor is installed")
+    done = codebudget(tmp_path, *SAMPLE, "--engine", "transformers")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "codebudget quantise nano-250k w8a8 --family nano --compress-python" in done.stderr
+
+
+def test_recorded_samples_need_no_checkpoint(tmp_path: Path) -> None:
+    done = codebudget(tmp_path, *SAMPLE, "--engine", "recorded")
+    assert done.returncode == 3
+    assert "has no samples of nano-250k@w8a8" in done.stderr
+
+
+def test_an_arm_draws_from_the_checkpoint_that_it_makes(tmp_path: Path) -> None:
+    pytest.importorskip("llmcompressor", reason="needs llm-compressor: install the extra [compress]")
+    done = codebudget(tmp_path, *SAMPLE, "--out", "samples.jsonl")
+    assert done.returncode == 0, done.stderr
+    (checkpoint,) = (tmp_path / ".codebudget" / "checkpoints").iterdir()
+    record = json.loads((checkpoint / "codebudget-checkpoint.json").read_text())
+    assert record["recipe"] == "w8a8"
+    planned = f"weights planned {record['predicted_bytes']:,} bytes, written {record['tensor_bytes']:,} as tensors"
+    assert planned in done.stderr
+    again = codebudget(tmp_path, *SAMPLE, "--engine", "recorded", "--json")
+    assert again.returncode == 0, again.stderr
