@@ -193,6 +193,9 @@ def _check(file: StudyFile) -> None:
     if board.sampling.temperature == 0:
         with file.at("sampling", "temperature"):
             raise UserError("samples at temperature 0 are all alike: write more; greedy outputs are drawn in any case")
+    if "check" in board.sandbox.model_fields_set:
+        with file.at("sandbox", "check"):
+            raise UserError("a study does not attack the sandbox: remove this key, and run codebudget sandbox check")
     if not file.recipes():
         with file.at("recipes"):
             raise UserError("there are no recipes: list some, such as w4a16-g32, here or in [[grids]]")

@@ -59,6 +59,7 @@ def test_models_by_recipes_by_seeds_of_what_is_calibrated(tmp_path: Path) -> Non
         ('engine = "transformers"', 'engine = "openai"', 17, "openai cannot load a checkpoint"),
         ('engine = "transformers"', "temperature = 0.0", 17, "temperature"),
         ('family = "nano"', 'family = "nano"\nform = "folded"', 6, "cannot be folded"),
+        ('engine = "transformers"', "[sandbox]\ncheck = true", 18, "does not attack the sandbox"),
         ('family = "nano"', "family = nano", 3, "this is not TOML"),
         ('family = "nano"', 'parrot = "nano"', 3, "unknown key"),
     ],
