@@ -215,8 +215,8 @@ def _write(
     torch = importlib.import_module("torch")
     torch.manual_seed(0 if calibration is None else calibration.seed)
     progress("loading", 0, 1)
-    model, tokenizer = _load(source)
-    every = _quantised_layers(source, model, recipe)
+    model, tokenizer = load(source)
+    every = quantised_layers(source, model, recipe)
     layers = every if components is None else _only(every, components, source)
     size = _size(source, recipe, every, layers)
     progress("loading", 1, 1)
@@ -269,7 +269,12 @@ def _size(source: Source, recipe: Recipe, every: dict[str, Any], chosen: dict[st
     return _Size(plain, 8 * total / weights)
 
 
-def _load(source: Source) -> tuple[Any, Any]:
+def load(source: Source) -> tuple[Any, Any]:
+    """Load a model at 16 bits, and its tokenizer.
+
+    Raises:
+        MachineError: transformers cannot.
+    """
     transformers = importlib.import_module("transformers")
     torch = importlib.import_module("torch")
     where = {} if source.commit is None else {"revision": source.commit}
@@ -289,7 +294,7 @@ def _linears(model: Any) -> dict[str, Any]:
     return {name: module for name, module in model.named_modules() if isinstance(module, linear)}
 
 
-def _quantised_layers(source: Source, model: Any, recipe: Recipe) -> dict[str, Any]:
+def quantised_layers(source: Source, model: Any, recipe: Recipe) -> dict[str, Any]:
     """Choose the linear layers of the decoder's blocks: not its output head, its routers or an image encoder.
 
     Raises:

@@ -59,6 +59,11 @@ class Session:
     family: str = DEFAULT_FAMILY
     compress_python: str | None = None
 
+    @property
+    def making(self) -> Running:
+        """How checkpoints are made."""
+        return Running(family=self.family, seed=self.seed, compress_python=self.compress_python)
+
     def settings(self, benchmark: str, arm: Arm) -> Settings:
         """Get the preset, with chosen overrides, and the arm's own word on thinking.
 
@@ -171,8 +176,7 @@ class ArmDrawer:
         session = self._session
         if not self.draws:
             return list(targets)
-        making = Running(family=session.family, seed=session.seed, compress_python=session.compress_python)
-        return with_checkpoints(targets, session.drawing.engine, making, self._progress)
+        return with_checkpoints(targets, session.drawing.engine, session.making, self._progress)
 
     @contextmanager
     def opened(self, target: Target) -> Iterator[Callable[[Sequence[Task], int], Drawn]]:
@@ -239,6 +243,7 @@ def draw_arms(
     for target in targets:
         session.settings(tasks[0].benchmark, target.arm)
     drawer = ArmDrawer(session, conditions, progress)
+    # Before the first arm takes its hours.
     targets = drawer.prepared(targets)
     drawn = []
     for target in targets:

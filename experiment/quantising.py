@@ -154,7 +154,7 @@ def calibration_of(named: str, source: Source, family: str, seed: int) -> Calibr
         MachineError: The benchmark or an engine is out of reach.
     """
     if named not in ("prompts", "self"):
-        return of_texts("file", named, _read_texts(Path(named)), seed)
+        return of_texts("file", named, read_texts(Path(named)), seed)
     benchmark = load_tasks(None, family)
     prompts = [task.prompt for task in benchmark.tasks]
     if named == "prompts":
@@ -164,7 +164,12 @@ def calibration_of(named: str, source: Source, family: str, seed: int) -> Calibr
     return Calibration("self", key, seed, f"what {source.name} draws", lambda: _drawn(source, prompts, seed))
 
 
-def _read_texts(file: Path) -> Sequence[str]:
+def read_texts(file: Path) -> Sequence[str]:
+    """Read a file of text as one, or JSON Lines with a field `text`.
+
+    Raises:
+        UserError: It cannot be read, or a row has no text.
+    """
     text = read_whole(file, _MOST_TEXT_BYTES)
     if not file.name.removesuffix(".gz").endswith(".jsonl"):
         return [text]

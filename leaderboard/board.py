@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import tomllib
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .._util.bounded import read_whole
 from .._util.printable import one_line
+from .._util.toml_lines import line_of, named_place, place_in_file
 from ..errors import MachineError, UserError
 from ..settings import (
     DEFAULT_FAMILY,
@@ -28,8 +28,10 @@ from ..settings import (
 from .files import BOARD, MOST_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from .._util.toml_lines import Place
 
 MOST_LINE: Final = 8192
 """Characters of a line of a board: the time to read a dotted key grows with the square of its length."""
@@ -93,7 +95,7 @@ class BoardFile:
             raise type(error)(f"{self._where(place)}: {_as_keys(str(error))}") from error
 
     def _where(self, place: Place) -> str:
-        return f"{self.path}:{line_of(self.text, place)}: {_named(place)}"
+        return f"{self.path}:{line_of(self.text, place)}: {named_place(place)}"
 
 
 def _as_keys(message: str) -> str:
@@ -139,8 +141,8 @@ def parse_board(path: Path, text: str) -> BoardFile:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         # A union's branch is not in the file.
-        place = _in_file(data, first["loc"])
-        raise UserError(f"{path}:{line_of(text, place)}: {_named(place)}: {_explained(first)}") from None
+        place = place_in_file(data, first["loc"])
+        raise UserError(f"{path}:{line_of(text, place)}: {named_place(place)}: {_explained(first)}") from None
     file = BoardFile(path, text, board)
     _check(file)
     return file
@@ -163,17 +165,6 @@ def _check(file: BoardFile) -> None:
                 raise UserError(f"the benchmark {name[0]} is listed twice; remove one")
 
 
-def _in_file(data: Any, loc: tuple[int | str, ...]) -> Place:
-    """Cut pydantic's location to what the file has, with the missing or wrong key."""
-    place: list[str | int] = []
-    for key in loc:
-        place.append(key)
-        if not has_key(data, key):
-            break
-        data = data[key]
-    return tuple(place)
-
-
 def _explained(error: Any) -> str:
     kind = error["type"]
     if kind == "missing":
@@ -190,78 +181,3 @@ def _shown(value: object) -> str:
     except (ValueError, RecursionError):
         # An integer of thousands of digits, written in hexadecimal, or as many nested tables.
         return type(value).__name__
-
-
-def _named(place: Place) -> str:
-    named = ""
-    for key in place:
-        named += f"[{key}]" if isinstance(key, int) else f".{key}" if named else key
-    return one_line(named) or "the board"
-
-
-Place = tuple[str | int, ...]
-"""Keys and list indices that lead to a value."""
-
-MOST_WORK: Final = 1 << 22
-"""Characters times lines of a document that is searched for a line: it is parsed once per line."""
-
-
-def line_of(text: str, place: Place) -> int:
-    """Find the line, from 1, of the value at `place`; if it is missing, the line of what would hold it.
-
-    It is 1 in a document too long to search.
-
-    A document's first lines are a document too wherever a statement has just ended, so the parser itself tells which
-    statement brings a value: the first one after which the value is there.
-
-    Args:
-        text: A whole document that can be parsed.
-        place: Keys and list indices.
-    """
-    lines = text.splitlines()
-    if len(lines) * len(text) > MOST_WORK:
-        return 1
-    for depth in range(len(place), 0, -1):
-        part = place[:depth]
-        start = 0
-        for end in range(1, len(lines) + 1):
-            data = _parsed(lines[:end])
-            if data is None:
-                continue
-            if _has(data, part):
-                return _within(lines[start:end], data, part) + start
-            start = end
-    return 1
-
-
-def has_key(data: object, key: str | int) -> bool:
-    """Whether a table has a key, or a list so many items."""
-    if isinstance(data, dict):
-        return key in data
-    return isinstance(data, list) and isinstance(key, int) and key < len(data)
-
-
-def _parsed(lines: Sequence[str]) -> dict[str, object] | None:
-    try:
-        return tomllib.loads("\n".join(lines))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _has(data: Any, place: Place) -> bool:
-    for key in place:
-        if not has_key(data, key):
-            return False
-        data = data[key]
-    return True
-
-
-def _within(statement: Sequence[str], data: Any, place: Place) -> int:
-    """Find a value's line within a statement: an array's text may have a line of its own."""
-    value = functools.reduce(lambda held, key: held[key], place, data)
-    if len(statement) > 1 and isinstance(place[-1], int) and isinstance(value, str):
-        for number, line in enumerate(statement, 1):
-            if f'"{value}"' in line or f"'{value}'" in line:
-                return number
-    blank = next((number for number, line in enumerate(statement) if line.strip() and not line.startswith("#")), 0)
-    return blank + 1

@@ -44,6 +44,17 @@ SCRIPTS = (
 )
 """Scripts in the order they run: each builds on those before it."""
 
+
+class Kind(NamedTuple):
+    """A kind of page: its template, and its scripts in their order."""
+
+    template: str
+    scripts: tuple[str, ...]
+
+
+RUNS = Kind("page.html", SCRIPTS)
+STUDY = Kind("study.html", ("data.js", "text.js", "format.js", "plots.js", "study.js"))
+
 PLOTLY = "plotly.min.js"
 _MARKER = '<meta name="generator" content="codebudget">'
 
@@ -98,7 +109,7 @@ def write_folder(out: Path, parts: Iterable[Part]) -> Written:
     with replacing_folder(out) as scratch:
         digest = hashlib.sha256()
         count = size = 0
-        for name, content in _assets():
+        for name, content in _assets(RUNS):
             count, size = count + 1, size + _write(scratch / "assets" / name, content, digest)
         for part in parts:
             count, size = count + 1, size + _write(scratch / "data" / f"{part.name}.js", _script(part), digest)
@@ -115,8 +126,8 @@ def write_folder(out: Path, parts: Iterable[Part]) -> Written:
     return Written(count + 1, size)
 
 
-def write_file(path: Path, parts: Iterable[Part]) -> Written:
-    """Write a page with everything in it into one file.
+def write_file(path: Path, parts: Iterable[Part], kind: Kind = RUNS) -> Written:
+    """Write a page of a kind with everything in it into one file.
 
     Raises:
         UserError: A link or no plain file is there.
@@ -124,17 +135,18 @@ def write_file(path: Path, parts: Iterable[Part]) -> Written:
     """
     check_plots()
     digest = hashlib.sha256()
-    assets = dict(_assets())
+    assets = dict(_assets(kind))
     scripts = [_script(part) for part in parts]
     for text in (*assets.values(), *scripts):
         digest.update(text.encode())
     nonce = _nonce(digest)
-    first, *others = SCRIPTS
+    first, *others = kind.scripts
     order = (assets[first], *scripts, assets[PLOTLY], *(assets[name] for name in others))
     page = _page(
         nonce,
         [f'<style nonce="{nonce}">\n{assets[name]}</style>' for name in STYLES],
         [f'<script nonce="{nonce}">\n{text}</script>' for text in order],
+        kind,
     )
     write_text(path, page, "`report`")
     return Written(1, len(page.encode()))
@@ -150,21 +162,21 @@ def _script(part: Part) -> str:
     return f'codebudget.receive("{part.name}","{pack(part.data)}");\n'
 
 
-def _assets() -> Iterator[tuple[str, str]]:
+def _assets(kind: Kind) -> Iterator[tuple[str, str]]:
     from plotly.offline import get_plotlyjs
 
     web = files(__package__) / "web"
-    for name in (*STYLES, *SCRIPTS):
+    for name in (*STYLES, *kind.scripts):
         yield name, (web / name).read_text(encoding="utf-8")
     yield PLOTLY, get_plotlyjs()
 
 
-def _page(nonce: str, styles: list[str], scripts: list[str]) -> str:
+def _page(nonce: str, styles: list[str], scripts: list[str], kind: Kind = RUNS) -> str:
     policy = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    page = (files(__package__) / "web" / "page.html").read_text(encoding="utf-8")
+    page = (files(__package__) / "web" / kind.template).read_text(encoding="utf-8")
     for name, text in (("policy", policy), ("styles", "\n".join(styles)), ("scripts", "\n".join(scripts))):
         page = page.replace("{{" + name + "}}", text, 1)
     return page

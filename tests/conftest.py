@@ -29,7 +29,14 @@ for variable in ("HF_HUB_CACHE", "HF_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL"
 # What `make check` leaves out, by measurement: what starts the command, many boxes, an engine or a browser.
 SLOW = (
     *("budgets/test_torch_", "cli/", "compression/test_quantise", "contracts/test_demo", "contracts/test_docs"),
-    *("contracts/test_image", "contracts/test_wheel", "leaderboard/", "models/", "rankers/check/"),
+    *(
+        "contracts/test_image",
+        "contracts/test_wheel",
+        "experiment/study/test_run",
+        "leaderboard/",
+        "models/",
+        "rankers/check/",
+    ),
     *("rankers/test_registry", "sampler/engines/"),
     *("compression/test_outliers", "compression/test_components", "experiment/test_diverging"),
     *("sampler/test_drawing", "sampler/test_hostile_texts", "sampler/test_store", "sandbox/test_attacks"),
