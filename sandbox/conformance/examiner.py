@@ -24,6 +24,9 @@ WALL_S = 1.0
 LIMITS = Limits(wall_s=WALL_S, memory_bytes=512 << 20)
 OVERTIME_S = 2.0
 """Seconds past a program's limit for its verdict."""
+ATTEMPTS = 3
+"""How often a program is tried whose verdict hung on time. What else runs on the machine can delay one verdict; a
+weakness of the launcher delays each."""
 
 _BAD_PROGRAM = "def solve(numbers):  # bad\n    return ['not this']\n"
 
@@ -76,11 +79,15 @@ class AttackResult(Record):
 
 
 class _Trial(NamedTuple):
-    """One graded program: what is wrong whatever the launcher promises, and what only if it promises to hold it."""
+    """One graded program: what is wrong whatever the launcher promises, and what only if it promises to hold it.
+
+    `slow`: nothing is wrong but that the verdict came late, or that it was a timeout where none was expected.
+    """
 
     status: str
     problem: str
     breach: str
+    slow: bool
 
 
 class Examiner:
@@ -124,32 +131,43 @@ class Examiner:
         got: list[str] = []
         problems: list[str] = []
         for again in range(1 + attack.expects.twice):
-            trial = self._attempt(attack, task, check, attack.program + "\n" * again)
+            trial = self._tried(attack, task, check, attack.program + "\n" * again)
             got.append(trial.status)
             problems += [trial.problem, "" if missing else trial.breach]
         problems += [self._aftermath(task, check), self._host.damage()]
         problem = next(filter(None, problems), "")
         return self._result(attack, tuple(got), problem, reason, start)
 
+    def _tried(self, attack: Attack, task: Task, check: ReferenceCheck, program: str) -> _Trial:
+        for _ in range(ATTEMPTS):
+            trial = self._attempt(attack, task, check, program)
+            if not trial.slow:
+                break
+        return trial
+
     def _attempt(self, attack: Attack, task: Task, check: ReferenceCheck, program: str) -> _Trial:
         start = time.monotonic()
         verdict = self._grade(task, check, self._host.aim(program))
         elapsed_s = time.monotonic() - start
         row = json.dumps(verdict.model_dump(), ensure_ascii=False)
+        late = elapsed_s > WALL_S + OVERTIME_S
+        slow = late or (verdict.status == "timeout" and "timeout" not in attack.expects.statuses)
         problem = breach = ""
-        if (verdict.status == "passed") is not attack.benign:
-            problem = "an honest program does not pass" if attack.benign else "A FORGED PASS"
+        if verdict.status == "passed" and not attack.benign:
+            problem, slow = "A FORGED PASS", False
         elif verdict.status == "sandbox_error" or not (verdict.detail.isprintable() and row.isprintable()):
-            problem = "it breaks the grader"
-        elif elapsed_s > WALL_S + OVERTIME_S:
+            problem, slow = "it breaks the grader", False
+        elif verdict.status != "passed" and attack.benign:
+            problem = "an honest program does not pass"
+        elif late:
             problem = f"its verdict took {elapsed_s:.1f} s at a limit of {WALL_S:g} s"
         contacted = self._host.contacted()
         if "ESCAPED" in verdict.detail or self._host.secret in row or contacted:
-            breach = " ".join(["it gets out:", *contacted])
+            breach, slow = " ".join(["it gets out:", *contacted]), False
         elif verdict.status not in attack.expects.statuses:
             breach = "another status than expected"
         said = f" ({verdict.status}: {verdict.detail})"
-        return _Trial(verdict.status, problem and problem + said, breach and breach + said)
+        return _Trial(verdict.status, problem and problem + said, breach and breach + said, slow)
 
     def _aftermath(self, task: Task, check: ReferenceCheck) -> str:
         """Describe what is wrong in the slot that graded an attack; empty if nothing is."""

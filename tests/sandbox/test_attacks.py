@@ -5,6 +5,7 @@ The same code is what `codebudget sandbox check` runs.
 
 import os
 import re
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,13 @@ def test_another_status_than_expected_is_a_failure(weak: Examiner) -> None:
     assert weak.examine(attack(WRONG)).outcome == "ok"
     assert weak.examine(attack(WRONG, statuses=("crashed",))).outcome == "FAILED"
     assert weak.examine(attack(WRONG, group="benign", statuses=("passed",))).outcome == "FAILED"
+
+
+def test_what_the_machine_delayed_is_tried_again_and_what_is_always_slow_fails(weak: Examiner) -> None:
+    waits = "import time\ndef solve(numbers):\n    while time.time() < {}:\n        pass\n    return list(numbers)\n"
+    assert weak.examine(attack(waits.format(time.time() + 1.5))).got == ("wrong",)
+    endless = weak.examine(attack(waits.format("1e99")))
+    assert (endless.outcome, endless.got) == ("FAILED", ("timeout",))
 
 
 def test_getting_out_is_a_failure_only_where_it_is_promised_that_nothing_does(weak: Examiner) -> None:
