@@ -12,6 +12,7 @@ from ..._util.hashing import key_of, record_text
 from ..._util.progress import Progress, notice
 from ...budgets.realised import flops_of_samples
 from ...compression.compressor import INSTALL, is_installed, needs_calibration
+from ...compression.divergence import along
 from ...compression.folding import fold, key_of_folded
 from ...compression.quantise import Source, key_of_checkpoint
 from ...errors import CodebudgetError, MachineError, UserError
@@ -28,14 +29,16 @@ from ..workspace import open_workspace
 from .board import REFERENCES
 from .perplexity import perplexity, pieces_of, solutions_of
 from .planned import checkpoints_of
-from .rows import StepSeconds, StudyRow, open_rows
+from .rows import BaseTokens, StepSeconds, StudyRow, open_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ...compression.calibration import Calibration
+    from ...compression.divergence import Along
     from ...records import Candidate
     from ...sampler.drawing import Drawn
+    from ...sampler.engine import Choices, TokenEngine
     from ...sampler.prompting import Settings
     from ...sampler.store import Store
     from ...settings import Running
@@ -69,8 +72,11 @@ class _Measured(NamedTuple):
     sampled: Drawn
     greedy: Drawn
     texts: Perplexity
+    base_tokens: BaseTokens | None
+    along: Along | None
     drawing_s: float
     scoring_s: float
+    comparing_s: float
     device: str
 
 
@@ -101,6 +107,11 @@ def run_study(file: StudyFile, folder: Path, running: Running, progress: Progres
         missing = [(one, key) for one, key in zip(listed, keys, strict=True) if key not in known]
         study.check_makeable([one for one, _ in missing])
         failures: dict[str, str] = {}
+        study.bases = {
+            one.model.name: tokens
+            for one, key in zip(listed, keys, strict=True)
+            if key in known and (tokens := known[key].base_tokens) is not None
+        }
         if missing:
             with study.opened(progress) as grader:
                 _make(study, missing, opened, grader, failures, progress)
@@ -130,6 +141,8 @@ def _make(
             notice(f"{name} cannot be measured: {error}")
             continue
         opened.append(row)
+        if row.base_tokens is not None:
+            study.bases[row.model] = row.base_tokens
         took = time.monotonic() - started
         left = "" if done == len(missing) else f"; about {_duration(took / done * (len(missing) - done))} left"
         notice(f"{done} of {len(missing)}: {name} took {_duration(row.seconds.total)}{left}")
@@ -157,6 +170,7 @@ class _Study:
         self._calibrations: dict[tuple[str, int], Calibration] = {}
         self._announced: set[str] = set()
         self._store: Store | None = None
+        self.bases: dict[str, BaseTokens] = {}
 
     @contextmanager
     def opened(self, progress: Progress) -> Iterator[Grader]:
@@ -185,6 +199,7 @@ class _Study:
             record_text(self._settings),
             board.sampling.engine,
             board.samples,
+            board.tokens,
             board.seed,
             board.sandbox.model_dump_json(exclude={"launcher", "workers", "check"}),
         )
@@ -239,10 +254,13 @@ class _Study:
             greedy={each.task_id: key_of("greedy", each.raw)[:16] for each in measured.greedy.candidates},
             left_out=left_out,
             sandbox_errors=errors,
+            base_tokens=measured.base_tokens,
+            along=measured.along,
             seconds=StepSeconds(
                 making=making_s,
                 drawing=measured.drawing_s,
                 scoring=measured.scoring_s,
+                comparing=measured.comparing_s,
                 grading=time.monotonic() - started,
             ),
             device=measured.device,
@@ -293,11 +311,43 @@ class _Study:
                     greedy = draw_samples(tasks, single, late, self._settings, self._store, progress=progress)
                     drawn = time.monotonic()
                     texts = perplexity(late, self._pieces, progress)
-                    device = late.describe().device
-                    return _Measured(sampled, greedy, texts, drawn - began, time.monotonic() - drawn, device)
+                    scored = time.monotonic()
+                    base_tokens, choices = self._tokens(one, late.for_tokens())
+                    return _Measured(
+                        sampled,
+                        greedy,
+                        texts,
+                        base_tokens,
+                        choices,
+                        drawing_s=drawn - began,
+                        scoring_s=scored - drawn,
+                        comparing_s=time.monotonic() - scored,
+                        device=late.describe().device,
+                    )
                 except StaleDescriptionError:
                     # The engine has started since, and describes itself.
                     continue
+
+    def _tokens(self, one: Checkpoint, engine: TokenEngine) -> tuple[BaseTokens | None, Along | None]:
+        """Continue the prompts greedily with an unquantised model, or read a checkpoint's choices along its original's.
+
+        Raises:
+            UserError: A prompt leaves no room in the context, or the checkpoint has another tokenizer.
+        """
+        length, vocabulary = self._board.tokens, engine.vocabulary()
+        prompts = engine.prompt_ids([task.prompt for task in self._benchmark.tasks], length)
+        if one.recipe is None:
+            ids = engine.continue_greedily(prompts, length)
+            texts = list(zip(prompts, ids, strict=True))
+            # Steps through a cache are one shape, a pass over whole texts is another, and so is half a batch.
+            floor = engine.choices(texts, most_rows=max(1, len(texts) // 2))
+            return BaseTokens(ids=tuple(ids), floor=_along(ids, floor), vocabulary=vocabulary), None
+        base = self.bases[one.model.name]
+        if base.vocabulary != vocabulary:
+            raise UserError(
+                f"{one.label} has another tokenizer than {one.model.name}, so their tokens cannot be compared"
+            )
+        return None, _along(base.ids, engine.choices(list(zip(prompts, base.ids, strict=True))))
 
     def _graded(self, candidates: Sequence[Candidate], grader: Grader) -> tuple[dict[str, int], dict[str, str], int]:
         """Count passes by task; says why other tasks have none, and how many programs the machine failed on."""
@@ -357,6 +407,10 @@ class _Study:
         if self._board.form == "folded":
             return key_of_folded(source, one.recipe)
         return key_of_checkpoint(source, one.recipe, self._calibration(one))
+
+
+def _along(base_ids: Sequence[Sequence[int]], choices: Sequence[Choices]) -> Along:
+    return along(base_ids, [one.ids for one in choices], [one.logprobs for one in choices])
 
 
 def _by_task(candidates: Sequence[Candidate]) -> list[list[Candidate]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import numpy as np
 
 from ...budgets.recipe import parse_recipe
+from ...compression.divergence import Divergence, averaged, per_prompt_along, summarise, within_noise
 from ...errors import UserError
 from ...estimators import interval_tail, mean_interval, pass_at_k, resampled_means
 from ...records import Interval, Record
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ...budgets.recipe import Recipe
     from ...estimators import FloatArray
-    from .rows import StudyRow
+    from .rows import BaseTokens, StudyRow
 
 Sensitivity = Literal["class-1", "class-2", "class-3"]
 CLASS_1: Final = 0.1
@@ -42,7 +43,9 @@ class TableLine(Record):
     Bytes are of all tensors, means over seeds; `recipe` is `bf16` where nothing was quantised. `perplexity` is the mean
     over seeds and `perplexity_increase` that above the unquantised model's. `agreement` is the share of tasks whose
     greedy output is the unquantised model's, and `recovery_percent` 100 x pass@1 over the unquantised model's; both
-    have intervals over tasks.
+    have intervals over tasks. `divergence` is that of its choices along the unquantised model's greedy tokens, over
+    seeds a mean per prompt; an unquantised model's is its noise floor. `within_floor` names the metrics in which a
+    checkpoint cannot be told from that.
     """
 
     label: str
@@ -61,6 +64,8 @@ class TableLine(Record):
     pass_at: dict[int, Interval]
     agreement: Interval
     recovery_percent: Interval
+    divergence: Divergence | None = None
+    within_floor: tuple[str, ...] = ()
     sample_flops: float | None
     wall_s: float
     seeds: tuple[SeedScore, ...]
@@ -132,6 +137,7 @@ def _entry(rows: Sequence[StudyRow], base: StudyRow, tasks: Sequence[str], ks: S
     )
     perplexity = math.fsum(row.perplexity for row in rows) / len(rows)
     increase = perplexity - base.perplexity
+    diverged = _diverged(rows, base.base_tokens)
     line = TableLine(
         label=f"{first.model}@{first.recipe}",
         model=first.model,
@@ -149,6 +155,8 @@ def _entry(rows: Sequence[StudyRow], base: StudyRow, tasks: Sequence[str], ks: S
         pass_at={k: mean_interval(_scores(passes, first.samples, k)) for k in ks},
         agreement=mean_interval(agreed),
         recovery_percent=_recovery(ones, base_ones),
+        divergence=diverged.metrics,
+        within_floor=diverged.within_floor,
         sample_flops=None if any(row.sample_flops is None for row in rows) else _flops(rows),
         wall_s=math.fsum(row.seconds.total for row in rows) / len(rows),
         seeds=tuple(
@@ -158,6 +166,25 @@ def _entry(rows: Sequence[StudyRow], base: StudyRow, tasks: Sequence[str], ks: S
     )
     recipe = None if first.recipe == UNQUANTISED else parse_recipe(first.recipe)
     return Entry(line, recipe, passes, first.samples)
+
+
+class _Diverged(NamedTuple):
+    metrics: Divergence | None = None
+    within_floor: tuple[str, ...] = ()
+
+
+def _diverged(rows: Sequence[StudyRow], base: BaseTokens | None) -> _Diverged:
+    """Compute divergence from the stored tokens, or the noise floor of an unquantised model."""
+    if base is None:
+        return _Diverged()
+    floor = per_prompt_along(base.ids, base.floor)
+    if rows[0].recipe == UNQUANTISED:
+        return _Diverged(summarise(floor))
+    found = [per_prompt_along(base.ids, row.along) for row in rows if row.along is not None]
+    if len(found) < len(rows):
+        return _Diverged()
+    values = averaged(found)
+    return _Diverged(summarise(values), within_noise(values, floor))
 
 
 def _scores(passes: Sequence[FloatArray], samples: int, k: int) -> FloatArray:
