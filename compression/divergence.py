@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..estimators import mean_interval, unbounded_mean_interval
-from ..records import Record
+from ..records import Divergence, Record, Spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,33 +29,6 @@ METRICS: Final = ("fdt", "sdt", "never", "dppl")
 _HIGHER_IS_WORSE: Final = {"fdt": False, "sdt": True, "never": False, "dppl": True}
 
 
-class Spread(Record):
-    """Mean over prompts with its 95 % interval, and quartiles; bounds are None where one prompt gives none."""
-
-    mean: float
-    low: float | None
-    high: float | None
-    p25: float
-    median: float
-    p75: float
-
-
-class Divergence(Record):
-    """Metrics of a model against the original.
-
-    `fdt` is the place of the first divergent token, counted from 0, or `tokens` where none diverges; `sdt` the number
-    of divergent tokens; `never` the share of prompts where none diverges; `dppl` the divergent perplexity: the
-    exponential of the mean negative logprob, per token, that the model gives to the original's continuation.
-    """
-
-    prompts: int
-    tokens: int
-    fdt: Spread
-    sdt: Spread
-    never: Spread
-    dppl: Spread
-
-
 class Along(Record):
     """Choices along the original's continuations, told by where they differ from it.
 
@@ -65,6 +38,19 @@ class Along(Record):
 
     differing: tuple[tuple[tuple[int, int], ...], ...]
     mean_logprobs: tuple[float, ...]
+
+
+class BaseTokens(Record):
+    """Greedy continuations by an unquantised model, one per prompt and all of the same length.
+
+    `prompt_tokens` counts each prompt's. `floor` has the model's own choices along them in batches of another shape,
+    the noise floor, and `vocabulary` keys its tokenizer.
+    """
+
+    prompt_tokens: tuple[int, ...]
+    ids: tuple[tuple[int, ...], ...]
+    floor: Along
+    vocabulary: str
 
 
 class PerPrompt(NamedTuple):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import Field, ValidationError
 
 from ..._util.bounded import parse_json
-from ...compression.divergence import Along  # noqa: TC001 (pydantic reads it)
+from ...compression.divergence import Along, BaseTokens  # noqa: TC001 (pydantic reads it)
 from ...errors import MachineError, UserError
 from ...records import FileRecord, Record
 
@@ -42,18 +42,6 @@ class StepSeconds(Record):
     def total(self) -> float:
         """Seconds of all steps."""
         return self.making + self.drawing + self.scoring + self.comparing + self.grading
-
-
-class BaseTokens(Record):
-    """Greedy continuations of the benchmark's prompts by an unquantised model, all of the same length.
-
-    `ids` are by task. `floor` has the model's own choices along them in batches of another shape, the noise floor of
-    divergence, and `vocabulary` keys its tokenizer.
-    """
-
-    ids: tuple[tuple[int, ...], ...]
-    floor: Along
-    vocabulary: str
 
 
 class StudyRow(FileRecord):

@@ -12,7 +12,6 @@ from ..._util.hashing import key_of, record_text
 from ..._util.progress import Progress, notice
 from ...budgets.realised import flops_of_samples
 from ...compression.compressor import INSTALL, is_installed, needs_calibration
-from ...compression.divergence import along
 from ...compression.folding import fold, key_of_folded
 from ...compression.quantise import Source, key_of_checkpoint
 from ...errors import CodebudgetError, MachineError, UserError
@@ -20,6 +19,7 @@ from ...records import Arm
 from ...sampler.drawing import DrawRequest, draw_samples
 from ...sampler.late import LateEngine, StaleDescriptionError, circumstances
 from ...sandbox import Sandbox
+from ..compressed import base_tokens, choices_along
 from ..drawing import sampling_settings, starter
 from ..grading import Grader, Submission, chosen_launcher
 from ..planning import load_tasks
@@ -29,16 +29,16 @@ from ..workspace import open_workspace
 from .board import REFERENCES
 from .perplexity import perplexity, pieces_of, solutions_of
 from .planned import checkpoints_of
-from .rows import BaseTokens, StepSeconds, StudyRow, open_rows
+from .rows import StepSeconds, StudyRow, open_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ...compression.calibration import Calibration
-    from ...compression.divergence import Along
+    from ...compression.divergence import Along, BaseTokens
     from ...records import Candidate
     from ...sampler.drawing import Drawn
-    from ...sampler.engine import Choices, TokenEngine
+    from ...sampler.engine import TokenEngine
     from ...sampler.prompting import Settings
     from ...sampler.store import Store
     from ...settings import Running
@@ -312,12 +312,12 @@ class _Study:
                     drawn = time.monotonic()
                     texts = perplexity(late, self._pieces, progress)
                     scored = time.monotonic()
-                    base_tokens, choices = self._tokens(one, late.for_tokens())
+                    of_base, choices = self._tokens(one, late.for_tokens())
                     return _Measured(
                         sampled,
                         greedy,
                         texts,
-                        base_tokens,
+                        of_base,
                         choices,
                         drawing_s=drawn - began,
                         scoring_s=scored - drawn,
@@ -334,20 +334,10 @@ class _Study:
         Raises:
             UserError: A prompt leaves no room in the context, or the checkpoint has another tokenizer.
         """
-        length, vocabulary = self._board.tokens, engine.vocabulary()
-        prompts = engine.prompt_ids([task.prompt for task in self._benchmark.tasks], length)
+        texts = [task.prompt for task in self._benchmark.tasks]
         if one.recipe is None:
-            ids = engine.continue_greedily(prompts, length)
-            texts = list(zip(prompts, ids, strict=True))
-            # Steps through a cache are one shape, a pass over whole texts is another, and so is half a batch.
-            floor = engine.choices(texts, most_rows=max(1, len(texts) // 2))
-            return BaseTokens(ids=tuple(ids), floor=_along(ids, floor), vocabulary=vocabulary), None
-        base = self.bases[one.model.name]
-        if base.vocabulary != vocabulary:
-            raise UserError(
-                f"{one.label} has another tokenizer than {one.model.name}, so their tokens cannot be compared"
-            )
-        return None, _along(base.ids, engine.choices(list(zip(prompts, base.ids, strict=True))))
+            return base_tokens(engine, texts, self._board.tokens), None
+        return None, choices_along(self.bases[one.model.name], engine, texts, one.label)
 
     def _graded(self, candidates: Sequence[Candidate], grader: Grader) -> tuple[dict[str, int], dict[str, str], int]:
         """Count passes by task; says why other tasks have none, and how many programs the machine failed on."""
@@ -407,10 +397,6 @@ class _Study:
         if self._board.form == "folded":
             return key_of_folded(source, one.recipe)
         return key_of_checkpoint(source, one.recipe, self._calibration(one))
-
-
-def _along(base_ids: Sequence[Sequence[int]], choices: Sequence[Choices]) -> Along:
-    return along(base_ids, [one.ids for one in choices], [one.logprobs for one in choices])
 
 
 def _by_task(candidates: Sequence[Candidate]) -> list[list[Candidate]]:

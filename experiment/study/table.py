@@ -8,25 +8,24 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import numpy as np
 
 from ...budgets.recipe import parse_recipe
-from ...compression.divergence import Divergence, averaged, per_prompt_along, summarise, within_noise
+from ...compression.divergence import averaged, per_prompt_along, summarise, within_noise
 from ...errors import UserError
-from ...estimators import interval_tail, mean_interval, pass_at_k, resampled_means
-from ...records import Interval, Record
+from ...estimators import mean_interval, pass_at_k, recovery_percent
+from ...records import Divergence, Interval, Record
 from .rows import UNQUANTISED, Form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...budgets.recipe import Recipe
+    from ...compression.divergence import BaseTokens
     from ...estimators import FloatArray
-    from .rows import BaseTokens, StudyRow
+    from .rows import StudyRow
 
 Sensitivity = Literal["class-1", "class-2", "class-3"]
 CLASS_1: Final = 0.1
 CLASS_2: Final = 0.5
 """Most that perplexity rises in classes 1 and 2 (Yao et al. 2023, arXiv 2303.08302, section 3)."""
-
-_RESAMPLES: Final = 10_000
 
 
 class SeedScore(Record):
@@ -154,7 +153,7 @@ def _entry(rows: Sequence[StudyRow], base: StudyRow, tasks: Sequence[str], ks: S
         sensitivity=sensitivity_of(increase),
         pass_at={k: mean_interval(_scores(passes, first.samples, k)) for k in ks},
         agreement=mean_interval(agreed),
-        recovery_percent=_recovery(ones, base_ones),
+        recovery_percent=recovery_percent(ones, base_ones),
         divergence=diverged.metrics,
         within_floor=diverged.within_floor,
         sample_flops=None if any(row.sample_flops is None for row in rows) else _flops(rows),
@@ -191,21 +190,6 @@ def _scores(passes: Sequence[FloatArray], samples: int, k: int) -> FloatArray:
     """Average pass@k over seeds, task by task: samples of two checkpoints are never one pool."""
     by_seed = [pass_at_k(np.full(one.size, samples, np.int64), one.astype(np.int64), k) for one in passes]
     return np.asarray(np.mean(by_seed, axis=0), np.float64)
-
-
-def _recovery(scores: FloatArray, base: FloatArray) -> Interval:
-    """Give 100 x the ratio of two means, by bootstrap over their common tasks; undefined where nothing passes."""
-    if not base.any():
-        return Interval(value=None, low=None, high=None)
-    value = 100 * float(scores.mean() / base.mean())
-    if scores.size < 2 or np.array_equal(scores, base):
-        return Interval(value=value, low=value, high=value)
-    means = np.concatenate(list(resampled_means(np.stack([scores, base], axis=1), resamples=_RESAMPLES)))
-    some = means[means[:, 1] > 0]
-    ratios = 100 * some[:, 0] / some[:, 1]
-    tail = interval_tail(scores.size)
-    low, high = np.quantile(ratios, [tail, 1 - tail])
-    return Interval(value=value, low=float(low), high=float(high))
 
 
 def _mean(values: Sequence[int | None]) -> int | None:

@@ -38,3 +38,20 @@ def test_an_arm_draws_from_the_checkpoint_that_it_makes(tmp_path: Path) -> None:
     assert planned in done.stderr
     again = codebudget(tmp_path, *SAMPLE, "--engine", "recorded", "--json")
     assert again.returncode == 0, again.stderr
+
+
+def test_compare_shows_where_the_tokens_leave_the_originals(tmp_path: Path) -> None:
+    pytest.importorskip("llmcompressor", reason="needs llm-compressor: install the extra [compress]")
+    arms = ("250k@w3a16-g32:1", "250k@w8a8:1", "250k@bf16:1")
+    options = ("--family", "nano", "--match", "memory", "--tasks", "12", "--sandbox", "process", "--ranker", "first")
+    done = codebudget(tmp_path, "compare", *arms, *options, "--engine", "transformers", "--report", "c.md", "--json")
+    assert done.returncode == 0, done.stderr
+    three, eight, plain = json.loads(done.stdout.splitlines()[-1])["arms"]
+    assert plain["compression"] is None
+    found = [one["compression"]["divergence"] for one in (three, eight)]
+    assert found[0]["fdt"]["mean"] < found[1]["fdt"]["mean"] <= eight["compression"]["floor"]["fdt"]["mean"]
+    assert (found[0]["tokens"], found[0]["prompts"]) == (100, 12)
+    ratio = three["pass_at_k"]["value"] / plain["pass_at_k"]["value"]
+    assert three["compression"]["recovery_percent"]["value"] == pytest.approx(100 * ratio)
+    assert "Compressed arms beside their models at 16 bits" in (tmp_path / "c.md").read_text()
+    assert "first divergent token" in codebudget(tmp_path, "compare", *arms, *options).stdout
