@@ -34,7 +34,7 @@ from ..records import (
 from ..settings import BLIND_RANKER, ORACLE, RECORDED
 from .advice import advise
 from .agreement import agreement
-from .compressed import UNQUANTISED, Comparing, compressions
+from .compressed import UNQUANTISED, Comparing, compared_tokens
 from .lengths import counted
 from .own_tests import generated_by_arm
 from .pools import Wanted, grade_arms
@@ -115,8 +115,13 @@ def compare(
     if drawing.engine != RECORDED:
         with open_workspace(running.store) as store:
             texts = [task.prompt for task in benchmark.tasks]
-            found = compressions(arms, Comparing(texts, store, running, progress))
-        arms = [arm._replace(compression=found.get(arm.plan.arm.spec)) for arm in arms]
+            tokens = compared_tokens(arms, Comparing(texts, store, running, progress))
+        arms = [
+            arm._replace(compression=found.compression(arm.plan, running.seed))
+            if (found := tokens.get(arm.plan.arm.spec)) is not None
+            else arm
+            for arm in arms
+        ]
     with open_scorers(selecting.scorer, specs, drawing, running) as scorers:
         offers = {spec: Offers(tests.get(spec), scorers.get(spec)) for spec in specs}
         with open_judging(selecting.bounded, grading, running, progress, offers=offers) as judging:

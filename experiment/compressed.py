@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from .._util.hashing import key_of
 from .._util.progress import Progress, notice, silent
 from ..budgets.models import find_model, weights_of
+from ..budgets.plan import planned_model
 from ..compression.divergence import Along, BaseTokens, along, per_prompt_along, summarise, within_noise
 from ..errors import CodebudgetError, UserError
 from ..records import Compression, Record
@@ -94,7 +95,39 @@ class Comparing(NamedTuple):
     progress: Progress = silent
 
 
-def compressions(arms: Sequence[ArmSamples], comparing: Comparing) -> dict[str, Compression]:
+class ComparedTokens(NamedTuple):
+    """What the comparison of a compressed arm with its original follows from, without a model.
+
+    Attributes:
+        base: The original's continuations.
+        along: The compressed arm's choices along them.
+    """
+
+    base: BaseTokens
+    along: Along
+
+    def compression(self, plan: Plan, seed: int = 0) -> Compression:
+        """Compute the comparison; its FLOPs are unknown if the plan's model is.
+
+        Raises:
+            UserError: The two do not belong together.
+        """
+        values = per_prompt_along(self.base.ids, self.along)
+        noise = per_prompt_along(self.base.ids, self.base.floor)
+        model = planned_model(plan)
+        architecture = None if model is None else model.architecture
+        prompts, length = [range(count) for count in self.base.prompt_tokens], len(self.base.ids[0])
+        drawing, reading = (flops(architecture, prompts, length) for flops in (drawing_flops, reading_flops))
+        return Compression(
+            divergence=summarise(values, seed=seed),
+            floor=summarise(noise, seed=seed),
+            within_floor=within_noise(values, noise, seed=seed),
+            # The floor and the compressed form each read all texts once.
+            flops=None if drawing is None or reading is None else drawing + 2 * reading,
+        )
+
+
+def compared_tokens(arms: Sequence[ArmSamples], comparing: Comparing) -> dict[str, ComparedTokens]:
     """Compare the arms that were drawn here from a recipe's checkpoint with their models at 16 bits, by their specs.
 
     Where that fails, such as for prompts that leave no room in the context, a notice says why, and the samples still
@@ -121,7 +154,7 @@ def _engine_of(arm: ArmSamples) -> str | None:
     return engine if makes_checkpoint(weights, arm.plan.precision, engine) else None
 
 
-def _compare(plan: Plan, engine: str, comparing: Comparing) -> Compression:
+def _compare(plan: Plan, engine: str, comparing: Comparing) -> ComparedTokens:
     model, spec = find_model(plan.model), plan.arm.spec
     made = quantise(plan.model, plan.precision, comparing.running)
     base = Subject(f"{plan.model}@{_OF_BASE}", model.name, weights_of(model), _OF_BASE, None, model.architecture)
@@ -144,18 +177,7 @@ def _compare(plan: Plan, engine: str, comparing: Comparing) -> Compression:
     comparing.progress(doing, 1, 2)
     found = _kept(comparing.store, key, Along, of_other)
     comparing.progress(doing, 2, 2)
-    values, noise = per_prompt_along(tokens.ids, found), per_prompt_along(tokens.ids, tokens.floor)
-    prompts = [range(count) for count in tokens.prompt_tokens]
-    drawing = drawing_flops(model.architecture, prompts, length)
-    # The floor and the compressed form each read all texts once.
-    reading = reading_flops(model.architecture, prompts, length)
-    seed = comparing.running.seed
-    return Compression(
-        divergence=summarise(values, seed=seed),
-        floor=summarise(noise, seed=seed),
-        within_floor=within_noise(values, noise, seed=seed),
-        flops=None if drawing is None or reading is None else drawing + 2 * reading,
-    )
+    return ComparedTokens(tokens, found)
 
 
 def _kept(store: Store, key: str, kind: type[_Kept], make: Callable[[], _Kept]) -> _Kept:
