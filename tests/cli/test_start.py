@@ -131,7 +131,7 @@ def test_completion_script(codebudget) -> None:
     result = codebudget(_CODEBUDGET_COMPLETE="source_bash")
     assert result.returncode == 0
     assert "complete" in result.stdout
-    words = codebudget(_CODEBUDGET_COMPLETE="complete_bash", COMP_WORDS="codebudget comp", COMP_CWORD="1")
+    words = codebudget(_CODEBUDGET_COMPLETE="complete_bash", COMP_WORDS="codebudget compa", COMP_CWORD="1")
     assert words.stdout.split() == ["compare"]
 
 
