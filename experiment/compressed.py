@@ -35,6 +35,9 @@ UNQUANTISED: Final = frozenset(DTYPES)
 
 _Kept = TypeVar("_Kept", bound=Record)
 
+_LOCAL: Final = ("transformers", "vllm")
+"""Engines that load checkpoints here."""
+
 _KIND: Final = "compared tokens"
 _OF_BASE: Final = "bf16"
 
@@ -150,6 +153,8 @@ def _engine_of(arm: ArmSamples) -> str | None:
     if arm.series is None or arm.plan.precision in UNQUANTISED:
         return None
     engine = arm.series.origin.description.engine
+    if engine not in _LOCAL:
+        return None
     weights = weights_of(find_model(arm.plan.model))
     return engine if makes_checkpoint(weights, arm.plan.precision, engine) else None
 
