@@ -1,21 +1,49 @@
-"""Where a value stands in a TOML file, for messages about it."""
+"""TOML files that people write: parsing within bounds, and where a value stands, for messages about it."""
 
 from __future__ import annotations
 
 import functools
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
+from ..errors import UserError
 from .printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 Place = tuple[str | int, ...]
 """Keys and list indices that lead to a value."""
 
 MOST_WORK: Final = 1 << 22
 """Characters times lines of a document that is searched for a line: it is parsed once per line."""
+
+
+def parse_board_text(path: Path, text: str, *, most_characters: int, most_line: int) -> dict[str, Any]:
+    """Parse a board, which may be a stranger's.
+
+    Args:
+        path: Where it comes from, for messages.
+        text: The file's text.
+        most_characters: Most that the text may have.
+        most_line: Most that a line of it may have.
+
+    Raises:
+        UserError: It is too long, or no TOML; the message names the line.
+    """
+    lines = text.splitlines()
+    if len(text) > most_characters or any(len(line) > most_line for line in lines):
+        raise UserError(f"{path}: a board may have {most_characters} characters, and {most_line} per line; shorten it")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"line (\d+)", str(error))
+        raise UserError(f"{path}:{found[1] if found else len(lines) or 1}: this is not TOML: {error}") from None
+    except (ValueError, RecursionError):
+        # Integers of thousands of digits, and tables nested as deep.
+        raise UserError(f"{path}: it contains a number or table that no board can have; remove it") from None
 
 
 def named_place(place: Place) -> str:

@@ -246,7 +246,7 @@ def _unknown_model(name: str, family: Family, everything: list[Model]) -> str:
     return (
         f"unknown model {name!r}; {_part_meant(name, [*aliases, *names])}{_did_you_mean(name, [*aliases, *names])}"
         f"{family.name} has {', '.join(aliases)}; for a model outside the catalogue give its Hugging Face id or a "
-        f"local folder with its config.json, and for one that only a server has its price, `usd_per_mtok` {name}=IN,OUT"
+        "local folder with its config.json"
     )
 
 

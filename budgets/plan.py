@@ -41,9 +41,11 @@ def priced_model(arm: Arm, family: str, conditions: Conditions) -> Model | None:
         return None
     try:
         return find_model(arm.name, family)
-    except UnknownModelError:
+    except UnknownModelError as error:
         if own is None:
-            raise
+            raise UnknownModelError(
+                f"{error}, and for one that only a server has its price, `usd_per_mtok` {arm.name}=IN,OUT"
+            ) from None
         return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .._util.bounded import read_whole
 from .._util.printable import one_line
-from .._util.toml_lines import line_of, named_place, place_in_file
+from .._util.toml_lines import line_of, named_place, parse_board_text, place_in_file
 from ..errors import MachineError, UserError
 from ..settings import (
     DEFAULT_FAMILY,
@@ -122,20 +121,7 @@ def parse_board(path: Path, text: str) -> BoardFile:
     Raises:
         UserError: See there.
     """
-    lines = text.splitlines()
-    if len(text) > MOST_BYTES[BOARD] or any(len(line) > MOST_LINE for line in lines):
-        raise UserError(
-            f"{path}: a board may have {MOST_BYTES[BOARD]} characters, and {MOST_LINE} per line; shorten it"
-        )
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"line (\d+)", str(error))
-        line = found[1] if found else len(lines) or 1
-        raise UserError(f"{path}:{line}: this is not TOML: {error}") from None
-    except (ValueError, RecursionError):
-        # Integers of thousands of digits, and tables nested as deep.
-        raise UserError(f"{path}: it contains a number or table that no board can have; remove it") from None
+    data = parse_board_text(path, text, most_characters=MOST_BYTES[BOARD], most_line=MOST_LINE)
     try:
         board = Board.model_validate(data)
     except ValidationError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..._util.bounded import read_whole
-from ..._util.toml_lines import Place, line_of, named_place, place_in_file
+from ..._util.toml_lines import Place, line_of, named_place, parse_board_text, place_in_file
 from ...budgets.notation import parse_amount
 from ...budgets.recipe import Method, parse_recipe
 from ...compression.recipes import check_makeable
@@ -151,18 +150,7 @@ def load_study(path: Path) -> StudyFile:
         text = read_whole(path)
     except UserError as error:
         raise UserError(f"cannot read the board: {error}; give a .toml file") from None
-    lines = text.splitlines()
-    if len(text) > _MOST_CHARACTERS or any(len(line) > _MOST_LINE for line in lines):
-        raise UserError(
-            f"{path}: a board may have {_MOST_CHARACTERS} characters, and {_MOST_LINE} per line; shorten it"
-        )
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"line (\d+)", str(error))
-        raise UserError(f"{path}:{found[1] if found else len(lines) or 1}: this is not TOML: {error}") from None
-    except (ValueError, RecursionError):
-        raise UserError(f"{path}: it contains a number or table that no board can have; remove it") from None
+    data = parse_board_text(path, text, most_characters=_MOST_CHARACTERS, most_line=_MOST_LINE)
     try:
         board = StudyBoard.model_validate(data)
     except ValidationError as error:

@@ -134,6 +134,16 @@ def test_an_open_k_follows_from_recorded_lengths(recorded) -> None:
     assert recorded(57, 210, "--convention", "paper")["arms"][1]["k"] == 5
 
 
+def test_files_with_fewer_samples_than_the_limit_allows_are_used_whole(recorded) -> None:
+    answer = recorded(500, 20)
+    small = answer["arms"][1]
+    assert (small["k"], small["n"], small["realised"]["matched"]) == (20, 20, False)
+    assert small["k_note"].startswith("7b: the limit allows k = ")
+    assert small["k_note"].endswith("but there are only 20 samples of each task")
+    assert small["k_note"] in answer["warnings"]
+    assert "the limit allows more samples of 7b" in answer["verdict"]["with_tests"]
+
+
 def test_counts_that_are_missing_are_estimated_and_marked(recorded, compare) -> None:
     answer = recorded(None, None, k=":8")
     assert all(arm["realised"]["usage"]["estimated"] for arm in answer["arms"])
