@@ -277,6 +277,24 @@ def resampled_means(values: FloatArray, *, resamples: int = 10_000, seed: int = 
         yield counts.astype(np.float64) @ values / n
 
 
+def recovery_percent(scores: FloatArray, base: FloatArray, *, resamples: int = 10_000, seed: int = 0) -> Interval:
+    """100 x the ratio of two means over the same tasks, with its 95 % interval by bootstrap; undefined if `base` is 0.
+
+    The interval is a percentile interval with the levels of `mean_interval`, over the resamples in which the ratio is
+    defined.
+    """
+    if not base.any():
+        return Interval(value=None, low=None, high=None)
+    value = 100 * float(scores.mean() / base.mean())
+    if scores.size < 2 or np.array_equal(scores, base):
+        return Interval(value=value, low=value, high=value)
+    means = np.concatenate(list(resampled_means(np.stack([scores, base], axis=1), resamples=resamples, seed=seed)))
+    some = means[means[:, 1] > 0]
+    tail = interval_tail(scores.size)
+    low, high = np.quantile(100 * some[:, 0] / some[:, 1], [tail, 1 - tail])
+    return Interval(value=value, low=float(low), high=float(high))
+
+
 def interval_tail(n: int) -> float:
     """The share of resamples of n >= 2 tasks that a 95 % interval leaves out on each side; see `mean_interval`."""
     return NormalDist().cdf(-math.sqrt(n / (n - 1)) * _t_quantile(n - 1))

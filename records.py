@@ -383,12 +383,55 @@ class Realised(Record):
     flops_over_tasks: tuple[NonNegative, NonNegative] | None = None
 
 
+class Spread(Record):
+    """Mean over prompts with its 95 % interval, and quartiles; bounds are None where one prompt gives none."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    p25: float
+    median: float
+    p75: float
+
+
+class Divergence(Record):
+    """Divergent token metrics of a model against the original; see compression/divergence.py.
+
+    `fdt` is the place of the first divergent token, counted from 0, or `tokens` where none diverges; `sdt` the number
+    of divergent tokens; `never` the share of prompts where none diverges; `dppl` the divergent perplexity: the
+    exponential of the mean negative logprob, per token, that the model gives to the original's continuation.
+    """
+
+    prompts: int
+    tokens: int
+    fdt: Spread
+    sdt: Spread
+    never: Spread
+    dppl: Spread
+
+
+class Compression(Record):
+    """A compressed arm beside its model at 16 bits.
+
+    `divergence` is that of its choices along the original's greedy continuations of the tasks' prompts, `floor` the
+    original's own in batches of another shape, and `within_floor` names the metrics that cannot be told from it.
+    `flops` is what comparing took, both models included. `recovery_percent` is 100 x pass@1 over that of the
+    original's arm, where there is one.
+    """
+
+    divergence: Divergence
+    floor: Divergence
+    within_floor: tuple[str, ...]
+    flops: NonNegative | None = None
+    recovery_percent: Interval | None = None
+
+
 class ArmResult(Record):
     """One arm of a comparison.
 
     `n` is the number of samples per task, the smallest where tasks differ; `samples` is the total. `estimate` is the
     cost of its k samples as planned before anything was measured, None if nothing was. `pilot_k` is the k that its
-    pilot gave, and `k_note` says why it was changed.
+    pilot gave, and `k_note` says why it was changed. `compression` is that of an arm drawn from a recipe's checkpoint.
     """
 
     plan: Plan
@@ -402,6 +445,7 @@ class ArmResult(Record):
     estimate: Cost | None = None
     pilot_k: int | None = None
     k_note: str = ""
+    compression: Compression | None = None
 
     @property
     def cost(self) -> Cost:

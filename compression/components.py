@@ -18,8 +18,8 @@ from .._util.progress import Progress, silent
 from ..budgets.precision import recipe_scheme
 from ..errors import UserError
 from ..estimators import paired_difference
-from ..records import Record
-from .divergence import Divergence, Spread, summarise
+from ..records import Divergence, Record, Spread
+from .divergence import summarise
 from .mixed import MixedRecipe
 from .probing import Change
 from .pruning import prune

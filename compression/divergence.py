@@ -16,9 +16,11 @@ import numpy as np
 
 from ..errors import UserError
 from ..estimators import mean_interval, unbounded_mean_interval
-from ..records import Record
+from ..records import Divergence, Record, Spread
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
 
     from ..estimators import BoolArray, FloatArray, IntArray
@@ -27,39 +29,36 @@ METRICS: Final = ("fdt", "sdt", "never", "dppl")
 _HIGHER_IS_WORSE: Final = {"fdt": False, "sdt": True, "never": False, "dppl": True}
 
 
-class Spread(Record):
-    """Mean over prompts with its 95 % interval, and quartiles; bounds are None where one prompt gives none."""
+class Along(Record):
+    """Choices along the original's continuations, told by where they differ from it.
 
-    mean: float
-    low: float | None
-    high: float | None
-    p25: float
-    median: float
-    p75: float
-
-
-class Divergence(Record):
-    """Metrics of a model against the original.
-
-    `fdt` is the place of the first divergent token, counted from 0, or `tokens` where none diverges; `sdt` the number
-    of divergent tokens; `never` the share of prompts where none diverges; `dppl` the divergent perplexity: the
-    exponential of the mean negative logprob, per token, that the model gives to the original's continuation.
+    `differing` has, by prompt, each place (from 0) where the likeliest token is another, with that token's id;
+    `mean_logprobs` the mean natural logprob that the original's tokens of each prompt are given.
     """
 
-    prompts: int
-    tokens: int
-    fdt: Spread
-    sdt: Spread
-    never: Spread
-    dppl: Spread
+    differing: tuple[tuple[tuple[int, int], ...], ...]
+    mean_logprobs: tuple[float, ...]
+
+
+class BaseTokens(Record):
+    """Greedy continuations by an unquantised model, one per prompt and all of the same length.
+
+    `prompt_tokens` counts each prompt's. `floor` has the model's own choices along them in batches of another shape,
+    the noise floor, and `vocabulary` keys its tokenizer.
+    """
+
+    prompt_tokens: tuple[int, ...]
+    ids: tuple[tuple[int, ...], ...]
+    floor: Along
+    vocabulary: str
 
 
 class PerPrompt(NamedTuple):
     """Metrics of each prompt: arrays [prompts]."""
 
-    fdt: IntArray
-    sdt: IntArray
-    never: BoolArray
+    fdt: IntArray | FloatArray
+    sdt: IntArray | FloatArray
+    never: BoolArray | FloatArray
     dppl: FloatArray
     tokens: int
 
@@ -91,6 +90,50 @@ def per_prompt(base_ids: ArrayLike, other_ids: ArrayLike, other_logprobs: ArrayL
     first = np.where(diverges, differs.argmax(axis=1), tokens)
     perplexity = np.exp(np.maximum(-logprobs, 0.0).mean(axis=1))
     return PerPrompt(first, differs.sum(axis=1), ~diverges, perplexity, tokens)
+
+
+def along(base_ids: ArrayLike, other_ids: ArrayLike, other_logprobs: ArrayLike) -> Along:
+    """Keep of a model's choices what `per_prompt_along` needs; see `per_prompt` for the arguments.
+
+    Raises:
+        UserError: As `per_prompt`.
+    """
+    per_prompt(base_ids, other_ids, other_logprobs)
+    base, other = np.asarray(base_ids, np.int64), np.asarray(other_ids, np.int64)
+    return Along(
+        differing=tuple(
+            tuple((int(place), int(ids[place])) for place in np.flatnonzero(ids != original))
+            for original, ids in zip(base, other, strict=True)
+        ),
+        mean_logprobs=tuple(np.asarray(other_logprobs, np.float64).mean(axis=1).tolist()),
+    )
+
+
+def per_prompt_along(base_ids: ArrayLike, found: Along) -> PerPrompt:
+    """Compute the metrics of each prompt from the original's tokens and where a model's choices differ.
+
+    Raises:
+        UserError: They are not of the same prompts, a place is beyond the tokens, or as `per_prompt`.
+    """
+    base = np.asarray(base_ids, np.int64)
+    other = base.copy()
+    if base.ndim != 2 or not len(base) == len(found.differing) == len(found.mean_logprobs):
+        raise UserError("the tokens and the choices along them are of different prompts")
+    for ids, differing in zip(other, found.differing, strict=True):
+        for place, token in differing:
+            if not 0 <= place < len(ids) or ids[place] == token:
+                raise UserError(f"no token can differ at place {place}: the choices belong to other tokens")
+            ids[place] = token
+    return per_prompt(base, other, np.repeat(np.array(found.mean_logprobs, np.float64)[:, None], base.shape[1], axis=1))
+
+
+def averaged(runs: Sequence[PerPrompt]) -> PerPrompt:
+    """Average several runs' metrics prompt by prompt, such as those of checkpoints with different calibration."""
+    fdt, sdt, never, dppl = (
+        np.asarray(np.mean([np.asarray(getattr(run, metric), np.float64) for run in runs], axis=0), np.float64)
+        for metric in METRICS
+    )
+    return PerPrompt(fdt, sdt, never, dppl, runs[0].tokens)
 
 
 def summarise(values: PerPrompt, *, seed: int = 0) -> Divergence:

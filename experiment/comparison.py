@@ -13,7 +13,7 @@ from .._util.progress import Progress, silent
 from ..budgets.dollars import Prices
 from ..budgets.realised import k_left, realised_costs
 from ..errors import RankerError
-from ..estimators import PASS_AT_K, FloatArray, holm, mean_interval, paired_difference, pass_at_k
+from ..estimators import PASS_AT_K, FloatArray, holm, mean_interval, paired_difference, pass_at_k, recovery_percent
 from ..rankers import Offers
 from ..records import (
     ArmResult,
@@ -31,9 +31,10 @@ from ..records import (
     Usage,
     Workload,
 )
-from ..settings import BLIND_RANKER, ORACLE
+from ..settings import BLIND_RANKER, ORACLE, RECORDED
 from .advice import advise
 from .agreement import agreement
+from .compressed import UNQUANTISED, Comparing, compared_tokens
 from .lengths import counted
 from .own_tests import generated_by_arm
 from .pools import Wanted, grade_arms
@@ -41,6 +42,7 @@ from .ranking import rank_pool, ranking_cost
 from .samples import named_arms
 from .scorers import open_scorers
 from .selection import open_judging
+from .workspace import open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,6 +112,16 @@ def compare(
         planned.budget,
         planned.conditions.prices,
     )
+    if drawing.engine != RECORDED:
+        with open_workspace(running.store) as store:
+            texts = [task.prompt for task in benchmark.tasks]
+            tokens = compared_tokens(arms, Comparing(texts, store, running, progress))
+        arms = [
+            arm._replace(compression=found.compression(arm.plan, running.seed))
+            if (found := tokens.get(arm.plan.arm.spec)) is not None
+            else arm
+            for arm in arms
+        ]
     with open_scorers(selecting.scorer, specs, drawing, running) as scorers:
         offers = {spec: Offers(tests.get(spec), scorers.get(spec)) for spec in specs}
         with open_judging(selecting.bounded, grading, running, progress, offers=offers) as judging:
@@ -202,6 +214,7 @@ def comparison_of(
         ],
         terms,
     )
+    results = _with_recovery(results, [score.single for score in scores], seed)
     metrics = [PASS_AT_K, *(name for name in ranked[0] if name != BLIND_RANKER or name == decisive_ranker)]
     paired = _paired([plan.arm.spec for plan in plans], [score.values for score in scores], metrics, seed)
     return Comparison(
@@ -269,6 +282,25 @@ def _with_totals(results: Sequence[ArmResult], terms: Terms) -> tuple[ArmResult,
             ratio = None if total is None or not limit else total / limit
             rankers[name] = score.model_copy(update={"total_flops": total, "total_ratio": ratio})
         found.append(result.model_copy(update={"rankers": rankers}))
+    return tuple(found)
+
+
+def _with_recovery(results: Sequence[ArmResult], singles: Sequence[FloatArray], seed: int) -> tuple[ArmResult, ...]:
+    """Add to compressed arms how much of the pass@1 of their model's arm at 16 bits they keep, if there is one."""
+    originals = {
+        result.plan.model: single
+        for result, single in zip(results, singles, strict=True)
+        if result.plan.precision in UNQUANTISED
+    }
+    found = []
+    for result, single in zip(results, singles, strict=True):
+        compression, original = result.compression, originals.get(result.plan.model)
+        if compression is not None and original is not None:
+            kept = recovery_percent(single, original, seed=seed)
+            result = result.model_copy(
+                update={"compression": compression.model_copy(update={"recovery_percent": kept})}
+            )
+        found.append(result)
     return tuple(found)
 
 
@@ -384,6 +416,7 @@ def _arm_result(
         estimate=arm.estimate,
         pilot_k=arm.pilot_k,
         k_note=arm.k_note,
+        compression=arm.compression,
     )
 
 

@@ -6,9 +6,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from .._util.progress import Progress, silent
-from ..compression.divergence import METRICS, Divergence, per_prompt, summarise, within_noise
+from ..compression.divergence import METRICS, per_prompt, summarise, within_noise
 from ..errors import UserError
-from ..records import Cost, Record
+from ..records import Cost, Divergence, Record
 from ..sampler.drawing import DrawRequest, draw_samples
 from .drawing import sampling_settings
 from .grading import open_grader

@@ -15,7 +15,7 @@ from .lengths import BYTES, TokenCounter
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..records import Arm, Candidate, Cost, Plan
+    from ..records import Arm, Candidate, Compression, Cost, Plan
     from ..sampler.files import Recorded
     from ..sampler.series import Series, Tally
     from ..tasks import Benchmark
@@ -35,6 +35,7 @@ class ArmSamples(NamedTuple):
         pilot_k: The k by the pilot; None if there was none.
         k_note: Why k differs from the planned one.
         series: What drew them, if an engine did.
+        compression: How its checkpoint's tokens differ from its model's at 16 bits, if it was made here.
     """
 
     plan: Plan
@@ -46,6 +47,7 @@ class ArmSamples(NamedTuple):
     pilot_k: int | None = None
     k_note: str = ""
     series: Series | None = None
+    compression: Compression | None = None
 
 
 class NamedArm(NamedTuple):

@@ -29,12 +29,19 @@ RANKINGS: Final = "rankings.jsonl.gz"
 RESULTS: Final = "results.json"
 TIMINGS: Final = "timings.json"
 REPORT: Final = "report.md"
+TOKENS: Final = "tokens.jsonl.gz"
 
 HASHED: Final = (BOARD, CANDIDATES, VERDICTS, RANKINGS, RESULTS, TIMINGS, REPORT)
 """All files but the manifest, which names the SHA-256 of each."""
 
 NAMES: Final = (*HASHED, MANIFEST)
 """Every file of a run, the manifest last."""
+
+OPTIONAL: Final = (TOKENS,)
+"""Files that only some runs have: those with compressed arms. The manifest names their SHA-256 too."""
+
+KNOWN: Final = (*NAMES, *OPTIONAL)
+"""All names that a file of a run may have."""
 
 DIGITS: Final = 12
 """Significant digits of numbers in results.json: beyond them, machines that add in another order differ."""
@@ -48,6 +55,7 @@ MOST_BYTES: Final[Mapping[str, int]] = {
     CANDIDATES: 2 << 30,
     VERDICTS: 1 << 30,
     RANKINGS: 1 << 30,
+    TOKENS: 1 << 30,
 }
 """Most bytes of each file of a run as stored: several times the size for a million samples."""
 

@@ -51,7 +51,7 @@ def pack(run: Path, archive: Path, *, typed: bool = True) -> None:
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
-        for name in files.NAMES:
+        for name in folder.there():
             member = tarfile.TarInfo(name)
             member.mode = 0o644
             with folder.open(name) as file:
@@ -140,7 +140,7 @@ def _member(header: bytes, stream: _Stream) -> tarfile.TarInfo:
         member = tarfile.TarInfo.frombuf(header, "ascii", "backslashreplace")
     except tarfile.HeaderError as error:
         raise stream.refused(f"a header is invalid ({error})") from None
-    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.name not in files.NAMES:
+    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.name not in files.KNOWN:
         raise stream.refused(f"{member.name!a} does not belong to a run")
     if not 0 <= member.size <= files.MOST_BYTES[member.name]:
         raise stream.refused(f"{member.name} is larger than this file of a run may be")

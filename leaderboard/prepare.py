@@ -15,6 +15,7 @@ from ..budgets.plan import priced_model
 from ..budgets.realised import limiting_kinds
 from ..errors import EngineError, MachineError, UserError
 from ..experiment import planning
+from ..experiment.compressed import Comparing, compared_tokens
 from ..experiment.drawing import ArmDrawer, Session, sampling_settings
 from ..experiment.grading import chosen_launcher
 from ..experiment.matching import match_arms
@@ -25,6 +26,7 @@ from ..rankers.registry import parse_specs
 from ..sampler.files import read_samples
 from ..sandbox import Sandbox
 from ..sandbox.conformance import conformance, corpus_digest
+from ..settings import RECORDED
 from ..tasks import load_benchmark
 from .manifest import LengthsPart, ModelPart, SampleFile, SandboxCheck
 from .results import PlannedBenchmark
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from .._util.progress import Progress
+    from ..experiment.compressed import ComparedTokens
     from ..experiment.planning import Planned
     from ..experiment.samples import ArmSamples
     from ..rankers import Ranker
@@ -303,10 +306,16 @@ def samples_of(
             arms = match_arms(planned.terms, planned.benchmark, recorded, drawer)
         except MachineError as error:
             raise with_ways(error, _WAYS) from None
+        tokens: Mapping[str, ComparedTokens] = {}
+        if session.drawing.engine != RECORDED:
+            texts = [task.prompt for task in planned.benchmark.tasks]
+            tokens = compared_tokens(arms, Comparing(texts, store, session.making, progress))
         pilot_ks = {arm.plan.arm.spec: arm.pilot_k for arm in arms if arm.pilot_k is not None}
         final = planned._replace(plans=[arm.plan for arm in arms], pilot_ks=pilot_ks)
         _check_amounts(final.plans)
-        found.append((final, [_input(final, arm, inputs.get(arm.plan.arm.spec)) for arm in arms]))
+        made = [_input(final, arm, inputs.get(arm.plan.arm.spec)) for arm in arms]
+        kept = [one._replace(tokens=tokens.get(arm.plan.arm.spec)) for arm, one in zip(arms, made, strict=True)]
+        found.append((final, kept))
     return found
 
 

@@ -82,6 +82,11 @@ class RunFolder:
         """List those of `names` missing here."""
         return [name for name in names if not os.path.lexists(self.path / name)]
 
+    def there(self) -> list[str]:
+        """List the names of a run's files that are here."""
+        lacking = self.lacking(files.KNOWN)
+        return [name for name in files.KNOWN if name not in lacking]
+
     def strangers(self) -> list[str]:
         """List names foreign to a run; only some if there are very many.
 
@@ -91,10 +96,10 @@ class RunFolder:
         try:
             with os.scandir(self.path) as entries:
                 # There may be millions that do not belong there.
-                there = {entry.name for entry in islice(entries, len(files.NAMES) + MOST_NAMED)}
+                there = {entry.name for entry in islice(entries, len(files.KNOWN) + MOST_NAMED)}
         except OSError as error:
             raise UserError(f"{self.path} cannot be read ({error.strerror}); fix its permissions") from None
-        return sorted(there - set(files.NAMES))
+        return sorted(there - set(files.KNOWN))
 
     def open(self, name: str) -> io.BufferedReader:
         """Open a file for reading.

@@ -60,6 +60,7 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
         "tests; a ranker's column is rank-score@k, its pick among k without them.",
         "",
     ]
+    lines += _compressed(section)
     if section.paired:
         lines += _table(
             ("difference", "metric", "value", "p (Holm)"),
@@ -81,6 +82,24 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
         count = sum(reason == why for reason in section.left_out.values())
         lines += [f"Left out: {count} tasks: {_text(why)}", ""]
     return lines
+
+
+def _compressed(section: BenchmarkScores) -> list[str]:
+    """List compressed arms beside their models at 16 bits, if there are any."""
+    found = [(arm, arm.compression) for arm in section.arms if arm.compression is not None]
+    if not found:
+        return []
+    rows = [
+        (
+            _text(arm.spec),
+            _number(one.divergence.fdt.mean, ".1f"),
+            _number(one.floor.fdt.mean, ".1f"),
+            _number(one.divergence.sdt.mean, ".1f"),
+            _number(None if one.recovery_percent is None else one.recovery_percent.value, ".0f"),
+        )
+        for arm, one in found
+    ]
+    return [*_table(("compressed arm", "FDT", "its floor", "SDT", "recovery, %"), rows), ""]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

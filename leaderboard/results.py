@@ -22,6 +22,7 @@ from .results_file import (
     Amounts,
     ArmScores,
     BenchmarkScores,
+    CompressionPart,
     LeftSpread,
     PairPart,
     PlannedCost,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from ..experiment.planning import Planned
     from ..experiment.pools import GradedArms, Pool
     from ..experiment.ranking import RankedTask
-    from ..records import ArmResult, Budget, Cost, LeftScore, PairedResult, Plan, Realised, Task, Workload
+    from ..records import ArmResult, Budget, Compression, Cost, LeftScore, PairedResult, Plan, Realised, Task, Workload
     from ..tasks import Benchmark
     from .board import Board
 
@@ -62,6 +63,7 @@ class PlannedBenchmark(NamedTuple):
         terms: The plans before anything was measured, and their settings.
         plans: One per arm, final.
         pilot_ks: The k that arms' pilots gave, by the arm as typed.
+        compressions: How compressed arms differ from their models, by the arm as typed.
     """
 
     spec: str
@@ -69,6 +71,7 @@ class PlannedBenchmark(NamedTuple):
     terms: Planned
     plans: Sequence[Plan]
     pilot_ks: Mapping[str, int] = {}
+    compressions: Mapping[str, Compression] = {}
 
     @property
     def workload(self) -> Workload:
@@ -89,7 +92,8 @@ class PlannedBenchmark(NamedTuple):
         """Get an arm as comparisons take it, without its candidates."""
         pilot_k = self.pilot_ks.get(plan.arm.spec)
         note = "" if pilot_k in (None, plan.k) else k_note(plan.arm.spec, plan.k, pilot_k or 0)
-        return ArmSamples(plan, (), pilot_k=pilot_k, k_note=note)
+        compression = self.compressions.get(plan.arm.spec)
+        return ArmSamples(plan, (), pilot_k=pilot_k, k_note=note, compression=compression)
 
     def wanted(self, samples: Sequence[Sequence[Any]]) -> list[Wanted]:
         """Pair arms with their candidates, as pools take them."""
@@ -236,6 +240,7 @@ def _arm(
             rankers={name: tuple(row.at_k[plan.k] for row in rows) for name, rows in ranked.items()},
         ),
         pilot_k=result.pilot_k,
+        compression=None if result.compression is None else CompressionPart.of(result.compression),
     )
 
 

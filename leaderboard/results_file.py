@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ..records import BudgetKind, Cost, Interval, Status, Workload
+from ..records import BudgetKind, Compression, Cost, Interval, Status, Workload
 from .files import rounded
 
 MOST_SAMPLES: Final = 100_000
@@ -48,6 +48,14 @@ class Spread(_Part):
     def interval(self) -> Interval:
         """Convert to a record."""
         return Interval(value=self.value, low=self.low, high=self.high)
+
+
+class RecoverySpread(_Part):
+    """A percentage with its 95 % interval; all None if it is undefined."""
+
+    value: Number | None
+    low: Number | None
+    high: Number | None
 
 
 class LeftSpread(Spread):
@@ -158,6 +166,43 @@ class TaskScores(_Part):
     rankers: dict[str, tuple[Share, ...]]
 
 
+class TokenSpread(_Part):
+    """A divergent token metric over prompts: see `records.Spread`."""
+
+    mean: Number
+    low: Number | None
+    high: Number | None
+    p25: Number
+    median: Number
+    p75: Number
+
+
+class DivergencePart(_Part):
+    """Divergent token metrics of a model against another: see `records.Divergence`."""
+
+    prompts: Count
+    tokens: Count
+    fdt: TokenSpread
+    sdt: TokenSpread
+    never: TokenSpread
+    dppl: TokenSpread
+
+
+class CompressionPart(_Part):
+    """A compressed arm beside its model at 16 bits: see `records.Compression`."""
+
+    divergence: DivergencePart
+    floor: DivergencePart
+    within_floor: tuple[str, ...]
+    flops: Amount | None
+    recovery_percent: RecoverySpread | None
+
+    @classmethod
+    def of(cls, found: Compression) -> CompressionPart:
+        """Convert a record."""
+        return cls.model_validate(found.model_dump())
+
+
 class ArmScores(_Part):
     """One arm on one benchmark. `n` is the smallest number of samples per task, `samples` that of all of them."""
 
@@ -179,6 +224,7 @@ class ArmScores(_Part):
     rankers: Annotated[dict[str, RankerScores], Field(max_length=100)]
     per_task: TaskScores
     pilot_k: K | None = None
+    compression: CompressionPart | None = None
 
     @property
     def cost(self) -> Amounts:

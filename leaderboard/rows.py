@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .._util.printable import one_line
+from ..compression.divergence import Along, BaseTokens
+from ..experiment.compressed import ComparedTokens
 from ..experiment.ranking import RankedTask, ranking_cost
 from ..records import Candidate, FinishReason, Integrity, Ranking, Realised, Status, Usage, Verdict
 from . import strict_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..records import Task
 
 MACHINE_DECIDES: Final = frozenset({"timeout", "memory", "output"})
 """Statuses of programs that were cut off: how far they got, and which limit cut them, depends on the machine."""
@@ -111,6 +118,62 @@ class LeftPart(_Part):
     score: Annotated[float, Field(ge=0, le=1)]
 
 
+_ID = Annotated[int, Field(ge=0, lt=2**31)]
+_LOGPROB = Annotated[float, Field(ge=-1e9, le=1e-4)]
+_Differing = Annotated[tuple[tuple[_PLACE, _ID], ...], Field(max_length=10_000)]
+
+
+class TokenRow(RunRow):
+    """One prompt, along which a compressed arm is compared with its model at 16 bits.
+
+    `base_ids` are that model's greedy tokens. `differing` has the places and ids of the arm's choices that differ from
+    these, and `mean_logprob` the mean natural logprob that it gives them; `floor_differing` and `floor_mean_logprob`
+    are the model's own in batches of another shape.
+    """
+
+    prompt_tokens: _PLACE
+    base_ids: Annotated[tuple[_ID, ...], Field(min_length=1, max_length=10_000)]
+    differing: _Differing
+    mean_logprob: _LOGPROB
+    floor_differing: _Differing
+    floor_mean_logprob: _LOGPROB
+
+    @classmethod
+    def all_of(cls, benchmark: str, arm: str, tasks: Sequence[Task], tokens: ComparedTokens) -> list[TokenRow]:
+        """Make an arm's rows, in the order of the tasks."""
+        base, floor, along = tokens.base, tokens.base.floor, tokens.along
+        return [
+            cls(
+                benchmark=benchmark,
+                arm=arm,
+                task_id=task.id,
+                prompt_tokens=base.prompt_tokens[place],
+                base_ids=base.ids[place],
+                differing=along.differing[place],
+                mean_logprob=along.mean_logprobs[place],
+                floor_differing=floor.differing[place],
+                floor_mean_logprob=floor.mean_logprobs[place],
+            )
+            for place, task in enumerate(tasks)
+        ]
+
+
+def tokens_of_rows(rows: Sequence[TokenRow]) -> ComparedTokens:
+    """Get an arm's tokens back from its rows, but for the tokenizer's key."""
+    floor = Along(
+        differing=tuple(row.floor_differing for row in rows),
+        mean_logprobs=tuple(row.floor_mean_logprob for row in rows),
+    )
+    base = BaseTokens(
+        prompt_tokens=tuple(row.prompt_tokens for row in rows),
+        ids=tuple(row.base_ids for row in rows),
+        floor=floor,
+        vocabulary="",
+    )
+    along = Along(differing=tuple(row.differing for row in rows), mean_logprobs=tuple(row.mean_logprob for row in rows))
+    return ComparedTokens(base, along)
+
+
 class RankingRow(RunRow):
     """One ranker's scores of a task's candidates, in the order of their verdicts; `at_k` is rank-score@k by k.
 
@@ -155,7 +218,7 @@ def _used(flops: float | None) -> Usage:
     return Usage() if flops is None else Usage(prefill_flops=0.0, decode_flops=flops)
 
 
-AnyRow = TypeVar("AnyRow", CandidateRow, VerdictRow, RankingRow)
+AnyRow = TypeVar("AnyRow", CandidateRow, VerdictRow, RankingRow, TokenRow)
 
 
 def parse_row(line: bytes, kind: type[AnyRow]) -> AnyRow:

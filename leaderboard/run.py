@@ -32,32 +32,44 @@ from .manifest import (
     reference_check_hash,
     sealed,
 )
+from .reading import RunFolder
 from .report import report_of
 from .results import GradedBenchmark, ks_of, results_of, terms_of
 from .results_file import Results
-from .rows import ArmTimings, CandidateRow, RankerTimings, RankingRow, Timings, VerdictRow
+from .rows import (
+    ArmTimings,
+    CandidateRow,
+    RankerTimings,
+    RankingRow,
+    Timings,
+    TokenRow,
+    VerdictRow,
+    tokens_of_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from .._util.progress import Progress
+    from ..experiment.compressed import ComparedTokens
     from ..experiment.grading import Grader
     from ..experiment.pools import GradedArms, Pool
     from ..experiment.ranking import RankedTask
     from ..rankers import Ranker
-    from ..records import Candidate
+    from ..records import Candidate, Compression
     from ..sampler.series import Tally
     from .board import Board, BoardFile
     from .results import PlannedBenchmark
 
 
 class ArmInput(NamedTuple):
-    """An arm's candidates of one benchmark, what made them, and the cost of drawing them if done here."""
+    """An arm's candidates of one benchmark and what made them; if drawn here, their cost, and tokens if compressed."""
 
     candidates: Sequence[Candidate]
     made_by: ModelPart
     tally: Tally | None = None
+    tokens: ComparedTokens | None = None
 
 
 class WrittenRun(NamedTuple):
@@ -147,7 +159,9 @@ def make_run(
     checks: list[BenchmarkPart] = []
     timings: list[ArmTimings] = []
     candidates, verdicts, rankings = list[CandidateRow](), list[VerdictRow](), list[RankingRow]()
-    for planned, arms in inputs:
+    tokens = list[TokenRow]()
+    for given, arms in inputs:
+        planned = given._replace(compressions=compressions_of(given, token_rows(given, arms), board.seed))
         samples = [arm.candidates for arm in arms]
         wanted = planned.wanted(samples)
         with times.step("grading"):
@@ -171,6 +185,7 @@ def make_run(
         candidates += candidate_rows(planned, samples)
         verdicts += rows
         rankings += ranking_rows(sections[-1])
+        tokens += token_rows(planned, arms)
     try:
         results = results_of(board, sections)
     except ValidationError as error:
@@ -186,6 +201,8 @@ def make_run(
         files.write_rows(folder / files.CANDIDATES, (row.dump() for row in candidates))
         files.write_rows(folder / files.VERDICTS, (row.dump() for row in verdicts))
         files.write_rows(folder / files.RANKINGS, (row.dump() for row in rankings))
+        if tokens:
+            files.write_rows(folder / files.TOKENS, (row.dump() for row in tokens))
         (folder / files.RESULTS).write_bytes(files.json_bytes(results.value()))
         (folder / files.REPORT).write_bytes(report_of(results).encode())
         (folder / files.TIMINGS).write_bytes(files.json_bytes(timing.value()))
@@ -207,6 +224,34 @@ def candidate_rows(planned: PlannedBenchmark, samples: Sequence[Sequence[Candida
         CandidateRow.of(planned.benchmark.name, planned.plans[arm].arm.spec, candidate)
         for _, arm, _, candidate in listed
     ]
+
+
+def token_rows(planned: PlannedBenchmark, arms: Sequence[ArmInput]) -> list[TokenRow]:
+    """Build the rows of compressed arms' tokens: arm by arm, tasks in the benchmark's order."""
+    return [
+        row
+        for plan, arm in zip(planned.plans, arms, strict=True)
+        if arm.tokens is not None
+        for row in TokenRow.all_of(planned.benchmark.name, plan.arm.spec, planned.benchmark.tasks, arm.tokens)
+    ]
+
+
+def compressions_of(planned: PlannedBenchmark, rows: Sequence[TokenRow], seed: int) -> dict[str, Compression]:
+    """Compute how compressed arms of a benchmark differ from their models, from their rows.
+
+    Raises:
+        UserError: The rows of an arm do not fit together, or are not those of the benchmark's tasks in their order.
+    """
+    tasks = [task.id for task in planned.benchmark.tasks]
+    found = {}
+    for plan in planned.plans:
+        mine = [row for row in rows if (row.benchmark, row.arm) == (planned.benchmark.name, plan.arm.spec)]
+        if not mine:
+            continue
+        if [row.task_id for row in mine] != tasks or len({len(row.base_ids) for row in mine}) > 1:
+            raise UserError(f"the tokens of {plan.arm.spec} are not one row per task of {planned.benchmark.name}")
+        found[plan.arm.spec] = tokens_of_rows(mine).compression(plan, seed)
+    return found
 
 
 def verdict_rows(planned: PlannedBenchmark, pools: Sequence[Pool]) -> list[VerdictRow]:
@@ -324,7 +369,7 @@ def _manifest(
         "benchmarks": [part.model_dump(mode="json") for part in checks],
         "models": [part.model_dump(mode="json") for part in models],
         "rankers": {name: ranker_part(ranker).model_dump(mode="json") for name, ranker in rankers.items()},
-        "files": {name: files.file_sha256(folder / name) for name in files.HASHED},
+        "files": {name: files.file_sha256(folder / name) for name in RunFolder(folder).there()},
     }
 
 

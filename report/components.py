@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..compression.components import Advantage, Choice, PrunedComponents, QuantisedComponents
-    from ..compression.divergence import Divergence
     from ..experiment.components import Swept
+    from ..records import Divergence
 
 _SHADES: Final = 10
 _PAGE: Final = """<!doctype html>

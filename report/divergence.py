@@ -10,8 +10,8 @@ from .spending import amounts
 from .tables import Column, print_table, print_text
 
 if TYPE_CHECKING:
-    from ..compression.divergence import Spread
     from ..experiment.diverging import Diverged
+    from ..records import Spread
 
 _NAMES: Final = {
     "fdt": "first divergent token",

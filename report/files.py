@@ -75,6 +75,7 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
                 "estimate": dumped["estimate"],
                 "pilot_k": dumped["pilot_k"],
                 "k_note": dumped["k_note"],
+                "compression": dumped["compression"],
             }
         )
     return {

@@ -40,6 +40,7 @@ def markdown_of(comparison: Comparison) -> str:
         "Scores are fractions of tasks with 95 % intervals over tasks.",
         "",
         *_arms(comparison),
+        *_compressed(comparison),
         *_paired(comparison),
     ]
     lines += [f"> {plain(warning)}" for warning in comparison.warnings]
@@ -81,6 +82,27 @@ def _arms(comparison: Comparison) -> list[str]:
             ]
         )
     return _table(heads, rows)
+
+
+def _compressed(comparison: Comparison) -> list[str]:
+    found = [(arm, arm.compression) for arm in comparison.arms if arm.compression is not None]
+    if not found:
+        return []
+    rows = [
+        [
+            code(arm.plan.arm.spec),
+            f"{one.divergence.fdt.mean:.1f}",
+            f"{one.floor.fdt.mean:.1f}",
+            f"{one.divergence.sdt.mean:.1f}",
+            "-"
+            if one.recovery_percent is None or one.recovery_percent.value is None
+            else f"{one.recovery_percent.value:.0f} %",
+        ]
+        for arm, one in found
+    ]
+    tokens = found[0][1].divergence.tokens
+    caption = f"Compressed arms beside their models at 16 bits, over {tokens} greedy tokens: first divergent token."
+    return [caption, "", *_table(["arm", "FDT", "its floor", "SDT", "recovery"], rows)]
 
 
 def _paired(comparison: Comparison) -> list[str]:

@@ -85,7 +85,8 @@ def print_study(result: StudyResult) -> None:
         *(Column("model", folds=True), Column("recipe", folds=True), Column("bytes", right=True)),
         *(Column("bits", right=True), Column("perplexity", right=True)),
         *(Column(f"pass@{k}", folds=True) for k in result.ks),
-        *(Column("agrees", right=True), Column("recovery", right=True), Column("s", right=True)),
+        *(Column("agrees", right=True), Column("recovery", right=True)),
+        *(Column("FDT", right=True), Column("s", right=True)),
     )
     rows: list[tuple[str, ...]] = []
     for line in result.table:
@@ -133,7 +134,7 @@ def write_report(result: StudyResult, path: Path) -> None:
 def markdown_of(result: StudyResult) -> str:
     """Build GitHub-flavoured Markdown, in which others' names are no markup."""
     heads = ["model", "recipe", "bytes", "bits", "perplexity", *(f"pass@{k}" for k in result.ks)]
-    heads += ["agrees", "recovery", "s"]
+    heads += ["agrees", "recovery", "FDT", "s"]
     lines = [f"## {plain(result.name)}", "", plain(head_of(result)), ""]
     lines += [f"| {' | '.join(heads)} |", "|---|---|" + "--:|" * (len(heads) - 2)]
     for line in result.table:
@@ -156,8 +157,15 @@ def _cells(line: TableLine, ks: Sequence[int]) -> list[str]:
         *(_interval(line.pass_at[k]) for k in ks),
         "-" if line.agreement.value is None else f"{line.agreement.value:.0%}",
         "-" if line.recovery_percent.value is None else f"{line.recovery_percent.value:.0f} %",
+        _fdt(line),
         f"{line.wall_s:.0f}",
     ]
+
+
+def _fdt(line: TableLine) -> str:
+    if line.divergence is None:
+        return "-"
+    return f"{'~' if 'fdt' in line.within_floor else ''}{line.divergence.fdt.mean:.1f}"
 
 
 def _interval(value: Interval) -> str:

@@ -25,7 +25,14 @@ def head_of(result: StudyResult) -> str:
     parts = f"{result.name}: {result.benchmark_tasks} tasks, {result.samples} samples each"
     left = f"; {len(result.left_out)} tasks left out" if result.left_out else ""
     part = "" if result.complete else "; some rows are missing, so that answers are of a part of the study"
-    return f"{parts}{left}{part}. Intervals are 95 % over tasks, p-values adjusted within an answer (Holm)."
+    compared = next((line.divergence for line in result.table if line.divergence is not None), None)
+    fdt = ""
+    if compared is not None:
+        fdt = (
+            f" FDT is the first of {compared.tokens} greedy tokens that leaves the unquantised model's; its own FDT is "
+            "the noise floor, and ~ is within it."
+        )
+    return f"{parts}{left}{part}. Intervals are 95 % over tasks, p-values adjusted within an answer (Holm).{fdt}"
 
 
 def answer_lines(result: StudyResult) -> list[tuple[str, list[str]]]:

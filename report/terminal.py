@@ -31,6 +31,8 @@ def print_comparison(comparison: Comparison) -> None:
     _print_arms(comparison)
     if any(arm.estimate is not None or _is_realised(arm) for arm in comparison.arms):
         _print_costs(comparison)
+    if any(arm.compression is not None for arm in comparison.arms):
+        _print_compressed(comparison)
     _print_rankers(comparison)
     if any(arm.plan.k > 1 and arm.plan.cost.flops is not None for arm in comparison.arms[1:]):
         _print_paid(comparison)
@@ -131,6 +133,40 @@ def _print_costs(comparison: Comparison) -> None:
     for arm in comparison.arms:
         for line in _notes(arm):
             print_text(f"{arm.plan.arm.spec}: {line}.")
+
+
+def _print_compressed(comparison: Comparison) -> None:
+    """Print how each compressed arm's tokens differ from its model's at 16 bits."""
+    found = [(arm, arm.compression) for arm in comparison.arms if arm.compression is not None]
+    columns = (
+        *(Column("arm", folds=True), Column("FDT", folds=True), Column("its floor", right=True)),
+        *(Column("SDT", right=True), Column("never", right=True), Column("recovery", folds=True)),
+        Column("FLOPs in all", right=True),
+    )
+    rows = []
+    for arm, one in found:
+        fdt, kept = one.divergence.fdt, one.recovery_percent
+        rows.append(
+            (
+                _name(arm),
+                f"{'~' if 'fdt' in one.within_floor else ''}{fdt.mean:.1f}{_bounds(fdt.low, fdt.high)}",
+                f"{one.floor.fdt.mean:.1f}",
+                f"{one.divergence.sdt.mean:.1f}",
+                f"{one.divergence.never.mean:.0%}",
+                "-" if kept is None or kept.value is None else f"{kept.value:.0f} %{_bounds(kept.low, kept.high)}",
+                _flops(one.flops),
+            )
+        )
+    tokens = found[0][1].divergence.tokens
+    _print_table(columns, rows, f"Compressed arms beside their models at 16 bits, over {tokens} greedy tokens")
+    print_text(
+        "FDT: first divergent token, where the floor is the model itself in batches of another shape (~ is within it); "
+        "recovery: pass@1 over that of the arm at 16 bits"
+    )
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f" [{low:.1f}, {high:.1f}]"
 
 
 def _workload(comparison: Comparison) -> str:

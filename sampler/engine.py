@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -224,6 +224,7 @@ class Choices(NamedTuple):
     logprobs: tuple[float, ...]
 
 
+@runtime_checkable
 class TokenEngine(Engine, Protocol):
     """An engine that continues and reads tokens as they are, with neither text nor an end of it in between."""
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from .._util.hashing import key_of
 from .._util.redaction import bare_url
-from .engine import Description, EngineMemory
+from ..errors import EngineError
+from .engine import Description, EngineMemory, TokenEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,6 +83,20 @@ class LateEngine:
             StaleDescriptionError: It differs from its description.
         """
         return self._as_described().score(texts)
+
+    def for_tokens(self) -> TokenEngine:
+        """Start the engine and return it, checked, as one that continues and reads tokens.
+
+        Raises:
+            EngineError: It does not tell which tokens a model would pick, or fails its check.
+            StaleDescriptionError: It differs from its description.
+        """
+        engine = self._as_described()
+        if not isinstance(engine, TokenEngine):
+            name = engine.describe().engine
+            raise EngineError(f"{name} does not tell which tokens a model would pick: use transformers or vllm")
+        engine.check()
+        return engine
 
     def memory(self) -> EngineMemory:
         """Tell the memory of the engine, if one was started."""

@@ -14,6 +14,7 @@ from codebudget.estimators import (
     pass_at_k,
     rank_score_at_k,
     rank_score_at_k_by_subsets,
+    recovery_percent,
     subsets_of,
     unbounded_mean_interval,
     wilson_interval,
@@ -357,3 +358,15 @@ def test_an_interval_without_bounds_of_little() -> None:
     for values in (np.array([]), np.array([1.0, np.nan]), np.ones((2, 2))):
         with pytest.raises(UserError, match="one finite number per task"):
             unbounded_mean_interval(values)
+
+
+def test_recovery_is_the_ratio_of_means_and_its_interval_holds_it() -> None:
+    base = np.repeat([1.0, 0.0], 40)
+    scores = np.concatenate([np.ones(30), np.zeros(50)])
+    found = recovery_percent(scores, base)
+    assert found.value == pytest.approx(75)
+    low, high = float(found.low or 0), float(found.high or 0)
+    assert 55 < low < 75 < high <= 100
+    same = recovery_percent(base, base)
+    assert (same.value, same.low, same.high) == (100, 100, 100)
+    assert recovery_percent(scores, np.zeros(80)).value is None

@@ -62,7 +62,8 @@ class StudyBoard(_Table):
     `form` says how a recipe's weights are scored: `stored` as the checkpoint that `codebudget quantise` makes, `folded`
     as 16-bit weights of the same values, which needs no llm-compressor and is for weights rounded to nearest. Methods
     that look at texts are run once for each of `seeds`. `texts` are files, relative to the board's folder, or
-    `references`; `memory` are budgets for the bytes of all tensors, such as `2MB`.
+    `references`; `memory` are budgets for the bytes of all tensors, such as `2MB`. `tokens` is the
+    length of the greedy continuations whose tokens are compared with the unquantised model's.
     """
 
     schema_version: Literal[1]
@@ -81,6 +82,7 @@ class StudyBoard(_Table):
     ks: Annotated[list[Whole], Field(min_length=1, max_length=20)] = [1]
     texts: Annotated[list[Text], Field(min_length=1, max_length=20)] = [REFERENCES]
     memory: Annotated[list[Text], Field(max_length=50)] = []
+    tokens: Annotated[int, Field(ge=1, le=10_000)] = 100
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     sampling: Drawing = Drawing()
     sandbox: Grading = Grading()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import Field, ValidationError
 
 from ..._util.bounded import parse_json
+from ...compression.divergence import Along, BaseTokens  # noqa: TC001 (pydantic reads it)
 from ...errors import MachineError, UserError
 from ...records import FileRecord, Record
 
@@ -34,12 +35,13 @@ class StepSeconds(Record):
     making: Seconds = 0.0
     drawing: Seconds = 0.0
     scoring: Seconds = 0.0
+    comparing: Seconds = 0.0
     grading: Seconds = 0.0
 
     @property
     def total(self) -> float:
         """Seconds of all steps."""
-        return self.making + self.drawing + self.scoring + self.grading
+        return self.making + self.drawing + self.scoring + self.comparing + self.grading
 
 
 class StudyRow(FileRecord):
@@ -50,6 +52,7 @@ class StudyRow(FileRecord):
     written, None where the weights are not stored in the recipe's bits. `perplexity` is over `text_tokens` tokens.
     `sample_flops` are those of one sample of a task, None where token counts are not known. `passed` counts passing
     samples, of `samples`, by the tasks that could be graded, and `greedy` has a hash of each task's greedy output.
+    `base_tokens` are an unquantised model's; `along` has a checkpoint's choices along those of its original.
     """
 
     key: str
@@ -70,6 +73,8 @@ class StudyRow(FileRecord):
     greedy: dict[str, str]
     left_out: dict[str, str]
     sandbox_errors: Count = 0
+    base_tokens: BaseTokens | None = None
+    along: Along | None = None
     seconds: StepSeconds
     device: str
 

@@ -19,6 +19,7 @@ from ...records import Arm
 from ...sampler.drawing import DrawRequest, draw_samples
 from ...sampler.late import LateEngine, StaleDescriptionError, circumstances
 from ...sandbox import Sandbox
+from ..compressed import base_tokens, choices_along
 from ..drawing import sampling_settings, starter
 from ..grading import Grader, Submission, chosen_launcher
 from ..planning import load_tasks
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ...compression.calibration import Calibration
+    from ...compression.divergence import Along, BaseTokens
     from ...records import Candidate
     from ...sampler.drawing import Drawn
+    from ...sampler.engine import TokenEngine
     from ...sampler.prompting import Settings
     from ...sampler.store import Store
     from ...settings import Running
@@ -69,8 +72,11 @@ class _Measured(NamedTuple):
     sampled: Drawn
     greedy: Drawn
     texts: Perplexity
+    base_tokens: BaseTokens | None
+    along: Along | None
     drawing_s: float
     scoring_s: float
+    comparing_s: float
     device: str
 
 
@@ -101,6 +107,11 @@ def run_study(file: StudyFile, folder: Path, running: Running, progress: Progres
         missing = [(one, key) for one, key in zip(listed, keys, strict=True) if key not in known]
         study.check_makeable([one for one, _ in missing])
         failures: dict[str, str] = {}
+        study.bases = {
+            one.model.name: tokens
+            for one, key in zip(listed, keys, strict=True)
+            if key in known and (tokens := known[key].base_tokens) is not None
+        }
         if missing:
             with study.opened(progress) as grader:
                 _make(study, missing, opened, grader, failures, progress)
@@ -130,6 +141,8 @@ def _make(
             notice(f"{name} cannot be measured: {error}")
             continue
         opened.append(row)
+        if row.base_tokens is not None:
+            study.bases[row.model] = row.base_tokens
         took = time.monotonic() - started
         left = "" if done == len(missing) else f"; about {_duration(took / done * (len(missing) - done))} left"
         notice(f"{done} of {len(missing)}: {name} took {_duration(row.seconds.total)}{left}")
@@ -157,6 +170,7 @@ class _Study:
         self._calibrations: dict[tuple[str, int], Calibration] = {}
         self._announced: set[str] = set()
         self._store: Store | None = None
+        self.bases: dict[str, BaseTokens] = {}
 
     @contextmanager
     def opened(self, progress: Progress) -> Iterator[Grader]:
@@ -185,6 +199,7 @@ class _Study:
             record_text(self._settings),
             board.sampling.engine,
             board.samples,
+            board.tokens,
             board.seed,
             board.sandbox.model_dump_json(exclude={"launcher", "workers", "check"}),
         )
@@ -239,10 +254,13 @@ class _Study:
             greedy={each.task_id: key_of("greedy", each.raw)[:16] for each in measured.greedy.candidates},
             left_out=left_out,
             sandbox_errors=errors,
+            base_tokens=measured.base_tokens,
+            along=measured.along,
             seconds=StepSeconds(
                 making=making_s,
                 drawing=measured.drawing_s,
                 scoring=measured.scoring_s,
+                comparing=measured.comparing_s,
                 grading=time.monotonic() - started,
             ),
             device=measured.device,
@@ -293,11 +311,33 @@ class _Study:
                     greedy = draw_samples(tasks, single, late, self._settings, self._store, progress=progress)
                     drawn = time.monotonic()
                     texts = perplexity(late, self._pieces, progress)
-                    device = late.describe().device
-                    return _Measured(sampled, greedy, texts, drawn - began, time.monotonic() - drawn, device)
+                    scored = time.monotonic()
+                    of_base, choices = self._tokens(one, late.for_tokens())
+                    return _Measured(
+                        sampled,
+                        greedy,
+                        texts,
+                        of_base,
+                        choices,
+                        drawing_s=drawn - began,
+                        scoring_s=scored - drawn,
+                        comparing_s=time.monotonic() - scored,
+                        device=late.describe().device,
+                    )
                 except StaleDescriptionError:
                     # The engine has started since, and describes itself.
                     continue
+
+    def _tokens(self, one: Checkpoint, engine: TokenEngine) -> tuple[BaseTokens | None, Along | None]:
+        """Continue the prompts greedily with an unquantised model, or read a checkpoint's choices along its original's.
+
+        Raises:
+            UserError: A prompt leaves no room in the context, or the checkpoint has another tokenizer.
+        """
+        texts = [task.prompt for task in self._benchmark.tasks]
+        if one.recipe is None:
+            return base_tokens(engine, texts, self._board.tokens), None
+        return None, choices_along(self.bases[one.model.name], engine, texts, one.label)
 
     def _graded(self, candidates: Sequence[Candidate], grader: Grader) -> tuple[dict[str, int], dict[str, str], int]:
         """Count passes by task; says why other tasks have none, and how many programs the machine failed on."""

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import numpy as np
 
 from ...budgets.recipe import parse_recipe
+from ...compression.divergence import averaged, per_prompt_along, summarise, within_noise
 from ...errors import UserError
-from ...estimators import interval_tail, mean_interval, pass_at_k, resampled_means
-from ...records import Interval, Record
+from ...estimators import mean_interval, pass_at_k, recovery_percent
+from ...records import Divergence, Interval, Record
 from .rows import UNQUANTISED, Form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...budgets.recipe import Recipe
+    from ...compression.divergence import BaseTokens
     from ...estimators import FloatArray
     from .rows import StudyRow
 
@@ -24,8 +26,6 @@ Sensitivity = Literal["class-1", "class-2", "class-3"]
 CLASS_1: Final = 0.1
 CLASS_2: Final = 0.5
 """Most that perplexity rises in classes 1 and 2 (Yao et al. 2023, arXiv 2303.08302, section 3)."""
-
-_RESAMPLES: Final = 10_000
 
 
 class SeedScore(Record):
@@ -42,7 +42,9 @@ class TableLine(Record):
     Bytes are of all tensors, means over seeds; `recipe` is `bf16` where nothing was quantised. `perplexity` is the mean
     over seeds and `perplexity_increase` that above the unquantised model's. `agreement` is the share of tasks whose
     greedy output is the unquantised model's, and `recovery_percent` 100 x pass@1 over the unquantised model's; both
-    have intervals over tasks.
+    have intervals over tasks. `divergence` is that of its choices along the unquantised model's greedy tokens, over
+    seeds a mean per prompt; an unquantised model's is its noise floor. `within_floor` names the metrics in which a
+    checkpoint cannot be told from that.
     """
 
     label: str
@@ -61,6 +63,8 @@ class TableLine(Record):
     pass_at: dict[int, Interval]
     agreement: Interval
     recovery_percent: Interval
+    divergence: Divergence | None = None
+    within_floor: tuple[str, ...] = ()
     sample_flops: float | None
     wall_s: float
     seeds: tuple[SeedScore, ...]
@@ -132,6 +136,7 @@ def _entry(rows: Sequence[StudyRow], base: StudyRow, tasks: Sequence[str], ks: S
     )
     perplexity = math.fsum(row.perplexity for row in rows) / len(rows)
     increase = perplexity - base.perplexity
+    diverged = _diverged(rows, base.base_tokens)
     line = TableLine(
         label=f"{first.model}@{first.recipe}",
         model=first.model,
@@ -148,7 +153,9 @@ def _entry(rows: Sequence[StudyRow], base: StudyRow, tasks: Sequence[str], ks: S
         sensitivity=sensitivity_of(increase),
         pass_at={k: mean_interval(_scores(passes, first.samples, k)) for k in ks},
         agreement=mean_interval(agreed),
-        recovery_percent=_recovery(ones, base_ones),
+        recovery_percent=recovery_percent(ones, base_ones),
+        divergence=diverged.metrics,
+        within_floor=diverged.within_floor,
         sample_flops=None if any(row.sample_flops is None for row in rows) else _flops(rows),
         wall_s=math.fsum(row.seconds.total for row in rows) / len(rows),
         seeds=tuple(
@@ -160,25 +167,29 @@ def _entry(rows: Sequence[StudyRow], base: StudyRow, tasks: Sequence[str], ks: S
     return Entry(line, recipe, passes, first.samples)
 
 
+class _Diverged(NamedTuple):
+    metrics: Divergence | None = None
+    within_floor: tuple[str, ...] = ()
+
+
+def _diverged(rows: Sequence[StudyRow], base: BaseTokens | None) -> _Diverged:
+    """Compute divergence from the stored tokens, or the noise floor of an unquantised model."""
+    if base is None:
+        return _Diverged()
+    floor = per_prompt_along(base.ids, base.floor)
+    if rows[0].recipe == UNQUANTISED:
+        return _Diverged(summarise(floor))
+    found = [per_prompt_along(base.ids, row.along) for row in rows if row.along is not None]
+    if len(found) < len(rows):
+        return _Diverged()
+    values = averaged(found)
+    return _Diverged(summarise(values), within_noise(values, floor))
+
+
 def _scores(passes: Sequence[FloatArray], samples: int, k: int) -> FloatArray:
     """Average pass@k over seeds, task by task: samples of two checkpoints are never one pool."""
     by_seed = [pass_at_k(np.full(one.size, samples, np.int64), one.astype(np.int64), k) for one in passes]
     return np.asarray(np.mean(by_seed, axis=0), np.float64)
-
-
-def _recovery(scores: FloatArray, base: FloatArray) -> Interval:
-    """Give 100 x the ratio of two means, by bootstrap over their common tasks; undefined where nothing passes."""
-    if not base.any():
-        return Interval(value=None, low=None, high=None)
-    value = 100 * float(scores.mean() / base.mean())
-    if scores.size < 2 or np.array_equal(scores, base):
-        return Interval(value=value, low=value, high=value)
-    means = np.concatenate(list(resampled_means(np.stack([scores, base], axis=1), resamples=_RESAMPLES)))
-    some = means[means[:, 1] > 0]
-    ratios = 100 * some[:, 0] / some[:, 1]
-    tail = interval_tail(scores.size)
-    low, high = np.quantile(ratios, [tail, 1 - tail])
-    return Interval(value=value, low=float(low), high=float(high))
 
 
 def _mean(values: Sequence[int | None]) -> int | None:

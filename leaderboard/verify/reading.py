@@ -14,7 +14,7 @@ from ..board import parse_board
 from ..differences import Difference, difference
 from ..manifest import RUN_ID, Manifest, run_id_of
 from ..reading import MOST_NAMED, JsonFile, RunFileError, RunFolder
-from ..rows import CandidateRow, RankingRow, Timings, VerdictRow
+from ..rows import CandidateRow, RankingRow, Timings, TokenRow, VerdictRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +37,7 @@ class RecordedRun(NamedTuple):
     results: dict[str, Any]
     timings: Timings
     report: str
+    tokens: list[TokenRow]
 
 
 class Read(NamedTuple):
@@ -76,7 +77,7 @@ def read_run(path: Path) -> Read:
 def _shape(folder: RunFolder) -> Iterator[Difference]:
     """Find missing or extra files, and non-files."""
     lacking = folder.lacking()
-    for name in files.NAMES:
+    for name in (*lacking, *folder.there()):
         if name in lacking:
             yield difference(name, "", "", "a file", "no such file")
             continue
@@ -98,9 +99,10 @@ def _manifest(file: JsonFile) -> Manifest:
 
 
 def _hashes(folder: RunFolder, manifest: Manifest) -> Iterator[Difference]:
-    for name in sorted(manifest.files.keys() - set(files.HASHED))[:MOST_NAMED]:
+    optional = {name for name in files.OPTIONAL if name in manifest.files or name in folder.there()}
+    for name in sorted(manifest.files.keys() - set(files.HASHED) - optional)[:MOST_NAMED]:
         yield difference(name, "", "SHA-256", manifest.files[name], "not a file of a run")
-    for name in files.HASHED:
+    for name in (*files.HASHED, *sorted(optional)):
         recorded = manifest.files.get(name, "no hash")
         try:
             now = folder.sha256(name)
@@ -132,14 +134,16 @@ def _contents(folder: RunFolder, manifest: Manifest) -> Read:
     candidates = reading.of(lambda: list(folder.rows(files.CANDIDATES, CandidateRow)))
     verdicts = reading.of(lambda: list(folder.rows(files.VERDICTS, VerdictRow)))
     rankings = reading.of(lambda: list(folder.rows(files.RANKINGS, RankingRow)))
+    has_tokens = files.TOKENS in manifest.files
+    tokens = reading.of(lambda: list(folder.rows(files.TOKENS, TokenRow)) if has_tokens else [])
     results = reading.of(lambda: folder.json(files.RESULTS).value)
     timings = reading.of(lambda: folder.model(files.TIMINGS, Timings))
     report = reading.of(lambda: folder.text(files.REPORT))
-    if candidates is None or verdicts is None or rankings is None:
+    if candidates is None or verdicts is None or rankings is None or tokens is None:
         return Read(None, manifest.run_id, reading.differences)
     if results is None or timings is None or board is None or report is None:
         return Read(None, manifest.run_id, reading.differences)
-    run = RecordedRun(folder.path, manifest, board, candidates, verdicts, rankings, results, timings, report)
+    run = RecordedRun(folder.path, manifest, board, candidates, verdicts, rankings, results, timings, report, tokens)
     return Read(run, manifest.run_id, [])
 
 

@@ -29,6 +29,7 @@ from .. import files
 from ..differences import Difference, difference
 from ..manifest import ranker_part
 from ..prepare import offered_ranker, plan_board, with_files
+from ..run import compressions_of
 from .reading import read_run
 from .recheck import OwnRankers, Verification
 from .regrade import check_limits
@@ -314,7 +315,8 @@ def planned_of_run(run: RecordedRun, named: Named) -> list[PlannedBenchmark]:
     benchmarks, calibration = tasks_of_run(run, named), calibration_of_run(board, named)
     try:
         planned = plan_board(run.board, benchmarks, calibration, closed)
-        return [_as_measured(run, one) for one in planned]
+        measured = [_as_measured(run, one) for one in planned]
+        return [one._replace(compressions=compressions_of(one, run.tokens, board.seed)) for one in measured]
     except (UserError, ArithmeticError, ValueError) as error:
         raise RunError(str(error)) from None
 

@@ -7,7 +7,16 @@ import statistics
 
 import numpy as np
 import pytest
-from codebudget.compression.divergence import divergence, per_prompt, summarise, within_noise
+from codebudget.compression.divergence import (
+    Along,
+    along,
+    averaged,
+    divergence,
+    per_prompt,
+    per_prompt_along,
+    summarise,
+    within_noise,
+)
 from codebudget.errors import UserError
 
 
@@ -92,3 +101,21 @@ def test_summary_depends_on_the_seed_only_in_its_bounds() -> None:
     first, second = summarise(values, seed=1), summarise(values, seed=2)
     assert first.fdt.mean == second.fdt.mean
     assert summarise(values, seed=1) == first
+
+
+def test_metrics_follow_from_where_choices_differ() -> None:
+    generator = np.random.default_rng(3)
+    base, other = generator.integers(0, 3, (2, 6, 20))
+    logprobs = np.log(generator.uniform(0.05, 1, (6, 20)))
+    kept = Along.model_validate_json(along(base, other, logprobs).model_dump_json())
+    found, whole = per_prompt_along(base, kept), per_prompt(base, other, logprobs)
+    for metric in ("fdt", "sdt", "never", "dppl"):
+        assert getattr(found, metric) == pytest.approx(getattr(whole, metric))
+    once, twice = summarise(found), summarise(averaged([found, found]))
+    assert (twice.fdt, twice.sdt, twice.never) == (once.fdt, once.sdt, once.never)
+
+
+@pytest.mark.parametrize("differing", [((9, 1),), ((0, 1),), ((-1, 7),)])
+def test_choices_along_other_tokens_are_refused(differing: tuple[tuple[int, int], ...]) -> None:
+    with pytest.raises(UserError, match="no token can differ"):
+        per_prompt_along([[1, 2, 3]], Along(differing=(differing,), mean_logprobs=(-0.5,)))

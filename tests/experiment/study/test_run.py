@@ -34,6 +34,7 @@ form = "folded"
 tasks = 2
 samples = 2
 ks = [2]
+tokens = 30
 
 [sampling]
 engine = "transformers"
@@ -141,6 +142,10 @@ def test_a_study_ends_and_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     assert eight["planned_bytes"] > two["planned_bytes"]
     assert two["tensor_bytes"] is None
     assert plain["sensitivity"] == "class-1"
+    assert plain["divergence"]["fdt"]["mean"] >= eight["divergence"]["fdt"]["mean"] > two["divergence"]["fdt"]["mean"]
+    assert two["divergence"]["tokens"] == 30
+    # Two prompts tell nothing apart.
+    assert "fdt" in two["within_floor"]
     assert set(plain["pass_at"]) == {"1", "2"}
     assert (tmp_path / "study.md").read_text().startswith("## tiny\n")
     again = codebudget(tmp_path, "study", "precision", "tiny.toml")
