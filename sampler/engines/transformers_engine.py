@@ -138,7 +138,8 @@ class TransformersEngine:
         """Prove once that drawing agrees with one full pass; see `Engine.check`."""
         if self._proof is None:
             try:
-                continuations, tolerance = self._continuations()
+                with self._unrounded_activations():
+                    continuations, tolerance = self._continuations()
             except (RuntimeError, TypeError, ValueError, LookupError) as error:
                 raise EngineError(
                     f"{self._name()} failed its self-check on {self._description.model}, so nothing was drawn: "
@@ -465,6 +466,22 @@ class TransformersEngine:
         except (OSError, ValueError, ImportError, RuntimeError) as error:
             raise EngineError(f"transformers cannot load {checkpoint.source}: {error_line(error)}") from None
         return model.eval(), tokenizer
+
+    @contextlib.contextmanager
+    def _unrounded_activations(self) -> Iterator[None]:
+        """Keep compressed-tensors from rounding activations: a trace of a difference may round the other way."""
+        rounding = [one for one in self.network.modules() if hasattr(one, "quantization_scheme")]
+        if not rounding:
+            yield
+            return
+        quantization = importlib.import_module("compressed_tensors.quantization")
+        for module in rounding:
+            quantization.disable_quantization(module)
+        try:
+            yield
+        finally:
+            for module in rounding:
+                quantization.enable_quantization(module)
 
     def _add_adapter(self, model: Any, adapter: str) -> None:
         """Serve a model with low-rank factors beside its weights, which have been unpacked for that."""
