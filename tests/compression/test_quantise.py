@@ -204,6 +204,12 @@ def test_the_engine_serves_it_with_its_factors(made: Callable[[str], Made], reci
     assert scored == pytest.approx(wanted, abs=0.1)
 
 
+def test_coarse_activations_pass_the_self_check_and_are_rounded_after_it(made: Callable[[str], Made]) -> None:
+    engines = [TransformersEngine(str(made(recipe).path), recipe) for recipe in ("w16a4", "w16a8")]
+    coarse, fine = (engine.score([("def add(a, b):", "\n    return")])[0].logprobs for engine in engines)
+    assert coarse != pytest.approx(fine, abs=1e-3)
+
+
 def test_the_same_is_found_again_and_nothing_is_overwritten(ours: Ours, tmp_path: Path) -> None:
     folder = tmp_path / "made"
     first = quantise(ours.source, parse_recipe("w4a16-g32"), ours.calibration, folder)
