@@ -71,6 +71,18 @@ def unquantised_roles(architecture: Architecture, quantisation: Quantisation) ->
     return tuple(found)
 
 
+def known_modules(architecture: Architecture) -> frozenset[str]:
+    """Names that the quantisable matrices of a decoder may have as modules."""
+    return frozenset(
+        f"{prefix}{layer}.{name}"
+        for linear in architecture.linears()
+        if linear.quantisable
+        for layer in _layers_of(architecture, linear.role)
+        for prefix in _PREFIXES
+        for name in _module_names(linear.role)
+    )
+
+
 class _Patterns(NamedTuple):
     """Patterns of module names: those that are names or parts of them, and tests for the others."""
 

@@ -79,7 +79,8 @@ def weight_bytes(architecture: Architecture, precision: str, *, other_bits: int 
     linears = architecture.linears()
     matrices = sum(linear.copies * matrix_bytes(architecture, linear, precision, bits) for linear in linears)
     others = architecture.parameter_count() - sum(linear.copies * linear.weights for linear in linears)
-    return math.ceil(matrices) + math.ceil(others * bits / 8)
+    # Shares of copies are rounded fractions: what they add to a whole number is no byte.
+    return math.ceil(round(matrices, 3)) + math.ceil(others * bits / 8)
 
 
 def matrix_bytes(architecture: Architecture, linear: Linear, precision: str, other_bits: int = 16) -> float:

@@ -16,6 +16,7 @@ from .._util.checkpoints import read_record
 from ..errors import MachineError, UserError
 from ..records import Record
 from .architecture import Architecture
+from .mixed import PREFIX, load_rounding, partly_quantised, split_mixed
 from .precision import is_precision, precision_fault
 from .quantised import read_quantisation
 
@@ -132,13 +133,16 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
         name: An alias in `family` (`13b`), a catalogue name (`codellama-13b`), or a Hugging Face id in the catalogue,
             in any case; else a local path: a folder that holds `config.json`, or such a file. Type a folder named like
             a model as `./NAME`. Any other `OWNER/NAME` is a Hugging Face id, whose `config.json` is read from the
-            hub's local cache or else from the hub.
+            hub's local cache or else from the hub. `NAME@recipe:FILE.toml` is a model under a mixed recipe.
         family: Where aliases are looked up; other names do not depend on it.
 
     Raises:
         UnknownModelError: Nothing fits.
-        UserError: The `config.json` cannot be used, or the name belongs to another family.
+        UserError: The `config.json` or the mixed recipe cannot be used, or the name belongs to another family.
     """
+    original, file = split_mixed(name)
+    if file is not None:
+        return _mixed_model(find_model(original, family), Path(file))
     known = catalogue_model(name, family)
     if known is not None:
         return known
@@ -154,6 +158,22 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
     if config_file is None:
         raise UnknownModelError(f"{hint}; the Hugging Face hub has no config.json for {name}, or cannot be reached")
     return _local_model(name, Path(config_file), hub=True)
+
+
+def _mixed_model(model: Model, file: Path) -> Model:
+    """Describe a model of which a mixed recipe quantises a part; its weights are still the original's."""
+    if model.default_precision not in (None, *_TORCH_DTYPES.values()):
+        raise UserError(f"{model.name} is quantised already: a mixed recipe is for the model that it was made of")
+    recipe, components = load_rounding(file)
+    return model.model_copy(
+        update={
+            "name": f"{model.name}@{PREFIX}{file}",
+            "alias": None,
+            "architecture": partly_quantised(model.architecture, components, file),
+            "source": f"{model.source}; {file}",
+            "default_precision": recipe,
+        }
+    )
 
 
 def _everything() -> list[Model]:

@@ -8,6 +8,7 @@ from typing import get_args
 
 from ..errors import UserError
 from ..records import Arm, Budget, BudgetKind
+from .mixed import split_mixed
 from .precision import is_precision, parse_precision
 
 COST_FIELDS: dict[BudgetKind, str] = {
@@ -25,6 +26,8 @@ _FORM = "MODEL[@PRECISION][+think|+nothink][:K]"
 
 def parse_arm(text: str) -> Arm:
     """Read `MODEL[@PRECISION][+think|+nothink][:K]`, K a number or `greedy`; a greedy arm has k = 1.
+
+    `MODEL@recipe:FILE.toml` is a name, that of a model under a mixed recipe.
 
     It is read from the right. A `:` counts only before a number or `greedy`, and an `@` only before a precision, so
     that names such as `qwen2.5-coder:7b`, `vendor/model:free` and `model@2024-08-06` stay whole; a local path may hold
@@ -45,6 +48,8 @@ def parse_arm(text: str) -> Arm:
     name, precision = _split(rest, "@")
     if precision is not None and is_precision(precision):
         precision = parse_precision(precision)
+        if split_mixed(name)[1] is not None:
+            raise UserError(f"arm {text!r}: a mixed recipe states its precision; drop @{precision}")
         if _is_count(_split(name, ":")[1]):
             raise UserError(f"arm {text!r}: K comes last; write {_FORM}, such as 13b@int4:5")
     else:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from .._util.progress import Progress, silent
+from ..budgets.mixed import MixedRecipe
 from ..budgets.precision import recipe_scheme
 from ..errors import UserError
 from ..estimators import paired_difference
 from ..records import Divergence, Record, Spread
 from .divergence import summarise
-from .mixed import MixedRecipe
 from .probing import Change
 from .pruning import prune
 from .recipes import check_group
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ..budgets.mixed import Pruning
     from .linears import Component
     from .probing import Measured, Probe
-    from .pruning import Pruning
     from .recipes import Recipe
 
 REACHED_BY: Final = 0.75

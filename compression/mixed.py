@@ -1,111 +1,24 @@
-"""Mixed recipes: which components of a model are compressed, and how, in a TOML file that arms and commands take.
-
-    version = 1
-    recipe = "w8a8"
-    components = ["model.layers.0.mlp.up_proj", "model.layers.1.self_attn.q_proj"]
-
-rounds the components listed by one recipe and leaves all others alone; with sparse weights instead,
-
-    version = 1
-    pruning = "wanda"
-
-    [sparsity]
-    "model.layers.0.mlp.up_proj" = 0.5
-"""
+"""Mixed recipes, applied: some components of a loaded model are rounded or made sparse, the others left alone."""
 
 from __future__ import annotations
 
-import json
-import tomllib
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError, model_validator
-
-from .._util.bounded import read_whole
 from .._util.printable import listed
+from ..budgets.recipe import parse_recipe
 from ..errors import UserError
-from ..records import Record
 from .linears import find_linears
-from .pruning import Pruning, prune
-from .recipes import check_group, parse_recipe
+from .pruning import prune
+from .recipes import check_group
 from .simulating import check_simulated, quantise_inputs, quantised_weight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from torch import Tensor
 
+    from ..budgets.mixed import MixedRecipe
     from .linears import Component
-
-PREFIX: Final = "recipe:"
-"""What stands before the file in an arm: `13b@recipe:FILE.toml`."""
-
-
-class MixedRecipe(Record):
-    """A recipe for some components, or a sparsity for each, by the components' names in the model."""
-
-    version: Literal[1] = 1
-    recipe: str | None = None
-    components: tuple[str, ...] = ()
-    pruning: Pruning | None = None
-    sparsity: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _one_way(self) -> MixedRecipe:
-        if (self.recipe is None) == (self.pruning is None):
-            raise ValueError("needs either `recipe` with `components`, or `pruning` with `sparsity`")
-        if (self.components and self.recipe is None) or (self.sparsity and self.pruning is None):
-            raise ValueError("has `components` without `recipe`, or `sparsity` without `pruning`")
-        if self.recipe is not None:
-            parse_recipe(self.recipe)
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Components that it changes."""
-        return (*self.components, *(name for name, share in self.sparsity.items() if share > 0))
-
-    def as_toml(self) -> str:
-        """Write it as the file's text."""
-        lines = ["version = 1"]
-        if self.recipe is not None:
-            lines += [f"recipe = {json.dumps(self.recipe)}", "components = ["]
-            lines += [*(f"  {json.dumps(name)}," for name in self.components), "]"]
-        else:
-            lines += [f"pruning = {json.dumps(self.pruning)}", "", "[sparsity]"]
-            lines += [f"{json.dumps(name)} = {share!r}" for name, share in self.sparsity.items()]
-        return "\n".join(lines) + "\n"
-
-
-def load_mixed(file: Path) -> MixedRecipe:
-    """Read a mixed recipe.
-
-    Raises:
-        UserError: The file cannot be read, is no TOML, or is no mixed recipe.
-    """
-    try:
-        return MixedRecipe.model_validate(tomllib.loads(read_whole(file)))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{file} is not TOML: {error}") from None
-    except UserError as error:
-        raise UserError(f"{file}: {error}") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{file}: {place + ': ' if place else ''}{first['msg']}") from None
-
-
-def rounding(file: Path) -> MixedRecipe:
-    """Read a mixed recipe that a checkpoint of few bits can be made of.
-
-    Raises:
-        UserError: As `load_mixed`, or it makes weights sparse.
-    """
-    mixed = load_mixed(file)
-    if mixed.recipe is None:
-        raise UserError(f"{file} prunes weights, which no checkpoint of few bits stores: write MODEL@{PREFIX}{file}")
-    return mixed
 
 
 def apply_mixed(network: Any, mixed: MixedRecipe, input_norms: Mapping[str, Tensor]) -> None:

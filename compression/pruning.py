@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
+from ..budgets.mixed import Pruning
 from ..errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Pruning = Literal["magnitude", "wanda"]
 PRUNINGS: Final = get_args(Pruning)
 
 

@@ -260,13 +260,10 @@ def _size(source: Source, recipe: Recipe, every: dict[str, Any], chosen: dict[st
     if len(chosen) == len(every):
         return _Size(weight_bytes(source.architecture, recipe.key), effective_bits(source.architecture, recipe.key))
     scheme = recipe_scheme(recipe)
-    plain, total, weights = weight_bytes(source.architecture, "bf16"), 0, 0
-    for name, layer in every.items():
-        count = layer.in_features * layer.out_features
-        stored = scheme.matrix_bytes(layer.in_features, layer.out_features) if name in chosen else 2 * count
-        plain += stored - 2 * count
-        total, weights = total + stored, weights + count
-    return _Size(plain, 8 * total / weights)
+    stored = sum(scheme.matrix_bytes(layer.in_features, layer.out_features) for layer in chosen.values())
+    weights = sum(layer.in_features * layer.out_features for layer in chosen.values())
+    plain = weight_bytes(source.architecture, "bf16")
+    return _Size(plain - 2 * weights + stored, 8 * stored / weights)
 
 
 def load(source: Source) -> tuple[Any, Any]:

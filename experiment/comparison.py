@@ -11,6 +11,7 @@ import numpy as np
 
 from .._util.progress import Progress, silent
 from ..budgets.dollars import Prices
+from ..budgets.mixed import split_mixed
 from ..budgets.realised import k_left, realised_costs
 from ..errors import RankerError
 from ..estimators import PASS_AT_K, FloatArray, holm, mean_interval, paired_difference, pass_at_k, recovery_percent
@@ -294,7 +295,7 @@ def _with_recovery(results: Sequence[ArmResult], singles: Sequence[FloatArray], 
     }
     found = []
     for result, single in zip(results, singles, strict=True):
-        compression, original = result.compression, originals.get(result.plan.model)
+        compression, original = result.compression, originals.get(split_mixed(result.plan.model)[0])
         if compression is not None and original is not None:
             kept = recovery_percent(single, original, seed=seed)
             result = result.model_copy(

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..budgets.architecture import Architecture
+    from ..budgets.mixed import MixedRecipe
     from ..budgets.recipe import Recipe
-    from ..compression.mixed import MixedRecipe
     from ..sampler.engine import Choices
     from ..sampler.engines.transformers_engine import TransformersEngine
     from ..settings import Running, Sweeping

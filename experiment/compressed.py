@@ -14,7 +14,7 @@ from ..errors import CodebudgetError, UserError
 from ..records import Compression, Record
 from ..sampler.engines.checkpoint import DTYPES
 from ..sampler.late import circumstances
-from .quantising import makes_checkpoint, quantise
+from .quantising import checkpoint_of_arm, makes_checkpoint
 from .spending import drawing_flops, reading_flops
 from .subjects import Subject, open_subject
 
@@ -161,7 +161,7 @@ def _engine_of(arm: ArmSamples) -> str | None:
 
 def _compare(plan: Plan, engine: str, comparing: Comparing) -> ComparedTokens:
     model, spec = find_model(plan.model), plan.arm.spec
-    made = quantise(plan.model, plan.precision, comparing.running)
+    made = checkpoint_of_arm(plan.model, plan.precision, comparing.running)
     base = Subject(f"{plan.model}@{_OF_BASE}", model.name, weights_of(model), _OF_BASE, None, model.architecture)
     other = Subject(spec, model.name, str(made.path), plan.precision, None, model.architecture)
     texts, length = comparing.texts, TOKENS

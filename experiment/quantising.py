@@ -16,11 +16,11 @@ from .._util.hashing import key_of
 from .._util.machine import has_gpu_driver
 from .._util.outputs import check_output_folder
 from .._util.progress import Progress, silent
+from ..budgets.mixed import PREFIX, load_rounding, split_mixed
 from ..budgets.models import find_model, weights_of
 from ..budgets.recipe import is_recipe
 from ..compression.calibration import Calibration, of_texts
 from ..compression.compressor import INSTALL, is_installed, needs_calibration
-from ..compression.mixed import PREFIX, rounding
 from ..compression.quantise import Made, Source, check_recipe, find_made, key_of_checkpoint
 from ..compression.quantise import quantise as make
 from ..compression.recipes import parse_recipe
@@ -70,9 +70,10 @@ def quantise(
             is too little text.
         MachineError: The weights or llm-compressor are missing, it failed, or the disk is full.
     """
-    mixed = None if not recipe.startswith(PREFIX) else rounding(Path(recipe.removeprefix(PREFIX)))
-    parsed, family = parse_recipe(recipe if mixed is None or mixed.recipe is None else mixed.recipe), running.family
-    components = None if mixed is None else mixed.components
+    family, components, stated = running.family, None, recipe
+    if recipe.startswith(PREFIX):
+        stated, components = load_rounding(Path(recipe.removeprefix(PREFIX)))
+    parsed = parse_recipe(stated)
     source = source_of(model, family)
     check_recipe(source, parsed)
     texts = calibration_of(calibration, source, family, running.seed) if needs_calibration(parsed) else None
@@ -84,7 +85,7 @@ def quantise(
         return found
     if out is None:
         folder.parent.mkdir(parents=True, exist_ok=True)
-    typed_recipe = parsed.key if mixed is None else recipe
+    typed_recipe = parsed.key if components is None else recipe
     command = ["quantise", model, typed_recipe, "--family", family]
     if texts is not None:
         command += ["--calibration", calibration, "--seed", str(running.seed)]
@@ -98,6 +99,17 @@ def quantise(
             "ENVIRONMENT/bin/python"
         )
     return make(source, parsed, texts, folder, progress, components)
+
+
+def checkpoint_of_arm(model: str, precision: str, running: Running, progress: Progress = silent) -> Made:
+    """Make the checkpoint that an arm's model at a recipe, or under a mixed one, is drawn from, or find it.
+
+    Raises:
+        UserError: As `quantise`.
+        MachineError: As `quantise`.
+    """
+    original, file = split_mixed(model)
+    return quantise(original, precision if file is None else f"{PREFIX}{file}", running, progress=progress)
 
 
 def makes_checkpoint(weights: str, precision: str, engine: str) -> bool:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from .._util.bounded import parse_json, read_whole
 from .._util.hashing import key_of, record_text
 from .._util.progress import Progress, notice, silent
+from ..budgets.mixed import PREFIX, MixedRecipe, load_mixed, split_mixed
 from ..budgets.models import config_precision, find_model, hub_config_file, looks_like_hub_id, weights_of
 from ..budgets.notation import parse_arm
 from ..budgets.recipe import Recipe, is_recipe, parse_recipe
 from ..compression.linears import find_linears
-from ..compression.mixed import PREFIX, MixedRecipe, apply_mixed, load_mixed
+from ..compression.mixed import apply_mixed
 from ..compression.probing import Probe, Row
 from ..compression.simulating import is_simulated, simulate
 from ..errors import UserError
@@ -78,10 +79,8 @@ def find_subject(spec: str, running: Running, progress: Progress = silent) -> Su
         MachineError: Its weights or its checkpoint should be here but are not, and cannot be made.
     """
     family = running.family
-    original, marker, file = spec.partition(f"@{PREFIX}")
-    if marker:
-        if not original or not file:
-            raise UserError(f"{spec}: write MODEL@{PREFIX}FILE.toml")
+    original, file = split_mixed(spec)
+    if file is not None:
         mixed, subject = load_mixed(Path(file)), find_subject(original, running)
         if subject.is_altered:
             raise UserError(f"{spec}: a mixed recipe is applied to the original; give the model without another recipe")

@@ -11,7 +11,7 @@ from ..budgets.notation import parse_arm, without_k
 from ..budgets.plan import UNKNOWN_PRECISION, plan_arms, planned_model, priced_model
 from ..errors import UserError
 from ..settings import RECORDED
-from .quantising import makes_checkpoint, quantise
+from .quantising import checkpoint_of_arm, makes_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +160,7 @@ def with_checkpoints(
     found = []
     for target in targets:
         if target.architecture is not None and makes_checkpoint(target.weights, target.precision, engine):
-            made = quantise(target.model, target.precision, running, progress=progress)
+            made = checkpoint_of_arm(target.model, target.precision, running, progress)
             record = made.record
             notice(
                 f"{target.arm.spec}: {made.path}, weights planned {record.predicted_bytes:,} bytes, written "

@@ -59,6 +59,32 @@ def test_compare_shows_where_the_tokens_leave_the_originals(tmp_path: Path) -> N
     assert "first divergent token" in codebudget(tmp_path, "compare", *arms, *options).stdout
 
 
+MIXED = """version = 1
+recipe = "w3a16-g32"
+components = ["model.layers.0.mlp.up_proj", "model.layers.4.self_attn.q_proj"]
+"""
+
+
+def test_a_mixed_recipe_is_an_arm(tmp_path: Path) -> None:
+    pytest.importorskip("llmcompressor", reason="needs llm-compressor: install the extra [compress]")
+    (tmp_path / "mixed.toml").write_text(MIXED)
+    arms = ("250k@recipe:mixed.toml:1", "250k@w3a16-g32:1", "250k@bf16:1")
+    options = ("--family", "nano", "--match", "memory", "--tasks", "8", "--sandbox", "process", "--ranker", "first")
+    done = codebudget(tmp_path, "compare", *arms, *options, "--engine", "transformers", "--json")
+    assert done.returncode == 0, done.stderr
+    mixed, three, plain = json.loads(done.stdout.splitlines()[-1])["arms"]
+    assert mixed["model"] == "nano-250k@recipe:mixed.toml"
+    assert mixed["precision"] == "w3a16-g32"
+    made = [json.loads(file.read_text()) for file in tmp_path.glob(".codebudget/checkpoints/*/codebudget-*.json")]
+    (record,) = [one for one in made if one["components"]]
+    assert abs(record["tensor_bytes"] - record["predicted_bytes"]) < 0.01 * record["predicted_bytes"]
+    assert f"weights planned {record['predicted_bytes']:,} bytes" in done.stderr
+    fdt = [one["compression"]["divergence"]["fdt"]["mean"] for one in (mixed, three)]
+    assert fdt[0] > fdt[1]
+    ratio = mixed["pass_at_k"]["value"] / plain["pass_at_k"]["value"]
+    assert mixed["compression"]["recovery_percent"]["value"] == pytest.approx(100 * ratio)
+
+
 BOARD = """schema_version = 1
 name = "compressed"
 family = "nano"

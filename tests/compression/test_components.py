@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from codebudget.budgets.mixed import MixedRecipe, load_mixed
 from codebudget.budgets.recipe import parse_recipe
 from codebudget.compression.components import by_perplexity, largest_sparsity, schedule
-from codebudget.compression.mixed import MixedRecipe, apply_mixed, load_mixed
+from codebudget.compression.mixed import apply_mixed
 from codebudget.errors import UserError
 from codebudget.experiment.components import sweep_components
 from codebudget.experiment.diverging import diverge

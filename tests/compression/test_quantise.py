@@ -345,7 +345,7 @@ def test_a_mixed_recipe_quantises_what_it_lists_alone(ours: Ours, tmp_path: Path
     found = quantise(ours.source, parse_recipe("w4a16"), None, tmp_path / "mixed", components=names)
     assert found.record.components == names
     assert found.record.tensor_bytes == pytest.approx(found.record.predicted_bytes, rel=0.01)
-    assert 15 < found.record.effective_bits < 16
+    assert 4 < found.record.effective_bits < 4.5
     assert read_record(found.path) == found.record
     whole = quantise(ours.source, parse_recipe("w4a16"), None, tmp_path / "whole")
     assert whole.record.key != found.record.key
