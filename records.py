@@ -69,19 +69,58 @@ class HiddenTests(Record):
     tolerance: NonNegative = 0.0
 
 
+class IoCase(Record):
+    """One input and the output that is right for it.
+
+    Of a script both are texts, of standard input and standard output. Of a function, `input` is a JSON array of its
+    arguments and `output` its result in JSON.
+    """
+
+    input: str
+    output: str
+
+
+Rule = Literal["apps", "livecodebench", "tokens", "exact", "equal"]
+"""How an output is compared with the right one; `sandbox/rules.py` has them. `equal` is for results of functions."""
+
+
+class IoTests(Record):
+    """Inputs with right outputs that decide a verdict, hidden from candidates and rankers.
+
+    `stdio`: the program runs as a script, one process per input. `call`: its function, or its class's method, is called
+    with each input. `case_s` and `memory_bytes` are the board's own limits for one input, None where it has none.
+    `every`: all cases are run whatever fails, since the board also counts the share that holds.
+    """
+
+    style: Literal["stdio", "call"]
+    cases: Annotated[tuple[IoCase, ...], Field(min_length=1)]
+    rule: Rule
+    case_s: NonNegative | None = None
+    memory_bytes: Annotated[int, Field(ge=1)] | None = None
+    every: bool = False
+
+
 class PublicTask(Record):
-    """Part of a task shown to rankers."""
+    """Part of a task shown to rankers.
+
+    `is_script`: a program reads standard input and writes standard output; it has no entry point, and `cases` are its
+    visible examples.
+    """
 
     id: str
     prompt: str
     entry_point: str
     examples: tuple[Example, ...] = ()
+    is_script: Annotated[bool, LATER] = False
+    cases: Annotated[tuple[IoCase, ...], LATER] = ()
 
 
 class Task(Record):
     """One problem of a benchmark.
 
-    `prompt` is Python source that ends where a completion begins; `reference` is a whole program that solves it.
+    `prompt` is Python source that ends where a completion begins, or prose where a whole program is wanted;
+    `reference` is a whole program that solves it. `entry_point` is a function, a method `Class.name`, or empty where
+    the program is a script, whose visible examples are `cases`.
     """
 
     id: str
@@ -89,13 +128,26 @@ class Task(Record):
     prompt: str
     entry_point: str
     examples: tuple[Example, ...] = ()
-    tests: HiddenTests | None = None
+    tests: HiddenTests | IoTests | None = None
     reference: str | None = None
     stop: tuple[str, ...] = ()
+    cases: Annotated[tuple[IoCase, ...], LATER] = ()
+
+    @property
+    def is_script(self) -> bool:
+        """Whether a program of it reads standard input and writes standard output."""
+        return not self.entry_point
 
     def public(self) -> PublicTask:
         """Return the part that rankers see."""
-        return PublicTask(id=self.id, prompt=self.prompt, entry_point=self.entry_point, examples=self.examples)
+        return PublicTask(
+            id=self.id,
+            prompt=self.prompt,
+            entry_point=self.entry_point,
+            examples=self.examples,
+            is_script=self.is_script,
+            cases=self.cases,
+        )
 
 
 class Arm(Record):

