@@ -88,16 +88,20 @@ class IoTests(Record):
     """Inputs with right outputs that decide a verdict, hidden from candidates and rankers.
 
     `stdio`: the program runs as a script, one process per input. `call`: its function, or its class's method, is called
-    with each input. `case_s` and `memory_bytes` are the board's own limits for one input, None where it has none.
-    `every`: all cases are run whatever fails, since the board also counts the share that holds.
+    with each input. `case_s` and `memory_bytes` are the board's own limits for one input, and `program_s` for all of
+    them together; None where it has none. Times are processor time in seconds. `every`: all cases are run whatever
+    fails, since the board also counts the share that holds. `preamble` is source, imports mostly, that the board's
+    grader runs before each program.
     """
 
     style: Literal["stdio", "call"]
     cases: Annotated[tuple[IoCase, ...], Field(min_length=1)]
     rule: Rule
-    case_s: NonNegative | None = None
+    case_s: Annotated[float, Field(gt=0)] | None = None
+    program_s: Annotated[float, Field(gt=0)] | None = None
     memory_bytes: Annotated[int, Field(ge=1)] | None = None
     every: bool = False
+    preamble: str = ""
 
 
 class PublicTask(Record):
@@ -306,7 +310,7 @@ class Verdict(Record):
     """The sandbox's findings about one program.
 
     `tests_run` counts the assert statements of the test code that were reached and held; `tests_expected` is how many
-    the reference reaches. `detail` is one printable line. `second_look` says what a program took that came near its
+    the reference reaches. Of inputs and outputs they count the cases that hold, and all of them. `detail` is one printable line. `second_look` says what a program took that came near its
     time limit and was run again, alone, in which case the verdict is about that run; else it is empty.
     """
 
@@ -325,8 +329,9 @@ class ReferenceCheck(Record):
     """Result of running a task's own reference solution, before any candidate is seen.
 
     A task that is not `ok` is left out of every score. `integrity` is how the task can be graded, and `sites` are the
-    assert statements of the test code, or the pairs, that hold for the reference: a candidate passes only if all do.
-    `calls` counts the calls its tests make. `detail` says why the task is not `ok`, or why it cannot be `split`.
+    assert statements of the test code, or the pairs or cases, that hold for the reference: a candidate passes only if
+    all do. `calls` counts the calls its tests make. Where cases have limits of their own, `cpu_s` and `wall_s` are the
+    slowest case's. `detail` says why the task is not `ok`, why it cannot be `split`, or that nothing verified its cases.
     """
 
     task_id: str
