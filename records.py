@@ -288,6 +288,12 @@ class Limits(Record):
     open_files: Annotated[int, Field(gt=0)] = 256
     file_bytes: Annotated[int, Field(gt=0)] = 64 << 20
 
+    def for_tests(self, tests: HiddenTests | IoTests | None) -> Limits:
+        """Take a board's own limit for a case where neither time is set."""
+        if not isinstance(tests, IoTests) or self.cpu_s is not None or self.wall_s is not None:
+            return self
+        return self.model_copy(update={"cpu_s": tests.case_s})
+
     def resolve(self, reference_cpu_s: float) -> Limits:
         """Fill in both times.
 
@@ -310,8 +316,9 @@ class Verdict(Record):
     """The sandbox's findings about one program.
 
     `tests_run` counts the assert statements of the test code that were reached and held; `tests_expected` is how many
-    the reference reaches. Of inputs and outputs they count the cases that hold, and all of them. `detail` is one printable line. `second_look` says what a program took that came near its
-    time limit and was run again, alone, in which case the verdict is about that run; else it is empty.
+    the reference reaches. Of inputs and outputs they count the cases that hold, and all of them. `detail` is one
+    printable line. `second_look` says what a program took that came near its time limit and was run again, alone, in
+    which case the verdict is about that run; else it is empty.
     """
 
     status: Status
@@ -331,7 +338,8 @@ class ReferenceCheck(Record):
     A task that is not `ok` is left out of every score. `integrity` is how the task can be graded, and `sites` are the
     assert statements of the test code, or the pairs or cases, that hold for the reference: a candidate passes only if
     all do. `calls` counts the calls its tests make. Where cases have limits of their own, `cpu_s` and `wall_s` are the
-    slowest case's. `detail` says why the task is not `ok`, why it cannot be `split`, or that nothing verified its cases.
+    slowest case's. `detail` says why the task is not `ok`, why it cannot be `split`, or that no reference has verified
+    its cases.
     """
 
     task_id: str

@@ -30,13 +30,30 @@ class RequestTooLongError(SandboxError):
 
 
 class Done(NamedTuple):
-    """The end of a run: its status (empty if the host ended it), the reason, and its cost."""
+    """The end of a run: its status (empty if the host ended it), the reason, and its cost.
+
+    `case_cpu_s` and `case_wall_s` are the most that one case took, in a run whose cases have limits of their own.
+    """
 
     status: str
     detail: str
     cpu_s: float
     wall_s: float
     peak_bytes: int
+    case_cpu_s: float = 0.0
+    case_wall_s: float = 0.0
+
+
+class ScriptEnd(NamedTuple):
+    """What a script wrote to standard output, the last of what it wrote to standard error, and how it ended.
+
+    `claim`: it does not compile, in the words of its process; empty where it does.
+    """
+
+    output: bytes
+    errors: bytes
+    claim: bytes
+    done: Done
 
 
 class Launcher(Protocol):
@@ -87,17 +104,20 @@ class Box:
         *,
         tests: dict[str, Any] | None = None,
         last: bool = False,
+        cases: int = 0,
     ) -> None:
         """Start a run and hand its process the first messages, as `send` does.
 
-        `tests` stay with the worker, compiled once for many runs, and their run may go on for many programs; `messages`
-        go to the run's process alone, so that no later run can find them in the worker's memory.
+        With `cases`, the most that there will be, the times of `limits` are for each message. `tests` stay with the
+        worker, compiled once for many runs, and their run may go on for many programs; `messages` go to the run's
+        process alone, so that no later run can find them in the worker's memory.
 
         Raises:
             RequestTooLongError: the messages fit no frame.
             BoxLostError: the box went away.
         """
-        order = {"role": role, "limits": limits.model_dump() | {"lasting": tests is not None}, "tests": tests}
+        extent = {"lasting": tests is not None, "cases": cases}
+        order = {"role": role, "limits": limits.model_dump() | extent, "tests": tests}
         try:
             frames = wire.frame(wire.RUN, json.dumps(order).encode()) + self._batch(messages, last, fresh=False)
         except wire.FrameError as error:
@@ -127,16 +147,42 @@ class Box:
         """
         if self._done is not None:
             return self._done
-        wall_s = self._limits.wall_s or 0.0
-        kind, payload = self._frame(time.monotonic() + wall_s + GRACE_S)
+        kind, payload = self._next()
         if kind == wire.BATCH:
             return wire.messages_of(payload)
         if kind == wire.DONE:
-            self._done = Done(**json.loads(payload))
-            if self._done.status == "sandbox_error":
-                raise SandboxError(self._done.detail)
-            return self._done
+            return self._end(payload)
         raise BoxLostError("the sandbox's worker broke the protocol")
+
+    def _next(self) -> tuple[int, bytes]:
+        return self._frame(time.monotonic() + (self._limits.wall_s or 0.0) + GRACE_S)
+
+    def _end(self, payload: bytes) -> Done:
+        self._done = Done(**json.loads(payload))
+        if self._done.status == "sandbox_error":
+            raise SandboxError(self._done.detail)
+        return self._done
+
+    def run_script(self, limits: Limits, script: bytes, text: bytes) -> ScriptEnd:
+        """Run a script in a process of its own, with `text` as its standard input, until it ends.
+
+        Raises:
+            RequestTooLongError: script and text fit no frame.
+            SandboxError: the run could not be started or confined.
+            BoxLostError: the box went away.
+        """
+        self.run("script", limits, [script, text])
+        said: dict[int, bytearray] = {wire.OUTPUT: bytearray(), wire.ERRORS: bytearray(), wire.BATCH: bytearray()}
+        while self._done is None:
+            kind, payload = self._next()
+            if kind == wire.DONE:
+                self._end(payload)
+            elif kind not in said or len(said[kind]) > limits.output_bytes:
+                raise BoxLostError("the sandbox's worker broke the protocol")
+            else:
+                said[kind] += payload
+        claim = b"".join(wire.messages_of(bytes(said[wire.BATCH])))
+        return ScriptEnd(bytes(said[wire.OUTPUT]), bytes(said[wire.ERRORS]), claim, self._done)
 
     def stop(self) -> Done:
         """End the run, if it has not ended by itself, and wait until all of it is gone."""
@@ -183,8 +229,8 @@ class Box:
 
 
 MODULES = (
-    "wire", "codec", "canonical", "leftovers", "syscalls", "separation", "candidate", "suite", "tester", "run",
-    "worker",
+    "wire", "codec", "canonical", "leftovers", "syscalls", "separation", "candidate", "calls", "suite", "tester", "run",
+    "script", "script_run", "worker",
 )  # fmt: skip
 """Modules of `guest`, each after those it imports."""
 

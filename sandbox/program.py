@@ -42,9 +42,10 @@ class Program:
         self._nonces: deque[bytes] = deque()
         self.loaded = False
         self.ended: Done | None = None
-        request = Request(program, suite.names, suite.return_arguments)
+        request = Request(program, suite.names, suite.return_arguments, suite.preamble)
         messages = [request.pack(), *map(self._numbered, calls)]
-        box.run("candidate", limits, messages, last=ends)
+        # The first is to load the program.
+        box.run("candidate", limits, messages, last=ends, cases=suite.cases and suite.cases + 1)
 
     def load(self) -> list[bytes]:
         """Wait until the program has loaded or ended; returns the outcomes that came along."""

@@ -15,7 +15,7 @@ from ..errors import SandboxError, UserError
 from ..records import LEAST_CPU_S, Limits, Outcome, PublicTask, ReferenceCheck, Task, Verdict
 from .box import guest_digest
 from .fixed_calls import Foresight
-from .lane import Evaluated, Lane
+from .lane import Evaluated, Graded, Lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -186,11 +186,11 @@ class _Lanes:
 
         def work(lane: Lane) -> None:
             try:
-                for place, verdict in _confirmed(lane, jobs, portions):
-                    if lane.is_near_limit(jobs[place].check, verdict):
+                for place, graded in _confirmed(lane, jobs, portions):
+                    if graded.near:
                         near.append(place)
                     else:
-                        verdicts.put((place, verdict))
+                        verdicts.put((place, graded.verdict))
             finally:
                 verdicts.put(None)
 
@@ -210,7 +210,7 @@ class _Lanes:
         for start in range(0, len(near), _WINDOW):
             places = sorted(near)[start : start + _WINDOW]
             again = self._threads.submit(_look_again, self._lanes[0], jobs, places)
-            yield from again.result().items()
+            yield from ((place, graded.verdict) for place, graded in again.result().items())
 
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -246,9 +246,9 @@ class _Portions:
             self._next = len(self._jobs)
 
 
-def _confirmed(lane: Lane, jobs: Sequence[Job], portions: _Portions) -> Iterator[tuple[int, Verdict]]:
+def _confirmed(lane: Lane, jobs: Sequence[Job], portions: _Portions) -> Iterator[tuple[int, Graded]]:
     """Grade portions of jobs until none are left; yields verdicts once the controls after them held."""
-    window: dict[int, Verdict] = {}
+    window: dict[int, Graded] = {}
     since = time.monotonic()
     while portion := portions.take():
         for place in portion:
@@ -261,11 +261,11 @@ def _confirmed(lane: Lane, jobs: Sequence[Job], portions: _Portions) -> Iterator
         yield from _confirm(lane, jobs, window).items()
 
 
-def _look_again(lane: Lane, jobs: Sequence[Job], places: Sequence[int]) -> dict[int, Verdict]:
+def _look_again(lane: Lane, jobs: Sequence[Job], places: Sequence[int]) -> dict[int, Graded]:
     return _confirm(lane, jobs, {place: lane.look_again(*jobs[place]) for place in places})
 
 
-def _confirm(lane: Lane, jobs: Sequence[Job], window: dict[int, Verdict]) -> dict[int, Verdict]:
+def _confirm(lane: Lane, jobs: Sequence[Job], window: dict[int, Graded]) -> dict[int, Graded]:
     if lane.controls_hold():
         return window
     try:
@@ -279,6 +279,6 @@ def _confirm(lane: Lane, jobs: Sequence[Job], window: dict[int, Verdict]) -> dic
         problem = "a known good or bad program is misjudged, in fresh boxes too"
     lane.close()
     return {
-        place: Verdict(status="sandbox_error", integrity=jobs[place].check.integrity, detail=one_line(problem))
+        place: Graded(Verdict(status="sandbox_error", integrity=jobs[place].check.integrity, detail=one_line(problem)))
         for place in window
     }

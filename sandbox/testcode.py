@@ -18,16 +18,19 @@ from .guest.suite import preamble
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..records import PublicTask, Task
+    from ..records import IoTests, PublicTask, Task
 
 _TASKS_KEPT = 512
+_MOST_BYTES_OF_CASES = 2 << 20
+"""Of JSON; as values that cross, its arguments can take several times as much, of the 16 MiB that a frame holds."""
 
 
 class SuiteSource(NamedTuple):
     """Tests as they cross to the tester's box.
 
     `names` are the functions that they may call, the entry point first. `key` stands for the calls that they make,
-    which are `fixed` if no answer changes them.
+    which are `fixed` if no answer changes them. `cases` counts the calls where each has the limits to itself; else it
+    is 0. `preamble` is source that runs before each program.
     """
 
     names: tuple[str, ...]
@@ -35,6 +38,8 @@ class SuiteSource(NamedTuple):
     message: dict[str, Any]
     key: str
     fixed: bool
+    cases: int = 0
+    preamble: str = ""
 
 
 def hidden_tests(task: Task, *, return_arguments: bool) -> SuiteSource:
@@ -44,12 +49,10 @@ def hidden_tests(task: Task, *, return_arguments: bool) -> SuiteSource:
     what its top-level statements import.
 
     Raises:
-        SandboxError: the task has no hidden tests.
+        SandboxError: the task has no test code.
     """
-    if task.tests is None:
-        raise SandboxError(f"task {task.id} has no hidden tests to grade with")
     if not isinstance(task.tests, HiddenTests):
-        raise SandboxError(f"task {task.id}: inputs and outputs of style {task.tests.style} cannot be graded yet")
+        raise SandboxError(f"task {task.id} has no test code to grade with")
     return _hidden_tests(task.prompt, task.entry_point, task.tests, task.reference or "", return_arguments)
 
 
@@ -70,6 +73,26 @@ def _hidden_tests(
         return_arguments=return_arguments,
         fixed=fixed,
     )
+
+
+def call_tests(entry_point: str, tests: IoTests, first: int) -> SuiteSource:
+    """Build tests of a function from its cases beginning with the place `first`, as many as one message holds."""
+    return _call_tests(entry_point, tests, first)
+
+
+@lru_cache(maxsize=_TASKS_KEPT)
+def _call_tests(entry_point: str, tests: IoTests, first: int) -> SuiteSource:
+    pairs: list[tuple[str, str]] = []
+    bytes_left = _MOST_BYTES_OF_CASES
+    for case in tests.cases[first:]:
+        bytes_left -= len(case.input) + len(case.output)
+        if pairs and bytes_left < 0:
+            break
+        pairs.append((case.input, case.output))
+    rules = {"rule": tests.rule, "every": tests.every}
+    suite = _suite("", (entry_point,), "", "call", json.dumps(pairs), 0.0, return_arguments=False, fixed=True)
+    key = hashlib.sha256(f"{suite.key} {rules}".encode()).hexdigest()
+    return suite._replace(message=suite.message | rules, key=key, cases=len(pairs), preamble=tests.preamble)
 
 
 @lru_cache(maxsize=_TASKS_KEPT)

@@ -115,7 +115,7 @@ def _row(one: RecordedVerdict, verdict: Verdict) -> VerdictRow:
 
 def _flips(one: RecordedVerdict, now: str, sandbox: Sandbox) -> bool:
     """Whether limits somewhat larger or smaller give the recorded status."""
-    limits = sandbox.limits.resolve(one.check.cpu_s)
+    limits = sandbox.limits.for_tests(one.task.tests).resolve(one.check.cpu_s)
     grow = now in NEAR_LIMIT
     with Sandbox(sandbox.launcher, limits=_scaled(limits, grow), workers=1) as other:
         return _run(one, other).status == one.row.status

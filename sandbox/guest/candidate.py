@@ -28,38 +28,42 @@ _MAX_OUTCOME_BYTES = wire.MAX_MESSAGE_BYTES - 1024
 class Request(NamedTuple):
     """A program, the functions of it that may be called, and whether their changed arguments are wanted.
 
-    The first of the functions it must define.
+    The first of the functions it must define. `preamble` is source that runs before it in the same module.
     """
 
     program: str
     names: tuple[str, ...]
     return_arguments: bool
+    preamble: str = ""
 
     def pack(self) -> bytes:
         """As bytes."""
-        texts = (text.encode("utf-8", "surrogatepass") for text in (self.program, *self.names))
+        texts = (text.encode("utf-8", "surrogatepass") for text in (self.program, self.preamble, *self.names))
         return wire.pack([bytes([self.return_arguments]), *texts])
 
     @classmethod
     def unpack(cls, message: bytes) -> Request:
         """From the bytes of `pack`."""
         flag, *texts = wire.unpack(message)
-        program, *names = (text.decode("utf-8", "surrogatepass") for text in texts)
-        return cls(program, tuple(names), flag != b"\0")
+        program, preamble, *names = (text.decode("utf-8", "surrogatepass") for text in texts)
+        return cls(program, tuple(names), flag != b"\0", preamble)
 
 
 class InvalidProgramError(Exception):
     """The text is not a program that defines the entry point."""
 
 
-def load(program: str, entry_point: str) -> dict[str, Any]:
+def load(program: str, entry_point: str, preamble: str = "") -> dict[str, Any]:
     """Execute `program` in a module of its own and return what the module holds.
+
+    For an entry point `Class.method` that includes a function of this name, which calls the method of a new instance.
 
     Raises:
         InvalidProgramError: it does not compile, or defines no callable called `entry_point`.
         BaseException: whatever the program raises.
     """
     try:
+        before = compile(preamble, "<preamble>", "exec", dont_inherit=True)
         # Without `dont_inherit` it would be compiled with this module's own __future__ features.
         code = compile(program, "<candidate>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, OverflowError, MemoryError) as error:
@@ -67,10 +71,23 @@ def load(program: str, entry_point: str) -> dict[str, Any]:
         raise InvalidProgramError(f"{type(error).__name__}: {error}") from None
     module = types.ModuleType(MODULE_NAME)
     sys.modules[MODULE_NAME] = module
+    exec(before, module.__dict__)
     exec(code, module.__dict__)
+    if "." in entry_point:
+        module.__dict__[entry_point] = _method(module.__dict__, *entry_point.split("."))
     if not callable(module.__dict__.get(entry_point)):
         raise InvalidProgramError(f"the program defines no function {entry_point}")
     return module.__dict__
+
+
+def _method(namespace: dict[str, Any], class_name: str, name: str) -> Any:
+    """What calls a method of a new instance; without the class, a function of the method's name, as boards have it."""
+    if class_name not in namespace:
+        return namespace.get(name)
+    kind = namespace[class_name]
+    if not callable(kind) or not callable(getattr(kind, name, None)):
+        return None
+    return lambda *args, **kwargs: getattr(kind(), name)(*args, **kwargs)
 
 
 def describe(error: BaseException) -> str:
@@ -83,10 +100,10 @@ def describe(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def load_or_report(link: wire.Link, program: str, entry_point: str) -> dict[str, Any] | None:
+def load_or_report(link: wire.Link, program: str, entry_point: str, preamble: str = "") -> dict[str, Any] | None:
     """Load the program; on failure say so on the link and return None."""
     try:
-        return load(program, entry_point)
+        return load(program, entry_point, preamble)
     except InvalidProgramError as error:
         status, detail = "invalid", str(error)[:400]
     except MemoryError:
@@ -99,8 +116,8 @@ def load_or_report(link: wire.Link, program: str, entry_point: str) -> dict[str,
 
 def serve(link: wire.Link) -> None:
     """Load the program, then answer calls until the run is over."""
-    program, names, return_arguments = Request.unpack(link.receive())
-    namespace = load_or_report(link, program, names[0])
+    program, names, return_arguments, preamble = Request.unpack(link.receive())
+    namespace = load_or_report(link, program, names[0], preamble)
     if namespace is None:
         return
     functions = [namespace.get(name) for name in names]

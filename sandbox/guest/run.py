@@ -17,6 +17,8 @@ from typing import Any
 from . import leftovers, separation, wire
 
 _BUFFER_BYTES = 1 << 14
+_SCRIPT_BYTES = 1 << 16
+"""What a pipe holds: most outputs reach the host in one frame."""
 _HELD_BACK_S = 0.002
 """How long answers wait for further ones before the host gets them."""
 _QUICK_ANSWERS = 16
@@ -60,9 +62,13 @@ class Host:
 
 
 class Clock:
-    """Wall and processor time of a process that count against its limits."""
+    """Wall and processor time of a process that count against its limits.
+
+    Where each case has the limits to itself, `next_case` begins one, and the most that any took is known.
+    """
 
     def __init__(self, pid: int, cpu_s: float, wall_s: float) -> None:
+        self._earlier_s = self.case_cpu_s = self.case_wall_s = 0.0
         # CPUCLOCK_SCHED of a whole process, as clock_getcpuclockid(3) makes it.
         self._cpu_clock = (~pid << 3) | 2
         self._cpu_s = cpu_s
@@ -77,6 +83,21 @@ class Clock:
         self._since: float | None = None
         self.used_s = 0.0
         self.reason = ""
+
+    def next_case(self) -> None:
+        """Count what was used to a case that is over."""
+        # A process that is gone may have no clock any more.
+        with contextlib.suppress(OSError):
+            self.case_cpu_s = max(self.case_cpu_s, time.clock_gettime(self._cpu_clock) - self._cpu_base_s)
+        self.case_wall_s = max(self.case_wall_s, self.used_s)
+        self._earlier_s += self.used_s
+        with contextlib.suppress(OSError):
+            self.reset()
+
+    @property
+    def total_s(self) -> float:
+        """Wall seconds used, in all cases."""
+        return self._earlier_s + self.used_s
 
     def start(self) -> None:
         """The process owes an answer."""
@@ -116,6 +137,7 @@ class Buffers:
         self.output = memoryview(bytearray(_BUFFER_BYTES))
         self.inlet = memoryview(bytearray(_BUFFER_BYTES))
         self.answers = memoryview(bytearray(_BUFFER_BYTES))
+        self.script = memoryview(bytearray(_SCRIPT_BYTES))
 
 
 class TamperedError(Exception):
@@ -208,7 +230,8 @@ class Run:
     def __init__(self, host: Host, child: separation.Child, limits: dict[str, Any], buffers: Buffers) -> None:
         self._host = host
         self._child = child
-        self._clock = Clock(child.pid, float(limits["cpu_s"]), float(limits["wall_s"]))
+        self.clock = self._clock = Clock(child.pid, float(limits["cpu_s"]), float(limits["wall_s"]))
+        self._has_cases = limits["cases"] > 0
         self._output_bytes = self._output_bytes_left = int(limits["output_bytes"])
         self._output = buffers.output
         self._output_filled = 0
@@ -224,11 +247,6 @@ class Run:
         for fd in (host.inlet.fd, child.channel.fileno(), child.output_fd, child.pidfd):
             self._poll.register(fd, select.POLLIN)
 
-    @property
-    def used_s(self) -> float:
-        """Wall seconds in which the process owed an answer."""
-        return self._clock.used_s
-
     def watch(self) -> tuple[str, str]:
         """Pass messages on until the host stops the run or the child breaks a limit.
 
@@ -238,6 +256,8 @@ class Run:
         try:
             ended = self._watch()
             self._clock.stop()
+            if self._has_cases:
+                self._clock.next_case()
             self._answers.flush()
             return ended
         finally:
@@ -349,6 +369,8 @@ class Run:
     def _hand_over(self) -> tuple[str, str] | None:
         """Give the process, which owes nothing, the next message of the batch, or end the batch."""
         self._clock.stop()
+        if self._has_cases:
+            self._clock.next_case()
         if self._batch_inlet is None:
             return None
         if not self._batch:

@@ -13,7 +13,7 @@ import os
 import resource
 import signal
 import socket
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Iterable, NamedTuple
 
 from . import leftovers, syscalls, wire
 
@@ -40,13 +40,40 @@ Target = Callable[[wire.Link], None]
 
 
 class Child(NamedTuple):
-    """A process that runs one role; its ends of the channel and of the pipe that takes its output."""
+    """A process that runs one role; the worker's ends of its channel and of the pipes that are its standard streams.
+
+    Only a script has pipes of its own for input, which whoever watches it closes, and for errors; they are -1 else.
+    """
 
     pid: int
     pidfd: int
     channel: socket.socket
     output_fd: int
     uid: int
+    input_fd: int
+    errors_fd: int
+
+
+class _Pipes(NamedTuple):
+    """Read and write ends of pipes for a process's standard streams."""
+
+    output: tuple[int, int]
+    input: tuple[int, int] | None
+    errors: tuple[int, int] | None
+
+    def ours(self) -> list[int]:
+        """The worker's ends: input, output, errors; -1 where there is none."""
+        return [self.input[1] if self.input else -1, self.output[0], self.errors[0] if self.errors else -1]
+
+    def theirs(self) -> list[int]:
+        """The process's ends in the same order."""
+        return [self.input[0] if self.input else -1, self.output[1], self.errors[1] if self.errors else -1]
+
+
+def _close(fds: Iterable[int]) -> None:
+    for fd in fds:
+        if fd >= 0:
+            os.close(fd)
 
 
 class Remains(NamedTuple):
@@ -77,35 +104,42 @@ class Separation:
         self.work_root = work_root
         self.runs = 0
 
-    def start(self, target: Target, limits: dict[str, Any]) -> Child:
-        """Fork a confined process that calls `target` with its end of a channel and then ends."""
+    def start(self, target: Target, limits: dict[str, Any], *, script: bool = False) -> Child:
+        """Fork a confined process that calls `target` with its end of a channel and then ends.
+
+        A `script` has pipes for its three standard streams; else input is empty, and errors go where output goes.
+        """
         self.runs += 1
         ours, theirs = socket.socketpair()
-        output_read, output_write = os.pipe()
+        pipes = self._pipes(script)
         try:
             pid = self._fork()
         except OSError:
             for end in (ours, theirs):
                 end.close()
-            os.close(output_read)
-            os.close(output_write)
+            _close(pipes.ours() + pipes.theirs())
             raise
         if pid == 0:
             try:
-                self._run_child(theirs, output_write, limits, target)
+                self._run_child(theirs, pipes.theirs(), limits, target)
             finally:
                 os._exit(0)
         theirs.close()
-        os.close(output_write)
-        # Its other end can be opened anew for reading, through /proc: what was there may be gone.
-        os.set_blocking(output_read, False)
-        return Child(pid, os.pidfd_open(pid), ours, output_read, self._uid())
+        _close(pipes.theirs())
+        input_fd, output_fd, errors_fd = pipes.ours()
+        for fd in pipes.ours():
+            # Its other end can be opened anew for reading, through /proc: what was there may be gone.
+            if fd >= 0:
+                os.set_blocking(fd, False)
+        return Child(pid, os.pidfd_open(pid), ours, output_fd, self._uid(), input_fd, errors_fd)
+
+    def _pipes(self, script: bool) -> _Pipes:
+        return _Pipes(os.pipe(), os.pipe() if script else None, os.pipe() if script else None)
 
     def finish(self, child: Child) -> Remains:
         """Kill what is left of a run, remove what it made, and say what it cost."""
         child.channel.close()
-        os.close(child.output_fd)
-        os.close(child.pidfd)
+        _close([child.output_fd, child.errors_fd, child.pidfd])
         with contextlib.suppress(ProcessLookupError):
             os.kill(child.pid, signal.SIGKILL)
         _, status, usage = os.wait4(child.pid, 0)
@@ -118,9 +152,9 @@ class Separation:
     def _uid(self) -> int:
         return os.getuid()
 
-    def _run_child(self, theirs: socket.socket, output_fd: int, limits: dict[str, Any], target: Target) -> None:
+    def _run_child(self, theirs: socket.socket, stream_fds: list[int], limits: dict[str, Any], target: Target) -> None:
         try:
-            self._become_child(theirs, output_fd, limits)
+            self._become_child(theirs, stream_fds, limits)
         except (OSError, ValueError) as error:
             # Not the candidate's doing: none of its code has run.
             theirs.sendall(wire.frame(wire.DONE, f"{type(error).__name__}: {error}".encode()))
@@ -129,11 +163,14 @@ class Separation:
         channel.sendall(wire.frame(wire.HELLO, b""))
         target(wire.Link(channel))
 
-    def _become_child(self, channel: socket.socket, output_fd: int, limits: dict[str, Any]) -> None:
-        # Standard input is the worker's, /dev/null.
-        os.dup2(channel.fileno(), CHANNEL_FD)
+    def _become_child(self, channel: socket.socket, stream_fds: list[int], limits: dict[str, Any]) -> None:
+        input_fd, output_fd, errors_fd = stream_fds
+        # The streams first: one of these may be at the place of the channel. No input: the worker's, /dev/null.
+        if input_fd >= 0:
+            os.dup2(input_fd, 0)
         os.dup2(output_fd, 1)
-        os.dup2(output_fd, 2)
+        os.dup2(errors_fd if errors_fd >= 0 else output_fd, 2)
+        os.dup2(channel.fileno(), CHANNEL_FD)
         os.closerange(CHANNEL_FD + 1, 1024)
         # The worker is not dumpable; here that would only take /proc/self away.
         _check(_libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
@@ -172,6 +209,18 @@ class UidSeparation(Separation):
 
     def _uid(self) -> int:
         return self.first_uid + self.runs % self.uid_count
+
+    def _pipes(self, script: bool) -> _Pipes:
+        if not script:
+            return super()._pipes(script)
+        # The pipes shall be the process's own, so that it can open /dev/stdin. The id for files alone is changed: an
+        # effective one could be sent signals.
+        own = _libc.setfsuid(self._uid())
+        try:
+            return super()._pipes(script)
+        finally:
+            _libc.setfsuid(own)
+            _check(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
 
     def _confine(self, limits: dict[str, Any]) -> None:
         uid = self._uid()
@@ -249,7 +298,7 @@ def _set_rlimits(limits: dict[str, Any], processes: int) -> None:
     if not limits["lasting"]:
         # For its children: the worker's own clock ends the process itself before. A hard limit above the soft one, so
         # that a process dies of SIGXCPU, which names the cause.
-        cpu_s = int(limits["cpu_s"]) + 2
+        cpu_s = int(limits["cpu_s"] * max(limits["cases"], 1)) + 2
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     for kind, value in (
         (resource.RLIMIT_AS, int(limits["memory_bytes"])),

@@ -16,9 +16,9 @@ import json
 import sys
 import types
 from collections import deque
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, NamedTuple, NoReturn
 
-from . import candidate, canonical, codec, wire
+from . import calls, candidate, canonical, codec, wire
 from .suite import InvalidTestsError, Prepared, Suite, preamble, prepare
 
 _NEVER_RAISED = {
@@ -43,6 +43,27 @@ STRAYED, ENDED = "strayed", "ended"
 
 class CandidateFailed(BaseException):
     """The candidate failed in a way that ends its run; not an Exception, so that tests rarely catch it."""
+
+
+class Report(NamedTuple):
+    """How the tests of a program went.
+
+    `clean`: this process may go on to test another program. `first_failure` is the place of the first case that failed,
+    its status and the reason.
+    """
+
+    status: str
+    detail: str
+    reached: list[int]
+    calls: int = 0
+    arguments_changed: bool = False
+    clean: bool = True
+    outcomes: list[tuple[str | None, str | None]] | None = None
+    first_failure: tuple[int, str, str] | None = None
+
+    def send(self, link: wire.Link) -> None:
+        """Tell the host."""
+        link.send(wire.REPORT + json.dumps(self._asdict()).encode())
 
 
 class Conversation:
@@ -171,6 +192,7 @@ def _made_anew(kind: type[Exception], args: tuple[Any, ...]) -> Exception:
 def serve(link: wire.Link, tests: dict[str, Any], prepared: Prepared | InvalidTestsError | None) -> None:
     """Test one program after another; without `prepared` the tests are expressions of nobody's trust."""
     suite = Suite(tests, prepared) if isinstance(prepared, tuple) else None
+    cases = calls.read_cases(tests) if tests["style"] == "call" else None
     while True:
         foreseen, *outcomes = wire.unpack(link.receive()[1:])
         size = wire.DIGEST_BYTES
@@ -180,7 +202,9 @@ def serve(link: wire.Link, tests: dict[str, Any], prepared: Prepared | InvalidTe
         if prepared is None:
             _evaluate_all(link, tests, conversation, targets[0])
         elif suite is None:
-            report(link, "invalid", str(prepared), set())
+            Report("invalid", str(prepared), []).send(link)
+        elif cases is not None:
+            _run_cases(link, tests, cases, conversation, targets[0])
         else:
             _run_suite(link, suite, conversation, targets)
 
@@ -192,18 +216,48 @@ def _run_suite(link: wire.Link, suite: Suite, conversation: Conversation, target
         reached = suite.run(targets)
     except BaseException as error:
         status, detail = _judge(conversation, error)
-        clean = isinstance(error, (Exception, CandidateFailed)) and not isinstance(error, (MemoryError, RecursionError))
+        clean = _leaves_clean(error)
     if conversation.failure is not None:
         status, detail = conversation.failure
-    report(
-        link,
-        status,
-        detail,
-        reached,
-        calls=conversation.calls,
-        arguments_changed=conversation.arguments_changed,
-        clean=clean,
-    )
+    Report(status, detail, sorted(reached), conversation.calls, conversation.arguments_changed, clean=clean).send(link)
+
+
+def _run_cases(
+    link: wire.Link,
+    tests: dict[str, Any],
+    cases: list[calls.Case],
+    conversation: Conversation,
+    target: Callable[..., Any],
+) -> None:
+    """Call the function with each case's arguments, up to the first that fails unless all are wanted."""
+    is_right = calls.RESULT_RULES[tests["rule"]]
+    reached: set[int] = set()
+    status, detail, clean = "passed", "", True
+    first_failure: tuple[int, str, str] | None = None
+    for place, (arguments, right) in enumerate(cases):
+        try:
+            problem = None if is_right(target(*arguments), right) else ("wrong", "another result than the right one")
+        except BaseException as error:
+            problem = conversation.failure or _judge(conversation, error)
+            clean = clean and _leaves_clean(error)
+        if problem is None:
+            reached.add(place)
+            continue
+        if problem[0] in (STRAYED, ENDED):
+            status, detail = problem
+            break
+        if first_failure is None:
+            first_failure = (place, *problem)
+            status, detail = problem
+        if problem[0] == "tampered" or not tests["every"]:
+            break
+        conversation.failure = None
+    Report(status, detail, sorted(reached), conversation.calls, clean=clean, first_failure=first_failure).send(link)
+
+
+def _leaves_clean(error: BaseException) -> bool:
+    """Whether a process in which tests ended so may test another program."""
+    return isinstance(error, (Exception, CandidateFailed)) and not isinstance(error, (MemoryError, RecursionError))
 
 
 def _judge(conversation: Conversation, error: BaseException) -> tuple[str, str]:
@@ -214,30 +268,6 @@ def _judge(conversation: Conversation, error: BaseException) -> tuple[str, str]:
     if isinstance(error, AssertionError):
         return "wrong", f"a test failed: {candidate.describe(error)}"
     return "wrong", f"the tests could not use the result: {candidate.describe(error)}"
-
-
-def report(
-    link: wire.Link,
-    status: str,
-    detail: str,
-    reached: set[int],
-    *,
-    calls: int = 0,
-    arguments_changed: bool = False,
-    clean: bool = True,
-    outcomes: list[tuple[str | None, str | None]] | None = None,
-) -> None:
-    """Tell the host how the tests went; `clean` if this process may go on to test another program."""
-    payload = {
-        "status": status,
-        "detail": detail,
-        "reached": sorted(reached),
-        "calls": calls,
-        "arguments_changed": arguments_changed,
-        "clean": clean,
-        "outcomes": outcomes,
-    }
-    link.send(wire.REPORT + json.dumps(payload).encode())
 
 
 def _evaluate_all(
@@ -252,9 +282,9 @@ def _evaluate_all(
     for expression in json.loads(tests["code"]):
         outcomes.append(evaluate(expression, module.__dict__, conversation))
         if conversation.failure is not None and conversation.failure[0] in (STRAYED, ENDED):
-            report(link, *conversation.failure, set(), calls=conversation.calls, outcomes=outcomes[:-1])
+            Report(*conversation.failure, [], conversation.calls, outcomes=outcomes[:-1]).send(link)
             return
-    report(link, "passed", "", set(), calls=conversation.calls, outcomes=outcomes)
+    Report("passed", "", [], conversation.calls, outcomes=outcomes).send(link)
 
 
 def evaluate(expression: str, namespace: dict[str, Any], conversation: Conversation) -> tuple[str | None, str | None]:
@@ -283,4 +313,4 @@ def serve_shared(link: wire.Link) -> None:
         status, detail = "wrong", f"a test failed: {candidate.describe(error)}"
     except BaseException as error:
         status, detail = "crashed", candidate.describe(error)
-    report(link, status, detail, reached, calls=len(reached))
+    Report(status, detail, sorted(reached), len(reached)).send(link)

@@ -33,6 +33,10 @@ DONE = 5
 """Worker to host: JSON; the run is over and everything of it is gone."""
 MESSAGE = 6
 """Between the worker and the forked process, one of a batch; the worker never looks into it."""
+OUTPUT = 7
+"""Worker to host: some of what a script wrote to its standard output."""
+ERRORS = 8
+"""Worker to host: the last of what it wrote to its standard error."""
 
 LAST = 1
 """Flag of a batch: the run is over once all of it is answered."""
@@ -198,6 +202,10 @@ class Link:
     def send(self, payload: bytes) -> None:
         """Send one message."""
         self._channel.sendall(frame(MESSAGE, payload))
+
+    def close(self) -> None:
+        """Close it."""
+        self._channel.close()
 
     def receive(self) -> bytes:
         """The next message; its sender waits for an answer before it sends another.

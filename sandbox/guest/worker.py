@@ -15,8 +15,9 @@ import sys
 import time
 from typing import Any
 
-from . import candidate, leftovers, separation, suite, tester, wire
-from .run import Buffers, Host, Run
+from . import candidate, leftovers, script, separation, suite, tester, wire
+from .run import Buffers, Clock, Host, Run
+from .script_run import ScriptRun
 
 _PRELOADED = (
     "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "fractions", "functools", "hashlib",
@@ -48,12 +49,14 @@ class Worker:
 
     def _run(self, request: dict[str, Any]) -> None:
         oom_kills = _oom_kills()
+        is_script = request["role"] == "script"
         try:
-            child = self._apart.start(self._target(request), request["limits"])
+            child = self._apart.start(self._target(request), request["limits"], script=is_script)
         except OSError as error:
-            self._report("sandbox_error", f"no process could be started for the run: {error}", 0.0, None)
+            self._report("sandbox_error", f"no process could be started for the run: {error}", None, None)
             return
-        run = Run(self._host, child, request["limits"], self._buffers)
+        watched = ScriptRun if is_script else Run
+        run = watched(self._host, child, request["limits"], self._buffers)
         try:
             status, detail = run.watch()
             if status == "ended":
@@ -62,15 +65,20 @@ class Worker:
             remains = self._apart.finish(child)
         if status == "ended":
             status, detail = _cause_of_death(remains.wait_status, _oom_kills() > oom_kills)
-        self._report(status, detail, run.used_s, remains)
+            if is_script and remains.wait_status == 0:
+                # The end that a script should come to.
+                status, detail = "", ""
+        self._report(status, detail, run.clock, remains)
 
-    def _report(self, status: str, detail: str, wall_s: float, remains: separation.Remains | None) -> None:
+    def _report(self, status: str, detail: str, clock: Clock | None, remains: separation.Remains | None) -> None:
         done = {
             "status": status,
             "detail": detail,
             "cpu_s": remains.cpu_s if remains else 0.0,
-            "wall_s": wall_s,
+            "wall_s": clock.total_s if clock else 0.0,
             "peak_bytes": remains.peak_bytes if remains else 0,
+            "case_cpu_s": clock.case_cpu_s if clock else 0.0,
+            "case_wall_s": clock.case_wall_s if clock else 0.0,
         }
         self._host.send(wire.DONE, json.dumps(done).encode())
 
@@ -78,6 +86,8 @@ class Worker:
         role = request["role"]
         if role == "candidate":
             return candidate.serve
+        if role == "script":
+            return script.serve
         if role == "shared":
             return tester.serve_shared
         tests = request["tests"]
