@@ -10,13 +10,13 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import ValidationError
 
 from ..._util.hashing import key_of
 from ...errors import MachineError
-from ...records import HiddenTests, Record, Status, Task
+from ...records import HiddenTests, IoCase, IoTests, Record, Rule, Status, Task
 from ..launchers.plugins import PROMISES
 
 if TYPE_CHECKING:
@@ -36,6 +36,31 @@ def check(candidate):
         numbers = [(7 * place) % 11 - 5 for place in range(size)]
         assert candidate(list(numbers)) == sorted(set(numbers))
 """
+BAD = "def solve(numbers):  # bad\n    return ['not this']\n"
+
+_NUMBERS = (
+    (3, 1, 3),
+    (),
+    (90125, 77031, -2),
+    *(tuple((7 * place) % 11 - 5 for place in range(size)) for size in (7, 20)),
+)
+_SCRIPT = IoTests(
+    style="stdio",
+    cases=tuple(
+        IoCase(input=" ".join(map(str, numbers)) + "\n", output=" ".join(map(str, sorted(set(numbers)))) + "\n")
+        for numbers in _NUMBERS
+    ),
+    rule="tokens",
+)
+_SCRIPT_REFERENCE = "print(*sorted(set(map(int, input().split()))))  # reference\n"
+_SCRIPT_BAD = "print('not this')\n"
+_METHOD = IoTests(
+    style="call",
+    cases=tuple(IoCase(input=str([[*numbers]]), output=str(sorted(set(numbers)))) for numbers in _NUMBERS),
+    rule="equal",
+)
+_METHOD_REFERENCE = "class Solution:  # reference\n    def solve(self, numbers):\n        return sorted(set(numbers))\n"
+_METHOD_BAD = "class Solution:\n    def solve(self, numbers):\n        return ['not this']\n"
 
 
 class Expectation(Record):
@@ -44,7 +69,8 @@ class Expectation(Record):
     `statuses` are those that the program may get. `needs` names the promises (see `PROMISES`) that hold it; a launcher
     that lacks one may let it escape, but never pass. `harmful`: it is then not run at all, for the host's sake.
     `twice`: it is run again, in the same slot, to find what it left. `tests` and `reference` replace those of the
-    task that all others are graded on.
+    task that all others are graded on. `style` says if the task is the same for a function, for a script (`stdio`),
+    whose outputs are compared by `rule`, or for the method of a class (`call`).
     """
 
     does: str
@@ -54,6 +80,8 @@ class Expectation(Record):
     twice: bool = False
     tests: str = TESTS
     reference: str = REFERENCE
+    style: Literal["check", "stdio", "call"] = "check"
+    rule: Rule = "tokens"
 
 
 class Attack(NamedTuple):
@@ -70,14 +98,26 @@ class Attack(NamedTuple):
 
     def task(self) -> Task:
         """Build the task it is graded on."""
+        tests: HiddenTests | IoTests = HiddenTests(style="check", code=self.expects.tests)
+        entry_point, reference = "solve", self.expects.reference
+        if self.expects.style == "stdio":
+            entry_point, reference = "", _SCRIPT_REFERENCE
+            tests = _SCRIPT.model_copy(update={"rule": self.expects.rule})
+        elif self.expects.style == "call":
+            entry_point, reference, tests = "Solution.solve", _METHOD_REFERENCE, _METHOD
         return Task(
             id=self.name,
             benchmark="attacks",
             prompt=PROMPT,
-            entry_point="solve",
-            tests=HiddenTests(style="check", code=self.expects.tests),
-            reference=self.expects.reference,
+            entry_point=entry_point,
+            tests=tests,
+            reference=reference,
         )
+
+    @property
+    def bad_program(self) -> str:
+        """A program of its task that is wrong, and nothing worse."""
+        return {"check": BAD, "stdio": _SCRIPT_BAD, "call": _METHOD_BAD}[self.expects.style]
 
 
 @cache

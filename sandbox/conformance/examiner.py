@@ -28,7 +28,6 @@ ATTEMPTS = 3
 """How often a program is tried whose verdict hung on time. What else runs on the machine can delay one verdict; a
 weakness of the launcher delays each."""
 
-_BAD_PROGRAM = "def solve(numbers):  # bad\n    return ['not this']\n"
 
 # Looks for processes and files that an earlier run of the same box left. In a PID namespace of its own it sees all that
 # there is; elsewhere it knows its neighbours by their user ids: a box of `process` has 256, one of docker all.
@@ -134,7 +133,7 @@ class Examiner:
             trial = self._tried(attack, task, check, attack.program + "\n" * again)
             got.append(trial.status)
             problems += [trial.problem, "" if missing else trial.breach]
-        problems += [self._aftermath(task, check), self._host.damage()]
+        problems += [self._aftermath(attack, task, check), self._host.damage()]
         problem = next(filter(None, problems), "")
         return self._result(attack, tuple(got), problem, reason, start)
 
@@ -169,12 +168,12 @@ class Examiner:
         said = f" ({verdict.status}: {verdict.detail})"
         return _Trial(verdict.status, problem and problem + said, breach and breach + said, slow)
 
-    def _aftermath(self, task: Task, check: ReferenceCheck) -> str:
+    def _aftermath(self, attack: Attack, task: Task, check: ReferenceCheck) -> str:
         """Describe what is wrong in the slot that graded an attack; empty if nothing is."""
         honest = self._grade(task, check, f"{task.reference}\n# honest\n")
         if honest.status != "passed":
             return f"the next honest program does not pass ({honest.status}: {honest.detail})"
-        bad = self._grade(task, check, _BAD_PROGRAM)
+        bad = self._grade(task, check, attack.bad_program)
         if bad.status != "wrong":
             return f"the next bad program is not wrong ({bad.status}: {bad.detail})"
         if "leftovers" in self._lacks:

@@ -1,0 +1,4 @@
+class Solution:
+    @staticmethod
+    def solve(numbers):
+        return tuple(sorted(set(numbers)))

@@ -1,0 +1,6 @@
+class Solution:
+    pass
+
+
+def solved(numbers):
+    return sorted(set(numbers))
