@@ -108,7 +108,7 @@ class PublicTask(Record):
     """Part of a task shown to rankers.
 
     `is_script`: a program reads standard input and writes standard output; it has no entry point, and `cases` are its
-    visible examples.
+    visible examples. `preamble` is that of its tests.
     """
 
     id: str
@@ -117,6 +117,7 @@ class PublicTask(Record):
     examples: tuple[Example, ...] = ()
     is_script: Annotated[bool, LATER] = False
     cases: Annotated[tuple[IoCase, ...], LATER] = ()
+    preamble: Annotated[str, LATER] = ""
 
 
 class Task(Record):
@@ -151,6 +152,7 @@ class Task(Record):
             examples=self.examples,
             is_script=self.is_script,
             cases=self.cases,
+            preamble=self.tests.preamble if isinstance(self.tests, IoTests) else "",
         )
 
 
@@ -354,11 +356,12 @@ class ReferenceCheck(Record):
 
 
 class Outcome(Record):
-    """Outcome of evaluating one expression against a candidate.
+    """Outcome of evaluating one expression against a candidate, or of running a script on one input.
 
-    `value` is a canonical text of the value, equal for equal values; None where there was none, and then `error` says
-    why: the name of an exception, or `timeout`, `memory`, `output`, `crashed`, `invalid`, `tampered`. `wall_s` is the
-    time it took; loading the program counts towards the first expression of a run.
+    `value` is a canonical text of the value, equal for equal values, or of an output's words, line by line; None where
+    there was none, and then `error` says why: the name of an exception, or `timeout`, `memory`, `output`, `crashed`,
+    `invalid`, `tampered`. `wall_s` is the time it took; loading the program counts towards the first expression of a
+    run.
     """
 
     value: str | None = None

@@ -119,7 +119,9 @@ class Grader:
     def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
         """Evaluate expressions for programs, as `Sandbox.evaluate`; rows in the store are not run again."""
         keys = {
-            program: key_of("outcomes", self._conditions, task.prompt, task.entry_point, program, *expressions)
+            program: key_of(
+                "outcomes", self._conditions, task.prompt, task.entry_point, task.preamble + program, *expressions
+            )
             for program in programs
         }
         kept = {} if self._fresh else self._store.records(_OUTCOMES, keys.values())

@@ -29,9 +29,11 @@ class Runner(Protocol):
     def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
         """Evaluate each expression against each program, with the task's entry point bound to the program's.
 
+        Of a script, `expressions` are texts of standard input, each of which it is run on in a process of its own.
+
         Returns:
             One row per program and one cell per expression, in the orders given. An outcome's text is equal for
-            equal values. Once a program is dead, later expressions share its error.
+            equal values, or for outputs of the same words. Once a program is dead, later expressions share its error.
 
         Raises:
             SandboxError: The sandbox itself failed.

@@ -29,7 +29,7 @@ from .guest.script import Script
 from .program import Program, read_claim
 from .rules import OUTPUT_RULES
 from .run import Run
-from .scripts import output_limit, run_script
+from .scripts import output_limit, output_value, run_script
 from .stream import BoxLostError
 from .testcode import SuiteSource, call_tests, expression_tests, hidden_tests
 from .timing import is_near, known, lateness, stretched
@@ -66,6 +66,8 @@ _SPARE_CALLS, _CALLS_FACTOR = 1000, 10
 """Calls that a program's tests may make beyond the reference's. Answers that keep tests asking use hardly any time of
 anyone's own, and a clock for the relay would depend on load.
 """
+_MOST_TIMEOUTS = 3
+"""Inputs on which a script runs out of time, after which it is not tried on more."""
 _PROGRAMS_PER_TESTER = 256
 _BYTES_PER_TESTER = 4 << 20
 """After this many programs, or bytes of outcomes, a new process takes over the tests, so that none grows."""
@@ -236,7 +238,8 @@ class Lane:
     def evaluate(self, task: PublicTask, program: str, expressions: Sequence[str], cpu_s: float) -> Evaluated:
         """Evaluate each expression with the entry point bound to `program`, which gets `cpu_s` of processor time.
 
-        Once the program is dead, the remaining expressions share its error.
+        Of a script the expressions are inputs, each with the time to itself. Once the program of a function is dead,
+        the remaining expressions share its error.
 
         Raises:
             SandboxError: a box failed, and not because of the program.
@@ -256,6 +259,8 @@ class Lane:
 
     def _evaluate(self, task: PublicTask, program: str, expressions: Sequence[str], cpu_s: float) -> Evaluated:
         limits = self._limits_of(cpu_s)
+        if task.is_script:
+            return self._run_on_inputs(Script(program, task.preamble), expressions, limits)
         suite = expression_tests(task, expressions)
         run = self._converse("expressions", suite, program, limits, most_calls=_most_calls(len(expressions)))
         outcomes = [Outcome(value=value, error=error) for value, error in run.outcomes]
@@ -263,6 +268,24 @@ class Lane:
         # The program's whole time is counted to the first.
         outcomes[0] = outcomes[0].model_copy(update={"wall_s": run.cost.wall_s})
         return Evaluated(outcomes, run.cost.cpu_s)
+
+    def _run_on_inputs(self, script: Script, inputs: Sequence[str], limits: Limits) -> Evaluated:
+        _, box = self._ready()
+        outcomes: list[Outcome] = []
+        slowest_cpu_s = 0.0
+        for text in inputs:
+            if sum(outcome.error == "timeout" for outcome in outcomes) == _MOST_TIMEOUTS:
+                outcomes.append(Outcome(error="timeout"))
+                continue
+            try:
+                ended = run_script(box, script, text, limits)
+            except RequestTooLongError:
+                outcomes.append(Outcome(error="invalid"))
+                continue
+            value = None if ended.status else output_value(ended.output)
+            outcomes.append(Outcome(value=value, error=ended.status or None, wall_s=ended.cost.wall_s))
+            slowest_cpu_s = max(slowest_cpu_s, ended.cost.cpu_s)
+        return Evaluated(outcomes, slowest_cpu_s)
 
     def _limits_of(self, cpu_s: float) -> Limits:
         """Return the limits when there is no reference to derive times from."""

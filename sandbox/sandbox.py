@@ -117,6 +117,7 @@ class Sandbox:
     def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
         """Evaluate expressions against each program, in boxes that never saw a hidden test.
 
+        Of a script, `expressions` are texts of standard input, each of which it is run on in a process of its own.
         No reference solution is known here. If no time limit was given, the programs stand in for it: each gets half a
         second of processor time, doubled until it is ten times the median of those that finish, and at most three
         seconds.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from .guest import wire
+from .guest.canonical import canonical
 from .program import read_claim
 
 if TYPE_CHECKING:
@@ -56,6 +57,15 @@ def _judge(end: ScriptEnd) -> tuple[str, str]:
             return "memory", said
         return status, f"{said} ({detail})"
     return status, detail
+
+
+def output_value(text: str) -> str:
+    """Return a canonical text of an output: the same for outputs with the same words on the same lines.
+
+    White space within lines and empty lines do not count.
+    """
+    lines = (" ".join(line.split()) for line in text.split("\n"))
+    return canonical("\n".join(filter(None, lines)))
 
 
 def output_limit(cases: tuple[IoCase, ...], limits: Limits) -> int:

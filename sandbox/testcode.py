@@ -104,7 +104,8 @@ def _expressions(prompt: str, entry_point: str, expressions: tuple[str, ...]) ->
 
 def expression_tests(task: PublicTask, expressions: Sequence[str]) -> SuiteSource:
     """Build tests that evaluate expressions with a program's entry point."""
-    return _expressions(task.prompt, task.entry_point, tuple(expressions))
+    suite = _expressions(task.prompt, task.entry_point, tuple(expressions))
+    return suite._replace(preamble=task.preamble)
 
 
 def _suite(

@@ -215,3 +215,25 @@ def test_rules_and_styles_must_fit(sandbox: Sandbox) -> None:
     tests = IoTests(style="stdio", cases=(IoCase(input="", output=""),), rule="exact")
     named = Task(id="t", benchmark="t", prompt="", entry_point="f", reference="pass", tests=tests)
     assert not next(sandbox.check([named])).ok
+
+
+def test_scripts_are_run_on_inputs_for_rankers(sandbox: Sandbox) -> None:
+    public = script_task(("1\n1\n", "2\n"), preamble="from math import *").public()
+    programs = [
+        ADD,
+        "import sys\nprint(' ', sum(map(int, sys.stdin)), '\\n')\n",
+        "n = int(input())\nprint(n + int(input()) if n else 1 // n)\n",
+        "print(factorial(int(input())))\n",
+        "while True: pass\n",
+        "def f(:\n",
+    ]
+    rows = sandbox.evaluate(public, programs, ["1\n2\n", "0\n4\n", "2\n", "5", "6"])
+    texts = [[outcome.value or outcome.error for outcome in row] for row in rows]
+    three = texts[0][0]
+    assert texts[0] == [three, texts[0][1], "crashed", "crashed", "crashed"]
+    assert texts[1][:3] == [three, texts[0][1], texts[3][2]]
+    assert texts[2] == [three, "crashed", "crashed", "crashed", "crashed"]
+    assert len(set(texts[3])) == 4
+    assert texts[4] == ["timeout"] * 5
+    assert texts[5] == ["invalid"] * 5
+    assert [outcome.value for outcome in rows[2]][1:] == [None] * 4
