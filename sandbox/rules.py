@@ -9,13 +9,14 @@ from __future__ import annotations
 import itertools
 import math
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Final
 
-from ..records import Rule
 from .guest.calls import RESULT_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from ..records import Rule
 
 __all__ = ["OUTPUT_RULES", "RESULT_RULES", "apps", "exact", "livecodebench", "tokens"]
 
@@ -120,5 +121,3 @@ OUTPUT_RULES: Final[dict[Rule, Callable[[str, str], bool]]] = {
     "exact": exact,
 }
 """Rules for the standard output of scripts; `RESULT_RULES` has those for the results of functions."""
-
-assert {*OUTPUT_RULES, *RESULT_RULES} == {*get_args(Rule)}

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from codebudget.records import HiddenTests, Task
+from codebudget.records import HiddenTests, IoCase, IoTests, Limits, Task
 from codebudget.sandbox import Job, Sandbox
-from codebudget.sandbox.box import Box, Done
+from codebudget.sandbox.box import Box, Done, ScriptEnd
 from codebudget.sandbox.launchers.process import ProcessLauncher
 
 TASK = Task(
@@ -77,3 +77,43 @@ def test_boxes_that_misjudge_again_and_again_give_no_verdict() -> None:
         verdicts = dict(sandbox.grade([Job(TASK, check, program) for program in BAD]))
     assert {verdict.status for verdict in verdicts.values()} == {"sandbox_error"}
     assert "misjudge" in verdicts[0].detail
+
+
+class ForgetfulLauncher(ProcessLauncher):
+    """Starts real boxes; the first `forgetful` ones, after some scripts, hand on the output of the one before."""
+
+    name = "forgetful"
+
+    def __init__(self, forgetful: int, after: int) -> None:
+        self.forgetful = forgetful
+        self.after = after
+        self.launched = 0
+
+    def launch(self) -> Box:
+        """Start a box."""
+        box = super().launch()
+        self.launched += 1
+        if self.launched <= self.forgetful:
+            run_script = box.run_script
+            outputs: list[bytes] = []
+
+            def run_late(limits: Limits, script: bytes, text: bytes) -> ScriptEnd:
+                end = run_script(limits, script, text)
+                outputs.append(end.output)
+                return end if len(outputs) <= self.after else end._replace(output=outputs[-2])
+
+            box.run_script = run_late  # type: ignore[method-assign]
+        return box
+
+
+@pytest.mark.parametrize(("forgetful", "statuses"), [(2, ["passed", "wrong"] * 5), (1000, ["sandbox_error"] * 10)])
+def test_scripts_have_controls_of_their_own(forgetful: int, statuses: list[str]) -> None:
+    tests = IoTests(
+        style="stdio", cases=(IoCase(input="2", output="2\n"), IoCase(input="3", output="3\n")), rule="exact"
+    )
+    task = Task(id="echo", benchmark="test", prompt="", entry_point="", reference="print(input())", tests=tests)
+    with Sandbox(ForgetfulLauncher(forgetful, after=8), workers=1) as sandbox:
+        check = next(sandbox.check([task]))
+        programs = [text for n in range(5) for text in (f"print(input())  # {n}", f"print(2)  # {n}")]
+        verdicts = dict(sandbox.grade([Job(task, check, program) for program in programs]))
+    assert [verdicts[place].status for place in range(10)] == statuses

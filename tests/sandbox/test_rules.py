@@ -2,10 +2,16 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from codebudget.records import Rule
 from codebudget.sandbox.rules import OUTPUT_RULES, RESULT_RULES
+
+
+def test_every_rule_that_tests_may_name_is_there() -> None:
+    assert {*OUTPUT_RULES, *RESULT_RULES} == {*get_args(Rule)}
+
 
 # Output, right output, and the rules that take it.
 CASES = [
