@@ -151,7 +151,7 @@ class Drawing(Settings):
     preset: Text = option(
         "completion",
         "How tasks are presented to the model.",
-        metavar="completion|few-shot|chat|reasoning|paper",
+        metavar="completion|few-shot|chat|reasoning|paper|board",
     )
     temperature: Annotated[float, Field(ge=0)] | None = option(None, "Sampling temperature.", shown="the preset's: 0.8")
     top_p: Annotated[float, Field(gt=0, le=1)] | None = option(

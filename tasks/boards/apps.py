@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from ...records import IoCase, IoTests, Task
+from ..benchmark import STOP
 from ..rows import fetch_hub_file, read_file
 from ..source import module
 from .headers import headed, header_of
@@ -85,7 +86,7 @@ def task_of(fields: Fields, task_id: str, benchmark: str) -> Task:
         entry_point=entry_point,
         tests=IoTests(style="call", cases=cases, rule="apps", case_s=CASE_S, every=True),
         reference=reference,
-        stop=SCRIPT_STOP,
+        stop=STOP if found else SCRIPT_STOP,
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import UserError
 from ...records import IoCase, IoTests, Task
+from ..benchmark import STOP
 from ..rows import fetch_hub_file, read_file
 from .headers import headed
 from .packed import unpacked
@@ -122,7 +123,7 @@ def task_of(fields: Fields, task_id: str, benchmark: str) -> Task:
         prompt=found.prompt,
         entry_point=found.entry_point,
         tests=IoTests(style="call", cases=_calls(tests), rule="equal", case_s=CASE_S),
-        stop=SCRIPT_STOP,
+        stop=STOP,
         cases=_calls(public) if public else (),
     )
 

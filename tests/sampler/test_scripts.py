@@ -33,7 +33,7 @@ SCRIPTS = {
     "with its input and output shown": f"```python\n{A}```\nInput:\n```\n5\n```\nOutput:\n```\n10\n```",
     "with a shell command": f"```python\n{A}```\nRun it:\n```bash\npython double.py < in.txt\n```",
     "in pieces": f"Define it:\n```python\n{MAIN.partition('if')[0]}```\nand call it:\n```python\nmain()\n```",
-    "in pieces, the import first": "```python\nimport sys\n```\nThen:\n```python\nprint(2 * int(sys.stdin.read()))\n```",
+    "in pieces, the import first": "```python\nimport sys\n```\nSo:\n```python\nprint(2 * int(sys.stdin.read()))\n```",
     "among prose": f"The solution:\n\n{A}\nThis doubles the number, doesn't it?",
     "before the next question": f"{A}\nQUESTION:\nAdd two numbers.\nANSWER:\nprint(sum(map(int, input().split())))\n",
     "escaped for a page": A.replace("print", "if n &gt; -1000: print"),
