@@ -85,4 +85,4 @@ def test_boards_are_listed_and_a_choice_they_do_not_offer_is_the_users_mistake(c
     assert "livecodebench" in codebudget("benchmarks", "list").stdout.splitlines()
     result = codebudget("benchmarks", "check", "humaneval", "--since", "2024-01-01")
     assert result.returncode == 2
-    assert result.stderr.strip() == "error: humaneval offers no choice of since; leave out --since"
+    assert result.stderr.strip() == "codebudget: humaneval offers no choice of since; leave out --since"
