@@ -12,7 +12,7 @@ import pytest
 from codebudget.errors import MachineError, UserError
 from codebudget.records import HiddenTests, IoTests, Task
 from codebudget.tasks import NAMES, Benchmark, load_benchmark
-from codebudget.tasks.boards import BOARDS, split_spec
+from codebudget.tasks.boards import BOARDS, choice_of, load_board, split_spec
 
 from support.rows import jsonl, read_rows
 
@@ -275,3 +275,47 @@ def test_offline_a_board_says_what_to_do(name: str, tmp_path: Path) -> None:
     assert done.stdout.count("\n") == 1
     assert "local .jsonl" in done.stdout
     assert issubclass(MachineError, RuntimeError)
+
+
+def test_raw_files_of_the_hub_are_found_in_its_cache(tmp_path: Path) -> None:
+    import os
+
+    for repository, files in {
+        "livecodebench--code_generation_lite": {"test.jsonl": (0, 2), "test2.jsonl": (2, 6)},
+        "codeparrot--apps": {"test.jsonl": None},
+    }.items():
+        folder = tmp_path / "hub" / f"datasets--{repository}"
+        commit = "c" * 40
+        (folder / "refs").mkdir(parents=True)
+        (folder / "refs" / "main").write_text(commit)
+        (folder / "snapshots" / commit).mkdir(parents=True)
+        for file, part in files.items():
+            source = "apps" if part is None else "livecodebench"
+            rows = read_rows(HERE / f"{source}.jsonl")
+            (folder / "snapshots" / commit / file).write_text(jsonl(rows[slice(*part)] if part else rows))
+    code = (
+        "from codebudget.tasks import load_benchmark\nfrom codebudget.errors import MachineError\n"
+        "print(len(load_benchmark('apps-interview').tasks))\n"
+        "whole = load_benchmark('livecodebench', release='release_v2')\n"
+        "print(len(whole.tasks), whole.version, len(load_benchmark('livecodebench', release='v2').tasks))\n"
+        "print(whole.content_hash)\n"
+        "try:\n    load_benchmark('livecodebench')\nexcept MachineError as error:\n    print(error)\n"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    apps, livecodebench, content_hash, error = done.stdout.splitlines()
+    assert (apps, livecodebench) == ("5", "6 release_v2 4")
+    # Whoever has only a copy of the files can tell that they are the same.
+    copy = load_board(
+        "livecodebench", str(HERE / "livecodebench.jsonl"), choice_of(release="release_v2"), is_copy=True
+    )
+    assert copy.content_hash == content_hash
+    assert error.startswith("cannot fetch livecodebench/code_generation_lite/test3.jsonl")
+
+
+def test_a_copy_of_a_file_of_the_hub_has_the_boards_release() -> None:
+    file = str(HERE / "livecodebench.jsonl")
+    assert load_board("livecodebench", file, is_copy=True).version == "release_v6"
+    assert load_board("livecodebench", file).version == ""
