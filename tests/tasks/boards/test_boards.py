@@ -308,9 +308,7 @@ def test_raw_files_of_the_hub_are_found_in_its_cache(tmp_path: Path) -> None:
     apps, livecodebench, content_hash, error = done.stdout.splitlines()
     assert (apps, livecodebench) == ("5", "6 release_v2 4")
     # Whoever has only a copy of the files can tell that they are the same.
-    copy = load_board(
-        "livecodebench", str(HERE / "livecodebench.jsonl"), choice_of(release="release_v2"), is_copy=True
-    )
+    copy = load_board("livecodebench", str(HERE / "livecodebench.jsonl"), choice_of(release="release_v2"), is_copy=True)
     assert copy.content_hash == content_hash
     assert error.startswith("cannot fetch livecodebench/code_generation_lite/test3.jsonl")
 
