@@ -41,7 +41,7 @@ class Benchmark:
     name: str
     tasks: tuple[Task, ...]
     beyond: frozenset[str] = frozenset()
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict, hash=False)
     version: str = ""
 
     def __post_init__(self) -> None:

@@ -317,3 +317,14 @@ def test_a_copy_of_a_file_of_the_hub_has_the_boards_release() -> None:
     file = str(HERE / "livecodebench.jsonl")
     assert load_board("livecodebench", file, is_copy=True).version == "release_v6"
     assert load_board("livecodebench", file).version == ""
+
+
+def test_a_benchmark_with_left_out_tasks_can_be_cut_and_hashed(tmp_path: Path) -> None:
+    rows = read_rows(HERE / "bigcodebench.jsonl")
+    rows[0]["test"] = ""
+    path = tmp_path / "board.jsonl"
+    path.write_text(jsonl(rows))
+    benchmark = load_benchmark(f"bigcodebench:{path}").first(2)
+    assert isinstance(hash(benchmark), int)
+    assert benchmark.left_out == {"BigCodeBench/9000": "it has no tests"}
+    assert benchmark.beyond == {"BigCodeBench/9000", "BigCodeBench/9003", "BigCodeBench/9004"}
