@@ -61,10 +61,11 @@ class HiddenTests(Record):
     `check`: the code defines `check(candidate)`, like HumanEval's. `asserts`: the code is statements that name the
     entry point, like MBPP's `test_list`. Either way the entry point's name is bound to the candidate. `pairs`: the code
     defines `pairs`, a list of (arguments, expected result), and each call's result must equal the expected one, or be
-    within `tolerance` of it where that is a float or a sequence of floats.
+    within `tolerance` of it where that is a float or a sequence of floats. `unittest`: the code defines test cases of
+    `unittest` that name the entry point, like BigCodeBench's.
     """
 
-    style: Literal["check", "asserts", "pairs"]
+    style: Literal["check", "asserts", "pairs", "unittest"]
     code: str
     tolerance: NonNegative = 0.0
 

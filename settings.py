@@ -151,7 +151,7 @@ class Drawing(Settings):
     preset: Text = option(
         "completion",
         "How tasks are presented to the model.",
-        metavar="completion|few-shot|chat|reasoning|paper",
+        metavar="completion|few-shot|chat|reasoning|paper|board",
     )
     temperature: Annotated[float, Field(ge=0)] | None = option(None, "Sampling temperature.", shown="the preset's: 0.8")
     top_p: Annotated[float, Field(gt=0, le=1)] | None = option(
@@ -247,6 +247,28 @@ class Selecting(Settings):
         """The name of the ranker that decides for those without tests."""
         first = self.named[0]
         return first if isinstance(first, str) else str(first.name)
+
+
+class Slicing(Settings):
+    """The tasks of a benchmark to use, and the form of their prompts. Keys of a board's `[[benchmarks]]`."""
+
+    release: Text | None = option(
+        None,
+        "Release of a benchmark's data set: release_v1 to release_v6, or v6 for what is new in it (LiveCodeBench), "
+        "v0.1.4 (BigCodeBench); of others a revision on the hub.",
+        shown="the last one known",
+    )
+    since: Text | None = option(None, "First contest day (LiveCodeBench).", metavar="YYYY-MM-DD")
+    until: Text | None = option(None, "Last contest day (LiveCodeBench).", metavar="YYYY-MM-DD")
+    variant: Literal["complete", "instruct"] | None = option(
+        None, "BigCodeBench's prompts: complete docstrings, or instructions in prose.", shown="complete"
+    )
+    clean: bool = option(False, "Leave out tasks that the benchmark itself lists as bad (LiveCodeBench).")
+
+    @property
+    def slicing(self) -> dict[str, Any]:
+        """These choices as arguments of `load_benchmark`."""
+        return {name: getattr(self, name) for name in Slicing.model_fields}
 
 
 class Charting(Settings):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UserError
-from ..settings import Settings, option
+from ..settings import Slicing, option
 
 if TYPE_CHECKING:
     from ..tasks import Benchmark
@@ -35,7 +35,7 @@ Ks = Annotated[
 ]
 
 
-class Asked(Settings):
+class Asked(Slicing):
     """The tasks to ask; for the command line only, since Python code loads a benchmark itself."""
 
     benchmark: str | None = option(
@@ -55,7 +55,8 @@ class Asked(Settings):
         """
         from ..experiment.planning import load_tasks
 
-        return load_tasks(self.benchmark, family, fields=pairs("field", self.field), tasks=self.tasks)
+        fields = pairs("field", self.field)
+        return load_tasks(self.benchmark, family, fields=fields, tasks=self.tasks, **self.slicing)
 
 
 def pairs(name: str, options: list[str]) -> dict[str, str] | None:

@@ -34,7 +34,7 @@ def list_benchmarks(
 @options
 def check(
     benchmark: Annotated[str, typer.Argument(help="A benchmark's name, file or hub id.")],
-    asked: Annotated[Asked, only("field")],
+    asked: Annotated[Asked, only("field", "release", "since", "until", "variant", "clean")],
     grading: Annotated[Grading, only("launcher", "workers", "limits")],
     running: Annotated[Running, only("store", "fresh")],
     as_json: Json = False,
@@ -52,18 +52,19 @@ def check(
     with shown_progress() as progress, open_grader(grading, running, progress) as grader:
         checks = grader.check(loaded.tasks)
         launcher = grader.sandbox.launcher.name
-    failed = {name: result.detail for name, result in checks.items() if not result.ok}
+    failed = {name: result.detail for name, result in checks.items() if not result.ok} | dict(loaded.left_out)
     shared = {
         name: result.detail or CANNOT_CROSS
         for name, result in checks.items()
         if result.ok and result.integrity == "shared"
     }
-    ok = len(checks) - len(failed)
+    ok = sum(result.ok for result in checks.values())
+    tasks = len(checks) + len(loaded.left_out)
     if as_json:
         answer = {
             "benchmark": loaded.name,
             "sandbox": launcher,
-            "tasks": len(checks),
+            "tasks": tasks,
             "ok": ok,
             "split": ok - len(shared),
             "shared": shared,
@@ -73,7 +74,7 @@ def check(
         print_json(answer)
     else:
         typer.echo(
-            f"{loaded.name}: {ok} of {len(checks)} references pass in {launcher} "
+            f"{loaded.name}: {ok} of {tasks} references pass in {launcher} "
             f"({ok - len(shared)} split, {len(shared)} shared, {len(failed)} failed)"
         )
         for name, why in failed.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..budgets.costs import Conditions
 from ..budgets.dollars import Prices, load_prices, parse_token_price
@@ -87,15 +87,20 @@ def benchmark_name(named: str | None, family: str) -> str:
 
 
 def load_tasks(
-    named: str | None, family: str, *, fields: Mapping[str, str] | None = None, tasks: int | None = None
+    named: str | None,
+    family: str,
+    *,
+    fields: Mapping[str, str] | None = None,
+    tasks: int | None = None,
+    **slicing: Any,
 ) -> Benchmark:
-    """Load a benchmark, cut to its first tasks if a number is given.
+    """Load a benchmark, cut to its first tasks if a number is given; `slicing` is `Slicing.slicing`.
 
     Raises:
         UserError: There is no such benchmark or family, or the mapping of fields is wrong.
         MachineError: A package or the hub is out of reach.
     """
-    whole = load_benchmark(benchmark_name(named, family), fields)
+    whole = load_benchmark(benchmark_name(named, family), fields, **slicing)
     return whole if tasks is None else whole.first(tasks)
 
 

@@ -90,6 +90,7 @@ def scorable(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, al
     """
     by_arm, warnings = pool_common_strata([arm.spec for arm in arms], [by_task(arm.candidates) for arm in arms])
     tasks, left_out = _tasks_of_all(benchmark, arms, by_arm, warnings)
+    left_out |= benchmark.left_out
     checks = grader.check(tasks)
     for task in tasks:
         check = checks[task.id]

@@ -21,6 +21,7 @@ from ..settings import (
     Grading,
     Planning,
     Selecting,
+    Slicing,
     Text,
     Whole,
 )
@@ -40,7 +41,7 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class BenchmarkTable(_Table):
+class BenchmarkTable(Slicing):
     """`[[benchmarks]]`: tasks, and recorded samples of arms that are not to be drawn.
 
     `samples` are files, folders and globs by arm, relative to the board's folder, as is a benchmark's file. `tasks`
@@ -49,8 +50,8 @@ class BenchmarkTable(_Table):
 
     name: Text
     tasks: Whole | None = None
-    fields: dict[str, str] = {}
-    samples: dict[str, list[Text]] = {}
+    fields: dict[str, str] = Field({})
+    samples: dict[str, list[Text]] = Field({})
 
 
 class Board(_Table):

@@ -28,6 +28,7 @@ from ..sandbox import Sandbox
 from ..sandbox.conformance import conformance, corpus_digest
 from ..settings import RECORDED
 from ..tasks import load_benchmark
+from ..tasks.boards import split_spec
 from .manifest import LengthsPart, ModelPart, SampleFile, SandboxCheck
 from .results import PlannedBenchmark
 from .results_file import MOST_AMOUNT
@@ -71,8 +72,12 @@ def load_whole(file: BoardFile, place: int) -> Benchmark:
     """Load all tasks of a board's benchmark."""
     table = file.board.benchmarks[place]
     with file.at("benchmarks", place, "name"):
-        name = _beside(file, table.name) if _is_file(table.name) else table.name
-        return load_benchmark(name, table.fields or None)
+        board = split_spec(table.name)
+        if board is not None:
+            name = f"{board[0]}:{_beside(file, board[1])}" if board[1] else board[0]
+        else:
+            name = _beside(file, table.name) if _is_file(table.name) else table.name
+        return load_benchmark(name, table.fields or None, **table.slicing)
 
 
 def calibration_of(file: BoardFile) -> str | None:
@@ -398,7 +403,9 @@ def with_files(typed: str, place: Callable[[str], str]) -> str:
 
 def files_to_name(file: BoardFile) -> list[tuple[str, str]]:
     """List files that verifiers of a board's run must name, each with its field of `verify.trust.Named`."""
-    found = [("benchmark_files", table.name) for table in file.board.benchmarks if _is_file(table.name)]
+    specs = [(table.name, split_spec(table.name)) for table in file.board.benchmarks]
+    names = [board[1] if board is not None else name for name, board in specs]
+    found = [("benchmark_files", name) for name in names if _is_file(name)]
 
     def keep(path: str) -> str:
         found.append(("ranker_files", path))

@@ -16,12 +16,12 @@ from functools import cache, cached_property, lru_cache
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .._util.parsing import BYTES_PER_TOKEN, LINES_PER_TOKEN, module, tokens_in
+from .._util.parsing import BYTES_PER_TOKEN, LINES_PER_TOKEN, find_function, module, tokens_in
 from .blocks import Block, blocks_in, has_fence, meant, without_language
 from .dress import INVISIBLE, has_entities, undressed, visible
 from .marks import MARKS, answer_in
 from .parser import Failure, Parser, lines_in, longest_prefix
-from .syntax import lines_of, named_alike, needed, outside_functions, select
+from .syntax import bound_names, lines_of, named_alike, needed, outside_functions, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -87,7 +87,7 @@ def extract_program(raw: str, *, prompt: str, entry_point: str, stop: Sequence[s
     Args:
         raw: The model's text as it came.
         prompt: Python source that ends where a completion begins.
-        entry_point: The function that the program must define.
+        entry_point: The function, or the method `Class.name`, that the program must define.
         stop: Strings at which a completion that continues the prompt ends.
 
     Returns:
@@ -98,7 +98,24 @@ def extract_program(raw: str, *, prompt: str, entry_point: str, stop: Sequence[s
     if _bytes_of(raw) + _bytes_of(prompt) > MAX_BYTES:
         return TOO_LONG
     extracted = _remembered if max(len(raw), len(prompt)) <= _REMEMBERED_CHARACTERS else _extracted
+    owner, _, method = entry_point.rpartition(".")
+    if owner and _definition_of(entry_point).search(raw) is None and _definition_of(method).search(raw) is not None:
+        # The class was lost: a function, or a method at the first column, which may take `self`.
+        header = f"{_preamble(prompt, entry_point)}def {method}(*args):\n"
+        return _in_class(extracted(raw, header, method, tuple(stop)), owner, method)
     return extracted(raw, prompt, entry_point, tuple(stop))
+
+
+def _in_class(program: str, owner: str, method: str) -> str:
+    """A program that defines a method as a function, with the class that has it."""
+    tree = module(program)
+    if tree is None or not any(method in bound_names(node) for node in tree.body):
+        return program
+    function = find_function(tree, method)
+    parameters = [] if function is None else [*function.args.posonlyargs, *function.args.args]
+    is_bound = bool(parameters) and parameters[0].arg == "self"
+    value = method if is_bound else f"staticmethod({method})"
+    return f"{program.rstrip()}\n\n\nclass {owner}:\n    {method} = {value}\n"
 
 
 class _Found(NamedTuple):
@@ -114,7 +131,7 @@ class _Found(NamedTuple):
     loss: int = 0
 
 
-class _Request:
+class Request:
     """What is asked for, and what is known of it; its parser may do so much and no more.
 
     Attributes:
@@ -139,7 +156,9 @@ class _Request:
 
     @cached_property
     def indent(self) -> str:
-        """The prompt's indentation."""
+        """The prompt's indentation; of a method, that of its body."""
+        if "." in self.entry_point and (inner := _last_indent(self.prompt)):
+            return inner
         found = re.findall(r"^[ \t]+(?=\S)", self.prompt, re.MULTILINE)
         indent = min(found, key=len) if found else "    "
         return indent if len(indent) <= _MAX_INDENT else "    "
@@ -172,9 +191,9 @@ class _Request:
 
 
 def _extracted(raw: str, prompt: str, entry_point: str, stop: tuple[str, ...]) -> str:
-    request = _Request(raw, prompt, entry_point, stop)
+    request = Request(raw, prompt, entry_point, stop)
     text = request.raw
-    if _starts_indented(text) and _is_plain_body(text, _last_indent(prompt), entry_point, stop):
+    if _starts_indented(text) and _is_plain_body(text, _last_indent(prompt), entry_point.rpartition(".")[2], stop):
         return prompt + _cut(text, stop)
     answer = _readable(text, request)
     found = _best(answer, request)
@@ -196,7 +215,7 @@ _remembered = lru_cache(maxsize=4096)(_extracted)
 """Small models repeat themselves."""
 
 
-def _without_program(text: str, request: _Request) -> str:
+def _without_program(text: str, request: Request) -> str:
     """What stands for the program of a text that has none: the text itself as long as it is no Python."""
     if request.defines.search(text) and request.parser.tree(text) is not None:
         # A header with nothing in it: it fails by itself.
@@ -209,7 +228,7 @@ def _without_program(text: str, request: _Request) -> str:
     return program if isinstance(outcome, Failure) or (outcome is None and text.strip()) else NO_PROGRAM
 
 
-def _readable(text: str, request: _Request) -> str:
+def _readable(text: str, request: Request) -> str:
     """The answer in a text, without thoughts and turns."""
     if INVISIBLE.search(text) and request.affords(text, by_line=True):
         text = visible(text)
@@ -227,7 +246,7 @@ def _readable(text: str, request: _Request) -> str:
     return without_language(answer.text)
 
 
-def _best(text: str, request: _Request) -> _Found | None:
+def _best(text: str, request: Request) -> _Found | None:
     """The program in a text as it stands, with the least loss that any way to find it has."""
     best: _Found | None = None
     for found in _ways(text, request):
@@ -238,7 +257,7 @@ def _best(text: str, request: _Request) -> _Found | None:
     return best
 
 
-def _ways(text: str, request: _Request) -> Iterator[_Found | None]:
+def _ways(text: str, request: Request) -> Iterator[_Found | None]:
     """What each way to read a text comes to, the likeliest first."""
     if not text.strip():
         return
@@ -328,7 +347,7 @@ def _blanked(match: re.Match[str]) -> str:
     return "s" if match[1] or match[2] else match[0]
 
 
-def _continued(text: str, request: _Request) -> _Found | None:
+def _continued(text: str, request: Request) -> _Found | None:
     """The prompt with a completion behind it, as far as it parses; None where that is no program.
 
     Stop strings only tell where a completion may end. What parses behind them may be needed: they come into play where
@@ -356,7 +375,7 @@ def _continued(text: str, request: _Request) -> _Found | None:
     return None
 
 
-def _prefixed(code: str, first_line: int, request: _Request) -> _Found | None:
+def _prefixed(code: str, first_line: int, request: Request) -> _Found | None:
     """The program in the longest run of leading lines that parses and reaches a line; None where there is none."""
     prefix = longest_prefix(code, first_line, request.parser)
     program = None if prefix is None else select(prefix, request.entry_point, request.parser)
@@ -371,7 +390,7 @@ def _prefixed(code: str, first_line: int, request: _Request) -> _Found | None:
     return _Found(program, (2 if rest.strip() else 1) if is_own else 0)
 
 
-def _strict(text: str, request: _Request) -> _Found | None:
+def _strict(text: str, request: Request) -> _Found | None:
     """The program in a text that is nothing but code."""
     if not request.affords(text):
         return None
@@ -382,7 +401,7 @@ def _strict(text: str, request: _Request) -> _Found | None:
     return None
 
 
-def _of_prose(text: str, request: _Request) -> _Found | None:
+def _of_prose(text: str, request: Request) -> _Found | None:
     """The program in a text that defines the entry point among other things, where no fences part them."""
     if not request.affords(text, by_line=True):
         return None
@@ -429,7 +448,7 @@ def _end_of(found: _Found, text: str, start: int, least: int) -> int:
     return least if place < 0 else place + len(last)
 
 
-def _dedented(text: str, request: _Request) -> Iterator[str]:
+def _dedented(text: str, request: Request) -> Iterator[str]:
     """The text with its first line in the first column: that line alone moved, or all lines that are as far in as it.
 
     A tokenizer leaves a blank before the first line; a list or a quotation moves all lines.
@@ -451,7 +470,7 @@ def _dedented(text: str, request: _Request) -> Iterator[str]:
         yield "\n".join(moved)
 
 
-def _of_blocks(blocks: Sequence[Block], request: _Request) -> _Found | None:
+def _of_blocks(blocks: Sequence[Block], request: Request) -> _Found | None:
     """The program in the blocks of an answer: the version that is meant, and what it needs of the others."""
     found: list[tuple[_Found, Block]] = []
     for block in blocks:
@@ -463,12 +482,12 @@ def _of_blocks(blocks: Sequence[Block], request: _Request) -> _Found | None:
     whole = [pair for pair in found if pair[0].loss < 2] or found
     if not whole:
         return None
-    program, chosen = whole[meant([_said_before(block, blocks, whole) for _, block in whole])]
+    program, chosen = whole[meant([said_before(block, blocks, whole) for _, block in whole])]
     helpers = _helpers(program.program, [block.code for block in blocks if block is not chosen], request)
     return program._replace(program=helpers + program.program)
 
 
-def _said_before(block: Block, blocks: Sequence[Block], versions: Sequence[tuple[_Found, Block]]) -> str:
+def said_before(block: Block, blocks: Sequence[Block], versions: Sequence[tuple[object, Block]]) -> str:
     """What is said before a block since the version before it."""
     place = blocks.index(block)
     held = [other for _, other in versions]
@@ -478,7 +497,7 @@ def _said_before(block: Block, blocks: Sequence[Block], versions: Sequence[tuple
     return "\n\n".join(other.before for other in blocks[start : place + 1])
 
 
-def _helpers(program: str, others: Sequence[str], request: _Request) -> str:
+def _helpers(program: str, others: Sequence[str], request: Request) -> str:
     """Source of the statements in other blocks that a program needs."""
     parser = request.parser
     tree = parser.tree(program)
@@ -492,12 +511,12 @@ def _helpers(program: str, others: Sequence[str], request: _Request) -> str:
             lines = lines_in(other)
             statements += other_tree.body
             sources.update(dict.fromkeys(other_tree.body, lines))
-    taken = needed(tree.body, statements, request.entry_point)
+    taken = needed(tree.body, statements, request.entry_point.partition(".")[0])
     pieces = ("".join(sources[node][number - 1] for number in lines_of(node)).rstrip("\n") for node in taken)
     return "".join(f"{piece}\n\n\n" for piece in pieces)
 
 
-def _mended(text: str, request: _Request) -> _Found | None:
+def _mended(text: str, request: Request) -> _Found | None:
     """A continuation whose indentation was lost or moved on the way, put under the prompt again."""
     prompt, parser, indent = request.prompt, request.parser, request.indent
     if text.count("\t") * len(indent) > MAX_BYTES or not request.affords(prompt, text, by_line=True):
@@ -519,7 +538,7 @@ def _mended(text: str, request: _Request) -> _Found | None:
     return min(found, key=lambda one: one.loss, default=None)
 
 
-def _may_be_body(text: str, request: _Request) -> bool:
+def _may_be_body(text: str, request: Request) -> bool:
     """Whether a text with the indentation lost may be a function's body: one that parses returns something itself."""
     tree = request.parser.tree(text)
     return tree is None or any(
@@ -543,7 +562,7 @@ def _shifted(text: str, indent: str) -> str:
     )
 
 
-def _alike(text: str, request: _Request) -> _Found | None:
+def _alike(text: str, request: Request) -> _Found | None:
     """A program in a text that defines the entry point by a longer name alone."""
     sources = [*(block.code for block in blocks_in(text)), text] if has_fence(text) else [text]
     for source in sources:
@@ -560,6 +579,9 @@ def _alike(text: str, request: _Request) -> _Found | None:
 
 @lru_cache(maxsize=1024)
 def _definition_of(entry_point: str) -> re.Pattern[str]:
+    owner = entry_point.rpartition(".")[0]
+    if owner:
+        return re.compile(rf"^[ \t]*class[ \t]+{re.escape(owner)}\b", re.MULTILINE)
     name = re.escape(entry_point)
     return re.compile(rf"^[ \t]*(?:async[ \t]+)?def[ \t]+{name}\b|^{name}[ \t]*=(?!=)", re.MULTILINE)
 
@@ -567,7 +589,9 @@ def _definition_of(entry_point: str) -> re.Pattern[str]:
 @lru_cache(maxsize=1024)
 def _preamble(prompt: str, entry_point: str) -> str:
     """What stands in the prompt before the entry point: imports and helpers."""
-    header = re.search(rf"^(?:async[ \t]+)?def[ \t]+{re.escape(entry_point)}\b", prompt, re.MULTILINE)
+    owner = entry_point.rpartition(".")[0]
+    opening = rf"class[ \t]+{re.escape(owner)}\b" if owner else rf"(?:async[ \t]+)?def[ \t]+{re.escape(entry_point)}\b"
+    header = re.search(rf"^{opening}", prompt, re.MULTILINE)
     start = header.start() if header else 0
     while start and prompt[(above := prompt.rfind("\n", 0, start - 1) + 1)] == "@":
         start = above

@@ -16,6 +16,7 @@ from ..errors import UserError
 from ..records import Candidate, HiddenTests
 from .extract import extract_program
 from .rows import Remarks, optional_fields, prompt_of, read_rows, recorded_verdict, samples_of
+from .scripts import extract_script
 from .task_names import TaskNames
 
 if TYPE_CHECKING:
@@ -190,8 +191,10 @@ def strata_of(files: Sequence[Path], held: Sequence[Collection[str]]) -> list[st
 
 def program_in(raw: str, task: Task, prompt: str | None) -> str:
     """The program in a model's text, which was drawn from `prompt`, or from the benchmark's where that is None."""
+    if task.is_script:
+        return encodable(extract_script(encodable(raw), stop=task.stop))
     # A chat prompt around the task has no header for a body to continue; the benchmark's has.
-    if prompt is None or f"def {task.entry_point}" not in prompt:
+    if prompt is None or f"def {task.entry_point.rpartition('.')[2]}" not in prompt:
         prompt = task.prompt
     program = extract_program(encodable(raw), prompt=prompt, entry_point=task.entry_point, stop=task.stop)
     # Escapes that were undone may stand for half of a surrogate pair.

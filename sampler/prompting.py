@@ -2,6 +2,7 @@
 
 `completion` is the benchmark's prompt as is. `few-shot` puts worked examples before it, in the benchmark's own form.
 `chat` asks for the whole function, through the tokenizer's template. Each has a counterpart that asks for tests.
+Scripts and methods have forms of their own in `questions`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pydantic import Field
 
 from ..errors import UserError
 from .engine import Message, Prompt, Sampling, Thinking
+from .questions import asks_in_prose, method_prompt, question_chat, script_prompt
 from .thinking import split_thought
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ class Settings(Thinking):
         return self.style.startswith("chat")
 
 
-PRESETS: Final = ("completion", "few-shot", "chat", "reasoning", "paper")
+PRESETS: Final = ("completion", "few-shot", "chat", "reasoning", "paper", "board")
 DEFAULT_PRESET: Final = "completion"
 
 _PAPER: Final = {
@@ -78,6 +80,14 @@ _PAPER: Final = {
     "apps": Settings(style="few-shot", shots=2, max_tokens=256, temperature=0.6),
 }
 """Hassid et al. 2024 (arXiv 2404.00725), section 3.1: top-p 0.95 everywhere, HumanEval without examples."""
+
+
+_BOARD: Final = {
+    "livecodebench": Settings(style="chat", temperature=0.2, max_tokens=2000),
+    "bigcodebench": Settings(style="chat", temperature=0.0, max_tokens=1280),
+}
+"""The boards' own: the defaults of lcb_runner/runner/parser.py (github.com/LiveCodeBench/LiveCodeBench) and of
+bigcodebench/generate.py (github.com/bigcode-project/bigcodebench)."""
 
 
 _REASONING: Final = Settings(style="chat", temperature=0.6, max_tokens=32_768)
@@ -89,6 +99,9 @@ def preset_settings(name: str, benchmark: str) -> Settings:
     `paper` is what Hassid et al. 2024 (arXiv 2404.00725, section 3.1) drew with: HumanEval zero-shot, at most 512
     tokens, T = 0.8; MBPP 3-shot, 256, T = 0.8; APPS 2-shot, 256, T = 0.6; top-p 0.95 everywhere. Their few-shot
     examples are not published, so ours stand in for them.
+
+    `board` is what a board itself draws with, as chats: LiveCodeBench at T = 0.2, top-p 0.95 and at most 2,000 tokens;
+    BigCodeBench greedily, 1,280 tokens. The words that ask are ours.
 
     `reasoning` is for models that think before they answer: a chat at T = 0.6, top-p 0.95 and at most 32,768 tokens,
     thought included, as DeepSeek-R1 was evaluated (arXiv 2501.12948; its README, "Evaluation").
@@ -108,14 +121,15 @@ def preset_settings(name: str, benchmark: str) -> Settings:
         return Settings(style="chat", max_tokens=1024)
     if name == "reasoning":
         return _REASONING
-    if name != "paper":
+    if name not in ("paper", "board"):
         raise UserError(f"unknown preset {name!r}: choose from {', '.join(PRESETS)}")
+    own = _PAPER if name == "paper" else _BOARD
     bare = benchmark.lower().replace("-", "").replace("_", "")
-    found = next((settings for original, settings in _PAPER.items() if original in bare), None)
+    found = next((settings for original, settings in own.items() if original in bare), None)
     if found is None:
         raise UserError(
-            f"the paper has settings only for {', '.join(_PAPER)}, not for {benchmark}; choose another `preset` "
-            f"({', '.join(PRESETS[:-1])})"
+            f"the preset {name} has settings only for {', '.join(own)}, not for {benchmark}; choose another `preset` "
+            f"({', '.join(preset for preset in PRESETS if preset != name)})"
         )
     return found
 
@@ -135,15 +149,25 @@ def settings_for_tests(name: str) -> Settings:
         return common.model_copy(update={"style": "chat-tests", "max_tokens": 1024})
     if name == "reasoning":
         return _REASONING.model_copy(update={"style": "chat-tests", "logprobs": False})
-    known = ", ".join(preset for preset in PRESETS if preset != "paper")
+    known = ", ".join(preset for preset in PRESETS if preset not in ("paper", "board"))
     raise UserError(f"unknown preset {name!r} for tests: choose from {known}")
 
 
 def prompt_of_task(task: Task, settings: Settings) -> Prompt:
-    """Make a task's prompt for the engine."""
+    """Make a task's prompt for the engine.
+
+    Raises:
+        UserError: Tests are asked for, of a script.
+    """
+    if settings.writes_tests and task.is_script:
+        raise UserError(
+            f"task {task.id} wants a script, and asserts cannot test one; leave out rankers that need tests"
+        )
     if settings.style == "completion":
-        return task.prompt
+        return script_prompt(task) if task.is_script else task.prompt
     if settings.style == "chat":
+        if asks_in_prose(task) and (question := question_chat(task)) is not None:
+            return (Message("user", question),)
         return (Message("user", f"{CHAT_INSTRUCTION}\n\n```python\n{task.prompt.rstrip()}\n```"),)
     if settings.style == "tests":
         return continued_by_asserts(task)
@@ -151,6 +175,10 @@ def prompt_of_task(task: Task, settings: Settings) -> Prompt:
         return (Message("user", asserts_chat(task)),)
     if settings.style == "few-shot-tests":
         return few_shot_asserts(task, settings.shots)
+    if task.is_script:
+        return script_prompt(task, settings.shots)
+    if "." in task.entry_point:
+        return method_prompt(task, settings.shots)
     examples = [example for name, example in WORKED_EXAMPLES.items() if name != task.entry_point]
     return "\n\n\n".join([*(example.strip("\n") for example in examples[: settings.shots]), task.prompt])
 

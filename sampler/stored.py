@@ -62,6 +62,7 @@ def _extractor() -> str:
         "extract.py",
         "parser.py",
         "syntax.py",
+        "scripts.py",
         "files.py",
         "../_util/parsing.py",
     )

@@ -73,12 +73,12 @@ def select(source: str, entry_point: str, parser: Parser | None = None) -> str |
 
     Args:
         source: A whole program that parses.
-        entry_point: The function that it must define.
+        entry_point: The function, or the method `Class.name`, that it must define.
         parser: Parses it.
 
     Returns:
         The program, verbatim where nothing is dropped; None where nothing defines the entry point with a body. A method
-        of the entry point's name is bound to it.
+        of the entry point's name is bound to it, and so is, to a class that is asked for, another that has its method.
     """
     parser = parser or Parser(source)
     tree = parser.tree(source)
@@ -87,12 +87,14 @@ def select(source: str, entry_point: str, parser: Parser | None = None) -> str |
     lines = lines_in(source)
     mains = _definitions(tree.body, entry_point, lines)
     main = _meant(mains, lines) if mains else None
+    owner, _, method = entry_point.rpartition(".")
+    entry_point = owner or entry_point
     binding = ""
     if main is None:
-        main = next((node for node in tree.body if _has_method(node, entry_point)), None)
+        main = next((node for node in tree.body if _has_method(node, method)), None)
         if isinstance(main, ast.ClassDef):
-            binding = f"\n\n{entry_point} = {main.name}().{entry_point}\n"
-        else:
+            binding = f"\n\n{entry_point} = {main.name}{f'().{method}' if not owner else ''}\n"
+        elif not owner:
             main = next((node for node in tree.body if _is_imported(node, entry_point)), None)
     if main is None:
         return None
@@ -131,7 +133,7 @@ def _definitions(body: Sequence[ast.stmt], entry_point: str, lines: Sequence[str
     for node in body:
         if not _defines(node, entry_point) or (isinstance(node, Function) and _is_placeholder(node, lines)):
             continue
-        if not found or not _wraps(node, entry_point):
+        if not found or not _wraps(node, entry_point.partition(".")[0]):
             found.append(node)
     return found
 
@@ -537,7 +539,10 @@ def _says_unimplemented(expression: ast.expr) -> bool:
 
 
 def _defines(node: ast.stmt, entry_point: str) -> bool:
-    """Whether a statement gives the entry point a body, be it in a branch."""
+    """Whether a statement gives the entry point a body, be it in a branch; a method's, as part of its class."""
+    owner, _, method = entry_point.rpartition(".")
+    if owner:
+        return isinstance(node, ast.ClassDef) and node.name == owner and _has_method(node, method)
     if isinstance(node, Function):
         return node.name == entry_point and not is_stub(node)
     if isinstance(node, ast.If | ast.Try | ast.With):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -34,13 +34,20 @@ class Benchmark:
         name: The benchmark's name in reports.
         tasks: Its tasks, ids unique.
         beyond: Ids of tasks that were left out of it; files of samples may still have rows of them.
+        left_out: Why tasks cannot grade a program, by the ids of those; they are among `beyond`.
+        version: The release of its data set; empty where it has none.
     """
 
     name: str
     tasks: tuple[Task, ...]
     beyond: frozenset[str] = frozenset()
+    left_out: Mapping[str, str] = field(default_factory=dict, hash=False)
+    version: str = ""
 
     def __post_init__(self) -> None:
+        if not self.tasks and self.left_out:
+            why = next(iter(self.left_out.values()))
+            raise UserError(f"{self.name}: none of its {len(self.left_out)} tasks can be graded: {why}")
         if not self.tasks:
             raise UserError(f"{self.name}: contains no tasks; choose a benchmark with at least one")
         seen: set[str] = set()
@@ -79,8 +86,9 @@ class Benchmark:
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash every field of every task, in order, by SHA-256, without the name."""
-        return key_of(*(record_text(task, Task.model_fields.keys() - {"benchmark"}) for task in self.tasks))
+        """Hash every field of every task, in order, and the version if there is one, by SHA-256, without the name."""
+        texts = (record_text(task, Task.model_fields.keys() - {"benchmark"}) for task in self.tasks)
+        return key_of(*texts, *([self.version] if self.version else []))
 
     def workload(self) -> Workload:
         """Estimate mean tokens per prompt and reference completion, from bytes at `BYTES_PER_TOKEN`.

@@ -12,7 +12,7 @@ from .._util.printable import listed, quoted
 from ..errors import UserError
 from ..records import HiddenTests, Task
 from .benchmark import STOP, Benchmark
-from .evalplus import has_inputs, input_tests
+from .evalplus import has_inputs, input_tests, written_tests
 from .examples import visible_examples
 from .prose import called_function, completed, defines, stub_prompt, unquoted
 from .rows import Located, read_file, read_hub
@@ -70,7 +70,7 @@ def load_dataset_benchmark(
     """
     path = Path(spec).expanduser()
     if path.is_file() or not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", spec):
-        rows = read_file(path)
+        rows = list(read_file(path))
         name = name or path.name.split(".")[0]
     else:
         hub_id, _, config = spec.partition(":")
@@ -140,7 +140,7 @@ def _task(located: Located, mapping: Mapping[str, tuple[str, ...]], benchmark: s
     if not by_inputs:
         # A row without tests is a task whose candidates can be ranked but not scored.
         if test is not None:
-            tests = _tests(setup, test, prompt, reference)
+            tests = written_tests(test, task_id, entry_point, reference) or _tests(setup, test, prompt, reference)
     elif reference is not None:
         tests = input_tests(place, located[1], task_id, entry_point, reference)
     else:

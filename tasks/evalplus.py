@@ -8,6 +8,7 @@ run, so its results need not be written down.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,6 +51,33 @@ def check(candidate):
         result = candidate(*copy.deepcopy(args))
         assert {condition}
 """
+
+_WRITTEN = """\
+from math import inf, nan
+
+inputs = {inputs}
+results = {results}
+pairs = [(tuple(args), expected) for args, expected in zip(inputs, results, strict=True)]
+"""
+
+_REFERRED = """\
+import copy
+from math import inf, nan
+
+reference_module = {{"__name__": "reference"}}
+exec({reference!r}, reference_module)
+reference = reference_module[{entry_point!r}]
+inputs = {inputs}
+pairs = [(tuple(args), reference(*copy.deepcopy(args))) for args in inputs]
+"""
+
+_WRITTEN_INPUTS = re.compile(r"^[ \t]*inputs = (?P<source>\[.*\])[ \t]*$", re.MULTILINE)
+_WRITTEN_RESULTS = re.compile(r"^[ \t]*results = (?P<source>\[.*\])[ \t]*$", re.MULTILINE)
+_WRITTEN_LOOP = re.compile(
+    r"^[ \t]*for i, (?:\(inp, exp\) in enumerate\(zip\(inputs, results\)\)|inp in enumerate\(inputs\)):\n"
+    r"[ \t]*assertion\(\w+\(\*inp\), (?:exp|(?P<reference>ref_func)\(\*inp\)), (?P<tolerance>[\d.e+-]+)\)",
+    re.MULTILINE,
+)
 
 _NO_CHECK = """\
 def check(candidate):
@@ -101,6 +129,41 @@ def input_tests(place: str, row: Mapping[str, Any], task_id: str, entry_point: s
     if condition is None:
         return HiddenTests(style="pairs", code=code, tolerance=tolerance)
     return HiddenTests(style="check", code=code + _CHECK.format(tolerance=tolerance, condition=condition))
+
+
+def written_tests(test: str, task_id: str, entry_point: str, reference: str | None) -> HiddenTests | None:
+    """Take the tests of a row of EvalPlus' data sets on the hub, which have inputs and results written out.
+
+    Where they have no results but call their reference, so do these.
+
+    Theirs compare by numpy, which need not be where tests run; these compare by the same rules without it.
+
+    Args:
+        test: The row's test code.
+        task_id: The task's id, as in `Mbpp/2`.
+        entry_point: The tested function.
+        reference: A whole program that defines it.
+
+    Returns:
+        The tests; None for test code of another form.
+    """
+    inputs, results, loop = (pattern.search(test) for pattern in (_WRITTEN_INPUTS, _WRITTEN_RESULTS, _WRITTEN_LOOP))
+    if inputs is None or loop is None or (reference if loop["reference"] else results) is None:
+        return None
+    tolerance = float(loop["tolerance"]) or FLOAT_TOLERANCE
+    dataset = task_id.partition("/")[0]
+    reason = WITHOUT_ORACLE.get((dataset, entry_point))
+    if reason is not None:
+        return HiddenTests(style="check", code=_NO_CHECK.format(reason=reason))
+    if results is not None and not loop["reference"]:
+        code = _WRITTEN.format(inputs=inputs["source"], results=results["source"])
+    else:
+        code = _REFERRED.format(reference=reference, entry_point=entry_point, inputs=inputs["source"])
+    condition = ORACLES.get((dataset, entry_point))
+    if condition is None:
+        return HiddenTests(style="pairs", code=code, tolerance=tolerance)
+    imports = "import copy\nimport itertools\nimport math\n"
+    return HiddenTests(style="check", code=imports + code + _CHECK.format(tolerance=tolerance, condition=condition))
 
 
 def _inputs(place: str, row: Mapping[str, Any], field: str) -> list[list[Any]]:

@@ -343,7 +343,7 @@ class _Study:
         """Count passes by task; says why other tasks have none, and how many programs the machine failed on."""
         tasks = {task.id: task for task in self._benchmark.tasks}
         checks = grader.check(list(tasks.values()))
-        left_out: dict[str, str] = {}
+        left_out = dict(self._benchmark.left_out)
         drawn = _counts(candidates)
         for name, check in checks.items():
             if not check.ok:

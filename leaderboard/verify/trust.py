@@ -23,6 +23,7 @@ from ...budgets.notation import parse_arm
 from ...errors import UserError
 from ...experiment.planning import plan_again
 from ...tasks import load_benchmark
+from ...tasks.boards import choice_of, load_board, split_spec
 from ...tasks.datasets_loader import ALIASES, FIELDS, load_dataset_benchmark
 from ...tasks.rows import is_data_file
 from .. import files
@@ -126,7 +127,7 @@ def tasks_of_run(run: RecordedRun, named: Named) -> list[Benchmark]:
 
 def _installed(table: BenchmarkTable) -> Benchmark:
     try:
-        return _cut(load_benchmark(table.name, table.fields or None), table)
+        return _cut(load_benchmark(table.name, table.fields or None, **table.slicing), table)
     except UserError as error:
         raise RunError(str(error)) from None
 
@@ -136,7 +137,9 @@ def _from_file(table: BenchmarkTable, paths: Sequence[Path], recorded: str | Non
     unknown = sorted(table.fields.keys() - FIELDS.keys() - ALIASES.keys())
     if unknown:
         raise RunError(f"tasks have no {_shown(unknown[0])}")
-    alike = [path for path in paths if _is_called(path, table.name)]
+    board = split_spec(table.name)
+    called = table.name if board is None else board[1]
+    alike = [path for path in paths if called and _is_called(path, called)]
     for path in [*alike, *(path for path in paths if path not in alike)]:
         try:
             benchmark = _loaded(table, path)
@@ -158,6 +161,11 @@ def _from_file(table: BenchmarkTable, paths: Sequence[Path], recorded: str | Non
 
 def _loaded(table: BenchmarkTable, path: Path) -> Benchmark:
     """Load a file's tasks, named as when the benchmark is loaded by its name in the board."""
+    board = split_spec(table.name)
+    if board is not None:
+        choice = choice_of(**table.slicing)
+        name, file = board
+        return _cut(load_board(name, str(path.absolute()), choice, table.fields or None, is_copy=not file), table)
     if table.name.strip().lower() == "mbpp":
         name, prefix = "mbpp", "Mbpp"
     elif _HUB_ID.fullmatch(table.name) and not is_data_file(table.name):

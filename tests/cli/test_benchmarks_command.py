@@ -66,3 +66,23 @@ def test_a_task_that_must_share_its_process_is_scored_only_when_asked(codebudget
     assert answer["tasks"] == 3
     assert "--allow-shared" in answer["left_out"]["count"]
     assert json.loads(compare(*one, "--allow-shared").stdout)["tasks"] == 4
+
+
+def test_a_boards_task_that_cannot_grade_is_listed_and_left_out(codebudget, tmp_path: Path, repository: Path) -> None:
+    rows = read_rows(repository / "tests" / "tasks" / "boards" / "bigcodebench.jsonl")[:2]
+    rows[1]["test"] = ""
+    path = tmp_path / "bcb.jsonl"
+    path.write_text(jsonl(rows))
+    result = codebudget("benchmarks", "check", f"bigcodebench:{path}", "--sandbox", "process", "--json")
+    report = json.loads(result.stdout.splitlines()[-1])
+    assert result.returncode == 1
+    assert (report["benchmark"], report["tasks"]) == ("bigcodebench", 2)
+    assert report["failed"]["BigCodeBench/9001"] == "it has no tests"
+    assert "bigcodebench: 1 task is left out (BigCodeBench/9001): it has no tests" in result.stderr
+
+
+def test_boards_are_listed_and_a_choice_they_do_not_offer_is_the_users_mistake(codebudget) -> None:
+    assert "livecodebench" in codebudget("benchmarks", "list").stdout.splitlines()
+    result = codebudget("benchmarks", "check", "humaneval", "--since", "2024-01-01")
+    assert result.returncode == 2
+    assert result.stderr.strip() == "codebudget: humaneval offers no choice of since; leave out --since"

@@ -253,6 +253,16 @@ def test_an_arm_that_took_more_than_was_planned_is_named(tmp_path: Path) -> None
     assert any(warning.startswith("7b was planned to match") for warning in got.warnings)
 
 
+def test_tasks_that_no_program_could_be_graded_on_are_left_out_with_the_reason(tmp_path: Path) -> None:
+    benchmark = Benchmark("hand", TASKS, beyond=frozenset({"gone"}), left_out={"gone": "it has no tests"})
+    (plan,) = plans("13b:1")
+    with grading(tmp_path) as grader:
+        judging = Judging(grader, {"first": load_ranker("first"), "random": load_ranker("random")})
+        found = compare_arms(benchmark, [samples(plan, BIG)], Terms(WORKLOAD), judging, decisive_ranker="first")
+    assert found.tasks == 3
+    assert found.left_out == {"gone": "it has no tests"}
+
+
 def test_a_second_run_starts_no_box(tmp_path: Path) -> None:
     big, small = plans("13b:1", "7b:2")
     watched = WatchedLauncher()
