@@ -34,11 +34,13 @@ class Benchmark:
         name: The benchmark's name in reports.
         tasks: Its tasks, ids unique.
         beyond: Ids of tasks that were left out of it; files of samples may still have rows of them.
+        elsewhere: Ids of tasks of other benchmarks in use at the same time, whose rows may be in the same files.
     """
 
     name: str
     tasks: tuple[Task, ...]
     beyond: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.tasks:
