@@ -106,7 +106,7 @@ def compare(
     chosen = _benchmark(benchmark, running.family)
     planned = plan_arms(arms, planning, family=running.family, benchmark=chosen, to_measure=True)
     check_tests(selecting, named_arms(planned.plans))
-    found = arm_samples(planned, chosen, _lists(samples), drawing, running)
+    (found,) = arm_samples([planned], [chosen], _lists(samples), drawing, running)
     return ComparisonResult(compare_arms(planned, chosen, found, drawing, grading, selecting, running))
 
 

@@ -65,7 +65,7 @@ def compare(
         typer.echo()
     with shown_progress() as progress:
         try:
-            found = arm_samples(planned, benchmark, recorded, drawing, running, progress)
+            (found,) = arm_samples([planned], [benchmark], recorded, drawing, running, progress)
         except MachineError:
             if files.as_json:
                 print_json(plans_as_json(planned))
