@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from .._util.printable import quoted
@@ -18,30 +19,35 @@ if TYPE_CHECKING:
     from ..tasks import Benchmark
 
 
+def check_names(typed: Sequence[str]) -> None:
+    """Refuse a benchmark that is named twice.
+
+    Raises:
+        UserError: One is.
+    """
+    for place, name in enumerate(typed):
+        if name in typed[:place]:
+            raise UserError(f"the benchmark {name} is listed twice; remove one")
+
+
 def told_apart(benchmarks: Sequence[Benchmark], typed: Sequence[str] = ()) -> list[Benchmark]:
     """Make each benchmark know the others' task ids, whose rows may be in the same files.
 
     Args:
-        benchmarks: At least one.
+        benchmarks: One or more.
         typed: What the user called them; their names if nothing is given.
 
     Raises:
-        UserError: There is none, or two have one name or the same tasks.
+        UserError: Two have one name or the same tasks.
     """
-    if not benchmarks:
-        raise UserError("`benchmark` is an empty list; give at least one")
     names = typed or [benchmark.name for benchmark in benchmarks]
-    for place, benchmark in enumerate(benchmarks):
-        for earlier, other in enumerate(benchmarks[:place]):
-            if names[place] == names[earlier]:
-                raise UserError(f"the benchmark {names[place]} is listed twice; remove one")
-            if benchmark.name == other.name:
-                raise UserError(
-                    f"the benchmarks {names[earlier]} and {names[place]} are both called {benchmark.name}; remove one, "
-                    "or rename its file"
-                )
-            if benchmark.content_hash == other.content_hash:
-                raise UserError(f"the benchmarks {names[earlier]} and {names[place]} have the same tasks; remove one")
+    for (earlier, other), (name, benchmark) in combinations(zip(names, benchmarks, strict=True), 2):
+        if benchmark.name == other.name:
+            raise UserError(
+                f"the benchmarks {earlier} and {name} are both called {benchmark.name}; remove one, or rename its file"
+            )
+        if benchmark.content_hash == other.content_hash:
+            raise UserError(f"the benchmarks {earlier} and {name} have the same tasks; remove one")
     ids = [benchmark.by_id.keys() | benchmark.beyond for benchmark in benchmarks]
     return [
         replace(benchmark, elsewhere=frozenset().union(*ids[:place], *ids[place + 1 :]))

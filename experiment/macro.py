@@ -41,8 +41,8 @@ def compare_on_each(
     selecting: Selecting,
     running: Running,
     progress: Progress = silent,
-) -> MacroComparison:
-    """Compare arms on each benchmark as if it were alone, and by their means over the benchmarks.
+) -> list[Comparison]:
+    """Compare arms on each benchmark as if it were alone.
 
     Args:
         parts: The benchmarks, as `benchmarks.told_apart` gives them, and the arms on each.
@@ -53,7 +53,7 @@ def compare_on_each(
         progress: Told how far grading and ranking are.
 
     Raises:
-        UserError: As `comparison.compare`; the message starts with the benchmark's name.
+        UserError: As `comparison.compare`; of several benchmarks, the message starts with the benchmark's name.
         MachineError: As there.
     """
     benchmarks = parts.benchmarks
@@ -64,7 +64,12 @@ def compare_on_each(
         with about(benchmark, benchmarks):
             shown = progress_about(benchmark, benchmarks, progress)
             found.append(compare(planned, benchmark, arms, drawing, grading, selecting, running, shown))
-    return macro_comparison(found, seed=running.seed, tolerance=parts.planned[0].settings.tolerance)
+    return found
+
+
+def answer_of(comparisons: Sequence[Comparison], seed: int, tolerance: float) -> Comparison | MacroComparison:
+    """Return the comparison on the only benchmark, or that by means over several; see `macro_comparison`."""
+    return comparisons[0] if len(comparisons) == 1 else macro_comparison(comparisons, seed=seed, tolerance=tolerance)
 
 
 def macro_comparison(comparisons: Sequence[Comparison], *, seed: int = 0, tolerance: float = 0.05) -> MacroComparison:
