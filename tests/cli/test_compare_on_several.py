@@ -180,3 +180,15 @@ def test_arms_are_drawn_on_each_and_then_found_in_the_store(codebudget, several:
     again = last_json(codebudget(*common, "--engine", "openai", **environment))
     assert len(server.requests) == requests
     assert [arm["pass_at_k"] for arm in again["arms"]] == [arm["pass_at_k"] for arm in answer["arms"]]
+
+
+def test_drawing_stops_at_one_limit_over_all_benchmarks(codebudget, several: Path, server) -> None:
+    common = ("compare", "13b:1", "7b:1", *SEVERAL, *PROCESS, "--max-tokens", "30", "--ranker", "first", "--json")
+    environment = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": ""}
+    stopped = codebudget(*common, "--engine", "openai", "--stop-after", "1tokens", **environment)
+    # The first sample reaches it, and the other benchmark's arms are not begun.
+    assert len(server.requests) == 1
+    for name, missing in (("tiny", 5), ("more", 4)):
+        assert f"{name}: stopped after 30 tokens, 29 tokens beyond the limit of 1 tokens; {missing} " in stopped.stderr
+    assert (stopped.returncode, stopped.stdout) == (2, "")
+    assert stopped.stderr.splitlines()[-1].startswith("codebudget: tiny: 7b:1: pass@1 needs 1 samples per task")
