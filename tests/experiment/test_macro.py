@@ -20,6 +20,9 @@ from codebudget.records import (
     VerdictSentences,
     Workload,
 )
+from codebudget.report.macro import print_macro
+
+from support.rows import bodies, humaneval_row, jsonl
 
 Scores = Sequence[float]
 
@@ -135,6 +138,47 @@ def test_one_arm_is_shown_alone() -> None:
     got = macro_comparison([comparison("one", {"13b:1": share(5, 10)}), comparison("two", {"13b:1": share(2, 10)})])
     assert got.paired == ()
     assert "draw 13b once: 0.350 [" in got.verdict.with_tests
+
+
+def test_a_ranker_that_failed_on_one_benchmark_has_no_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = (comparison(name, {"13b:1": share(5, 10), "7b:1": share(2, 10)}) for name in ("one", "two"))
+    more = [
+        arm.model_copy(
+            update={
+                "rankers": {**arm.rankers, "mine": arm.rankers["examples"]},
+                "per_task": {**arm.per_task, "mine": arm.per_task["examples"]},
+            }
+        )
+        for arm in one.arms
+    ]
+    got = macro_comparison([one.model_copy(update={"arms": tuple(more)}), two])
+    assert [list(arm.rankers) for arm in got.arms] == [["examples"]] * 2
+    assert {row.metric for row in got.paired} == {"pass_at_k", "examples"}
+    print_macro(got)
+    lines = capsys.readouterr().out.splitlines()
+    place = next(place for place, line in enumerate(lines) if line.split()[:2] == ["mine", "one"])
+    assert lines[place + 1].split() == ["two", "-", "-"]
+    assert lines[place + 2].split() == ["mean", "of", "2", "-", "-"]
+
+
+def test_editions_of_a_benchmark_share_the_samples_of_an_id(tmp_path: Path) -> None:
+    base = humaneval_row("twice", "return 2 * x", ["candidate(1) == 2"], (2, 4))
+    plus = humaneval_row("twice", "return 2 * x", ["candidate(1) == 2", "candidate(5) == 10"], (3, 6))
+    other = humaneval_row("same", "return x", ["candidate(1) == 1"], (2, 2))
+    for name, rows in (("base", [base]), ("plus", [plus, other])):
+        (tmp_path / f"{name}.jsonl").write_text(jsonl(rows))
+    (tmp_path / "samples.jsonl").write_text(bodies([("twice", "return x + 1"), ("same", "return x")]))
+    record = compare(
+        ["7b:1"],
+        [str(tmp_path / "base.jsonl"), str(tmp_path / "plus.jsonl")],
+        {"7b": str(tmp_path / "samples.jsonl")},
+        grading=Grading(launcher="process", workers=1, check=False),
+        selecting=Selecting(rankers=["first"]),
+        running=Running(store=str(tmp_path / "store.sqlite")),
+    ).record
+    # It passes the tests of one edition, and fails those of the other.
+    assert [one.arms[0].per_task["pass_at_k"] for one in record.benchmarks] == [(1.0,), (0.0, 1.0)]
+    assert record.arms[0].pass_at_k.value == pytest.approx(0.75)
 
 
 def test_real_programs_of_two_benchmarks_in_python(tmp_path: Path, shared_data: Path) -> None:
