@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         CurveResult,
         DivergenceResult,
         ExecutionResult,
+        MacroComparisonResult,
         OutliersResult,
         Plans,
         RankingResult,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
         rank,
     )
     from .errors import CodebudgetError, EngineError, MachineError, RankerError, SandboxError, UserError
-    from .records import Candidate, Comparison, Plan, Ranking, Task, Verdict
+    from .records import Candidate, Comparison, MacroComparison, Plan, Ranking, Task, Verdict
     from .sandbox import Job, Sandbox, choose_launcher
     from .settings import (
         Charting,
@@ -48,10 +49,10 @@ _PLACES = {
     "api": (
         *("plan", "compare", "execute", "rank", "curve", "quantise", "diverge", "outliers", "components"),
         *("Plans", "ComparisonResult", "ExecutionResult", "RankingResult", "CurveResult", "CheckpointResult"),
-        *("DivergenceResult", "OutliersResult", "ComponentsResult"),
+        *("DivergenceResult", "OutliersResult", "ComponentsResult", "MacroComparisonResult"),
     ),
     "errors": ("CodebudgetError", "UserError", "MachineError", "EngineError", "SandboxError", "RankerError"),
-    "records": ("Candidate", "Comparison", "Plan", "Ranking", "Task", "Verdict"),
+    "records": ("Candidate", "Comparison", "MacroComparison", "Plan", "Ranking", "Task", "Verdict"),
     "sandbox": ("Job", "Sandbox", "choose_launcher"),
     "settings": (
         *("Planning", "Drawing", "Grading", "Selecting", "Charting", "Running"),
@@ -81,6 +82,8 @@ __all__ = [
     "Grading",
     "Job",
     "MachineError",
+    "MacroComparison",
+    "MacroComparisonResult",
     "OutliersResult",
     "Plan",
     "Planning",

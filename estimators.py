@@ -324,6 +324,58 @@ def paired_difference(a: FloatArray, b: FloatArray, *, resamples: int = 10_000, 
     return PairedDifference(float(differences.mean()), low, high, _sign_flip_p(differences, resamples, seed))
 
 
+def macro_interval(benchmarks: Sequence[FloatArray], *, resamples: int = 10_000, seed: int = 0) -> Interval:
+    """Mean over benchmarks of their means of per-task fractions, with its 95 % interval; undefined if one has no tasks.
+
+    The benchmarks are fixed and count the same, whatever their sizes; tasks are resampled within each. The levels of
+    the percentile bootstrap are moved out as in `mean_interval`, which this is for one benchmark: by the unbiased
+    standard error over the bootstrap's, and by t quantiles with the degrees of freedom of Welch and Satterthwaite. A
+    benchmark whose tasks all have one value has the bounds of `mean_interval`, and its distances from them are added
+    to the others' by their squares (Zou and Donner 2008).
+
+    Raises:
+        UndefinedEstimateError: There are no benchmarks.
+        UserError: A value is not in [0, 1].
+    """
+    boards = [np.asarray(values, np.float64) for values in benchmarks]
+    if not boards:
+        raise UndefinedEstimateError("a mean over benchmarks is undefined: there are none")
+    if not all(bool(np.all((values >= 0) & (values <= 1))) for values in boards):
+        raise UserError("the interval of a score needs one fraction in [0, 1] per task")
+    if any(values.size == 0 for values in boards):
+        return Interval(value=None, low=None, high=None)
+    low, high = _macro_bounds(boards, 0.0, resamples, seed)
+    return Interval(value=_macro_mean(boards), low=low, high=high)
+
+
+def macro_difference(
+    a: Sequence[FloatArray], b: Sequence[FloatArray], *, resamples: int = 10_000, seed: int = 0
+) -> PairedDifference:
+    """Mean over benchmarks of the mean of a - b over the same tasks: the interval of `macro_interval`, and a p-value.
+
+    The test is that of `paired_difference`: each task's sign is flipped, and a task weighs as in the mean, less in a
+    larger benchmark.
+
+    Raises:
+        UndefinedEstimateError: There are no benchmarks, or one has no tasks.
+        UserError: The arrays do not match, or a value is not in [0, 1].
+    """
+    pairs = [(np.asarray(x, np.float64), np.asarray(y, np.float64)) for x, y in zip(a, b, strict=True)]
+    if not pairs or any(first.size == 0 for first, _ in pairs):
+        raise UndefinedEstimateError("a paired difference is undefined: a benchmark has no tasks, or there is none")
+    for first, second in pairs:
+        if first.shape != second.shape or first.ndim != 1:
+            raise UserError(
+                f"a paired difference needs the same tasks on both sides, not {first.shape} and {second.shape}"
+            )
+        if not bool(np.all((first >= 0) & (first <= 1) & (second >= 0) & (second <= 1))):
+            raise UserError("a paired difference needs fractions in [0, 1]")
+    boards = [first - second for first, second in pairs]
+    low, high = _macro_bounds(boards, -1.0, resamples, seed)
+    weighted = np.concatenate([differences / (differences.size * len(boards)) for differences in boards])
+    return PairedDifference(_macro_mean(boards), low, high, _sign_flip_p(weighted, resamples, seed))
+
+
 def holm(p_values: FloatArray) -> FloatArray:
     """P-values adjusted for testing all of them at once (Holm 1979), in the order given.
 
@@ -394,7 +446,43 @@ def _bounds(values: FloatArray, floor: float, resamples: int, seed: int) -> tupl
     return float(low), float(high)
 
 
-def _resamples(n: int, resamples: int, seed: int) -> Iterator[IntArray]:
+def _macro_mean(boards: Sequence[FloatArray]) -> float:
+    return float(np.mean([values.mean() for values in boards]))
+
+
+def _macro_bounds(boards: Sequence[FloatArray], floor: float, resamples: int, seed: int) -> tuple[float, float]:
+    """95 % interval of the mean over boards of their means of values in [floor, 1]; see `macro_interval`."""
+    if resamples < 1:
+        raise UserError(f"an interval needs at least one resample, not {resamples}")
+    count, means = len(boards), np.zeros(resamples)
+    # Squared distances from the mean down and up.
+    down = up = 0.0
+    error = bootstrap_error = per_freedom = centre = 0.0
+    for place, values in enumerate(boards):
+        n = values.size
+        variance = 0.0 if bool(np.all(values == values[0])) else float(values.var(ddof=1)) / n
+        if variance == 0.0:
+            low, high = _bounds(values[:1].repeat(n), floor, resamples, seed)
+            down += ((values[0] - low) / count) ** 2
+            up += ((high - values[0]) / count) ** 2
+            continue
+        # Benchmarks of one size must not get the same resamples.
+        drawn = [values[rows].mean(axis=1) for rows in _resamples(n, resamples, (seed, place))]
+        means += np.concatenate(drawn) / count
+        centre += float(values.mean()) / count
+        error += variance
+        bootstrap_error += variance * (n - 1) / n
+        per_freedom += variance**2 / (n - 1)
+    if error:
+        tail = NormalDist().cdf(-math.sqrt(error / bootstrap_error) * _t_quantile(error**2 / per_freedom))
+        low, high = np.quantile(means, [tail, 1 - tail])
+        down += (centre - float(low)) ** 2
+        up += (float(high) - centre) ** 2
+    mean = _macro_mean(boards)
+    return max(floor, mean - math.sqrt(down)), min(1.0, mean + math.sqrt(up))
+
+
+def _resamples(n: int, resamples: int, seed: int | tuple[int, ...]) -> Iterator[IntArray]:
     """Indices of n tasks drawn with replacement: [resamples, n] in chunks."""
     generator = np.random.default_rng(seed)
     rows = max(1, _CHUNK_CELLS // n)
@@ -412,7 +500,7 @@ def _pick_chances(n: int, ks: tuple[int, ...]) -> FloatArray:
     return np.diff(below, axis=0)
 
 
-def _t_quantile(freedom: int) -> float:
+def _t_quantile(freedom: float) -> float:
     """97.5 % quantile of Student's t, as a series in 1 / freedom (Abramowitz and Stegun 1964, 26.7.5).
 
     It falls short by 0.8 % at 3 degrees of freedom; below, the bootstrap's own extremes bind.

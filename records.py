@@ -501,6 +501,7 @@ class ArmResult(Record):
     `n` is the number of samples per task, the smallest where tasks differ; `samples` is the total. `estimate` is the
     cost of its k samples as planned before anything was measured, None if nothing was. `pilot_k` is the k that its
     pilot gave, and `k_note` says why it was changed. `compression` is that of an arm drawn from a recipe's checkpoint.
+    `per_task` holds the scores at k of every scored task, in the benchmark's order: pass@k and each ranker's.
     """
 
     plan: Plan
@@ -515,6 +516,7 @@ class ArmResult(Record):
     pilot_k: int | None = None
     k_note: str = ""
     compression: Compression | None = None
+    per_task: dict[str, tuple[float, ...]] = {}
 
     @property
     def cost(self) -> Cost:
@@ -579,6 +581,42 @@ class Comparison(Record):
     warnings: tuple[str, ...]
     sandbox_errors: int
     doubts: tuple[str, ...] = ()
+
+
+class MacroArm(Record):
+    """One arm over several benchmarks, each of which counts the same.
+
+    Scores are means over benchmarks of the means over their tasks, and so are costs per task and those of ranking,
+    None where one is unknown; memory is the largest. `matched`: on every benchmark.
+    """
+
+    spec: str
+    model: str
+    precision: str
+    pass_at_k: Interval
+    rankers: dict[str, RankerScore]
+    cost: Cost
+    matched: bool
+
+
+class MacroComparison(Record):
+    """The answer over several benchmarks: a comparison on each, means over them, and two sentences by the means.
+
+    Lines of `warnings` and `doubts` start with a benchmark's name.
+    """
+
+    benchmarks: tuple[Comparison, ...]
+    arms: tuple[MacroArm, ...]
+    paired: tuple[PairedResult, ...]
+    decisive_ranker: str
+    verdict: VerdictSentences
+    warnings: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def sandbox_errors(self) -> int:
+        """Programs that the machine failed to grade."""
+        return sum(one.sandbox_errors for one in self.benchmarks)
 
 
 class Likelihood(NamedTuple):

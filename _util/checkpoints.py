@@ -41,7 +41,7 @@ class CheckpointRecord(FileRecord):
     `key` hashes `revision` (that of the model), `recipe` and the calibration; `versions` and `device` are not in it.
     `predicted_bytes` are the plan's for all weights, `tensor_bytes` those of the written tensors, `file_bytes` of their
     files, headers included. `effective_bits` are bits per quantised weight with scales, zero-points and factors.
-    `components` names what a mixed recipe quantises, None for all; the bits are then those of all weights of layers.
+    `components` names what a mixed recipe changes, None for all. Where it prunes, `recipe` is the method.
     """
 
     key: str

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Protocol
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Progress(Protocol):
@@ -20,6 +25,19 @@ def silent(step: str, done: int, total: int) -> None:
 _LOGGER = logging.getLogger("codebudget")
 
 
+_ABOUT: ContextVar[str] = ContextVar("about", default="")
+
+
 def notice(line: str) -> None:
     """Log a line at level WARNING."""
-    _LOGGER.warning("%s", line)
+    _LOGGER.warning("%s%s", _ABOUT.get(), line)
+
+
+@contextmanager
+def noticed_about(name: str) -> Iterator[None]:
+    """Start notices inside with a name."""
+    before = _ABOUT.set(f"{name}: ")
+    try:
+        yield
+    finally:
+        _ABOUT.reset(before)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
-from ..experiment.comparison import compare as compare_arms
+from ..errors import UserError
 from ..experiment.components import sweep_components
 from ..experiment.curves import curve as curve_arms
 from ..experiment.curves import curve_samples, price
 from ..experiment.diverging import diverge as diverge_from
 from ..experiment.files import execute as execute_files
+from ..experiment.macro import Parts, compare_on_each, macro_comparison
 from ..experiment.matching import arm_samples
 from ..experiment.outliers import find_outliers
 from ..experiment.own_tests import check_tests
-from ..experiment.planning import load_tasks
+from ..experiment.planning import load_several, load_tasks, plan_on_each
 from ..experiment.planning import plan as plan_arms
 from ..experiment.quantising import quantise as quantise_model
 from ..experiment.samples import named_arms
@@ -40,6 +41,7 @@ from .results import (
     CurveResult,
     DivergenceResult,
     ExecutionResult,
+    MacroComparisonResult,
     OutliersResult,
     Plans,
     RankingResult,
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..tasks import Benchmark
+
+    Benchmarks = list[str] | list[Benchmark] | list[str | Benchmark] | tuple[str | Benchmark, ...]
 
 
 def plan(
@@ -76,6 +80,7 @@ def plan(
     return Plans(plan_arms(arms, planning, family=family, benchmark=chosen))
 
 
+@overload
 def compare(
     arms: Sequence[str],
     benchmark: str | Benchmark | None = None,
@@ -85,12 +90,34 @@ def compare(
     grading: Grading = Grading(),
     selecting: Selecting = Selecting(),
     running: Running = Running(),
-) -> ComparisonResult:
+) -> ComparisonResult: ...
+@overload
+def compare(
+    arms: Sequence[str],
+    benchmark: Benchmarks,
+    samples: Mapping[str, str | Sequence[str]] | None = None,
+    planning: Planning = Planning(),
+    drawing: Drawing = Drawing(),
+    grading: Grading = Grading(),
+    selecting: Selecting = Selecting(),
+    running: Running = Running(),
+) -> MacroComparisonResult: ...
+def compare(
+    arms: Sequence[str],
+    benchmark: str | Benchmark | Benchmarks | None = None,
+    samples: Mapping[str, str | Sequence[str]] | None = None,
+    planning: Planning = Planning(),
+    drawing: Drawing = Drawing(),
+    grading: Grading = Grading(),
+    selecting: Selecting = Selecting(),
+    running: Running = Running(),
+) -> ComparisonResult | MacroComparisonResult:
     """Say which arm wins for the same compute: plan, sample, execute, rank and compare.
 
     Args:
         arms: `MODEL[@PRECISION][:K]`; the first is what others are matched to.
-        benchmark: A name, a file, a hub id, or a loaded benchmark; if None, HumanEval or the family's own.
+        benchmark: A name, a file, a hub id, or a loaded benchmark; if None, HumanEval or the family's own. A list or
+            tuple of them: each is compared on, and means over them.
         samples: Recorded generations by arm: files, folders or globs. Other arms are drawn, or found in the store.
         planning: The budget, and which costs are counted.
         drawing: How samples are drawn.
@@ -103,11 +130,19 @@ def compare(
         MachineError: Nothing can draw here, no sandbox works here, or the store cannot be used.
     """
     check_selecting(selecting)
-    chosen = _benchmark(benchmark, running.family)
-    planned = plan_arms(arms, planning, family=running.family, benchmark=chosen, to_measure=True)
-    check_tests(selecting, named_arms(planned.plans))
+    if isinstance(benchmark, list | tuple):
+        if not benchmark:
+            raise UserError("`benchmark` is an empty list; name one or more")
+        chosen = load_several(benchmark, running.family)
+    else:
+        chosen = [_benchmark(benchmark, running.family)]
+    planned = plan_on_each(chosen, arms, planning, running.family)
+    check_tests(selecting, named_arms(planned[0].plans))
     found = arm_samples(planned, chosen, _lists(samples), drawing, running)
-    return ComparisonResult(compare_arms(planned, chosen, found, drawing, grading, selecting, running))
+    comparisons = compare_on_each(Parts(chosen, planned, found), drawing, grading, selecting, running)
+    if isinstance(benchmark, list | tuple):
+        return MacroComparisonResult(macro_comparison(comparisons, seed=running.seed, tolerance=planning.tolerance))
+    return ComparisonResult(comparisons[0])
 
 
 def execute(

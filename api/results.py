@@ -17,11 +17,11 @@ from ..report.checkpoints import checkpoint_as_json, print_checkpoint
 from ..report.components import components_as_json, print_components, write_components_page
 from ..report.curves import describe_lengths, print_curve
 from ..report.divergence import divergence_as_json, print_divergence
-from ..report.files import comparison_as_json, write_reports
+from ..report.files import answer_as_json, write_reports
+from ..report.macro import print_answer
 from ..report.outliers import outliers_as_json, print_outliers
 from ..report.plans import plans_as_json, print_plans
 from ..report.ranked import print_ranked, ranked_as_json
-from ..report.terminal import print_comparison
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..experiment.outliers import FoundOutliers
     from ..experiment.planning import Planned
     from ..experiment.ranking import Ranked
-    from ..records import Comparison, Plan
+    from ..records import Comparison, MacroComparison, Plan
 
 _PAGE = '<!doctype html>\n<meta charset="utf-8">\n<title>codebudget</title>\n<pre>{}</pre>\n'
 
@@ -109,15 +109,16 @@ class Plans(Shown, Sequence["Plan"]):
         print_plans(self.terms)
 
 
-class ComparisonResult(Shown):
-    """A comparison: `record` has every number, `record.verdict` the two sentences."""
+class _Compared(Shown):
+    """A comparison on one benchmark or several."""
 
-    def __init__(self, record: Comparison) -> None:
-        self.record = record
+    @abstractmethod
+    def _answer(self) -> Comparison | MacroComparison:
+        """Return the record."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return `codebudget compare --json`."""
-        return comparison_as_json(self.record)
+        return answer_as_json(self._answer())
 
     def write(self, path: str | Path) -> None:
         """Write a report by its ending: .html (a page that opens from the file), .md, .json or .txt.
@@ -127,12 +128,32 @@ class ComparisonResult(Shown):
             MachineError: The file cannot be written.
         """
         if Path(path).suffix.lower() in (".html", ".md"):
-            write_reports(self.record, [Path(path)])
+            write_reports(self._answer(), [Path(path)])
         else:
             super().write(path)
 
     def _print(self) -> None:
-        print_comparison(self.record)
+        print_answer(self._answer())
+
+
+class ComparisonResult(_Compared):
+    """A comparison: `record` has every number, `record.verdict` the two sentences."""
+
+    def __init__(self, record: Comparison) -> None:
+        self.record = record
+
+    def _answer(self) -> Comparison:
+        return self.record
+
+
+class MacroComparisonResult(_Compared):
+    """A comparison on several benchmarks: `record.benchmarks` has one on each, `record.arms` the means over them."""
+
+    def __init__(self, record: MacroComparison) -> None:
+        self.record = record
+
+    def _answer(self) -> MacroComparison:
+        return self.record
 
 
 class ExecutionResult(Shown):

@@ -92,11 +92,11 @@ def load_mixed(file: Path) -> MixedRecipe:
     """Read a mixed recipe.
 
     Raises:
-        UserError: The file cannot be read, is no TOML, or is no mixed recipe.
+        UserError: The file cannot be read, is no TOML, is no mixed recipe, or changes nothing.
     """
     text = read_whole(file)
     try:
-        return MixedRecipe.model_validate(tomllib.loads(text))
+        mixed = MixedRecipe.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{file} is not TOML: {error}") from None
     except UserError as error:
@@ -105,23 +105,9 @@ def load_mixed(file: Path) -> MixedRecipe:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{file}: {place + ': ' if place else ''}{first['msg']}") from None
-
-
-def load_rounding(file: Path) -> tuple[str, tuple[str, ...]]:
-    """Read a mixed recipe that a checkpoint of few bits can be made of: a recipe and the components that it is for.
-
-    Raises:
-        UserError: As `load_mixed`, or it makes weights sparse, or lists nothing.
-    """
-    mixed = load_mixed(file)
-    if mixed.recipe is None:
-        raise UserError(
-            f"{file} prunes weights, which no checkpoint of few bits stores: codebudget diverge MODEL "
-            f"MODEL@{PREFIX}{file} measures it"
-        )
-    if not mixed.components:
-        raise UserError(f"{file} lists no components: give the model without it")
-    return parse_recipe(mixed.recipe).key, mixed.components
+    if not mixed.names:
+        raise UserError(f"{file} changes no component: give the model without it")
+    return mixed
 
 
 def partly_quantised(architecture: Architecture, components: tuple[str, ...], file: Path) -> Architecture:

@@ -16,9 +16,10 @@ from .._util.checkpoints import read_record
 from ..errors import MachineError, UserError
 from ..records import Record
 from .architecture import Architecture
-from .mixed import PREFIX, load_rounding, partly_quantised, split_mixed
+from .mixed import PREFIX, load_mixed, partly_quantised, split_mixed
 from .precision import is_precision, precision_fault
 from .quantised import read_quantisation
+from .recipe import parse_recipe
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -161,17 +162,19 @@ def find_model(name: str, family: str = DEFAULT_FAMILY) -> Model:
 
 
 def _mixed_model(model: Model, file: Path) -> Model:
-    """Describe a model of which a mixed recipe quantises a part; its weights are still the original's."""
+    """Describe a model of which a mixed recipe quantises or prunes a part; its weights are still the original's."""
     if model.default_precision not in (None, *_TORCH_DTYPES.values()):
         raise UserError(f"{model.name} is quantised already: a mixed recipe is for the model that it was made of")
-    recipe, components = load_rounding(file)
+    mixed = load_mixed(file)
+    described = {"name": f"{model.name}@{PREFIX}{file}", "alias": None, "source": f"{model.source}; {file}"}
+    if mixed.recipe is None:
+        # Zeros are stored like other weights.
+        return model.model_copy(update={**described, "default_precision": "bf16"})
     return model.model_copy(
         update={
-            "name": f"{model.name}@{PREFIX}{file}",
-            "alias": None,
-            "architecture": partly_quantised(model.architecture, components, file),
-            "source": f"{model.source}; {file}",
-            "default_precision": recipe,
+            **described,
+            "architecture": partly_quantised(model.architecture, mixed.components, file),
+            "default_precision": parse_recipe(mixed.recipe).key,
         }
     )
 

@@ -24,10 +24,6 @@ SampleFiles = Annotated[
         metavar="FILES", help="JSON Lines or other JSON, plain or .gz; a folder or glob means all files in it."
     ),
 ]
-Samples = Annotated[
-    list[str] | None,
-    typer.Option("--samples", metavar="ARM=FILES", help="Recorded generations: a file, folder or glob. Repeatable."),
-]
 JSON: Any = option(False, "Print one JSON object.", flag="--json")
 Json = Annotated[bool, typer.Option("--json", help=JSON.description)]
 Ks = Annotated[
@@ -57,6 +53,23 @@ class Asked(Slicing):
 
         fields = pairs("field", self.field)
         return load_tasks(self.benchmark, family, fields=fields, tasks=self.tasks, **self.slicing)
+
+
+class AskedOnEach(Asked):
+    """The tasks of one or more benchmarks; --field and --tasks hold for each."""
+
+    benchmark: list[str] = option(  # type: ignore[assignment]
+        [],
+        "Benchmark to use. Repeatable: several give scores on each and their means.",
+        metavar="NAME|FILE|ID",
+        shown="humaneval, or the family's own: nano",
+    )
+
+    def load_each(self, family: str) -> list[Benchmark]:
+        """Load the benchmarks; as `load`, and two that are the same raise UserError."""
+        from ..experiment.planning import load_several
+
+        return load_several(self.benchmark, family, fields=pairs("field", self.field), tasks=self.tasks)
 
 
 def pairs(name: str, options: list[str]) -> dict[str, str] | None:

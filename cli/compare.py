@@ -9,12 +9,12 @@ import typer
 
 from ..errors import MachineError
 from ..settings import Drawing, Grading, Planning, Running, Selecting, Settings, option
-from .arguments import JSON, Arms, Asked, samples_by_arm
+from .arguments import JSON, Arms, AskedOnEach, samples_by_arm
 from .options import options
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
 
 if TYPE_CHECKING:
-    from ..records import Comparison
+    from ..records import Comparison, MacroComparison
 
 
 class Files(Settings):
@@ -30,7 +30,7 @@ class Files(Settings):
 @options
 def compare(
     arms: Arms,
-    asked: Asked,
+    asked: AskedOnEach,
     planning: Planning,
     drawing: Drawing,
     grading: Grading,
@@ -40,44 +40,53 @@ def compare(
 ) -> None:
     """Find which arm wins for the same compute: plan, sample, execute, rank and compare.
 
-    Arms without --samples are drawn as by codebudget sample; samples in the store are reused.
+    Arms without --samples are drawn as by codebudget sample; samples in the store are reused. With several benchmarks,
+    arms are compared on each and by their means, in which every benchmark counts the same.
     """
-    from ..experiment.comparison import compare as compare_arms
+    from ..experiment.macro import Parts, answer_of, compare_on_each
     from ..experiment.matching import arm_samples
     from ..experiment.own_tests import check_tests
-    from ..experiment.planning import plan
+    from ..experiment.planning import plan_on_each
     from ..experiment.samples import named_arms, to_draw
     from ..experiment.selection import check_selecting
-    from ..report.plans import plans_as_json, print_plans
+    from ..report.plans import plans_on_each_as_json, print_plans_on_each
 
     check_selecting(selecting)
     reports = _reports(files.report)
     recorded = samples_by_arm(files.samples)
-    benchmark = asked.load(running.family)
-    planned = plan(arms, planning, family=running.family, benchmark=benchmark, to_measure=True)
-    check_tests(selecting, named_arms(planned.plans))
-    if to_draw(planned, recorded) and not files.as_json:
-        print_plans(planned)
-        if planned.measures:
+    benchmarks = asked.load_each(running.family)
+    planned = plan_on_each(benchmarks, arms, planning, running.family)
+    names = [benchmark.name for benchmark in benchmarks]
+    check_tests(selecting, named_arms(planned[0].plans))
+    if to_draw(planned[0], recorded) and not files.as_json:
+        print_plans_on_each(planned, names)
+        if planned[0].measures:
             typer.echo(
                 "Lengths will be measured: arms that are drawn start with a pilot, and an open k follows from it."
             )
         typer.echo()
     with shown_progress() as progress:
         try:
-            found = arm_samples(planned, benchmark, recorded, drawing, running, progress)
+            found = arm_samples(planned, benchmarks, recorded, drawing, running, progress)
         except MachineError:
             if files.as_json:
-                print_json(plans_as_json(planned))
+                print_json(plans_on_each_as_json(planned, names))
             raise
-        result = compare_arms(planned, benchmark, found, drawing, grading, selecting, running, progress)
+        parts = Parts(benchmarks, planned, found)
+        comparisons = compare_on_each(parts, drawing, grading, selecting, running, progress)
+    result = answer_of(comparisons, running.seed, planning.tolerance)
     _show(result, files.as_json)
     if reports:
         from ..report.files import write_reports
 
         write_reports(result, reports)
     check_sandbox_errors(result.sandbox_errors)
-    unmatched = [arm.plan.arm.spec for arm in result.arms if not arm.matched]
+    unmatched = [
+        arm.plan.arm.spec if len(comparisons) == 1 else f"{arm.plan.arm.spec} on {one.benchmark}"
+        for one in comparisons
+        for arm in one.arms
+        if not arm.matched
+    ]
     if running.strict and unmatched:
         warn(f"--strict: not matched: {', '.join(unmatched)}")
     if running.strict and result.doubts:
@@ -97,14 +106,14 @@ def _reports(names: list[str]) -> list[Path]:
     return paths
 
 
-def _show(result: Comparison, as_json: bool) -> None:
+def _show(result: Comparison | MacroComparison, as_json: bool) -> None:
     for warning in result.warnings:
         warn(warning)
     if as_json:
-        from ..report.files import comparison_as_json
+        from ..report.files import answer_as_json
 
-        print_json(comparison_as_json(result))
+        print_json(answer_as_json(result))
         return
-    from ..report.terminal import print_comparison
+    from ..report.macro import print_answer
 
-    print_comparison(result)
+    print_answer(result)

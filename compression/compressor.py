@@ -12,6 +12,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from .._util.bars import hidden_bars
+from .._util.machine import cpu_name
 from ..errors import MachineError
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ def tool_versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
+
+
+def device_name() -> str:
+    """Name what checkpoints are made on."""
+    torch = importlib.import_module("torch")
+    return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else cpu_name()
 
 
 def needs_calibration(recipe: Recipe) -> bool:

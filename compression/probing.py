@@ -17,6 +17,7 @@ import numpy as np
 from .._util.progress import Progress, silent
 from ..errors import EngineError
 from .divergence import PerPrompt, per_prompt
+from .pruning import summing_inputs
 from .rtn import fake_quantise_tokens
 
 if TYPE_CHECKING:
@@ -123,23 +124,10 @@ class Probe:
 
     def input_norms(self, most_texts: int = 64) -> dict[str, Tensor]:
         """Measure the Euclidean norm of each input of each component over some texts, by component name."""
-        sums: dict[str, Any] = {}
-
-        def summing(component: Component) -> Any:
-            def add(_module: Any, inputs: tuple[Any, ...]) -> None:
-                rows = inputs[0].reshape(-1, inputs[0].shape[-1]).float()
-                sums[component.name] = sums.get(component.name, 0.0) + (rows * rows).sum(dim=0)
-
-            return component.module.register_forward_pre_hook(add)
-
-        handles = [summing(component) for component in self.linears.components]
-        try:
+        with summing_inputs(self.linears.components) as sums:
             # One at a time: padding would count as text.
             for text in self.texts[:most_texts]:
                 self._read([(text.before, text.after)])
-        finally:
-            for handle in handles:
-                handle.remove()
         some = min(most_texts, len(self.texts)) / len(self.texts)
         self.reads += some
         self.equivalent += some

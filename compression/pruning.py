@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from ..budgets.mixed import Pruning
 from ..errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from torch import Tensor
+
+    from .linears import Component
 
 PRUNINGS: Final = get_args(Pruning)
 
@@ -44,3 +49,26 @@ def prune(weight: Tensor, sparsity: float, method: Pruning, input_norms: Tensor 
     mask.scatter_(1, size.topk(zeros, dim=1, largest=False).indices, False)
     pruned: Tensor = weight.detach() * mask.reshape(weight.shape).to(weight.dtype)
     return pruned
+
+
+@contextlib.contextmanager
+def summing_inputs(components: Sequence[Component]) -> Iterator[dict[str, Tensor]]:
+    """Sum the squares of each input of components over all that a network reads meanwhile, by component name.
+
+    Their roots are the norms that Wanda multiplies magnitudes with.
+    """
+    sums: dict[str, Any] = {}
+
+    def summing(component: Component) -> Any:
+        def add(_module: Any, inputs: tuple[Any, ...]) -> None:
+            rows = inputs[0].reshape(-1, inputs[0].shape[-1]).float()
+            sums[component.name] = sums.get(component.name, 0.0) + (rows * rows).sum(dim=0)
+
+        return component.module.register_forward_pre_hook(add)
+
+    handles = [summing(component) for component in components]
+    try:
+        yield sums
+    finally:
+        for handle in handles:
+            handle.remove()

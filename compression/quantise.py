@@ -17,7 +17,6 @@ from .._util.checkpoints import (
     read_record,
     write_record,
 )
-from .._util.machine import cpu_name
 from .._util.outputs import replacing_folder
 from .._util.printable import listed
 from .._util.progress import Progress, silent
@@ -25,7 +24,16 @@ from ..budgets.memory import effective_bits, plain_share, weight_bytes
 from ..budgets.precision import recipe_scheme
 from ..errors import MachineError, UserError
 from .calibration import token_pieces
-from .compressor import INSTALL, compress, failure, is_installed, needs_calibration, quiet, tool_versions
+from .compressor import (
+    INSTALL,
+    compress,
+    device_name,
+    failure,
+    is_installed,
+    needs_calibration,
+    quiet,
+    tool_versions,
+)
 from .lorc import low_rank_factors, write_adapter
 from .recipes import check_group, check_makeable
 
@@ -122,7 +130,7 @@ def quantise(
         return found
     check_recipe(source, recipe)
     predicted = weight_bytes(source.architecture, recipe.key)
-    _check_room(out, predicted)
+    check_room(out, predicted)
     if not is_installed():
         raise MachineError(f"quantising needs llm-compressor: {INSTALL}")
     started = time.monotonic()
@@ -141,7 +149,7 @@ def quantise(
             file_bytes=files,
             effective_bits=size.effective_bits,
             wall_s=time.monotonic() - started,
-            device=_device(),
+            device=device_name(),
             versions=tool_versions(),
             components=components,
         )
@@ -187,7 +195,12 @@ def written_bytes(folder: Path) -> tuple[int, int]:
     return tensors, files
 
 
-def _check_room(out: Path, size_bytes: int) -> None:
+def check_room(out: Path, size_bytes: int) -> None:
+    """Refuse a checkpoint that the disk has no room for.
+
+    Raises:
+        MachineError: It has not.
+    """
     existing = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
     free = shutil.disk_usage(existing).free
     if _KEPT_SHARE * size_bytes > free:
@@ -360,8 +373,3 @@ def _write_factors(source: Source, recipe: Recipe, original: dict[str, Any], fol
         factors[name] = low_rank_factors(lost, recipe.lorc_rank, name)
         progress("factoring", done, len(original))
     write_adapter(folder / ADAPTER, factors, source.name, model.dtype)
-
-
-def _device() -> str:
-    torch = importlib.import_module("torch")
-    return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else cpu_name()

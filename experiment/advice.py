@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .._util.figures import interval
 from ..estimators import PASS_AT_K
-from ..records import ArmResult, Interval, PairedResult, VerdictSentences
+from ..records import VerdictSentences
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from ..records import Candidate
+    from ..records import (
+        ArmResult,
+        Candidate,
+        Comparison,
+        Cost,
+        Interval,
+        MacroArm,
+        PairedResult,
+        RankerScore,
+    )
 
 SIGNIFICANCE = 0.05
 """Adjusted p-value below which a difference counts as one."""
@@ -19,6 +28,48 @@ SIGNIFICANCE = 0.05
 
 FEW_TASKS: Final = 8
 """Number of tasks below which an interval covers less than it claims (docs/statistics.md)."""
+
+_COVERS_LESS: Final = "covers less than it claims (51 % at two, 75 % at three)."
+
+
+class _Option(NamedTuple):
+    """An arm as advice sees it: on one benchmark, or by means over several.
+
+    Attributes:
+        spec: As typed.
+        model: As typed, without its k.
+        greedy: Whether it is one sample at temperature 0.
+        ks: Its k on each benchmark.
+        passing: Its pass@k.
+        picked: Its score by the deciding ranker, and what that costs.
+        cost: That of its samples per task.
+        results: It on each benchmark, by name.
+    """
+
+    spec: str
+    model: str
+    greedy: bool
+    ks: tuple[int, ...]
+    passing: Interval
+    picked: RankerScore
+    cost: Cost
+    results: Mapping[str, ArmResult]
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether some token counts of its samples are estimated."""
+        return any(result.realised.usage.estimated for result in self.results.values())
+
+    @property
+    def times(self) -> str:
+        """Its k, or the range of them."""
+        least, most = min(self.ks), max(self.ks)
+        return str(most) if least == most else f"{least} to {most}"
+
+    @property
+    def name(self) -> str:
+        """The arm as typed, with its k."""
+        return f"{self.model} greedy" if self.greedy else f"{self.model} x{self.times.replace(' to ', '-')}"
 
 
 class _Advice(NamedTuple):
@@ -32,6 +83,14 @@ class _Advice(NamedTuple):
     costs: Sequence[float | None]
     unit: str
     included: str = ""
+
+
+class _Grounds(NamedTuple):
+    """What sentences are said on: paired differences, the tolerance of costs, and benchmarks if scores are means."""
+
+    paired: Sequence[PairedResult]
+    tolerance: float
+    benchmarks: Sequence[Comparison] = ()
 
 
 def advise(
@@ -55,29 +114,92 @@ def advise(
         tasks: Number of scored tasks.
         tolerance: Fraction of the limit above which a cost is not equal.
     """
-    if doubts:
-        why = f"no advice, because {'; '.join(doubts)}."
-        return VerdictSentences(
-            with_tests=f"With unit tests to select by: {why}",
-            without_tests=f"Without tests, picking by {ranker}: {why}",
-        )
     few = ""
     if tasks < FEW_TASKS:
-        few = (
-            f" On {tasks} task{'' if tasks == 1 else 's'} a 95 % interval covers less than it claims (51 % at two, "
-            "75 % at three)."
+        few = f" On {tasks} task{'' if tasks == 1 else 's'} a 95 % interval {_COVERS_LESS}"
+    openings = ("With unit tests to select by", "Without tests")
+    options = [_option(arm, ranker) for arm in arms]
+    return _advised(options, ranker, doubts, openings, _Grounds(paired, tolerance), few)
+
+
+def advise_by_means(
+    benchmarks: Sequence[Comparison],
+    arms: Sequence[MacroArm],
+    paired: Sequence[PairedResult],
+    ranker: str,
+    doubts: Sequence[str] = (),
+    *,
+    tolerance: float = 0.05,
+) -> VerdictSentences:
+    """Advise what to run by mean scores and mean costs over benchmarks, and name the benchmarks that contradict it.
+
+    A benchmark contradicts it where an arm is separated from the advised one and above it. Where the arm that the
+    advised one is compared with is above it only there, but not separated, the benchmark is named too.
+
+    Args:
+        benchmarks: A comparison of the same arms on each.
+        arms: Their means.
+        paired: Differences of the means.
+        ranker: The deciding one.
+        doubts: About the scores of some benchmark; if there are any, they replace the advice.
+        tolerance: Fraction of a limit above which a cost is not equal.
+    """
+    few = [f"{one.benchmark} ({one.tasks})" for one in benchmarks if one.tasks < FEW_TASKS]
+    said = f" On as few tasks as those of {_listed(few)} a 95 % interval {_COVERS_LESS}" if few else ""
+    opening = f"By the mean over {len(benchmarks)} benchmarks,"
+    openings = (f"{opening} with unit tests to select by", f"{opening} without tests")
+    options = [
+        _option(benchmarks[0].arms[place], ranker)._replace(
+            ks=tuple(one.arms[place].plan.k for one in benchmarks),
+            passing=arm.pass_at_k,
+            picked=arm.rankers[ranker],
+            cost=arm.cost,
+            results={one.benchmark: one.arms[place] for one in benchmarks},
         )
-    unit, drawing = _costs(arms)
-    with_tests = _Advice([arm.pass_at_k for arm in arms], PASS_AT_K, drawing, unit)
-    without_tests = _by_ranker(arms, ranker, unit, drawing)
-    return VerdictSentences(
-        with_tests=_sentences("With unit tests to select by", "keep what passes", arms, with_tests, paired, tolerance)
-        + few,
-        without_tests=_sentences("Without tests", f"let {ranker} pick", arms, without_tests, paired, tolerance) + few,
+        for place, arm in enumerate(arms)
+    ]
+    return _advised(options, ranker, doubts, openings, _Grounds(paired, tolerance, benchmarks), said)
+
+
+def _option(arm: ArmResult, ranker: str) -> _Option:
+    typed = arm.plan.arm
+    return _Option(
+        spec=typed.spec,
+        model=typed.spec if typed.k is None else typed.spec.rpartition(":")[0],
+        greedy=typed.greedy,
+        ks=(arm.plan.k,),
+        passing=arm.pass_at_k,
+        picked=arm.rankers[ranker],
+        cost=arm.cost,
+        results={"": arm},
     )
 
 
-def _costs(arms: Sequence[ArmResult]) -> tuple[str, list[float | None]]:
+def _advised(
+    arms: Sequence[_Option],
+    ranker: str,
+    doubts: Sequence[str],
+    openings: tuple[str, str],
+    grounds: _Grounds,
+    few: str,
+) -> VerdictSentences:
+    with_tests, without_tests = openings
+    if doubts:
+        why = f"no advice, because {'; '.join(doubts)}."
+        return VerdictSentences(
+            with_tests=f"{with_tests}: {why}",
+            without_tests=f"{without_tests}, picking by {ranker}: {why}",
+        )
+    unit, drawing = _costs(arms)
+    by_tests = _Advice([arm.passing for arm in arms], PASS_AT_K, drawing, unit)
+    by_ranker = _by_ranker(arms, ranker, unit, drawing)
+    return VerdictSentences(
+        with_tests=_sentences(with_tests, "keep what passes", arms, by_tests, grounds) + few,
+        without_tests=_sentences(without_tests, f"let {ranker} pick", arms, by_ranker, grounds) + few,
+    )
+
+
+def _costs(arms: Sequence[_Option]) -> tuple[str, list[float | None]]:
     """Find a kind of cost that is known for all arms, FLOPs first, and each arm's cost."""
     for field, unit in (("flops", "FLOPs"), ("usd", "dollars"), ("runtime_s", "seconds")):
         costs: list[float | None] = [getattr(arm.cost, field) for arm in arms]
@@ -86,30 +208,23 @@ def _costs(arms: Sequence[ArmResult]) -> tuple[str, list[float | None]]:
     return "FLOPs", [arm.cost.flops for arm in arms]
 
 
-def _by_ranker(arms: Sequence[ArmResult], ranker: str, unit: str, drawing: Sequence[float | None]) -> _Advice:
+def _by_ranker(arms: Sequence[_Option], ranker: str, unit: str, drawing: Sequence[float | None]) -> _Advice:
     """Add the cost of ranking to that of drawing if it is known in the same unit."""
-    scores = [arm.rankers[ranker] for arm in arms]
+    scores = [arm.picked for arm in arms]
     if unit != "FLOPs" or any(score.total_flops is None for score in scores):
         costs_nothing = all(score.cost_flops == 0 for score in scores)
         return _Advice(scores, ranker, drawing, unit, "" if costs_nothing else ", ranking not counted")
     return _Advice(scores, ranker, [score.total_flops for score in scores], unit)
 
 
-def _sentences(
-    opening: str,
-    pick: str,
-    arms: Sequence[ArmResult],
-    advice: _Advice,
-    paired: Sequence[PairedResult],
-    tolerance: float,
-) -> str:
-    scores, metric = advice.scores, advice.metric
+def _sentences(opening: str, pick: str, arms: Sequence[_Option], advice: _Advice, grounds: _Grounds) -> str:
+    scores, paired, tolerance = advice.scores, grounds.paired, grounds.tolerance
     if len(arms) == 1:
         (arm,), (score,) = arms, scores
         return f"{opening}, {_action(arm, pick)}: {_shown(score)}; add an arm to compare it with."
     order = sorted(range(len(arms)), key=lambda place: (-_value(scores[place]), _known(advice.costs[place])))
     best = order[0]
-    behind = [place for place in order[1:] if _beats(arms[best], arms[place], paired, metric)]
+    behind = [place for place in order[1:] if _separates(arms[best].spec, arms[place].spec, paired, advice.metric)]
     group = [place for place in order if place not in behind]
     least = min(_known(advice.costs[place]) for place in group)
     # Of those that cost the same, the one that scores highest: `group` is in that order.
@@ -123,58 +238,86 @@ def _sentences(
     unequal = _unequal([arms[place] for place in (chosen, other)], advice, tolerance)
     if unequal:
         said.append(f"This is not at equal cost: {unequal}.")
-    ties = [f"{_name(arms[place])} ({_value(scores[place]):.3f})" for place in group if place != chosen]
+    ties = [f"{arms[place].name} ({_value(scores[place]):.3f})" for place in group if place != chosen]
     if ties:
         said.append(
             f"These data do not separate it from {_listed(ties)}: "
             f"{'it is the cheapest of them' if len(cheapest) == 1 else 'of the cheapest, it scores highest'}. More "
             "tasks may separate them."
         )
-    return " ".join(said)
+    return " ".join([*said, *_contradictions(arms, chosen, other, advice.metric, grounds)])
 
 
-def _action(arm: ArmResult, pick: str) -> str:
+def _contradictions(arms: Sequence[_Option], chosen: int, other: int, metric: str, grounds: _Grounds) -> Iterator[str]:
+    """Yield a sentence for each benchmark on which an arm is above the one that is best by the mean."""
+    mine = arms[chosen].spec
+    mean = _pair(mine, arms[other].spec, grounds.paired, metric)
+    for benchmark in grounds.benchmarks:
+        name, paired = benchmark.benchmark, benchmark.paired
+        there = [arm._replace(ks=(arm.results[name].plan.k,)) for arm in arms]
+        above = [
+            (found[0], place, _interval(there[place], there[chosen], paired, metric))
+            for place, arm in enumerate(there)
+            if place != chosen and (found := _pair(arm.spec, mine, paired, metric)) and _points(found[0]) > 0
+        ]
+        separated = [row for row in above if _separates(there[row[1]].spec, mine, paired, metric)]
+        if separated:
+            difference, place, interval_there = max(separated)
+            yield (
+                f"{name} contradicts this: there {there[place].name} is {_points(difference):.1f} points above it"
+                f"{interval_there}."
+            )
+        elif mean is not None and _points(mean[0]) >= 0:
+            for difference, place, interval_there in above:
+                if place == other:
+                    yield (
+                        f"On {name} {there[place].name} is {_points(difference):.1f} points above it{interval_there}, "
+                        "though its tasks do not separate the two."
+                    )
+
+
+def _action(arm: _Option, pick: str) -> str:
     """Say what to do with an arm."""
-    model, k = _model(arm), arm.plan.k
-    if arm.plan.arm.greedy:
-        return f"draw {model} once, greedily"
-    return f"draw {model} once" if k == 1 else f"draw {model} {k} times and {pick}"
+    if arm.greedy:
+        return f"draw {arm.model} once, greedily"
+    return f"draw {arm.model} once" if max(arm.ks) == 1 else f"draw {arm.model} {arm.times} times and {pick}"
 
 
-def _effects(
-    arms: Sequence[ArmResult], chosen: int, other: int, paired: Sequence[PairedResult], advice: _Advice
-) -> str:
+def _effects(arms: Sequence[_Option], chosen: int, other: int, paired: Sequence[PairedResult], advice: _Advice) -> str:
     """Compare the chosen arm's score with another's, and with that one's model decoded greedily if that is an arm."""
     first = _effect(arms[chosen], arms[other], paired, advice.metric)
     effects = f"{first} {_one(arms[other])}{_interval(arms[chosen], arms[other], paired, advice.metric)}"
     for place, arm in enumerate(arms):
-        same = _model(arm) == _model(arms[other])
-        if arm.plan.arm.greedy and same and place not in (chosen, other):
+        same = arm.model == arms[other].model
+        if arm.greedy and same and place not in (chosen, other):
             greedy = _effect(arms[chosen], arm, paired, advice.metric)
             effects += f" and {greedy} its greedy{_interval(arms[chosen], arm, paired, advice.metric)}"
     return effects
 
 
-def _effect(chosen: ArmResult, other: ArmResult, paired: Sequence[PairedResult], metric: str) -> str:
-    found = _pair(chosen, other, paired, metric)
+def _effect(chosen: _Option, other: _Option, paired: Sequence[PairedResult], metric: str) -> str:
+    found = _pair(chosen.spec, other.spec, paired, metric)
     if found is None:
         return "not compared with"
-    points = 100 * found[0]
-    if abs(points) < _LEAST_POINTS:
+    points = _points(found[0])
+    if not points:
         return "level with"
     return f"{abs(points):.1f} points {'above' if points > 0 else 'below'}"
 
 
-def _interval(chosen: ArmResult, other: ArmResult, paired: Sequence[PairedResult], metric: str) -> str:
-    found = _pair(chosen, other, paired, metric)
+def _points(difference: float) -> float:
+    """Convert to points; 0 for what is shown as level."""
+    points = 100 * difference
+    return points if abs(points) >= _LEAST_POINTS else 0.0
+
+
+def _interval(chosen: _Option, other: _Option, paired: Sequence[PairedResult], metric: str) -> str:
+    found = _pair(chosen.spec, other.spec, paired, metric)
     return "" if found is None else f" [{100 * found[1]:+.1f}, {100 * found[2]:+.1f}]"
 
 
-def _pair(
-    chosen: ArmResult, other: ArmResult, paired: Sequence[PairedResult], metric: str
-) -> tuple[float, float, float] | None:
+def _pair(a: str, b: str, paired: Sequence[PairedResult], metric: str) -> tuple[float, float, float] | None:
     """Find the difference of two arms, with its interval."""
-    a, b = chosen.plan.arm.spec, other.plan.arm.spec
     for row in paired:
         if row.metric == metric and (row.a, row.b) == (a, b):
             return row.difference, row.low, row.high
@@ -183,42 +326,50 @@ def _pair(
     return None
 
 
-def _price(arms: Sequence[ArmResult], chosen: int, other: int, advice: _Advice) -> str:
+def _price(arms: Sequence[_Option], chosen: int, other: int, advice: _Advice) -> str:
     """Compare the two arms' costs, realised if known."""
     mine, its = advice.costs[chosen], advice.costs[other]
     if mine is None or not its:
         return f", at an unknown cost in {advice.unit}"
+    two = [arms[place] for place in (chosen, other)]
+    by_ranker = advice.metric != PASS_AT_K
     guessed = advice.unit == "FLOPs" and any(
-        arms[place].realised.usage.estimated or _guesses_tests(arms[place], advice.metric) for place in (chosen, other)
+        arm.is_estimated or (by_ranker and arm.picked.cost_estimated) for arm in two
     )
-    included = advice.included or _included([arms[place] for place in (chosen, other)], advice.metric)
+    included = advice.included or (_included([arm.picked for arm in two]) if by_ranker else "")
     return f", for {'about ' if guessed else ''}{mine / its:.2f} of its {advice.unit}{included}"
 
 
-def _included(arms: Sequence[ArmResult], metric: str) -> str:
+def _included(rankings: Sequence[RankerScore]) -> str:
     """Say what a cost includes besides drawing; empty if no arm's ranking uses a model."""
-    rankings = [arm.rankers[metric] for arm in arms if metric in arm.rankers]
     if not any(ranking.cost_flops for ranking in rankings):
         return ""
     return ", tests included" if any(ranking.uses_tests for ranking in rankings) else ", ranking included"
 
 
-def _guesses_tests(arm: ArmResult, metric: str) -> bool:
-    return metric in arm.rankers and arm.rankers[metric].cost_estimated
+def _unequal(arms: Sequence[_Option], advice: _Advice, tolerance: float) -> str:
+    """Say why the costs of two arms are not equal, benchmark by benchmark; empty if they are."""
+    said = []
+    for benchmark in arms[0].results:
+        there = [arm._replace(ks=(arm.results[benchmark].plan.k,)) for arm in arms]
+        why = _unequal_on(benchmark, there, advice.metric, tolerance)
+        if why:
+            said.append(f"on {benchmark} {why}" if benchmark else why)
+    return "; ".join(said)
 
 
-def _unequal(arms: Sequence[ArmResult], advice: _Advice, tolerance: float) -> str:
-    """Say why the costs of two arms are not equal; empty if they are."""
-    unmatched = [arm for arm in arms if not arm.matched]
-    over = [_name(arm) for arm in unmatched if _exceeds(arm)]
-    under = [_name(arm) for arm in unmatched if not _exceeds(arm)]
+def _unequal_on(benchmark: str, arms: Sequence[_Option], metric: str, tolerance: float) -> str:
+    unmatched = [arm for arm in arms if not arm.results[benchmark].matched]
+    over = [arm.name for arm in unmatched if _exceeds(arm.results[benchmark])]
+    under = [arm.name for arm in unmatched if not _exceeds(arm.results[benchmark])]
     said = [f"{_listed(over)} {'is' if len(over) == 1 else 'are'} not matched"] if over else []
     if under:
         said.append(f"the limit allows more samples of {_listed(under)}")
     for arm in arms:
-        ratio = arm.rankers[advice.metric].total_ratio if advice.metric in arm.rankers else None
-        if arm.matched and ratio is not None and ratio > 1 + tolerance:
-            said.append(f"with its ranking {_name(arm)} takes {ratio:.2f} of the limit")
+        result = arm.results[benchmark]
+        ratio = result.rankers[metric].total_ratio if metric in result.rankers else None
+        if result.matched and ratio is not None and ratio > 1 + tolerance:
+            said.append(f"with its ranking {arm.name} takes {ratio:.2f} of the limit")
     return "; ".join(said)
 
 
@@ -228,29 +379,17 @@ def _exceeds(arm: ArmResult) -> bool:
     return any((ratio or 0.0) > 1 for name in limited if (ratio := getattr(arm.ratio, name)) is not None)
 
 
-def _beats(best: ArmResult, other: ArmResult, paired: Sequence[PairedResult], metric: str) -> bool:
-    pair = {best.plan.arm.spec, other.plan.arm.spec}
-    return any(row.p_value < SIGNIFICANCE for row in paired if row.metric == metric and {row.a, row.b} == pair)
+def _separates(a: str, b: str, paired: Sequence[PairedResult], metric: str) -> bool:
+    return any(row.p_value < SIGNIFICANCE for row in paired if row.metric == metric and {row.a, row.b} == {a, b})
 
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _model(arm: ArmResult) -> str:
-    """Name the arm's model as typed."""
-    typed = arm.plan.arm
-    return typed.spec if typed.k is None else typed.spec.rpartition(":")[0]
-
-
-def _one(arm: ArmResult) -> str:
+def _one(arm: _Option) -> str:
     """Name the arm that another is compared with: `one 34b`."""
-    return f"one {_model(arm)}" if arm.plan.k == 1 and not arm.plan.arm.greedy else _name(arm)
-
-
-def _name(arm: ArmResult) -> str:
-    """Name the arm as typed, with its k."""
-    return f"{_model(arm)} greedy" if arm.plan.arm.greedy else f"{_model(arm)} x{arm.plan.k}"
+    return f"one {arm.model}" if max(arm.ks) == 1 and not arm.greedy else arm.name
 
 
 def _shown(score: Interval) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -48,6 +49,7 @@ from .workspace import open_workspace
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..estimators import PairedDifference
     from ..settings import Drawing, Grading, Running, Selecting
     from ..tasks import Benchmark
     from .planning import Planned
@@ -418,6 +420,7 @@ def _arm_result(
         pilot_k=arm.pilot_k,
         k_note=arm.k_note,
         compression=arm.compression,
+        per_task={name: tuple(values.tolist()) for name, values in scores.values.items()},
     )
 
 
@@ -442,19 +445,24 @@ def _paired(
     specs: Sequence[str], scores: Sequence[Mapping[str, FloatArray]], metrics: Sequence[str], seed: int
 ) -> tuple[PairedResult, ...]:
     """Pair all arms on every metric."""
-    rows = [
-        (metric, a, b, paired_difference(scores[a][metric], scores[b][metric], seed=seed))
-        for metric in metrics
-        for a in range(len(specs))
-        for b in range(a + 1, len(specs))
-    ]
+    return adjusted_pairs(
+        [
+            (metric, specs[a], specs[b], paired_difference(scores[a][metric], scores[b][metric], seed=seed))
+            for metric in metrics
+            for a, b in combinations(range(len(specs)), 2)
+        ]
+    )
+
+
+def adjusted_pairs(rows: Sequence[tuple[str, str, str, PairedDifference]]) -> tuple[PairedResult, ...]:
+    """Adjust p-values for all pairs of arms that are reported: rows of a metric, two arms and their difference."""
     if not rows:
         return ()
-    adjusted = holm(np.array([row.p_value for _, _, _, row in rows]))
+    adjusted = holm(np.array([row.p_value for *_, row in rows]))
     return tuple(
         PairedResult(
-            a=specs[a],
-            b=specs[b],
+            a=a,
+            b=b,
             metric=metric,
             difference=row.difference,
             low=row.low,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from .._util.hashing import key_of
 from .._util.progress import Progress, notice, silent
+from ..budgets.mixed import split_mixed
 from ..budgets.models import find_model, weights_of
 from ..budgets.plan import planned_model
 from ..compression.divergence import Along, BaseTokens, along, per_prompt_along, summarise, within_noise
@@ -150,13 +151,14 @@ def compared_tokens(arms: Sequence[ArmSamples], comparing: Comparing) -> dict[st
 
 def _engine_of(arm: ArmSamples) -> str | None:
     """Find the engine that drew an arm from a checkpoint made here; None if none did."""
-    if arm.series is None or arm.plan.precision in UNQUANTISED:
+    is_mixed = split_mixed(arm.plan.model)[1] is not None
+    if arm.series is None or (arm.plan.precision in UNQUANTISED and not is_mixed):
         return None
     engine = arm.series.origin.description.engine
     if engine not in _LOCAL:
         return None
     weights = weights_of(find_model(arm.plan.model))
-    return engine if makes_checkpoint(weights, arm.plan.precision, engine) else None
+    return engine if makes_checkpoint(arm.plan.model, weights, arm.plan.precision, engine) else None
 
 
 def _compare(plan: Plan, engine: str, comparing: Comparing) -> ComparedTokens:

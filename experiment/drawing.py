@@ -64,6 +64,14 @@ class Session:
         """How checkpoints are made."""
         return Running(family=self.family, seed=self.seed, compress_python=self.compress_python)
 
+    def meter(self) -> Meter:
+        """Start counting towards the session's end.
+
+        Raises:
+            UserError: `stop_after` cannot be read.
+        """
+        return Meter(None if self.stop_after is None else parse_stop_after(self.stop_after))
+
     def settings(self, benchmark: str, arm: Arm) -> Settings:
         """Get the preset, with chosen overrides, and the arm's own word on thinking.
 
@@ -149,16 +157,19 @@ class ArmDrawer:
         session: How, into which store, and when it ends.
         conditions: Prices, and what their seconds are of.
         progress: Told how far drawing is.
+        meter: Of the run, if it draws arms of other benchmarks too; else the session's own limit is started.
 
     Raises:
         UserError: `stop_after` cannot be read.
     """
 
-    def __init__(self, session: Session, conditions: Conditions, progress: Progress = silent) -> None:
+    def __init__(
+        self, session: Session, conditions: Conditions, progress: Progress = silent, meter: Meter | None = None
+    ) -> None:
         self._session = session
         self._conditions = conditions
         self._progress = progress
-        self._meter = Meter(None if session.stop_after is None else parse_stop_after(session.stop_after))
+        self._meter = session.meter() if meter is None else meter
         self._announced: set[str] = set()
 
     @property

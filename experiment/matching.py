@@ -6,7 +6,7 @@ the full set costs more or less than the limit, more are drawn or fewer are scor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .._util.progress import Progress, notice, silent
 from ..budgets.costs import cost_of_arm
@@ -14,6 +14,7 @@ from ..budgets.notation import COST_FIELDS
 from ..budgets.plan import planned_model
 from ..budgets.realised import limiting_kinds, matching_k, sample_costs
 from ..errors import MachineError
+from .benchmarks import about, check_shared_ids, progress_about
 from .drawing import ArmDrawer, session_of
 from .lengths import BYTES, Counted, counted, counter_of, mean_lengths
 from .planning import plan_again
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from ..records import BudgetKind, Candidate, Cost, Plan, Task, Usage, Workload
     from ..sampler.drawing import Drawn
+    from ..sampler.files import Recorded
     from ..sampler.series import Tally
     from ..settings import Drawing, Running
     from ..tasks import Benchmark
@@ -45,19 +47,22 @@ _ROUNDS: Final = 4
 
 
 def arm_samples(
-    planned: Planned,
-    benchmark: Benchmark,
+    planned: Sequence[Planned],
+    benchmarks: Sequence[Benchmark],
     samples: Mapping[str, Sequence[str]],
     drawing: Drawing,
     running: Running,
     progress: Progress = silent,
-) -> list[ArmSamples]:
-    """Get each arm's candidates and final plan: from its files, else from the store, drawing what is missing.
+) -> list[list[ArmSamples]]:
+    """Get each arm's candidates and final plan on every benchmark: from files, else from the store or drawn.
+
+    Files are read and settings are checked before anything is drawn; drawing then goes from benchmark to benchmark
+    under one limit.
 
     Args:
-        planned: The arms' plans before anything is measured.
-        benchmark: Where the tasks come from.
-        samples: Recorded files by arm; see `files_by_arm`.
+        planned: The same arms' plans before anything is measured, for each benchmark.
+        benchmarks: Where the tasks come from; several as `benchmarks.told_apart` gives them.
+        samples: Recorded files by arm, with rows of all benchmarks; see `files_by_arm`.
         drawing: How samples are drawn.
         running: The seed and the store.
         progress: Told how far drawing is.
@@ -66,25 +71,60 @@ def arm_samples(
         UserError: A setting, a file or a row is wrong, or at its own lengths an arm costs more than the limit.
         MachineError: Nothing can draw here; the message names alternatives.
     """
-    files = files_by_arm(samples, named_arms(planned.plans))
-    read = {spec: read_arm(spec, patterns, benchmark) for spec, patterns in files.items()}
-    recorded = {spec: one.candidates for spec, one in read.items()}
-    missing = [plan for plan in planned.plans if plan.arm.spec not in files]
-    counters = {plan.arm.spec: counter_of(plan.model) for plan in planned.plans}
-    if not missing:
-        arms = match_arms(planned, benchmark, recorded, None, counters)
-    else:
-        try:
-            check_engine(drawing.engine)
-            check_servable([target_of_plan(plan) for plan in missing], drawing.engine, planned.conditions)
-            with open_workspace(running.store) as store:
-                session = session_of(drawing, running, store)
+    files = files_by_arm(samples, named_arms(planned[0].plans))
+    if files:
+        check_shared_ids(benchmarks)
+    read = []
+    for benchmark in benchmarks:
+        with about(benchmark, benchmarks):
+            read.append({spec: read_arm(spec, patterns, benchmark) for spec, patterns in files.items()})
+    parts = [_Part(*part) for part in zip(planned, benchmarks, read, strict=True)]
+    if len(files) == len(planned[0].plans):
+        return [_matched(part, benchmarks, None) for part in parts]
+    missing = [plan for plan in planned[0].plans if plan.arm.spec not in files]
+    try:
+        check_engine(drawing.engine)
+        for one in planned:
+            lacking = [plan for plan in one.plans if plan.arm.spec not in files]
+            check_servable([target_of_plan(plan) for plan in lacking], drawing.engine, one.conditions)
+        with open_workspace(running.store) as store:
+            session = session_of(drawing, running, store)
+            for benchmark in benchmarks:
                 for plan in missing:
                     session.settings(benchmark.tasks[0].benchmark, plan.arm)
-                drawer = ArmDrawer(session, planned.conditions, progress)
-                arms = match_arms(planned, benchmark, recorded, drawer, counters)
-        except MachineError as error:
-            raise with_ways(error, ways_for([plan.arm for plan in missing])) from None
+            meter = session.meter()
+            return [
+                _matched(
+                    part,
+                    benchmarks,
+                    ArmDrawer(
+                        session,
+                        part.planned.conditions,
+                        progress_about(part.benchmark, benchmarks, progress),
+                        meter,
+                    ),
+                )
+                for part in parts
+            ]
+    except MachineError as error:
+        raise with_ways(error, ways_for([plan.arm for plan in missing])) from None
+
+
+class _Part(NamedTuple):
+    """One benchmark's plans, tasks and recorded arms."""
+
+    planned: Planned
+    benchmark: Benchmark
+    read: Mapping[str, Recorded]
+
+
+def _matched(part: _Part, benchmarks: Sequence[Benchmark], drawer: ArmDrawer | None) -> list[ArmSamples]:
+    """Match the arms of one of several benchmarks; recorded ones get their files' verdicts."""
+    planned, benchmark, read = part
+    recorded = {spec: one.candidates for spec, one in read.items()}
+    counters = {plan.arm.spec: counter_of(plan.model) for plan in planned.plans}
+    with about(benchmark, benchmarks):
+        arms = match_arms(planned, benchmark, recorded, drawer, counters)
     return [arm._replace(verdicts=read[spec].verdicts) if (spec := arm.plan.arm.spec) in read else arm for arm in arms]
 
 

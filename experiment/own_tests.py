@@ -169,7 +169,10 @@ def read_priced(
         UserError: A file or a row is wrong.
     """
     tasks, remarks = benchmark.by_id, Remarks()
-    found = read_tests(patterns, tasks, benchmark.beyond, remarks, complete=_Pricer(tasks, model).complete)
+    pricer = _Pricer(tasks, model)
+    found = read_tests(
+        patterns, tasks, benchmark.beyond, remarks, elsewhere=benchmark.elsewhere, complete=pricer.complete
+    )
     for line in remarks.lines:
         tell(f"{whose}tests: {line}")
     return found

@@ -16,6 +16,7 @@ from ..errors import UserError
 from ..records import Workload
 from ..settings import DEFAULT_FAMILY
 from ..tasks import load_benchmark
+from .benchmarks import about, check_names, told_apart
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -104,6 +105,28 @@ def load_tasks(
     return whole if tasks is None else whole.first(tasks)
 
 
+def load_several(
+    named: Sequence[str | Benchmark],
+    family: str,
+    *,
+    fields: Mapping[str, str] | None = None,
+    tasks: int | None = None,
+) -> list[Benchmark]:
+    """Load benchmarks that are used together; if none is named, the family's own or HumanEval alone.
+
+    Raises:
+        UserError: As `load_tasks`, or as `told_apart`.
+        MachineError: As `load_tasks`.
+    """
+    typed = [one if isinstance(one, str) else one.name for one in named]
+    # Before anything is loaded, which may take a download.
+    check_names(typed)
+    loaded = [
+        load_tasks(one, family, fields=fields, tasks=tasks) if isinstance(one, str) else one for one in named
+    ] or [load_tasks(None, family, fields=fields, tasks=tasks)]
+    return told_apart(loaded, typed)
+
+
 def plan(
     arms: Sequence[str],
     settings: Planning,
@@ -141,6 +164,21 @@ def plan(
         at_least_one=to_measure and _measures(settings),
     )
     return Planned(plans, workload, conditions, settings, budget, family)
+
+
+def plan_on_each(
+    benchmarks: Sequence[Benchmark], arms: Sequence[str], settings: Planning, family: str
+) -> list[Planned]:
+    """Plan the same arms for each benchmark, whose lengths will be measured; see `plan`.
+
+    Raises:
+        UserError: As `plan`; of several, the message starts with the benchmark's name.
+    """
+    found = []
+    for benchmark in benchmarks:
+        with about(benchmark, benchmarks):
+            found.append(plan(arms, settings, family=family, benchmark=benchmark, to_measure=True))
+    return found
 
 
 def plan_again(

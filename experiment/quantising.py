@@ -16,7 +16,7 @@ from .._util.hashing import key_of
 from .._util.machine import has_gpu_driver
 from .._util.outputs import check_output_folder
 from .._util.progress import Progress, silent
-from ..budgets.mixed import PREFIX, load_rounding, split_mixed
+from ..budgets.mixed import PREFIX, load_mixed, split_mixed
 from ..budgets.models import find_model, weights_of
 from ..budgets.recipe import is_recipe
 from ..compression.calibration import Calibration, of_texts
@@ -24,6 +24,7 @@ from ..compression.compressor import INSTALL, is_installed, needs_calibration
 from ..compression.quantise import Made, Source, check_recipe, find_made, key_of_checkpoint
 from ..compression.quantise import quantise as make
 from ..compression.recipes import parse_recipe
+from ..compression.sparse import key_of_sparse, sparsify
 from ..errors import MachineError, UserError
 from ..sampler.engine import Draw, Sampling
 from ..sampler.engines import pick_engine
@@ -35,6 +36,7 @@ from .planning import load_tasks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..budgets.mixed import MixedRecipe
     from ..compression.recipes import Recipe
     from ..settings import Running
 
@@ -70,10 +72,13 @@ def quantise(
             is too little text.
         MachineError: The weights or llm-compressor are missing, it failed, or the disk is full.
     """
-    family, components, stated = running.family, None, recipe
+    family, mixed = running.family, None
     if recipe.startswith(PREFIX):
-        stated, components = load_rounding(Path(recipe.removeprefix(PREFIX)))
-    parsed = parse_recipe(stated)
+        mixed = load_mixed(Path(recipe.removeprefix(PREFIX)))
+        if mixed.recipe is None:
+            return _pruned(model, mixed, running, calibration, out, progress)
+    parsed = parse_recipe(recipe if mixed is None or mixed.recipe is None else mixed.recipe)
+    components = None if mixed is None else mixed.components
     source = source_of(model, family)
     check_recipe(source, parsed)
     texts = calibration_of(calibration, source, family, running.seed) if needs_calibration(parsed) else None
@@ -101,6 +106,21 @@ def quantise(
     return make(source, parsed, texts, folder, progress, components)
 
 
+def _pruned(
+    model: str, mixed: MixedRecipe, running: Running, calibration: str, out: str | None, progress: Progress
+) -> Made:
+    """Make a checkpoint with the zeros of a mixed recipe, or find it; needs no llm-compressor."""
+    source = source_of(model, running.family)
+    texts = calibration_of(calibration, source, running.family, running.seed) if mixed.pruning == "wanda" else None
+    key = key_of_sparse(source, mixed, texts)
+    folder = CHECKPOINTS / f"{_folder_name(source)}-{mixed.pruning}-{key[:12]}" if out is None else Path(out)
+    if out is None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        check_output_folder(folder)
+    return sparsify(source, mixed, texts, folder, progress)
+
+
 def checkpoint_of_arm(model: str, precision: str, running: Running, progress: Progress = silent) -> Made:
     """Make the checkpoint that an arm's model at a recipe, or under a mixed one, is drawn from, or find it.
 
@@ -112,14 +132,18 @@ def checkpoint_of_arm(model: str, precision: str, running: Running, progress: Pr
     return quantise(original, precision if file is None else f"{PREFIX}{file}", running, progress=progress)
 
 
-def makes_checkpoint(weights: str, precision: str, engine: str) -> bool:
-    """Whether an arm's precision is a recipe whose checkpoint an engine needs, since its weights are not quantised.
+def makes_checkpoint(model: str, weights: str, precision: str, engine: str) -> bool:
+    """Whether an arm's model is under a recipe whose checkpoint an engine needs, since its weights are the original's.
 
     Raises:
         UserError: The weights cannot be used.
         MachineError: No engine is there, or the weights are not.
     """
-    if engine in (RECORDED, "openai") or precision in DTYPES or not is_recipe(precision):
+    if engine in (RECORDED, "openai"):
+        return False
+    if split_mixed(model)[1] is not None:
+        return True
+    if precision in DTYPES or not is_recipe(precision):
         return False
     if pick_engine(engine).name == "vllm" and precision in ONLINE and has_gpu_driver():
         return False
@@ -146,10 +170,13 @@ def place_of(
     source: Source, recipe: Recipe, calibration: Calibration | None, components: tuple[str, ...] | None = None
 ) -> Path:
     """Name the folder in which a checkpoint lies by default: by model, recipe and key."""
-    name = re.sub(r"[^\w.-]+", "-", source.name.rstrip("/").rpartition("/")[2])
     key = key_of_checkpoint(source, recipe, calibration, components)
     part = "" if components is None else "-mixed"
-    return CHECKPOINTS / f"{name}-{recipe.key}{part}-{key[:12]}"
+    return CHECKPOINTS / f"{_folder_name(source)}-{recipe.key}{part}-{key[:12]}"
+
+
+def _folder_name(source: Source) -> str:
+    return re.sub(r"[^\w.-]+", "-", source.name.rstrip("/").rpartition("/")[2])
 
 
 def calibration_of(named: str, source: Source, family: str, seed: int) -> Calibration:

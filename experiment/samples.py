@@ -110,7 +110,7 @@ def read_arm(spec: str, patterns: Sequence[str], benchmark: Benchmark) -> Record
         UserError: A file or a row is wrong.
     """
     tasks = benchmark.by_id
-    recorded = read_samples(patterns, tasks, spec, benchmark.beyond)
+    recorded = read_samples(patterns, tasks, spec, benchmark.beyond, benchmark.elsewhere)
     for line in recorded.remarks:
         notice(f"{spec}: {line}")
     if recorded.missing:

@@ -159,7 +159,7 @@ def with_checkpoints(
     """
     found = []
     for target in targets:
-        if target.architecture is not None and makes_checkpoint(target.weights, target.precision, engine):
+        if target.architecture is not None and makes_checkpoint(target.model, target.weights, target.precision, engine):
             made = checkpoint_of_arm(target.model, target.precision, running, progress)
             record = made.record
             notice(

@@ -5,23 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..estimators import PASS_AT_K
+from ..records import Cost, MacroComparison
+from .macro_rows import mean_name
 from .page import Part, write_file
 from .page_data import BoardData, EntryData, IndexData, RunNotes, cost_data, span
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from ..records import ArmResult, Comparison, Cost
+    from ..records import ArmResult, Comparison, PairedResult
 
 _NOTE = "This page shows one comparison. Samples, verdicts and curves are on the pages of leaderboard runs."
 
 
-def write_comparison_page(comparison: Comparison, path: Path) -> None:
-    """Write a comparison as a self-contained HTML file.
+def write_comparison_page(comparison: Comparison | MacroComparison, path: Path) -> None:
+    """Write a comparison as a self-contained HTML file; on several benchmarks, their means come first.
 
     Raises:
         MachineError: plotly is not installed.
     """
+    if isinstance(comparison, MacroComparison):
+        write_file(path, _macro_parts(comparison))
+        return
     index: IndexData = {
         "title": f"{' or '.join(arm.plan.arm.spec for arm in comparison.arms)}? {comparison.benchmark}",
         "note": _NOTE,
@@ -31,15 +37,74 @@ def write_comparison_page(comparison: Comparison, path: Path) -> None:
     write_file(path, [Part("index", index), Part("board", _board(comparison))])
 
 
-def _board(comparison: Comparison) -> BoardData:
-    places = {arm.plan.arm.spec: place for place, arm in enumerate(comparison.arms)}
-    metrics = list(comparison.arms[0].rankers)
+def _macro_parts(result: MacroComparison) -> list[Part]:
+    """Build the parts of a page of several benchmarks."""
+    count = len(result.arms)
+    facts = [(f"{one.benchmark}: {label}", text) for one in result.benchmarks for label, text in _facts(one)]
+    index: IndexData = {
+        "title": f"{' or '.join(arm.spec for arm in result.arms)}? {mean_name(result)} benchmarks",
+        "note": _NOTE,
+        "runs": [{"id": "", "name": "This comparison", "description": "", "facts": facts}],
+        "benchmarks": [{"name": mean_name(result), "file": "mean", "arms": count, "mean": True}],
+    }
+    index["benchmarks"] += [
+        {"name": one.benchmark, "file": f"board-{place}", "arms": count} for place, one in enumerate(result.benchmarks)
+    ]
+    boards = [Part(f"board-{place}", _board(one)) for place, one in enumerate(result.benchmarks)]
+    return [Part("index", index), Part("mean", _mean_board(result)), *boards]
+
+
+def _mean_board(result: MacroComparison) -> BoardData:
+    notes: RunNotes = {
+        "run": 0,
+        "advice": [result.verdict.with_tests, result.verdict.without_tests],
+        "warnings": list(result.warnings),
+        "left_out": [
+            f"{one.benchmark}: {task_id}: {reason}"
+            for one in result.benchmarks
+            for task_id, reason in one.left_out.items()
+        ],
+    }
+    entries = []
+    for place, arm in enumerate(result.arms):
+        single = [_entry(one.arms[place], place) for one in result.benchmarks]
+        mean = single[0].copy()
+        mean["k"] = None
+        mean["cost"] = cost_data(arm.cost)
+        # A limit is each benchmark's own, so means have no ratio to it.
+        mean["ratio"] = cost_data(Cost())
+        mean["matched"], mean["equal"] = arm.matched, all(entry["equal"] for entry in single)
+        mean["scores"] = {PASS_AT_K: span(arm.pass_at_k), **{name: span(one) for name, one in arm.rankers.items()}}
+        entries.append(mean)
+    return {
+        "name": mean_name(result),
+        "tasks": [],
+        "metrics": _metrics(result.decisive_ranker, list(result.arms[0].rankers)),
+        "entries": entries,
+        "pairs": _pairs([arm.spec for arm in result.arms], result.paired),
+        "crossings": [],
+        "runs": [notes],
+    }
+
+
+def _metrics(decisive: str, rankers: Sequence[str]) -> list[str]:
+    return [PASS_AT_K, decisive, *(name for name in rankers if name != decisive)]
+
+
+def _pairs(
+    specs: Sequence[str], paired: Sequence[PairedResult]
+) -> dict[str, list[tuple[int, int, float, float, float]]]:
+    places = {spec: place for place, spec in enumerate(specs)}
     pairs: dict[str, list[tuple[int, int, float, float, float]]] = {}
-    for row in comparison.paired:
+    for row in paired:
         difference = (places[row.a], places[row.b], row.difference, row.low, row.high)
         pairs.setdefault(row.metric, []).append(difference)
     # The oracle is pass@k by another name.
     pairs["oracle"] = pairs.get(PASS_AT_K, [])
+    return pairs
+
+
+def _board(comparison: Comparison) -> BoardData:
     notes: RunNotes = {
         "run": 0,
         "advice": [comparison.verdict.with_tests, comparison.verdict.without_tests],
@@ -49,15 +114,15 @@ def _board(comparison: Comparison) -> BoardData:
     return {
         "name": comparison.benchmark,
         "tasks": [],
-        "metrics": [PASS_AT_K, comparison.decisive_ranker, *(m for m in metrics if m != comparison.decisive_ranker)],
-        "entries": [_entry(arm, place, comparison) for place, arm in enumerate(comparison.arms)],
-        "pairs": pairs,
+        "metrics": _metrics(comparison.decisive_ranker, list(comparison.arms[0].rankers)),
+        "entries": [_entry(arm, place) for place, arm in enumerate(comparison.arms)],
+        "pairs": _pairs([arm.plan.arm.spec for arm in comparison.arms], comparison.paired),
         "crossings": [],
         "runs": [notes],
     }
 
 
-def _entry(arm: ArmResult, place: int, comparison: Comparison) -> EntryData:
+def _entry(arm: ArmResult, place: int) -> EntryData:
     plan = arm.plan
     return {
         "id": str(place),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._util.outputs import check_output, write_text
 from ..errors import UserError
+from ..records import MacroComparison
 from .comparison_page import write_comparison_page
 from .markdown import write_markdown
 from .page import check_plots
@@ -21,14 +22,19 @@ if TYPE_CHECKING:
     from ..records import Comparison, Plan
 
 
-def write_json(comparison: Comparison, path: Path) -> None:
+def write_json(comparison: Comparison | MacroComparison, path: Path) -> None:
     """Write the object of `compare --json`.
 
     Raises:
         UserError: A link or no plain file is there.
         MachineError: The file cannot be written.
     """
-    write_text(path, json.dumps(comparison_as_json(comparison)) + "\n", "`report`")
+    write_text(path, json.dumps(answer_as_json(comparison)) + "\n", "`report`")
+
+
+def answer_as_json(result: Comparison | MacroComparison) -> dict[str, object]:
+    """Build the object of `compare --json`."""
+    return macro_as_json(result) if isinstance(result, MacroComparison) else comparison_as_json(result)
 
 
 def plan_as_json(plan: Plan) -> dict[str, object]:
@@ -94,6 +100,29 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
     }
 
 
+def macro_as_json(result: MacroComparison) -> dict[str, object]:
+    """Build `compare --json` of several benchmarks: arms by means, each with its own object on every benchmark."""
+    bare = result.model_dump(mode="json", exclude={"benchmarks"})
+    single: dict[str, dict[str, Any]] = {one.benchmark: comparison_as_json(one) for one in result.benchmarks}
+    arms = [
+        dumped | {"benchmarks": {name: one["arms"][place] for name, one in single.items()}}
+        for place, dumped in enumerate(bare["arms"])
+    ]
+    # What an arm has is under the arm.
+    beside = ("benchmark", "arms", "decisive_ranker")
+    return {
+        "benchmarks": {
+            name: {field: value for field, value in one.items() if field not in beside} for name, one in single.items()
+        },
+        "arms": arms,
+        "paired": bare["paired"],
+        "decisive_ranker": result.decisive_ranker,
+        "verdict": bare["verdict"],
+        "warnings": list(result.warnings),
+        "doubts": list(result.doubts),
+    }
+
+
 COMPARISON_FORMATS = {".html": write_comparison_page, ".md": write_markdown, ".json": write_json}
 
 
@@ -110,7 +139,7 @@ def check_reports(paths: Sequence[Path]) -> None:
         check_plots()
 
 
-def write_reports(comparison: Comparison, paths: Sequence[Path]) -> None:
+def write_reports(comparison: Comparison | MacroComparison, paths: Sequence[Path]) -> None:
     """Write a comparison to every file, by its ending.
 
     Raises:

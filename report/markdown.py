@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from .._util.figures import difference, fraction, interval, p_value
 from .._util.outputs import write_text
 from .._util.printable import printable
+from ..records import MacroComparison
+from .macro_rows import arm_rows, pair_rows, ranker_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,14 +20,20 @@ if TYPE_CHECKING:
 _SHOWN_TASKS = 5
 
 
-def write_markdown(comparison: Comparison, path: Path) -> None:
+def write_markdown(comparison: Comparison | MacroComparison, path: Path) -> None:
     """Write a comparison as GitHub-flavoured Markdown, in which others' names are no markup, links or mentions.
 
     Raises:
         UserError: A link or no plain file is there.
         MachineError: The file cannot be written.
     """
-    write_text(path, markdown_of(comparison), "`report`")
+    write_text(path, _text_of(comparison), "`report`")
+
+
+def _text_of(comparison: Comparison | MacroComparison) -> str:
+    if isinstance(comparison, MacroComparison):
+        return macro_markdown_of(comparison)
+    return markdown_of(comparison)
 
 
 def markdown_of(comparison: Comparison) -> str:
@@ -45,6 +53,43 @@ def markdown_of(comparison: Comparison) -> str:
     ]
     lines += [f"> {plain(warning)}" for warning in comparison.warnings]
     lines += _left_out(comparison)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def macro_markdown_of(result: MacroComparison) -> str:
+    """Build the text of a comparison on several benchmarks: its means, and then each benchmark's own text."""
+    listed = "; ".join(f"{code(one.benchmark)}, {one.tasks} tasks" for one in result.benchmarks)
+    arms = " or ".join(code(arm.spec) for arm in result.arms)
+    pairs = [
+        [row.metric if row.metric == "pass@k" else code(row.metric), plain(row.arms), code(row.benchmark), *row[3:]]
+        for row in pair_rows(result)
+    ]
+    lines = [
+        f"## {arms}?",
+        "",
+        f"- {plain(result.verdict.with_tests)}",
+        f"- {plain(result.verdict.without_tests)}",
+        "",
+        f"Means over {len(result.benchmarks)} benchmarks ({listed}), each of which counts the same. Scores are "
+        "fractions of tasks with 95 % intervals, tasks resampled within benchmarks.",
+        "",
+        *_table(
+            ["arm", "benchmark", "k", "FLOPs per task", "ratio", "matched", "pass@k"],
+            [[code(row.arm), code(row.benchmark), *row[2:]] for row in arm_rows(result)],
+        ),
+        "Picked without hidden tests (rank-score@k).",
+        "",
+        *_table(
+            ["ranker", "benchmark", *(code(arm.spec) for arm in result.arms)],
+            [[code(row.ranker), code(row.benchmark), *row.scores] for row in ranker_rows(result)],
+        ),
+    ]
+    if pairs:
+        caption = f"Paired differences; p by Holm over all {len(result.paired)} pairs, for means as on each benchmark."
+        lines += [caption, "", *_table(["score", "arms", "benchmark", "difference", "p"], pairs)]
+    for one in result.benchmarks:
+        # Its first line is the heading that they share.
+        lines += [f"## On {code(one.benchmark)}", *markdown_of(one).split("\n")[1:]]
     return "\n".join(lines).rstrip() + "\n"
 
 

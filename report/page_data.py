@@ -6,7 +6,7 @@ is unknown is null.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,11 +29,12 @@ class RunData(TypedDict):
 
 
 class BenchmarkLink(TypedDict):
-    """A benchmark in the index: its part's name and number of arms."""
+    """A benchmark in the index: its part's name and number of arms. `mean`: it is the mean of the others."""
 
     name: str
     file: str
     arms: int
+    mean: NotRequired[bool]
 
 
 class IndexData(TypedDict):
@@ -67,7 +68,8 @@ class EntryData(TypedDict):
 
     `spec` is the arm as typed, `name` tells it from those of other runs. `kinds` are those of the budget that limited
     it. Lists by task follow the benchmark's `tasks`: `drawn` and `passed` count samples, `picked` holds scores by
-    metric, all null or 0 if a task was not scored. `candidates` is the folder of its parts, one per task.
+    metric, all null or 0 if a task was not scored. `candidates` is the folder of its parts, one per task. `k` is null
+    for means.
     """
 
     id: str
@@ -76,7 +78,7 @@ class EntryData(TypedDict):
     name: str
     model: str
     precision: str
-    k: int
+    k: int | None
     greedy: bool
     parameters: int | None
     kinds: list[str]

@@ -54,6 +54,21 @@ def print_plans(planned: Planned) -> None:
         print_text(line)
 
 
+def plans_on_each_as_json(planned: Sequence[Planned], names: Sequence[str]) -> dict[str, Any]:
+    """Build `codebudget plan --json` of one benchmark, or an object with one by each name."""
+    if len(planned) == 1:
+        return plans_as_json(planned[0])
+    return {"benchmarks": {name: plans_as_json(one) for name, one in zip(names, planned, strict=True)}}
+
+
+def print_plans_on_each(planned: Sequence[Planned], names: Sequence[str]) -> None:
+    """Print plans of one benchmark, or of several under their names."""
+    for place, (name, one) in enumerate(zip(names, planned, strict=True)):
+        if len(planned) > 1:
+            print_text(f"{name}:" if place == 0 else f"\n{name}:")
+        print_plans(one)
+
+
 def plan_notes(planned: Planned) -> Iterator[str]:
     """Yield lines below a table of plans."""
     against = "first arm" if planned.budget is None else "budget"

@@ -114,7 +114,11 @@ class _Sample:
 
 
 def read_samples(
-    patterns: Sequence[str], tasks: Mapping[str, Task], arm: str, beyond: Collection[str] = ()
+    patterns: Sequence[str],
+    tasks: Mapping[str, Task],
+    arm: str,
+    beyond: Collection[str] = (),
+    elsewhere: Collection[str] = (),
 ) -> Recorded:
     """The candidates of one arm, out of files.
 
@@ -129,13 +133,14 @@ def read_samples(
         tasks: The selected tasks, by their ids.
         arm: The arm's name, for the candidates.
         beyond: Ids of the benchmark's other tasks, whose rows are left out.
+        elsewhere: Ids of other benchmarks' tasks, whose rows in the same files are theirs.
 
     Raises:
         UserError: If a pattern means no file, a row is wrong, or a file is beyond a bound; the message names file and
             place.
     """
     files = find_files(patterns)
-    names, remarks = TaskNames(tasks, beyond), Remarks()
+    names, remarks = TaskNames(tasks, beyond, elsewhere), Remarks()
     samples: dict[str, list[tuple[int, _Sample]]] = {task_id: [] for task_id in tasks}
     count = SampleCount(files)
     held: list[set[str]] = []
@@ -151,7 +156,8 @@ def read_samples(
         for index, (place, sample) in enumerate(listed)
     )
     if not candidates:
-        raise UserError(without_samples(files, remarks))
+        of_whom = " of this benchmark's tasks" if elsewhere else ""
+        raise UserError(without_samples(files, remarks, of_whom))
     return Recorded(
         candidates=candidates,
         strata=tuple(name for name in strata if name is not None),
@@ -167,10 +173,10 @@ def read_samples(
     )
 
 
-def without_samples(files: Sequence[Path], remarks: Remarks) -> str:
+def without_samples(files: Sequence[Path], remarks: Remarks, of_whom: str = "") -> str:
     """The message for files without any usable sample."""
     why = f" ({'; '.join(remarks.lines)})" if remarks.lines else ""
-    return f"{files[0]}: contains no samples{why}; give files with at least one row that has a text"
+    return f"{files[0]}: contains no samples{of_whom}{why}; give files with at least one row that has a text"
 
 
 def strata_of(files: Sequence[Path], held: Sequence[Collection[str]]) -> list[str | None]:

@@ -51,6 +51,7 @@ def read_tests(
     beyond: Collection[str] = (),
     remarks: Remarks | None = None,
     *,
+    elsewhere: Collection[str] = (),
     complete: Callable[[RowOfTests], RowOfTests] | None = None,
 ) -> dict[str, GeneratedTests]:
     """Read generated tests by task id, with the usage of drawing them where every row has it.
@@ -63,6 +64,7 @@ def read_tests(
         tasks: The selected tasks, by their ids.
         beyond: Ids of the benchmark's other tasks, whose rows are left out.
         remarks: Receives what is left out.
+        elsewhere: Ids of other benchmarks' tasks, whose rows in the same files are theirs.
         complete: Fills in the usage that a row lacks.
 
     Raises:
@@ -72,7 +74,7 @@ def read_tests(
     files = find_files(patterns)
     count = SampleCount(files)
     found: list[RowOfTests] = []
-    names = TaskNames(tasks, beyond)
+    names = TaskNames(tasks, beyond, elsewhere)
     remarks = Remarks() if remarks is None else remarks
     for path in files:
         for where, task, row in read_rows(path, names, remarks):

@@ -118,7 +118,7 @@ def read_rows(path: Path, names: TaskNames, remarks: Remarks) -> Iterator[Row]:
 
 
 def row_of(where: str, fields: Mapping[str, Any], names: TaskNames, remarks: Remarks) -> Row | None:
-    """Find a row's task; None if that was not selected.
+    """Find a row's task; None if that was not selected, or is another benchmark's.
 
     Raises:
         UserError: It has no known task.
@@ -126,6 +126,8 @@ def row_of(where: str, fields: Mapping[str, Any], names: TaskNames, remarks: Rem
     task_id = names.of_row(fields, where)
     if task_id in names.beyond:
         remarks.add(BEYOND, where)
+        return None
+    if task_id in names.elsewhere:
         return None
     name = fields["task_id"]
     if name != task_id:

@@ -9,7 +9,7 @@ from .._util.printable import listed, nearest, quoted
 from ..errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from typing import Any
 
     from ..records import Task
@@ -36,17 +36,27 @@ class TaskNames:
     Attributes:
         tasks: The selected ones, by their ids.
         beyond: Ids of the benchmark's other tasks.
+        elsewhere: Ids of tasks of other benchmarks whose rows are in the same files.
     """
 
-    def __init__(self, tasks: Mapping[str, Task], beyond: Collection[str] = ()) -> None:
+    def __init__(
+        self, tasks: Mapping[str, Task], beyond: Collection[str] = (), elsewhere: Collection[str] = ()
+    ) -> None:
         self.tasks = tasks
         self.beyond = frozenset(beyond)
+        self.elsewhere = frozenset(elsewhere) - self.beyond - tasks.keys()
 
     def find(self, name: object) -> str | None:
-        """Find the id of one of `tasks` or `beyond`; None if it is none of them, or could be several."""
+        """Find the id of one of all these; None if it is none of them, or could be several."""
         if isinstance(name, str) and (name in self.tasks or name in self.beyond):
             return name
         spelling = _spelling(name)
+        own = self._spelt_here.get(spelling, []) if spelling is not None and spelling[0] else []
+        # Two editions of a benchmark spell one id in two ways; a number alone is nobody's.
+        if len(own) == 1:
+            return own[0]
+        if isinstance(name, str) and name in self.elsewhere:
+            return name
         found = self._spelt.get(spelling, []) if spelling is not None else []
         return found[0] if len(found) == 1 else None
 
@@ -89,17 +99,27 @@ class TaskNames:
         )
 
     @cached_property
+    def _spelt_here(self) -> dict[Spelling, list[str]]:
+        """The benchmark's own ids by their spelling."""
+        return _by_spelling([*self.tasks, *self.beyond])
+
+    @cached_property
     def _spelt(self) -> dict[Spelling, list[str]]:
-        """The ids by their spelling, and those with a number by it alone."""
-        found: dict[Spelling, list[str]] = {}
-        for task_id in [*self.tasks, *self.beyond]:
-            spelling = _spelling(task_id)
-            if spelling is None:
-                continue
-            found.setdefault(spelling, []).append(task_id)
-            if spelling[1] is not None and spelling[0]:
-                found.setdefault(("", spelling[1]), []).append(task_id)
-        return found
+        """All ids by their spelling."""
+        return _by_spelling([*self.tasks, *self.beyond, *self.elsewhere]) if self.elsewhere else self._spelt_here
+
+
+def _by_spelling(ids: Iterable[str]) -> dict[Spelling, list[str]]:
+    """Group ids by their spelling, and those with a number by it alone."""
+    found: dict[Spelling, list[str]] = {}
+    for task_id in ids:
+        spelling = _spelling(task_id)
+        if spelling is None:
+            continue
+        found.setdefault(spelling, []).append(task_id)
+        if spelling[1] is not None and spelling[0]:
+            found.setdefault(("", spelling[1]), []).append(task_id)
+    return found
 
 
 def _spelling(name: object) -> Spelling | None:

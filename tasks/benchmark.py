@@ -36,6 +36,7 @@ class Benchmark:
         beyond: Ids of tasks that were left out of it; files of samples may still have rows of them.
         left_out: Why tasks cannot grade a program, by the ids of those; they are among `beyond`.
         version: The release of its data set; empty where it has none.
+        elsewhere: Ids of tasks of other benchmarks in use at the same time, whose rows may be in the same files.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Benchmark:
     beyond: frozenset[str] = frozenset()
     left_out: Mapping[str, str] = field(default_factory=dict, hash=False)
     version: str = ""
+    elsewhere: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.tasks and self.left_out:

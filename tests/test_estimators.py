@@ -3,12 +3,15 @@
 import itertools
 import math
 from fractions import Fraction
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 from codebudget.errors import UndefinedEstimateError, UserError
 from codebudget.estimators import (
     holm,
+    macro_difference,
+    macro_interval,
     mean_interval,
     paired_difference,
     pass_at_k,
@@ -370,3 +373,108 @@ def test_recovery_is_the_ratio_of_means_and_its_interval_holds_it() -> None:
     same = recovery_percent(base, base)
     assert (same.value, same.low, same.high) == (100, 100, 100)
     assert recovery_percent(scores, np.zeros(80)).value is None
+
+
+def student_quantile(freedom):
+    """97.5 % quantile of Student's t, by adding up its density."""
+    x = np.linspace(0, 60, 600_001)
+    density = np.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
+    density = density * (1 + x**2 / freedom) ** (-(freedom + 1) / 2)
+    return float(np.interp(0.475, np.cumsum((density + np.roll(density, 1))[1:] / 2) * x[1], x[1:]))
+
+
+def all_resampled_means(values):
+    """The mean of every resample of some values."""
+    return np.array(list(itertools.product(values, repeat=len(values)))).mean(axis=1)
+
+
+def interval_by_enumeration(boards):
+    """The macro mean's interval from every pair of resamples of two benchmarks."""
+    means = [all_resampled_means(values) for values in boards]
+    every = np.add.outer(*means).reshape(-1) / 2
+    parts = [np.var(values, ddof=1) / len(values) for values in boards]
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, boards, strict=True))
+    # Of the bootstrap's own distribution, all of it.
+    ratio = math.sqrt(sum(parts) / 4) / every.std()
+    tail = NormalDist().cdf(-ratio * student_quantile(freedom))
+    return np.quantile(every, [tail, 1 - tail])
+
+
+BOARDS = (
+    ([0.0, 0.25, 0.5, 1.0], [0.0, 0.25, 0.5, 1.0]),
+    ([0.0, 1.0, 1.0, 0.5], [0.2, 0.9, 0.4, 0.0, 1.0]),
+    ([0.1, 0.9, 0.3, 0.6, 0.2, 1.0], [0.5, 0.75, 0.5]),
+)
+
+
+class TestMacroMean:
+    @pytest.mark.parametrize("boards", BOARDS)
+    def test_the_interval_is_that_of_all_resamples_within_benchmarks(self, boards):
+        found = macro_interval([np.array(values) for values in boards], resamples=200_000)
+        low, high = interval_by_enumeration(boards)
+        assert found.value == pytest.approx(np.mean([np.mean(values) for values in boards]))
+        assert (found.low, found.high) == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
+
+    @pytest.mark.parametrize("boards", BOARDS)
+    def test_a_difference_pairs_tasks_and_flips_all_signs(self, boards):
+        first = [np.array(values) for values in boards]
+        second = [values[::-1] ** 2 for values in first]
+        found = macro_difference(first, second, resamples=200_000)
+        differences = [(a - b) for a, b in zip(first, second, strict=True)]
+        low, high = interval_by_enumeration(differences)
+        weighted = np.concatenate([values / len(values) / 2 for values in differences])
+        signs = np.array(list(itertools.product([1, -1], repeat=weighted.size)))
+        assert found.difference == pytest.approx(weighted.sum())
+        assert (found.low, found.high) == (pytest.approx(low, abs=0.02), pytest.approx(high, abs=0.02))
+        assert found.p_value == pytest.approx(np.mean(np.abs(signs @ weighted) >= abs(weighted.sum()) - 1e-12))
+
+    def test_of_one_benchmark_it_is_the_mean(self):
+        generator = np.random.default_rng(3)
+        for values in (generator.random(20), np.ones(7), np.zeros(3), np.array([0.25])):
+            other = generator.random(values.size)
+            one, macro = mean_interval(values, seed=5), macro_interval([values], seed=5)
+            assert (macro.value, macro.low, macro.high) == pytest.approx((one.value, one.low, one.high))
+            assert macro_difference([values], [other]) == pytest.approx(paired_difference(values, other))
+
+    def test_large_benchmarks_do_not_weigh_more(self):
+        boards = [np.zeros(1000), np.array([1.0, 1.0, 1.0, 0.0])]
+        assert macro_interval(boards).value == pytest.approx(0.375)
+
+    def test_benchmarks_of_one_size_are_resampled_apart(self):
+        """With the same resamples for both, their errors would cancel out and leave no interval."""
+        values = np.array([0.0, 1.0] * 20)
+        both, one = macro_interval([values, 1 - values]), mean_interval(values)
+        assert both.high - both.low == pytest.approx((one.high - one.low) / math.sqrt(2), rel=0.1)
+
+    def test_what_does_not_vary_still_has_bounds(self):
+        varied = np.array([0.0, 1.0, 0.5, 0.25] * 5)
+        for constant in (0.0, 1.0, 0.5):
+            board = np.full(6, constant)
+            low, high = mean_interval(board).low, mean_interval(board).high
+            found, alone = macro_interval([varied, board]), macro_interval([varied])
+            mean = (float(varied.mean()) + constant) / 2
+            assert mean - found.low == pytest.approx(math.hypot(mean * 2 - constant - alone.low, constant - low) / 2)
+            assert found.high - mean == pytest.approx(math.hypot(alone.high - mean * 2 + constant, high - constant) / 2)
+            assert 0 <= found.low <= mean <= found.high <= 1
+
+    @pytest.mark.parametrize("sizes", [(10, 10), (8, 60), (5, 5, 5)])
+    def test_the_interval_covers_the_mean_as_often_as_it_claims(self, sizes):
+        hits = 0
+        for seed in range(400):
+            generator = np.random.default_rng(seed)
+            found = macro_interval([generator.beta(0.5, 0.5, size) for size in sizes], resamples=1000, seed=seed)
+            hits += found.low <= 0.5 <= found.high
+        assert 0.92 <= hits / 400 <= 0.98
+
+    def test_without_tasks_it_is_undefined(self):
+        assert macro_interval([np.ones(3), np.array([])]).value is None
+        with pytest.raises(UndefinedEstimateError):
+            macro_interval([])
+        with pytest.raises(UndefinedEstimateError):
+            macro_difference([np.ones(3), np.array([])], [np.ones(3), np.array([])])
+
+    def test_refuses_impossible_input(self):
+        with pytest.raises(UserError):
+            macro_interval([np.array([0.5, 1.5])])
+        with pytest.raises(UserError):
+            macro_difference([np.array([0.5, 1.0])], [np.array([0.5])])

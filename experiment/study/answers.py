@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from ..._util.figures import difference
+from ..._util.printable import listed
 from ...budgets.notation import format_amount
 from ...estimators import mean_interval, paired_difference
 from ...records import Record
@@ -398,7 +399,7 @@ def describe_choice(choice: Choice) -> str:
     if choice.label is None or choice.score is None:
         return f"{budget}: nothing fits"
     samples = "1 sample" if choice.k == 1 else f"{choice.k} samples"
-    rest = f"; cannot be separated from it: {', '.join(choice.not_separated)}" if choice.not_separated else ""
+    rest = f"; cannot be separated from it: {listed(choice.not_separated, 4)}" if choice.not_separated else ""
     return (
         f"{budget}: {choice.label} with {samples}, {choice.metric} {choice.score:.3f} "
         f"[{choice.low or 0:.3f}, {choice.high or 0:.3f}]{rest}"

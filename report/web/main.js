@@ -39,12 +39,13 @@
   function head(index, board, view) {
     document.title = line(index.title);
     byId("title").textContent = line(index.title);
-    const arms = index.benchmarks.reduce((sum, { arms: count }) => sum + count, 0);
+    const benchmarks = index.benchmarks.filter(({ mean }) => !mean);
+    const arms = benchmarks.reduce((sum, { arms: count }) => sum + count, 0);
     const plural = (count, name) => `${count} ${name}${count === 1 ? "" : "s"}`;
     byId("subtitle").textContent = [
       plural(index.runs.length, "run"),
       plural(arms, "arm"),
-      plural(index.benchmarks.length, "benchmark"),
+      plural(benchmarks.length, "benchmark"),
     ].join(" · ");
     byId("shown").textContent = `${line(board.name)}: ${view.shown.length} of ${plural(board.entries.length, "arm")} shown`;
     const advice = board.runs.length === 1 ? board.runs[0].advice : [];

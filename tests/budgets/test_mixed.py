@@ -45,6 +45,13 @@ def test_with_all_components_it_is_the_recipe(tmp_path: Path) -> None:
     assert weight_bytes(whole.architecture, "w4a16") == weight_bytes(find_model("250k", "nano").architecture, "w4a16")
 
 
+def test_zeros_take_as_much_as_other_weights(tmp_path: Path) -> None:
+    file = tmp_path / "m.toml"
+    file.write_text(MixedRecipe(pruning="wanda", sparsity={EVERY[3]: 0.5}).as_toml())
+    model, original = find_model(f"250k@recipe:{file}", "nano"), find_model("250k", "nano")
+    assert (model.default_precision, model.architecture) == ("bf16", original.architecture)
+
+
 def test_an_arm_is_planned_with_its_mixed_recipe(tmp_path: Path) -> None:
     name = write(tmp_path / "m.toml", "w4a16-g32", *EVERY[:9])
     arm = parse_arm(f"{name}+nothink:3")
@@ -61,10 +68,10 @@ def test_an_arm_is_planned_with_its_mixed_recipe(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('version = 1\nrecipe = "w8a8"\ncomponents = []\n', "lists no components"),
+        ('version = 1\nrecipe = "w8a8"\ncomponents = []\n', "changes no component"),
         ('version = 1\nrecipe = "w8a8"\ncomponents = ["model.layers.7.mlp.up_proj"]\n', "model.layers.7.mlp.up_proj"),
         ('version = 1\nrecipe = "w8b8"\ncomponents = ["model.layers.0.mlp.up_proj"]\n', "w8b8"),
-        ('version = 1\npruning = "wanda"\n[sparsity]\n"model.layers.0.mlp.up_proj" = 0.5\n', "prunes weights"),
+        ('version = 1\npruning = "wanda"\n[sparsity]\n"model.layers.0.mlp.up_proj" = 0.0\n', "changes no component"),
         ("version = 2\n", "version"),
         ("version = \n", "not TOML"),
     ],

@@ -17,21 +17,27 @@ TASKS = [
         "canonical_solution": f"    return {body}\n",
         "test": f"def check(candidate):\n    assert candidate(3) == {expected}\n    assert candidate(0) == 0\n",
     }
-    for name, body, expected in (("double", "2 * x", 6), ("negate", "-x", -3))
+    for name, body, expected in (("double", "2 * x", 6), ("negate", "-x", -3), ("same", "x", 3))
 ]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The files that the page's examples read."""
+    tasks, more = TASKS[:2], TASKS[2:]
+    big = [{"task_id": task["task_id"], "completion": task["canonical_solution"]} for task in TASKS]
+    small = [
+        {"task_id": task["task_id"], "completion": body}
+        for task in TASKS
+        for body in (task["canonical_solution"], "    y = x\n    return y\n")
+    ]
     rows = {
-        "tasks.jsonl": TASKS,
-        "big.jsonl": [{"task_id": task["task_id"], "completion": task["canonical_solution"]} for task in TASKS],
-        "small.jsonl": [
-            {"task_id": task["task_id"], "completion": body}
-            for task in TASKS
-            for body in (task["canonical_solution"], "    y = x\n    return y\n")
-        ],
+        "tasks.jsonl": tasks,
+        "more.jsonl": more,
+        "big.jsonl": big[:2],
+        "small.jsonl": small[:4],
+        "both_big.jsonl": big,
+        "both_small.jsonl": small,
     }
     for name, listed in rows.items():
         (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in listed), encoding="utf-8")
@@ -52,6 +58,7 @@ def test_every_example_runs(repository: Path, folder: Path) -> None:
     assert lines[0] == "5"
     assert lines.count("[1.0, 1.0]") == 4
     assert "{1: 0.5, 2: 1.0}" in lines
+    assert "1.0 1.0" in lines
     assert (folder / "comparison.html").read_text(encoding="utf-8").startswith("<!")
 
 

@@ -6,9 +6,9 @@ from codebudget.records import Task
 from codebudget.sampler.task_names import TaskNames
 
 
-def names_of(*ids: str, beyond: tuple[str, ...] = ()) -> TaskNames:
+def names_of(*ids: str, beyond: tuple[str, ...] = (), elsewhere: tuple[str, ...] = ()) -> TaskNames:
     tasks = {name: Task(id=name, benchmark="b", prompt="def f():\n", entry_point="f") for name in ids}
-    return TaskNames(tasks, beyond)
+    return TaskNames(tasks, beyond, elsewhere)
 
 
 HUMANEVAL = names_of(*(f"HumanEval/{place}" for place in range(164)))
@@ -119,6 +119,17 @@ def test_names_without_a_number_are_spelt_freely_too() -> None:
 def test_tasks_beyond_those_asked_for_are_known() -> None:
     names = names_of("T/0", beyond=("T/1", "T/10"))
     assert [names.find(name) for name in ("T/1", 1, "t_10", 2)] == ["T/1", "T/1", "T/10", None]
+
+
+def test_rows_of_other_benchmarks_are_theirs() -> None:
+    names = names_of("MBPP/1", "MBPP/2", elsewhere=("1", "HumanEval/2", "Mbpp/1"))
+    assert [names.find(name) for name in ("MBPP/1", "1", "HumanEval/2", "humaneval_2")] == [
+        *("MBPP/1", "1", "HumanEval/2", "HumanEval/2")
+    ]
+    # Another edition's spelling means the benchmark's own task; a number alone could be anyone's.
+    assert [names.find(name) for name in ("Mbpp/1", "mbpp_2", 1, 2)] == ["MBPP/1", "MBPP/2", None, None]
+    with pytest.raises(UserError, match="it could be 'MBPP/2' or 'HumanEval/2'; write the full id"):
+        names.of_row({"task_id": 2}, "f:1")
 
 
 def test_a_wrong_number_is_told_what_there_is_and_no_near_miss() -> None:
