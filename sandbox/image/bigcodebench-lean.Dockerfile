@@ -9,11 +9,12 @@ FROM ${BASE} AS build
 ARG PIP_INDEX_URL
 ARG PIP_NO_INDEX
 ARG PIP_FIND_LINKS
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "the base image needs Python 3.11 or newer")'
 # COPY wants at least one file, and there may be no wheels.
 COPY bigcodebench-lean.Dockerfile wheels* /wheels/
-RUN PYTHONPATH=$(echo /wheels/pip-*.whl) python3 -m pip install --no-cache-dir --only-binary :all: \
-    --target /opt/libraries numpy pandas scipy scikit-learn matplotlib
+RUN PYTHONPATH=$(echo /wheels/pip-*.whl) python3 -m pip install --only-binary :all: --target /opt/libraries \
+    numpy pandas scipy scikit-learn matplotlib
 
 FROM ${BASE}
 COPY --from=build /opt/libraries /opt/libraries

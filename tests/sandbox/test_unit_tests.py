@@ -1,10 +1,14 @@
 """Tests in the style `unittest`: what runs split, what only beside the program, and what counts as passing."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from codebudget.records import HiddenTests, Limits, ReferenceCheck, Task, Verdict
 from codebudget.sandbox import Job, Sandbox
+from codebudget.tasks import load_benchmark
+
+from support.rows import read_rows
 
 Check = Callable[[Task], ReferenceCheck]
 Grade = Callable[[Task, str], Verdict]
@@ -279,3 +283,16 @@ def test_a_program_has_ten_seconds_or_ten_times_the_references() -> None:
     assert Limits().resolve(0.1, 10.0).cpu_s == 10.0
     assert Limits().resolve(1.5, 10.0).cpu_s == 20.0
     assert Limits(wall_s=2.0).resolve(1.5, 10.0).cpu_s == 2.0
+
+
+def test_bigcodebench_is_graded(sandbox: Sandbox, repository: Path) -> None:
+    boards = repository / "tests" / "tasks" / "boards"
+    benchmark = load_benchmark(f"bigcodebench:{boards / 'bigcodebench.jsonl'}")
+    checks = {check.task_id: check for check in sandbox.check(benchmark.tasks)}
+    integrity = {task_id.rpartition("/")[2]: check.integrity for task_id, check in checks.items() if check.ok}
+    assert integrity == {**dict.fromkeys(("9000", "9001", "9002", "9003", "9004"), "split"), "9005": "shared"}
+    rows = read_rows(boards / "bigcodebench_programs.jsonl")
+    jobs = [Job(benchmark.task(row["task_id"]), checks[row["task_id"]], row["solution"]) for row in rows]
+    verdicts = dict(sandbox.grade(jobs))
+    for place, row in enumerate(rows):
+        assert (verdicts[place].status == "passed") is row["right"], (row, verdicts[place])
