@@ -11,6 +11,7 @@ all the same, by a clock for instance, make the run void; the host does it again
 
 from __future__ import annotations
 
+import _thread
 import builtins
 import json
 import sys
@@ -74,6 +75,7 @@ class Conversation:
         self._foreseen = foreseen
         self._outcomes = outcomes
         self._return_arguments = return_arguments
+        self._turn = _thread.allocate_lock()
         self.calls = 0
         self.arguments_changed = False
         self.failure: tuple[str, str] | None = None
@@ -81,7 +83,11 @@ class Conversation:
         self.last_raised_text = ""
 
     def call(self, place: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call one of the candidate's functions."""
+        """Call one of the candidate's functions. Tests may do so from several threads, which then take turns."""
+        with self._turn:
+            return self._call(place, args, kwargs)
+
+    def _call(self, place: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self.failure is not None:
             raise CandidateFailed
         call = codec.encode((place, args, kwargs))

@@ -159,6 +159,20 @@ def test_without_a_test_that_runs_a_task_is_left_out(check: Check, tests: str) -
     assert not check(task(tests)).ok
 
 
+def test_tests_may_call_from_several_threads(check: Check, grade: Grade) -> None:
+    tests = cases(
+        """
+def test_all(self):
+    with ThreadPoolExecutor(4) as pool:
+        self.assertEqual(list(pool.map(task_func, range(40))), list(range(0, 80, 2)))
+""",
+        "import unittest\nfrom concurrent.futures import ThreadPoolExecutor\n",
+    )
+    checked = check(task(tests))
+    assert (checked.integrity, checked.calls) == ("split", 40)
+    assert [grade(task(tests), program).status for program in (RIGHT, WRONG)] == ["passed", "wrong"]
+
+
 def test_names_of_prompt_and_reference_are_there_for_the_tests(check: Check) -> None:
     tests = cases("def test_one(self):\n    self.assertEqual(task_func(math.pi), FACTOR * math.pi)\n")
     header = "import math\nFACTOR = 2\ndef task_func(x):\n"
