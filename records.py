@@ -62,7 +62,7 @@ class HiddenTests(Record):
     entry point, like MBPP's `test_list`. Either way the entry point's name is bound to the candidate. `pairs`: the code
     defines `pairs`, a list of (arguments, expected result), and each call's result must equal the expected one, or be
     within `tolerance` of it where that is a float or a sequence of floats. `unittest`: the code defines test cases of
-    `unittest` that name the entry point, like BigCodeBench's.
+    `unittest` that name the entry point, like BigCodeBench's; all their methods are run.
     """
 
     style: Literal["check", "asserts", "pairs", "unittest"]
@@ -272,6 +272,8 @@ class Candidate(Record):
 
 
 LEAST_CPU_S: Final = 0.5
+UNITTEST_LEAST_CPU_S: Final = 10.0
+"""Of a program that is tested by `unittest`: BigCodeBench's `min_time_limit`, in `untrusted_check`."""
 REFERENCE_CPU_FACTOR: Final = 10.0
 
 
@@ -297,10 +299,10 @@ class Limits(Record):
             return self
         return self.model_copy(update={"cpu_s": tests.case_s})
 
-    def resolve(self, reference_cpu_s: float) -> Limits:
+    def resolve(self, reference_cpu_s: float, least_cpu_s: float = LEAST_CPU_S) -> Limits:
         """Fill in both times.
 
-        Without either, a program gets half a second of processor time, doubled until it is ten times what the reference
+        Without either, a program gets `least_cpu_s` of processor time, doubled until it is ten times what the reference
         solution took: steps this coarse come out the same when the reference is measured again. `wall_s` is four times
         `cpu_s` and a second. With `wall_s` alone `cpu_s` is the same.
         """
@@ -309,7 +311,7 @@ class Limits(Record):
         elif self.wall_s is not None:
             cpu_s = self.wall_s
         else:
-            cpu_s = LEAST_CPU_S
+            cpu_s = least_cpu_s
             while cpu_s < REFERENCE_CPU_FACTOR * reference_cpu_s:
                 cpu_s *= 2
         return self.model_copy(update={"cpu_s": cpu_s, "wall_s": self.wall_s or 4 * cpu_s + 1})
@@ -318,10 +320,10 @@ class Limits(Record):
 class Verdict(Record):
     """The sandbox's findings about one program.
 
-    `tests_run` counts the assert statements of the test code that were reached and held; `tests_expected` is how many
-    the reference reaches. Of inputs and outputs they count the cases that hold, and all of them. `detail` is one
-    printable line. `second_look` says what a program took that came near its time limit and was run again, alone, in
-    which case the verdict is about that run; else it is empty.
+    `tests_run` counts the assert statements of the test code that were reached and held, or the methods of its test
+    cases that held; `tests_expected` is how many the reference reaches. Of inputs and outputs they count the cases that
+    hold, and all of them. `detail` is one printable line. `second_look` says what a program took that came near its
+    time limit and was run again, alone, in which case the verdict is about that run; else it is empty.
     """
 
     status: Status

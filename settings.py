@@ -191,7 +191,8 @@ class Grading(Settings):
 
     launcher: Text = option(
         "auto",
-        "Sandbox for programs: auto, docker, bubblewrap, process (weak), a registered one, or FILE.py:Class.",
+        "Sandbox for programs: auto, docker, docker-bigcodebench (with libraries), bubblewrap, process (weak), a "
+        "registered one, or FILE.py:Class.",
         flag="--sandbox",
         metavar="NAME",
     )

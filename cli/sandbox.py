@@ -31,10 +31,11 @@ def list_sandboxes(as_json: Json = False) -> None:
     if as_json:
         print_json({"sandboxes": rows})
         return
+    width = max(len(name) for name in LAUNCHERS)
     for row in rows:
-        typer.echo(f"{row['name']:<11} {'works' if row['works'] else 'no':<6} {row['promise']}")
+        typer.echo(f"{row['name']:<{width}} {'works' if row['works'] else 'no':<6} {row['promise']}")
         if row["problem"]:
-            typer.echo(f"{'':<18} {row['problem']}")
+            typer.echo(f"{'':<{width + 7}} {row['problem']}")
 
 
 @app.command()
@@ -54,11 +55,18 @@ def build(
     base: Annotated[
         str | None, typer.Option(metavar="IMAGE", help="Base image, with Python 3.11+.", show_default=False)
     ] = None,
+    image: Annotated[
+        str, typer.Option(metavar="NAME", help="plain; bigcodebench or bigcodebench-lean, with libraries.")
+    ] = "plain",
 ) -> None:
-    """Build the image that the Docker sandbox runs."""
-    from ..sandbox.launchers.docker import IMAGE, build_image
+    """Build an image that the Docker sandbox runs. Those with libraries take their packages from an index."""
+    from ..errors import UserError
+    from ..sandbox.images import IMAGES
+    from ..sandbox.launchers.docker import build_image
 
-    typer.echo(f"{IMAGE} {build_image(base)}")
+    if image not in IMAGES:
+        raise UserError(f"unknown image '{image}': choose from {', '.join(IMAGES)}")
+    typer.echo(f"{IMAGES[image].tag} {build_image(base, IMAGES[image])}")
 
 
 @app.command()

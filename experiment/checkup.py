@@ -109,13 +109,14 @@ def _docker() -> dict[str, str | None]:
     from requests import RequestException
 
     from ..errors import SandboxError
-    from ..sandbox.launchers.docker import IMAGE, connect
+    from ..sandbox.images import PLAIN
+    from ..sandbox.launchers.docker import connect
 
     found: dict[str, str | None] = {"engine": None, "image": None, "problem": None}
     try:
         client = connect()
         found["engine"] = str(client.version()["Version"])
-        found["image"] = str(client.images.get(IMAGE).id)
+        found["image"] = str(client.images.get(PLAIN.tag).id)
     except docker.errors.ImageNotFound:
         found["problem"] = f"engine {found['engine']}, but no sandbox image: codebudget sandbox build"
     except (SandboxError, docker.errors.DockerException, RequestException, OSError) as error:

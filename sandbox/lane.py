@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .._util.printable import one_line
 from ..errors import SandboxError
 from ..records import (
+    LEAST_CPU_S,
+    UNITTEST_LEAST_CPU_S,
     HiddenTests,
     IoCase,
     IoTests,
@@ -26,6 +29,7 @@ from .fixed_calls import Foreseen
 from .guest import tester as testing
 from .guest import wire
 from .guest.script import Script
+from .images import LIBRARIES
 from .program import Program, read_claim
 from .rules import OUTPUT_RULES
 from .run import Run
@@ -60,6 +64,8 @@ _SCRIPT_CONTROL = Task(
 )
 _SCRIPT_CONTROL_CHECK = ReferenceCheck(task_id="script control", ok=True, sites=(0, 1))
 _NEVER_CALLED = "the tests never called the candidate"
+_MISSING_LIBRARY = re.compile(r"(?:No module named|Missing optional dependency) '([\w.]+)'")
+"""What Python says of a module that is not there, and pandas of one that it needs for a format."""
 _REFERENCE_CPU_S = 20.0
 """Processor time of a reference solution when limits are to follow from it."""
 _SPARE_CALLS, _CALLS_FACTOR = 1000, 10
@@ -197,6 +203,8 @@ class Lane:
                 run, integrity, ok = shared, "shared", True
         if ok and not run.reached:
             ok, problem = False, "no test was run"
+        if not ok:
+            problem = _with_remedy(task.tests, problem)
         return ReferenceCheck(
             task_id=task.id,
             ok=ok,
@@ -348,7 +356,9 @@ class Lane:
         return f"{good.status} {good.detail}; {bad.status}"
 
     def _limits_for(self, task: Task, reference_cpu_s: float) -> Limits:
-        return self._limits.for_tests(task.tests).resolve(reference_cpu_s)
+        is_unittest = isinstance(task.tests, HiddenTests) and task.tests.style == "unittest"
+        least_cpu_s = UNITTEST_LEAST_CPU_S if is_unittest else LEAST_CPU_S
+        return self._limits.for_tests(task.tests).resolve(reference_cpu_s, least_cpu_s)
 
     def _grade(self, task: Task, check: ReferenceCheck, program: str) -> Graded:
         limits = self._limits_for(task, check.cpu_s)
@@ -434,6 +444,8 @@ class Lane:
         if isinstance(said, Done):
             return Run(said.status, said.detail, said)
         cost = box.stop()
+        if cost.status in ("tampered", "output"):
+            return Run(cost.status, cost.detail, cost)
         claim = read_claim(said[0][1:], ("passed", "wrong", "crashed", "invalid", "memory"))
         return Run(claim.status, claim.detail, cost, claim.reached)
 
@@ -547,6 +559,17 @@ class Lane:
         if not clean or programs + 1 >= _PROGRAMS_PER_TESTER or before + outcome_bytes >= _BYTES_PER_TESTER:
             tester.stop()
             self._session = None
+
+
+def _with_remedy(tests: HiddenTests, problem: str) -> str:
+    """Say what to do about a library that the boxes lack, in place of a reference's failure for lack of it."""
+    found = _MISSING_LIBRARY.search(problem)
+    if tests.style != "unittest" or found is None:
+        return problem
+    return (
+        f"it needs {found[1]}, which this sandbox lacks: codebudget sandbox build --image {LIBRARIES} makes an image "
+        f"with the board's libraries, and --sandbox docker-{LIBRARIES} grades in it"
+    )
 
 
 def _most_calls(reference_calls: int) -> int:

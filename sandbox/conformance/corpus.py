@@ -61,6 +61,29 @@ _METHOD = IoTests(
 )
 _METHOD_REFERENCE = "class Solution:  # reference\n    def solve(self, numbers):\n        return sorted(set(numbers))\n"
 _METHOD_BAD = "class Solution:\n    def solve(self, numbers):\n        return ['not this']\n"
+_TEST_CASES = HiddenTests(
+    style="unittest",
+    code="""
+import unittest
+class TestCases(unittest.TestCase):
+    def setUp(self):
+        self.numbers = [3, 1, 3]
+    def test_duplicates(self):
+        self.assertEqual(solve(self.numbers), [1, 3])
+    def test_empty(self):
+        self.assertEqual(solve([]), [])
+    def test_negative(self):
+        self.assertEqual(solve([5, 4, -2]), [-2, 4, 5])
+    def test_no_numbers(self):
+        with self.assertRaises(TypeError):
+            solve(None)
+    def test_sizes(self):
+        for size in (7, 20):
+            with self.subTest(size=size):
+                numbers = [(7 * place) % 11 - 5 for place in range(size)]
+                self.assertEqual(solve(list(numbers)), sorted(set(numbers)))
+""",
+)
 
 
 class Expectation(Record):
@@ -70,7 +93,9 @@ class Expectation(Record):
     that lacks one may let it escape, but never pass. `harmful`: it is then not run at all, for the host's sake.
     `twice`: it is run again, in the same slot, to find what it left. `tests` and `reference` replace those of the
     task that all others are graded on. `style` says if the task is the same for a function, for a script (`stdio`),
-    whose outputs are compared by `rule`, or for the method of a class (`call`).
+    whose outputs are compared by `rule`, for the method of a class (`call`), or for a function that test cases call
+    (`unittest`). `in_one_process`: the statuses that one of the latter may get where the tests share its process, as
+    they never do for these; `passed` there is a forged pass that sharing cannot hold.
     """
 
     does: str
@@ -80,7 +105,8 @@ class Expectation(Record):
     twice: bool = False
     tests: str = TESTS
     reference: str = REFERENCE
-    style: Literal["check", "stdio", "call"] = "check"
+    style: Literal["check", "stdio", "call", "unittest"] = "check"
+    in_one_process: tuple[Status, ...] = ()
     rule: Rule = "tokens"
 
 
@@ -105,6 +131,8 @@ class Attack(NamedTuple):
             tests = _SCRIPT.model_copy(update={"rule": self.expects.rule})
         elif self.expects.style == "call":
             entry_point, reference, tests = "Solution.solve", _METHOD_REFERENCE, _METHOD
+        elif self.expects.style == "unittest":
+            tests = _TEST_CASES
         return Task(
             id=self.name,
             benchmark="attacks",
@@ -117,7 +145,7 @@ class Attack(NamedTuple):
     @property
     def bad_program(self) -> str:
         """A program of its task that is wrong, and nothing worse."""
-        return {"check": BAD, "stdio": _SCRIPT_BAD, "call": _METHOD_BAD}[self.expects.style]
+        return {"stdio": _SCRIPT_BAD, "call": _METHOD_BAD}.get(self.expects.style, BAD)
 
 
 @cache

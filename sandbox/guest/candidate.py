@@ -53,8 +53,8 @@ class InvalidProgramError(Exception):
     """The text is not a program that defines the entry point."""
 
 
-def load(program: str, entry_point: str, preamble: str = "") -> dict[str, Any]:
-    """Execute `program` in a module of its own and return what the module holds.
+def load(program: str, entry_point: str, preamble: str = "", module: types.ModuleType | None = None) -> dict[str, Any]:
+    """Execute `program` in a module of its own, or the one given, and return what the module holds.
 
     For an entry point `Class.method` that includes a function of this name, which calls the method of a new instance.
 
@@ -69,8 +69,8 @@ def load(program: str, entry_point: str, preamble: str = "") -> dict[str, Any]:
     except (SyntaxError, ValueError, RecursionError, OverflowError, MemoryError) as error:
         # The parser says MemoryError where its own stack is full.
         raise InvalidProgramError(f"{type(error).__name__}: {error}") from None
-    module = types.ModuleType(MODULE_NAME)
-    sys.modules[MODULE_NAME] = module
+    module = module or types.ModuleType(MODULE_NAME)
+    sys.modules[module.__name__] = module
     exec(before, module.__dict__)
     exec(code, module.__dict__)
     if "." in entry_point:
@@ -100,10 +100,12 @@ def describe(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def load_or_report(link: wire.Link, program: str, entry_point: str, preamble: str = "") -> dict[str, Any] | None:
+def load_or_report(
+    link: wire.Link, program: str, entry_point: str, preamble: str = "", module: types.ModuleType | None = None
+) -> dict[str, Any] | None:
     """Load the program; on failure say so on the link and return None."""
     try:
-        return load(program, entry_point, preamble)
+        return load(program, entry_point, preamble, module)
     except InvalidProgramError as error:
         status, detail = "invalid", str(error)[:400]
     except MemoryError:

@@ -98,10 +98,14 @@ def harden_worker() -> None:
 
 
 class Separation:
-    """Rlimits alone; the base of the others."""
+    """Rlimits alone; the base of the others.
 
-    def __init__(self, work_root: str) -> None:
+    `library_bytes`: address space that the worker's libraries take, which is not counted to a run.
+    """
+
+    def __init__(self, work_root: str, library_bytes: int = 0) -> None:
         self.work_root = work_root
+        self.library_bytes = library_bytes
         self.runs = 0
 
     def start(self, target: Target, limits: dict[str, Any], *, script: bool = False) -> Child:
@@ -178,7 +182,7 @@ class Separation:
         # A change of user id clears it. Where the worker is killed from outside, its runs shall not go on.
         _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
         syscalls.leave_session_keyring()
-        _set_rlimits(limits, processes=self._process_limit(limits))
+        _set_rlimits(limits, self._process_limit(limits), self.library_bytes)
         os.setsid()
         syscalls.refuse()
 
@@ -202,8 +206,8 @@ class UidSeparation(Separation):
     Takes `uid_count` user ids from `first_uid` on, and the one after them.
     """
 
-    def __init__(self, work_root: str, first_uid: int, uid_count: int) -> None:
-        super().__init__(work_root)
+    def __init__(self, work_root: str, first_uid: int, uid_count: int, library_bytes: int = 0) -> None:
+        super().__init__(work_root, library_bytes)
         self.first_uid = first_uid
         self.uid_count = uid_count
 
@@ -262,8 +266,8 @@ class UidSeparation(Separation):
 class NamespaceSeparation(Separation):
     """Own user, PID, mount and IPC namespaces for each run, without capabilities in them."""
 
-    def __init__(self, work_root: str) -> None:
-        super().__init__(work_root)
+    def __init__(self, work_root: str, library_bytes: int = 0) -> None:
+        super().__init__(work_root, library_bytes)
         self.outer_uid, self.outer_gid = os.getuid(), os.getgid()
 
     def _fork(self) -> int:
@@ -294,14 +298,14 @@ class NamespaceSeparation(Separation):
         leftovers.reap()
 
 
-def _set_rlimits(limits: dict[str, Any], processes: int) -> None:
+def _set_rlimits(limits: dict[str, Any], processes: int, library_bytes: int) -> None:
     if not limits["lasting"]:
         # For its children: the worker's own clock ends the process itself before. A hard limit above the soft one, so
         # that a process dies of SIGXCPU, which names the cause.
         cpu_s = int(limits["cpu_s"] * max(limits["cases"], 1)) + 2
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     for kind, value in (
-        (resource.RLIMIT_AS, int(limits["memory_bytes"])),
+        (resource.RLIMIT_AS, int(limits["memory_bytes"]) + library_bytes),
         (resource.RLIMIT_FSIZE, int(limits["file_bytes"])),
         (resource.RLIMIT_NOFILE, int(limits["open_files"])),
         (resource.RLIMIT_NPROC, processes),

@@ -11,6 +11,7 @@ all the same, by a clock for instance, make the run void; the host does it again
 
 from __future__ import annotations
 
+import _thread
 import builtins
 import json
 import sys
@@ -19,7 +20,7 @@ from collections import deque
 from typing import Any, Callable, NamedTuple, NoReturn
 
 from . import calls, candidate, canonical, codec, wire
-from .suite import InvalidTestsError, Prepared, Suite, preamble, prepare
+from .suite import InvalidTestsError, Prepared, Suite, preamble, prepare, unittest_module
 
 _NEVER_RAISED = {
     "StopIteration": "wrong",
@@ -74,6 +75,7 @@ class Conversation:
         self._foreseen = foreseen
         self._outcomes = outcomes
         self._return_arguments = return_arguments
+        self._turn = _thread.allocate_lock()
         self.calls = 0
         self.arguments_changed = False
         self.failure: tuple[str, str] | None = None
@@ -81,7 +83,11 @@ class Conversation:
         self.last_raised_text = ""
 
     def call(self, place: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call one of the candidate's functions."""
+        """Call one of the candidate's functions. Tests may do so from several threads, which then take turns."""
+        with self._turn:
+            return self._call(place, args, kwargs)
+
+    def _call(self, place: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self.failure is not None:
             raise CandidateFailed
         call = codec.encode((place, args, kwargs))
@@ -211,12 +217,12 @@ def serve(link: wire.Link, tests: dict[str, Any], prepared: Prepared | InvalidTe
 
 def _run_suite(link: wire.Link, suite: Suite, conversation: Conversation, targets: list[Callable[..., Any]]) -> None:
     reached: set[int] = set()
-    status, detail, clean = "passed", "", True
+    status, detail, clean = "passed", "", not suite.leaves_traces
     try:
         reached = suite.run(targets)
     except BaseException as error:
         status, detail = _judge(conversation, error)
-        clean = _leaves_clean(error)
+        clean = clean and _leaves_clean(error)
     if conversation.failure is not None:
         status, detail = conversation.failure
     Report(status, detail, sorted(reached), conversation.calls, conversation.arguments_changed, clean=clean).send(link)
@@ -302,13 +308,18 @@ def serve_shared(link: wire.Link) -> None:
     """Run program and tests in one process, for tasks whose values cannot cross; its report is only a claim."""
     request = json.loads(link.receive())
     tests = request["tests"]
-    namespace = candidate.load_or_report(link, request["program"], tests["names"][0])
+    beside = unittest_module() if tests["style"] == "unittest" else None
+    namespace = candidate.load_or_report(link, request["program"], tests["names"][0], module=beside)
     if namespace is None:
         return
     reached: set[int] = set()
     status, detail = "passed", ""
     try:
-        reached = Suite(tests, prepare(tests)).run([namespace.get(name) for name in tests["names"]])
+        suite = Suite(tests, prepare(tests))
+        if beside is not None:
+            reached = suite.run_beside(namespace)
+        else:
+            reached = suite.run([namespace.get(name) for name in tests["names"]])
     except AssertionError as error:
         status, detail = "wrong", f"a test failed: {candidate.describe(error)}"
     except BaseException as error:

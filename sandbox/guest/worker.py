@@ -89,8 +89,11 @@ class Worker:
         if role == "script":
             return script.serve
         if role == "shared":
+            _import_unittest()
             return tester.serve_shared
         tests = request["tests"]
+        if role == "tests" and tests["style"] == "unittest":
+            _import_unittest()
         # Expressions may be anyone's: they are compiled in the process that evaluates them.
         prepared = None if role == "expressions" else self._prepare(tests)
         return lambda link: tester.serve(link, tests, prepared)
@@ -105,6 +108,11 @@ class Worker:
             except suite.InvalidTestsError as error:
                 self._prepared[key] = error
         return self._prepared[key]
+
+
+def _import_unittest() -> None:
+    """Import what takes 30 ms here, once, and not in each process that runs such tests."""
+    importlib.import_module("unittest.mock")
 
 
 def _wait_for_exit(pid: int) -> None:
@@ -152,14 +160,20 @@ def main(configuration: dict[str, Any]) -> None:
     separation.harden_worker()
     for name in _PRELOADED:
         importlib.import_module(name)
+    # No box has a display.
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    libraries = configuration.get("libraries", [])
+    library_bytes = _preload(libraries)
     _define_exit()
     # Programs that draw without a seed draw alike in every box.
     random.seed(0)
+    if "numpy" in libraries:
+        sys.modules["numpy"].random.seed(0)
     gc.collect()
     gc.freeze()
     host.send(wire.HELLO, json.dumps({"python": platform.python_version(), "pid": os.getpid()}).encode())
     try:
-        Worker(host, _separation(configuration)).serve()
+        Worker(host, _separation(configuration, library_bytes)).serve()
     except (wire.EndOfStreamError, BrokenPipeError):
         # Even where the host was killed and cannot do it.
         if configuration.get("remove_work_root"):
@@ -174,10 +188,24 @@ def _define_exit() -> None:
             setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
 
 
-def _separation(configuration: dict[str, Any]) -> separation.Separation:
+def _preload(libraries: list[str]) -> int:
+    """Import libraries for all runs to come; return the bytes of address space that they take."""
+    before = _address_space_bytes()
+    for name in libraries:
+        importlib.import_module(name)
+    return _address_space_bytes() - before
+
+
+def _address_space_bytes() -> int:
+    with open("/proc/self/statm", encoding="ascii") as numbers:
+        return int(numbers.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _separation(configuration: dict[str, Any], library_bytes: int) -> separation.Separation:
     kind, root = configuration["separation"], configuration["work_root"]
     if kind == "uid":
-        return separation.UidSeparation(root, configuration["first_uid"], configuration["uid_count"])
+        first_uid, uid_count = configuration["first_uid"], configuration["uid_count"]
+        return separation.UidSeparation(root, first_uid, uid_count, library_bytes)
     if kind == "namespaces":
-        return separation.NamespaceSeparation(root)
-    return separation.Separation(root)
+        return separation.NamespaceSeparation(root, library_bytes)
+    return separation.Separation(root, library_bytes)

@@ -1,10 +1,12 @@
 """Ways to start a box, and the choice among them."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from ...errors import MachineError, SandboxError, UserError
 from ..box import Launcher
+from ..images import IMAGES
 from .bubblewrap import BubblewrapLauncher
 from .docker import DockerLauncher
 from .plugins import load_launcher, registered
@@ -14,8 +16,11 @@ LAUNCHERS: dict[str, Callable[[], Launcher]] = {
     "docker": DockerLauncher,
     "bubblewrap": BubblewrapLauncher,
     "process": ProcessLauncher,
+    **{f"docker-{image.name}": partial(DockerLauncher, image) for image in IMAGES.values() if image.libraries},
 }
-"""Strongest first. `auto` never takes `process`, whose isolation is weak, nor one that is not ours."""
+"""Strongest first, then those with libraries. `auto` never takes one of these, `process`, whose isolation is weak, nor
+one that is not ours.
+"""
 
 CLEANERS: dict[str, Callable[[], list[str]]] = {
     "docker": lambda: DockerLauncher().clean(),

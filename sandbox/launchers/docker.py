@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import SandboxError
 from ..box import BOOTSTRAP, START_S, Box, start_message
+from ..images import PLAIN, Image
 from ..stream import BoxLostError, DockerStream
 from .local import ENVIRONMENT
 from .ownership import owner_is_dead, owner_mark
 
 if TYPE_CHECKING:
     from docker import DockerClient
-
-IMAGE = "codebudget-sandbox"
-"""Tag of the image that boxes run; `codebudget sandbox build` makes it."""
 
 LABEL = "codebudget.run"
 """Label of every container of ours; its value is the run that owns it."""
@@ -33,37 +31,52 @@ _FIRST_UID, _UID_COUNT = 10_000, 50_000
 _BOX_MEMORY_BYTES = 2 << 30
 _CONNECT_S = 10
 _BUILD_S = 600
+_BUILD_LIBRARIES_S = 3600
 
 
 class DockerLauncher:
-    """Starts warm containers, each with a worker that gives every run a user id of its own."""
+    """Starts warm containers, each with a worker that gives every run a user id of its own.
 
-    name = "docker"
-    promise = "containers without network or capabilities, read-only, memory and processes bounded per box"
+    Args:
+        image: what they run; `codebudget sandbox build` makes it.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, image: Image = PLAIN) -> None:
+        self._image = image
         self._client: DockerClient | None = None
         self._image_id = ""
         self._tried: deque[Box] = deque()
 
-    def prepare(self) -> None:
-        """Reach the engine, remove what dead owners left, find or build the image, and start a box.
+    @property
+    def name(self) -> str:
+        """`docker`, with the image's name if it has libraries."""
+        return f"docker-{self._image.name}" if self._image.libraries else "docker"
 
-        The box is kept for the first `launch`; if none comes, it ends with this process.
+    @property
+    def promise(self) -> str:
+        """Its isolation, which is the same for every image, and the libraries of those that have some."""
+        isolation = "containers without network or capabilities, read-only, memory and processes bounded per box"
+        return f"{isolation}; {self._image.holds}" if self._image.libraries else isolation
+
+    def prepare(self) -> None:
+        """Reach the engine, remove what dead owners left, find the image, and start a box.
+
+        The plain image is built if there is none; one with libraries, which takes long, is not. The box is kept for the
+        first `launch`; if none comes, it ends with this process.
 
         Raises:
             SandboxError: one of these fails.
         """
         self.clean()
-        self._image_id = self._find_image() or build_image()
+        self._image_id = self._find_image()
         if not self._tried:
             box = self._start()
             box.try_out()
             self._tried.append(box)
 
     def environment(self) -> str:
-        """Name the image's digest."""
-        return f"docker {self._image_id}"
+        """Name the image, by its digest."""
+        return f"{self.name} {self._image_id}"
 
     def clean(self) -> list[str]:
         """Remove and list the containers whose owner was a process of this machine and is gone.
@@ -85,13 +98,16 @@ class DockerLauncher:
                 removed.append(f"container {found['Id'][:12]}")
         return removed
 
-    def _find_image(self) -> str | None:
+    def _find_image(self) -> str:
         import docker
 
         try:
-            return str(self._engine().images.get(IMAGE).id)
+            return str(self._engine().images.get(self._image.tag).id)
         except docker.errors.ImageNotFound:
-            return None
+            if not self._image.libraries:
+                return build_image()
+            command = f"codebudget sandbox build --image {self._image.name}"
+            raise SandboxError(f"the image {self._image.tag} is not there; build it: {command}") from None
 
     def _engine(self) -> DockerClient:
         if self._client is None:
@@ -138,6 +154,7 @@ class DockerLauncher:
                         "work_root": "/tmp",
                         "first_uid": _FIRST_UID,
                         "uid_count": _UID_COUNT,
+                        "libraries": self._image.libraries,
                     }
                 ),
                 time.monotonic() + START_S,
@@ -216,8 +233,8 @@ def connect() -> DockerClient:
     return client
 
 
-def build_image(base: str | None = None) -> str:
-    """Build the sandbox image, on `base` if given; returns its id.
+def build_image(base: str | None = None, image: Image = PLAIN) -> str:
+    """Build an image for boxes, on `base` if given; returns its id.
 
     Raises:
         SandboxError: the build fails; the message ends with the engine's reason.
@@ -226,13 +243,18 @@ def build_image(base: str | None = None) -> str:
 
     folder = Path(__file__).resolve().parent.parent / "image"
     client = connect()
-    client.api.timeout = _BUILD_S
+    client.api.timeout = _BUILD_LIBRARIES_S if image.libraries else _BUILD_S
+    arguments = {"BASE": base} if base else None
     try:
-        image, _ = client.images.build(path=str(folder), tag=IMAGE, rm=True, buildargs={"BASE": base} if base else None)
+        built, _ = client.images.build(
+            path=str(folder), dockerfile=image.dockerfile, tag=image.tag, rm=True, buildargs=arguments
+        )
     except docker.errors.DockerException as error:
         reason = str(error).splitlines()[-1]
+        option = f" --image {image.name}" if image.libraries else ""
+        network = ", and let it reach a package index" if image.libraries else ""
         raise SandboxError(
             f"the sandbox image cannot be built ({reason}); choose a base that this engine has: codebudget sandbox "
-            "build --base IMAGE"
+            f"build{option} --base IMAGE{network}"
         ) from error
-    return str(image.id)
+    return str(built.id)

@@ -7,6 +7,7 @@ from importlib import metadata
 from importlib.util import find_spec
 
 import pytest
+from codebudget.sandbox import LAUNCHERS
 
 DOCKER = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 
@@ -21,7 +22,7 @@ def test_it_reports_one_object(codebudget, tmp_path) -> None:
     assert found["memory_available_bytes"] > 1 << 20
     assert found["disk_free_bytes"] > 0
     assert found["store"] == {"file": ".codebudget/store.sqlite", "bytes": None}
-    assert {row["name"] for row in found["sandboxes"]} == {"docker", "bubblewrap", "process"}
+    assert {row["name"] for row in found["sandboxes"]} == set(LAUNCHERS)
     assert next(row for row in found["sandboxes"] if row["name"] == "process")["problem"] is None
     assert list(tmp_path.iterdir()) == []
 

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
+from codebudget.sandbox.conformance import corpus
+from codebudget.sandbox.images import IMAGES
 from codebudget.sandbox.launchers.ownership import make_folder, owner_mark
 
 HONEST = """
@@ -36,7 +38,7 @@ def test_check_attacks_a_launcher_of_ones_own(codebudget, tmp_path: Path) -> Non
     assert report["ok"] + report["not_promised"] == len(report["results"])
     assert report["not_promised"] > 0
     groups = {result["name"].partition("/")[0] for result in report["results"]}
-    assert groups == {"benign", "isolation", "launcher", "poison", "protocol", "resources", "verdict"}
+    assert groups == {"launcher", *(attack.name.partition("/")[0] for attack in corpus())}
     assert len(report["result_hash"]) == len(report["corpus"]) == 64
 
 
@@ -85,3 +87,24 @@ def test_clean_removes_what_dead_owners_left_and_nothing_else(codebudget, tmp_pa
         assert "docker was not checked: no Docker engine answers" in again.stderr
     finally:
         os.rmdir(mine)
+
+
+def test_build_knows_its_images(codebudget, tmp_path: Path) -> None:
+    unknown = codebudget("sandbox", "build", "--image", "fat")
+    assert unknown.returncode == 2
+    assert "choose from plain, bigcodebench, bigcodebench-lean" in unknown.stderr
+    nowhere = codebudget("sandbox", "build", "--image", "bigcodebench", DOCKER_HOST=f"unix://{tmp_path}/none.sock")
+    assert (nowhere.returncode, nowhere.stdout) == (3, "")
+    assert "no Docker engine answers" in nowhere.stderr
+
+
+def test_every_image_has_its_file_and_full_pins_its_versions(repository: Path) -> None:
+    folder = repository / "sandbox" / "image"
+    for image in IMAGES.values():
+        assert (folder / image.dockerfile).read_text().startswith("# ")
+    full = (folder / IMAGES["bigcodebench"].dockerfile).read_text()
+    assert full.startswith("# NEVER BUILT HERE.")
+    pins = [line for line in (folder / "bigcodebench.txt").read_text().splitlines() if not line.startswith("#")]
+    assert pins == sorted(set(pins))
+    assert [pin for pin in pins if "==" not in pin] == ["python-levenshtein-wheels"]
+    assert {"numpy==1.21.2", "pandas==2.0.3", "tensorflow==2.11.1"} <= set(pins)

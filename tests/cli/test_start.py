@@ -118,7 +118,7 @@ def test_sandboxes_are_listed_with_what_they_promise(codebudget) -> None:
     result = codebudget("sandbox", "list", "--json")
     assert result.returncode == 0
     rows = {row["name"]: row for row in json.loads(result.stdout)["sandboxes"]}
-    assert list(rows) == ["docker", "bubblewrap", "process"]
+    assert list(rows) == ["docker", "bubblewrap", "process", "docker-bigcodebench", "docker-bigcodebench-lean"]
     assert rows["process"]["works"]
     assert "weak" in rows["process"]["promise"]
     for row in rows.values():

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from codebudget.sandbox import Job
 from codebudget.sandbox.box import Box, Launcher
 from codebudget.sandbox.conformance import Attack, Examiner, conformance, corpus, corpus_digest
 from codebudget.sandbox.conformance.corpus import Expectation
+from codebudget.sandbox.launchers.plugins import not_promised
 from codebudget.sandbox.launchers.process import ProcessLauncher
 
 ATTACKS = Path(__file__).resolve().parents[2] / "sandbox" / "attacks"
@@ -34,6 +36,22 @@ def test_attack(examiner: Examiner, name: str) -> None:
     assert "passed" not in result.got or name.startswith("benign/")
     if result.outcome == "not promised" and result.detail.endswith("so it was not run"):
         pytest.skip(result.detail)
+
+
+UNITTEST = [name for name, one in BY_NAME.items() if one.expects.style == "unittest"]
+
+
+@pytest.mark.parametrize("name", UNITTEST)
+def test_what_sharing_a_process_cannot_hold_is_known(examiner: Examiner, name: str) -> None:
+    one = BY_NAME[name]
+    if one.expects.harmful and one.expects.needs & not_promised(examiner.launcher):
+        pytest.skip("it would harm the host")
+    (check,) = examiner.sandbox.check([one.task()])
+    assert (check.ok, check.integrity) == (True, "split")
+    shared = check.model_copy(update={"integrity": "shared"})
+    ((_, verdict),) = examiner.sandbox.grade([Job(one.task(), shared, one.program)])
+    assert verdict.status in one.expects.in_one_process, verdict.detail
+    assert verdict.integrity == "shared"
 
 
 def silent(step: str, done: int, total: int) -> None:
@@ -180,6 +198,17 @@ def test_the_list_of_attacks_names_every_folder_and_every_attack_of_the_referenc
     assert wanted <= listed
     assert listed - wanted == {"own", "control"}
     assert sum(marks.strip() == "own" for _, marks in rows) >= 20
+
+
+def test_the_list_says_what_sharing_a_process_cannot_hold() -> None:
+    text = (ATTACKS / "README.md").read_text(encoding="utf-8")
+    said = {}
+    for row in ("a forged pass", "held"):
+        (names,) = re.findall(rf"^\| {row} \| (.*) \|$", text, re.MULTILINE)
+        said[row] = {f"unittest/{name}" for name in re.findall(r"`(\w+)`", names)}
+    attacks = {name for name in UNITTEST if not BY_NAME[name].benign}
+    forged = {name for name in attacks if "passed" in BY_NAME[name].expects.in_one_process}
+    assert said == {"a forged pass": forged, "held": attacks - forged}
 
 
 def test_expectations_are_toml_without_anything_else() -> None:

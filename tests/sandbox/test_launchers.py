@@ -154,7 +154,10 @@ def test_a_launcher_of_a_distribution_is_found_by_its_name(tmp_path: Path, monke
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     assert choose_launcher("mine").launcher.name == "mine"
-    with pytest.raises(UserError, match=r"choose from auto, docker, bubblewrap, process, mine, or FILE\.py:Class"):
+    with pytest.raises(
+        UserError,
+        match=r"choose from auto, docker, bubblewrap, process, docker-bigcodebench, .*-lean, mine, or FILE\.py:Class",
+    ):
         choose_launcher("other")
 
 
