@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from .._util.progress import Progress
     from ..estimators import FloatArray, IntArray
-    from ..records import Candidate, Interval, Outcome, PublicTask, Ranking, Task, Usage
+    from ..records import Candidate, Interval, IoCase, Outcome, PublicTask, Ranking, Task, Usage
     from ..tasks import Benchmark
     from .grading import Grader
     from .pools import GradedTask, Pool
@@ -224,9 +225,18 @@ class _Waiting:
         self._grader, self._turn = grader, turn
 
     def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
+        with self._given_up():
+            return self._grader.evaluate(task, programs, expressions)
+
+    def judge(self, task: PublicTask, programs: Sequence[str], cases: Sequence[IoCase]) -> list[list[Outcome]]:
+        with self._given_up():
+            return self._grader.judge(task, programs, cases)
+
+    @contextmanager
+    def _given_up(self) -> Iterator[None]:
         self._turn.release()
         try:
-            return self._grader.evaluate(task, programs, expressions)
+            yield
         finally:
             self._turn.acquire()
 

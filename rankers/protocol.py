@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..estimators import IntArray
-    from ..records import Candidate, GeneratedTests, Likelihood, Outcome, PublicTask, Ranking
+    from ..records import Candidate, GeneratedTests, IoCase, Likelihood, Outcome, PublicTask, Ranking
 
 Need = Literal["execution", "tests", "logprobs", "scorer"]
 """Resources a ranker can declare beyond the task and the texts of its candidates.
@@ -36,6 +36,18 @@ class Runner(Protocol):
             equal values, or for outputs of the same words. Once a program is dead, later expressions share its error.
 
         Raises:
+            SandboxError: The sandbox itself failed.
+        """
+        ...
+
+    def judge(self, task: PublicTask, programs: Sequence[str], cases: Sequence[IoCase]) -> list[list[Outcome]]:
+        """Run each script on the inputs of cases, and compare its outputs with theirs by the task's own rule.
+
+        Returns:
+            One row per program and one outcome per case, which says whether the output `is_right`.
+
+        Raises:
+            UserError: The task asks for a function.
             SandboxError: The sandbox itself failed.
         """
         ...
