@@ -5,21 +5,22 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from .._util.printable import quoted
 from ..errors import MachineError, UserError
 from ..records import GeneratedTests, IoCase
-from .protocol import Context, Ranker, uses_of
+from .protocol import Context, Ranker, ranks_scripts, uses_of
 from .registry import origin
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from ..estimators import IntArray
-    from ..records import Likelihood, Outcome, PublicTask, Ranking
+    from ..records import Likelihood, Outcome, PublicTask, Ranking, Task
     from .protocol import Execution, Need, Runner, Scorer
 
 
@@ -50,6 +51,23 @@ _HOW_TO_HAVE: dict[Need, str] = {
     "draws them",
     "scorer": "asks a model how likely texts are, but there is none: choose an arm with `scorer` ARM",
 }
+
+
+NO_SCRIPTS: Final = "works only where programs define a function"
+
+
+def check_scripts(ranker: Ranker, tasks: Iterable[Task], benchmark: str) -> None:
+    """Check that a ranker works on all of a benchmark's tasks.
+
+    Raises:
+        UserError: Some ask for scripts, and it needs functions.
+    """
+    script = None if ranks_scripts(ranker) else next((task.id for task in tasks if task.is_script), None)
+    if script is not None:
+        raise UserError(
+            f"{origin(ranker)} {NO_SCRIPTS}, and tasks of {benchmark} such as {quoted(script)} ask for scripts; leave "
+            "it out, or name another with `ranker`"
+        )
 
 
 def check_offered(ranker: Ranker, offered: Collection[Need]) -> None:

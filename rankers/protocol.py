@@ -159,7 +159,8 @@ class Ranker(Protocol):
     for a seed, follow the candidates when they are permuted, and are finite; higher is better, equal scores are ties,
     and ties are scored in expectation, so that a ranker never breaks one by position.
 
-    One with optional needs lists them in `uses`, another frozenset, and asks `context.has`.
+    One with optional needs lists them in `uses`, another frozenset, and asks `context.has`. One that runs programs or
+    reads tests, and can do so where programs are scripts, says `ranks_scripts = True`.
     """
 
     @property
@@ -190,3 +191,9 @@ class Ranker(Protocol):
 def uses_of(ranker: Ranker) -> frozenset[Need]:
     """List all that a ranker is offered if available: what it needs, and what it can use."""
     return ranker.needs | frozenset(getattr(ranker, "uses", ()))
+
+
+def ranks_scripts(ranker: Ranker) -> bool:
+    """Whether a ranker knows scripts, which have no function to call; unsaid, one does that only reads candidates."""
+    said = getattr(ranker, "ranks_scripts", None)
+    return uses_of(ranker).isdisjoint({"execution", "tests"}) if said is None else bool(said)
