@@ -153,6 +153,12 @@ class Task(Record):
         """Whether a program of it reads standard input and writes standard output."""
         return not self.entry_point
 
+    @property
+    def is_gradable(self) -> bool:
+        """Whether it has tests, and what times follow from: a solution, or a limit of the board's own."""
+        has_limit = isinstance(self.tests, IoTests) and self.tests.case_s is not None
+        return self.tests is not None and (has_limit or self.reference is not None)
+
     def public(self) -> PublicTask:
         """Return the part that rankers see; a function's cases are among its examples."""
         tests = self.tests if isinstance(self.tests, IoTests) else None

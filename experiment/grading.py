@@ -164,6 +164,13 @@ class Grader:
         return key_of(self._conditions, limits, task.prompt, task.entry_point, tests, terms)
 
 
+def why_unfit(task: Task, check: ReferenceCheck) -> str:
+    """Say why a task whose check failed is left out."""
+    if task.reference is None or task.tests is None:
+        return f"it cannot be graded ({check.detail})"
+    return f"its own reference solution fails here ({check.detail})"
+
+
 def chosen_launcher(name: str) -> Launcher:
     """Get the launcher of that name, or the strongest that works; one weaker than wanted is told as a notice.
 
