@@ -29,7 +29,7 @@ _MARK: Final = re.compile(
 )
 """A line that says what follows: `Input:`, `**Sample output 2:** 5`, `### Expected Output`."""
 
-_OUTPUT_BESIDE: Final = re.compile(r"(?:\bexpected )?\boutput[*_]*[:\uff1a]", re.IGNORECASE)
+_OUTPUT_BESIDE: Final = re.compile(r"(?:\bexpected )?\boutput[*_]*[:\uff1a](?:\*\*|__)?", re.IGNORECASE)
 """What may stand on the line of an input."""
 
 _HEADING: Final = re.compile(
@@ -45,7 +45,7 @@ _NOTHING: Final = frozenset({"(empty)", "(none)", "(nothing)", "(no input)", "<e
 
 
 class Pair(NamedTuple):
-    """One distinct input with the output that a model expects, and the number of texts that it is in."""
+    """One distinct input with the output that a model expects, and how often it was written."""
 
     case: IoCase
     copies: int
@@ -62,7 +62,7 @@ def pairs_in(samples: tuple[str, ...], *, per_sample: int = PER_SAMPLE) -> tuple
     """
     counts: Counter[IoCase] = Counter()
     for sample in samples:
-        counts.update(dict.fromkeys(islice(_pairs(sample), per_sample)))
+        counts.update(islice(_pairs(sample), per_sample))
     return tuple(Pair(case, copies) for case, copies in counts.items())
 
 
