@@ -6,9 +6,10 @@ United States dollars. Scores and rates are fractions in [0, 1]. A value that ca
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION: Final = 1
 
@@ -109,7 +110,7 @@ class PublicTask(Record):
     """Part of a task shown to rankers.
 
     `is_script`: a program reads standard input and writes standard output; it has no entry point, and `cases` are its
-    visible examples. `preamble` is that of its tests.
+    visible examples. `rule` and `preamble` are those of its tests; None and empty where these are Python code.
     """
 
     id: str
@@ -118,6 +119,7 @@ class PublicTask(Record):
     examples: tuple[Example, ...] = ()
     is_script: Annotated[bool, LATER] = False
     cases: Annotated[tuple[IoCase, ...], LATER] = ()
+    rule: Annotated[Rule | None, LATER] = None
     preamble: Annotated[str, LATER] = ""
 
 
@@ -126,7 +128,7 @@ class Task(Record):
 
     `prompt` is Python source that ends where a completion begins, or prose where a whole program is wanted;
     `reference` is a whole program that solves it. `entry_point` is a function, a method `Class.name`, or empty where
-    the program is a script, whose visible examples are `cases`.
+    the program is a script. `cases` are visible examples in the form of `IoTests`.
     """
 
     id: str
@@ -139,22 +141,57 @@ class Task(Record):
     stop: tuple[str, ...] = ()
     cases: Annotated[tuple[IoCase, ...], LATER] = ()
 
+    @model_validator(mode="after")
+    def _check_cases(self) -> Task:
+        if not self.is_script:
+            for case in self.cases:
+                example_of_call(self.entry_point, case)
+        return self
+
     @property
     def is_script(self) -> bool:
         """Whether a program of it reads standard input and writes standard output."""
         return not self.entry_point
 
+    @property
+    def is_gradable(self) -> bool:
+        """Whether it has tests, and what times follow from: a solution, or a limit of the board's own."""
+        has_limit = isinstance(self.tests, IoTests) and self.tests.case_s is not None
+        return self.tests is not None and (has_limit or self.reference is not None)
+
     def public(self) -> PublicTask:
-        """Return the part that rankers see."""
+        """Return the part that rankers see; a function's cases are among its examples."""
+        tests = self.tests if isinstance(self.tests, IoTests) else None
+        shown = () if self.is_script else (example_of_call(self.entry_point, case) for case in self.cases)
         return PublicTask(
             id=self.id,
             prompt=self.prompt,
             entry_point=self.entry_point,
-            examples=self.examples,
+            examples=tuple(dict.fromkeys((*self.examples, *shown))),
             is_script=self.is_script,
-            cases=self.cases,
-            preamble=self.tests.preamble if isinstance(self.tests, IoTests) else "",
+            cases=self.cases if self.is_script else (),
+            rule=None if tests is None else tests.rule,
+            preamble="" if tests is None else tests.preamble,
         )
+
+
+def example_of_call(entry_point: str, case: IoCase) -> Example:
+    """Write a function's case as an example, which calls a method of a new instance.
+
+    Raises:
+        ValueError: it is not in JSON, or its arguments are no array.
+    """
+    arguments, result = json.loads(case.input), json.loads(case.output)
+    if not isinstance(arguments, list):
+        raise ValueError("the arguments of a case are no JSON array")
+    call = f"{called_name(entry_point)}({', '.join(map(repr, arguments))})"
+    return Example(call=call, expected=repr(result))
+
+
+def called_name(entry_point: str) -> str:
+    """Write what is called in an expression: `f`, or `Class().f` of a method."""
+    owner, _, name = entry_point.rpartition(".")
+    return f"{owner}().{name}" if owner else name
 
 
 class Arm(Record):
@@ -364,12 +401,13 @@ class Outcome(Record):
     `value` is a canonical text of the value, equal for equal values, or of an output's words, line by line; None where
     there was none, and then `error` says why: the name of an exception, or `timeout`, `memory`, `output`, `crashed`,
     `invalid`, `tampered`. `wall_s` is the time it took; loading the program counts towards the first expression of a
-    run.
+    run. `is_right`: an output is right by the task's rule; None where no right output was given.
     """
 
     value: str | None = None
     error: str | None = None
     wall_s: NonNegative = 0.0
+    is_right: Annotated[bool | None, LATER] = None
 
 
 class Ranking(Record):

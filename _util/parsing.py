@@ -111,9 +111,13 @@ def find_function(tree: ast.Module | None, name: str, *, nested: bool = False) -
 
     Args:
         tree: A module, or None for a text that is none.
-        name: The function's name.
+        name: The function's name, or `Class.name` of a method.
         nested: Take the first anywhere in the module instead, also in a class or in another function.
     """
+    owner, _, method = name.rpartition(".")
+    if owner and tree is not None:
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == owner]
+        return find_function(ast.Module(classes[-1].body, []), method, nested=nested) if classes else None
     nodes: Iterable[ast.AST] = () if tree is None else ast.walk(tree) if nested else reversed(tree.body)
     return next((node for node in nodes if isinstance(node, Function) and node.name == name), None)
 

@@ -18,7 +18,7 @@ from ..experiment.planning import load_several, load_tasks, plan_on_each
 from ..experiment.planning import plan as plan_arms
 from ..experiment.quantising import quantise as quantise_model
 from ..experiment.samples import named_arms
-from ..experiment.selection import check_selecting
+from ..experiment.selection import check_on_tasks, check_selecting
 from ..experiment.selection import rank as rank_files
 from ..experiment.spending import rate_of
 from ..settings import (
@@ -136,6 +136,7 @@ def compare(
         chosen = load_several(benchmark, running.family)
     else:
         chosen = [_benchmark(benchmark, running.family)]
+    check_on_tasks(selecting, chosen)
     planned = plan_on_each(chosen, arms, planning, running.family)
     check_tests(selecting, named_arms(planned[0].plans))
     found = arm_samples(planned, chosen, _lists(samples), drawing, running)

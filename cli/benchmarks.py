@@ -41,7 +41,8 @@ def check(
 ) -> None:
     """Run every reference solution and list those that do not pass split.
 
-    Exits with 1 if one fails, since its task would be left out of every score.
+    Exits with 1 if one fails, since its task would be left out of every score. Tasks without one are graded by their
+    own time limit, where they have any.
     """
     from .._util.printable import one_line
     from ..experiment.grading import open_grader
@@ -58,6 +59,7 @@ def check(
         for name, result in checks.items()
         if result.ok and result.integrity == "shared"
     }
+    no_reference = [task.id for task in loaded.tasks if task.reference is None and checks[task.id].ok]
     ok = sum(result.ok for result in checks.values())
     tasks = len(checks) + len(loaded.left_out)
     if as_json:
@@ -69,14 +71,17 @@ def check(
             "split": ok - len(shared),
             "shared": shared,
             "failed": failed,
+            "no_reference": no_reference,
             "mutates_arguments": [name for name, result in checks.items() if result.mutates_arguments],
         }
         print_json(answer)
     else:
         typer.echo(
-            f"{loaded.name}: {ok} of {tasks} references pass in {launcher} "
-            f"({ok - len(shared)} split, {len(shared)} shared, {len(failed)} failed)"
+            f"{loaded.name}: {ok - len(no_reference)} of {tasks} references pass in {launcher} "
+            f"({ok - len(shared) - len(no_reference)} split, {len(shared)} shared, {len(failed)} failed)"
         )
+        if no_reference:
+            typer.echo(f"  graded by their own time limits, without a reference to verify them: {len(no_reference)}")
         for name, why in failed.items():
             typer.echo(f"  fails, left out of scores: {one_line(name)} ({one_line(why)})")
         for name, why in shared.items():

@@ -48,13 +48,14 @@ def compare(
     from ..experiment.own_tests import check_tests
     from ..experiment.planning import plan_on_each
     from ..experiment.samples import named_arms, to_draw
-    from ..experiment.selection import check_selecting
+    from ..experiment.selection import check_on_tasks, check_selecting
     from ..report.plans import plans_on_each_as_json, print_plans_on_each
 
     check_selecting(selecting)
     reports = _reports(files.report)
     recorded = samples_by_arm(files.samples)
     benchmarks = asked.load_each(running.family)
+    check_on_tasks(selecting, benchmarks)
     planned = plan_on_each(benchmarks, arms, planning, running.family)
     names = [benchmark.name for benchmark in benchmarks]
     check_tests(selecting, named_arms(planned[0].plans))

@@ -137,7 +137,7 @@ def compare_arms(
     """Compare arms on the tasks they all have.
 
     Args:
-        benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
+        benchmark: Where the tasks come from; each needs hidden tests, and a reference solution or a limit of its own.
         arms: Their plans and candidates.
         terms: What the plans were made for.
         judging: How candidates are graded and ranked. `oracle` is added to its rankers.
@@ -148,7 +148,8 @@ def compare_arms(
         RankerError: a ranker failed.
         SandboxError: nothing can be scored or ranked because the sandbox failed.
     """
-    judging.check([arm.plan.arm.spec for arm in arms])
+    drawn = [candidate for arm in arms for candidate in arm.candidates]
+    judging.check([arm.plan.arm.spec for arm in arms], benchmark, drawn)
     wanted = [Wanted(arm.plan.arm.spec, arm.plan.k, arm.candidates) for arm in arms]
     graded = grade_arms(benchmark, wanted, judging.grader, allow_shared=judging.allow_shared)
     failures: dict[str, str] = {}

@@ -140,10 +140,10 @@ def price(
     Raises:
         UserError: An arm or a setting cannot be read; an arm has a k; or the cost of samples cannot be known.
     """
-    workload, conditions = workload_of(planning, benchmark), conditions_of(planning)
+    chosen = planning.prompt_tokens is not None or planning.output_tokens is not None
+    workload, conditions = workload_of(planning, benchmark, to_measure=not chosen), conditions_of(planning)
     parsed = [parse_arm(arm) for arm in arms]
     priced = price_arms(parsed, family=family, workload=workload, conditions=conditions, by=charting.by)
-    chosen = planning.prompt_tokens is not None or planning.output_tokens is not None
     return Priced(priced, workload, conditions, workload.convention == "tokens" and not chosen)
 
 

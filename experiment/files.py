@@ -19,7 +19,7 @@ from ..sampler.rows import Remarks
 from .advice import doubts_of_statuses, notes_of_settings
 from .agreement import Agreement
 from .bare_solutions import BareSolutions
-from .grading import Submission, open_grader
+from .grading import Submission, open_grader, why_unfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -63,6 +63,7 @@ class Survey(NamedTuple):
     distinct: Counter[str]
     remarks: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
+    beyond: frozenset[str] = frozenset()
 
 
 class GradedFiles(NamedTuple):
@@ -154,8 +155,10 @@ def results_path(first: Path, out: str | None, files: Sequence[Path], *, pattern
     return path
 
 
-def survey(files: Sequence[Path], tasks: Mapping[str, Task]) -> Survey:
+def survey(files: Sequence[Path], tasks: Mapping[str, Task], beyond: frozenset[str] = frozenset()) -> Survey:
     """Read all rows once, so that a mistake in the last is found before the first is run.
+
+    Rows of tasks `beyond`, the benchmark's other ones, are left out.
 
     Raises:
         UserError: A row is wrong, or there is none.
@@ -165,7 +168,7 @@ def survey(files: Sequence[Path], tasks: Mapping[str, Task]) -> Survey:
     seen: set[str] = set()
     held: dict[Path, set[str]] = {path: set() for path in files}
     remarks = Remarks()
-    for attempt in read_attempts(files, tasks, remarks):
+    for attempt in read_attempts(files, tasks, remarks, beyond):
         attempts[attempt.task.id] += 1
         if attempt.text is None:
             continue
@@ -177,7 +180,7 @@ def survey(files: Sequence[Path], tasks: Mapping[str, Task]) -> Survey:
     if not seen:
         raise UserError(without_samples(files, remarks))
     strata = tuple(name for name in strata_of(files, list(held.values())) if name is not None)
-    return Survey(tuple(files), attempts, distinct, remarks.lines, strata)
+    return Survey(tuple(files), attempts, distinct, remarks.lines, strata, beyond)
 
 
 def grade_files(
@@ -204,7 +207,7 @@ def grade_files(
         SandboxError: A reference solution could not be run.
     """
     checks = grader.check([task for name, task in tasks.items() if name in found.distinct])
-    left_out = {name: why for name, check in checks.items() if (why := _why_left_out(check, allow_shared))}
+    left_out = {name: why for name, check in checks.items() if (why := _why_left_out(tasks[name], check, allow_shared))}
     if len(left_out) == len(checks):
         raise UserError(f"no tasks are left to score ({next(iter(left_out.values()))})")
     progress.expect(sum(count for name, count in found.distinct.items() if name not in left_out))
@@ -220,7 +223,7 @@ def grade_files(
         outcomes.update(zip(keys, map(outcome_of, verdicts), strict=True))
         batch.clear()
 
-    for attempt in read_attempts(found.files, tasks):
+    for attempt in read_attempts(found.files, tasks, beyond=found.beyond):
         key = attempt.key
         if attempt.text is None or attempt.task.id in left_out or key in outcomes or key in batch:
             continue
@@ -261,7 +264,7 @@ def write_results(
     bare = BareSolutions()
 
     def answers() -> Iterator[dict[str, object]]:
-        for attempt in read_attempts(found.files, tasks):
+        for attempt in read_attempts(found.files, tasks, beyond=found.beyond):
             name = attempt.task.id
             index = rows[name]
             rows[name] += 1
@@ -321,9 +324,9 @@ def outcome_of(verdict: Verdict) -> RowResult:
     return RowResult(f"failed: {detail or status}", status)
 
 
-def _why_left_out(check: ReferenceCheck, allow_shared: bool) -> str | None:
+def _why_left_out(task: Task, check: ReferenceCheck, allow_shared: bool) -> str | None:
     if not check.ok:
-        return f"its own reference solution fails here ({check.detail})"
+        return why_unfit(task, check)
     if check.integrity == "shared" and not allow_shared:
         return "its values cannot cross between processes; --allow-shared scores it all the same"
     return None
@@ -374,7 +377,7 @@ def execute(
     """
     paths = find_files(files)
     path = results_path(paths[0], out, paths, patterns=files)
-    found = survey(paths, benchmark.by_id)
+    found = survey(paths, benchmark.by_id, benchmark.beyond)
     whole = WholeProgress(progress)
     with open_grader(grading, running, whole) as grader:
         graded = grade_files(found, benchmark.by_id, grader, whole, allow_shared=grading.allow_shared)

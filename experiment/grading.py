@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
-    from ..records import PublicTask
+    from ..records import IoCase, PublicTask
     from ..sampler.store import Store
     from ..sandbox.box import Launcher
     from ..settings import Grading, Running
@@ -118,10 +118,25 @@ class Grader:
 
     def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
         """Evaluate expressions for programs, as `Sandbox.evaluate`; rows in the store are not run again."""
+        return self._outcomes(
+            task, programs, expressions, lambda missing: self.sandbox.evaluate(task, missing, expressions)
+        )
+
+    def judge(self, task: PublicTask, programs: Sequence[str], cases: Sequence[IoCase]) -> list[list[Outcome]]:
+        """Run scripts on cases, as `Sandbox.judge`; rows in the store are not run again."""
+        asked = ["cases", *(text for case in cases for text in (case.input, case.output))]
+        return self._outcomes(task, programs, asked, lambda missing: self.sandbox.judge(task, missing, cases))
+
+    def _outcomes(
+        self,
+        task: PublicTask,
+        programs: Sequence[str],
+        asked: Sequence[str],
+        run: Callable[[Sequence[str]], list[list[Outcome]]],
+    ) -> list[list[Outcome]]:
+        kind = _OUTCOMES if task.rule is None else f"{_OUTCOMES} by {task.rule}"
         keys = {
-            program: key_of(
-                "outcomes", self._conditions, task.prompt, task.entry_point, task.preamble + program, *expressions
-            )
+            program: key_of(kind, self._conditions, task.prompt, task.entry_point, task.preamble + program, *asked)
             for program in programs
         }
         kept = {} if self._fresh else self._store.records(_OUTCOMES, keys.values())
@@ -132,7 +147,7 @@ class Grader:
         }
         missing = [program for program in keys if program not in rows]
         if missing:
-            fresh = dict(zip(missing, self.sandbox.evaluate(task, missing, expressions), strict=True))
+            fresh = dict(zip(missing, run(missing), strict=True))
             dumped = {
                 keys[program]: [outcome.model_dump(mode="json", exclude_defaults=True) for outcome in row]
                 for program, row in fresh.items()
@@ -147,6 +162,13 @@ class Grader:
         terms = record_text(check, {"integrity", "mutates_arguments", "sites", "calls"})
         limits = record_text(self.sandbox.limits.resolve(check.cpu_s))
         return key_of(self._conditions, limits, task.prompt, task.entry_point, tests, terms)
+
+
+def why_unfit(task: Task, check: ReferenceCheck) -> str:
+    """Say why a task whose check failed is left out."""
+    if task.reference is None or task.tests is None:
+        return f"it cannot be graded ({check.detail})"
+    return f"its own reference solution fails here ({check.detail})"
 
 
 def chosen_launcher(name: str) -> Launcher:

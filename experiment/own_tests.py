@@ -16,7 +16,7 @@ from ..budgets.notation import parse_arm
 from ..errors import UserError
 from ..rankers import load_ranker
 from ..sampler.generated_tests import read_tests, tests_of_rows
-from ..sampler.prompting import continued_by_asserts
+from ..sampler.prompting import continued_by_tests
 from ..sampler.rows import Remarks
 from ..settings import RECORDED
 from .drawing import draw_arms, session_of
@@ -256,7 +256,7 @@ class _Pricer:
         if prompt_tokens is None:
             estimated = True
             if first:
-                prompt = row.prompt or continued_by_asserts(self._tasks[row.task_id])
+                prompt = row.prompt or continued_by_tests(self._tasks[row.task_id])
                 self._prompts[row.task_id] = max(1, counter.tokens([prompt])[0])
             prompt_tokens = costs["prompt_tokens"] = float(self._prompts[row.task_id] if first else 0)
         read = round(prompt_tokens)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..budgets.costs import Conditions
 from ..budgets.dollars import Prices, load_prices, parse_token_price
@@ -151,7 +151,7 @@ def plan(
     """
     parsed = [parse_arm(arm) for arm in arms]
     budget = None if settings.limit is None else parse_budget(settings.limit)
-    workload = workload_of(settings, benchmark)
+    workload = workload_of(settings, benchmark, to_measure=to_measure)
     conditions = replace(conditions_of(settings), closed=frozenset(closed))
     plans = plan_arms(
         parsed,
@@ -249,8 +249,19 @@ def prices_of(settings: Planning) -> Prices:
     )
 
 
-def workload_of(settings: Planning, benchmark: Benchmark | None) -> Workload:
+UNMEASURED_TOKENS: Final = 256
+"""Output tokens per sample until samples are measured, where no reference tells: the limit of Hassid et al. 2024
+(arXiv 2404.00725, section 3.1) for APPS and MBPP.
+"""
+
+
+def workload_of(settings: Planning, benchmark: Benchmark | None, *, to_measure: bool = False) -> Workload:
     """Choose the workload: the paper's if nothing names another, else the benchmark's; chosen counts override it.
+
+    Args:
+        settings: The counts.
+        benchmark: Whose tasks' lengths count; None for none.
+        to_measure: Lengths will be measured; until then, `UNMEASURED_TOKENS` may stand for them.
 
     Raises:
         UserError: The settings contradict each other or leave a count open.
@@ -271,7 +282,7 @@ def workload_of(settings: Planning, benchmark: Benchmark | None) -> Workload:
         return Workload(convention="tokens", prompt_tokens=prompt_tokens, output_tokens=output_tokens, source=source)
     if benchmark is None:
         raise UserError("`convention` tokens needs `benchmark`, or both `prompt_tokens` and `output_tokens`")
-    measured = benchmark.workload()
+    measured = benchmark.workload(output_tokens or (UNMEASURED_TOKENS if to_measure else None))
     if prompt_tokens is not None:
         changed: dict[str, object] = {
             "prompt_tokens": prompt_tokens,
@@ -279,6 +290,8 @@ def workload_of(settings: Planning, benchmark: Benchmark | None) -> Workload:
         }
     elif output_tokens is not None:
         changed = {"output_tokens": output_tokens, "source": f"--output-tokens, and {measured.source}"}
+    elif all(task.reference is None for task in benchmark.tasks):
+        changed = {"source": f"{measured.source}; {UNMEASURED_TOKENS} output tokens until samples are measured"}
     else:
         return measured
     return measured.model_copy(update=changed)

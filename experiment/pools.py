@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import SandboxError, UserError
+from ..sampler.questions import question_of
 from ..tasks import Benchmark, visible_examples
 from .advice import cut_samples, doubts_of_lengths, doubts_of_statuses
-from .grading import Grader, Submission
+from .grading import Grader, Submission, why_unfit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..estimators import BoolArray
-    from ..records import Candidate, PublicTask, ReferenceCheck, Task, Verdict
+    from ..records import Candidate, IoCase, PublicTask, ReferenceCheck, Task, Verdict
 
 
 class Wanted(NamedTuple):
@@ -95,7 +96,7 @@ def scorable(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, al
     for task in tasks:
         check = checks[task.id]
         if not check.ok:
-            left_out[task.id] = f"its own reference solution fails here ({check.detail})"
+            left_out[task.id] = why_unfit(task, check)
         elif check.integrity == "shared" and not allow_shared:
             left_out[task.id] = "its values cannot cross between processes; --allow-shared scores it all the same"
     return Scorable([task for task in tasks if task.id not in left_out], by_arm, checks, left_out, warnings)
@@ -160,7 +161,7 @@ def grade_arms(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, 
     """Grade the tasks of which every arm has the samples it needs.
 
     Args:
-        benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
+        benchmark: Where the tasks come from; each needs hidden tests, and a reference solution or a limit of its own.
         arms: At least one.
         grader: Runs programs, through the store.
         allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
@@ -176,14 +177,24 @@ def grade_arms(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, 
 def public_task(task: Task, candidates: Sequence[Candidate]) -> PublicTask:
     """Make the task as rankers see it: the candidates' own prompt takes the place of the benchmark's.
 
-    If candidates were drawn from several prompts, only examples that all of those show are visible.
+    If candidates were drawn from several prompts, only examples that all of those show are visible. A board's public
+    cases are, where the prompts hold its whole question; else of a script those whose input and output they hold.
     """
+    public = task.public()
     prompts = list(dict.fromkeys(candidate.prompt or task.prompt for candidate in candidates))
     if not prompts or prompts == [task.prompt]:
-        return task.public()
-    shown = [visible_examples(prompt, task.entry_point) for prompt in prompts]
+        return public
+    question = question_of(task) if task.cases else None
+    if question is not None and all(question.text.strip() in prompt for prompt in prompts):
+        return public.model_copy(update={"prompt": prompts[0]})
+    shown = [visible_examples(prompt, task.entry_point) for prompt in prompts] if task.entry_point else [()]
     common = tuple(example for example in shown[0] if all(example in others for others in shown[1:]))
-    return task.public().model_copy(update={"prompt": prompts[0], "examples": common})
+    cases = tuple(case for case in public.cases if all(_holds(prompt, case) for prompt in prompts))
+    return public.model_copy(update={"prompt": prompts[0], "examples": common, "cases": cases})
+
+
+def _holds(prompt: str, case: IoCase) -> bool:
+    return all(text.strip() in prompt for text in (case.input, case.output))
 
 
 def by_task(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:

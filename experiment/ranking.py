@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +14,16 @@ import numpy as np
 from .._util.progress import Progress, silent
 from ..errors import RankerError, UserError
 from ..estimators import PASS_AT_K, mean_interval, pass_at_k
-from ..rankers import Offers, RankedPool, Ranker, RememberingRunner, RememberingScorer, check_offered, is_foreign
+from ..rankers import (
+    Offers,
+    RankedPool,
+    Ranker,
+    RememberingRunner,
+    RememberingScorer,
+    check_offered,
+    check_scripts,
+    is_foreign,
+)
 from ..rankers.combine import copies
 from .agreement import agreement
 from .grading import Grader
@@ -24,7 +34,7 @@ if TYPE_CHECKING:
 
     from .._util.progress import Progress
     from ..estimators import FloatArray, IntArray
-    from ..records import Candidate, Interval, Outcome, PublicTask, Ranking, Task, Usage
+    from ..records import Candidate, Interval, IoCase, Outcome, PublicTask, Ranking, Task, Usage
     from ..tasks import Benchmark
     from .grading import Grader
     from .pools import GradedTask, Pool
@@ -59,13 +69,16 @@ class Judging:
         """Get what rankers may use for an arm."""
         return self.offers.get(spec, NOTHING)
 
-    def check(self, specs: Sequence[str]) -> None:
-        """Refuse a ranker that needs something that is not offered.
+    def check(self, specs: Sequence[str], benchmark: Benchmark, candidates: Sequence[Candidate]) -> None:
+        """Refuse a ranker that needs something that is not offered, or that does not work on the candidates' tasks.
 
         Raises:
             UserError: There is one.
         """
+        ids = {candidate.task_id for candidate in candidates}
+        tasks = [task for task in benchmark.tasks if task.id in ids]
         for ranker in self.rankers.values():
+            check_scripts(ranker, tasks, benchmark.name)
             for spec in specs:
                 check_offered(ranker, self.offered(spec).kinds | {"execution"})
 
@@ -224,9 +237,18 @@ class _Waiting:
         self._grader, self._turn = grader, turn
 
     def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
+        with self._given_up():
+            return self._grader.evaluate(task, programs, expressions)
+
+    def judge(self, task: PublicTask, programs: Sequence[str], cases: Sequence[IoCase]) -> list[list[Outcome]]:
+        with self._given_up():
+            return self._grader.judge(task, programs, cases)
+
+    @contextmanager
+    def _given_up(self) -> Iterator[None]:
         self._turn.release()
         try:
-            return self._grader.evaluate(task, programs, expressions)
+            yield
         finally:
             self._turn.acquire()
 
@@ -338,7 +360,7 @@ def score_rankers(
     """Grade candidates by the hidden tests and score what rankers pick among k of them.
 
     Args:
-        benchmark: Where the tasks come from; each needs hidden tests and a reference solution.
+        benchmark: Where the tasks come from; each needs hidden tests, and a reference solution or a limit of its own.
         candidates: Of one model and setting.
         ks: Those that some task has too few candidates for are left out, with a warning.
         judging: How; what rankers are offered is under `SPEC`.
@@ -349,7 +371,7 @@ def score_rankers(
         RankerError: A ranker failed, and `judging` is strict, or all of them did.
         SandboxError: Nothing can be scored or ranked because the sandbox failed.
     """
-    judging.check([SPEC])
+    judging.check([SPEC], benchmark, candidates)
     wanted = [Wanted(SPEC, 1, candidates)]
     graded = grade_arms(benchmark, wanted, judging.grader, allow_shared=judging.allow_shared)
     (pool,), warnings = graded.pools, list(graded.warnings)
@@ -390,7 +412,7 @@ def rank_untested(
         RankerError: A ranker failed.
         SandboxError: The sandbox failed.
     """
-    judging.check([SPEC])
+    judging.check([SPEC], benchmark, candidates)
     by_task: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         by_task.setdefault(candidate.task_id, []).append(candidate)

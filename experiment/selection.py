@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .._util.progress import Progress, notice, silent
-from ..rankers import Offers, check_offered, load_ranker
+from ..rankers import Offers, check_offered, check_scripts, load_ranker
 from .advice import notes_of_settings
 from .grading import open_grader
 from .own_tests import plain_tests
@@ -52,6 +52,17 @@ def check_selecting(selecting: Selecting) -> None:
         offered.add("scorer")
     for ranker in load_rankers(selecting.bounded).values():
         check_offered(ranker, offered)
+
+
+def check_on_tasks(selecting: Selecting, benchmarks: Sequence[Benchmark]) -> None:
+    """Find a ranker that does not work on some of the benchmarks' tasks, before anything is drawn.
+
+    Raises:
+        UserError: There is one.
+    """
+    for ranker in load_rankers(selecting.bounded).values():
+        for benchmark in benchmarks:
+            check_scripts(ranker, benchmark.tasks, benchmark.name)
 
 
 @contextmanager
@@ -103,7 +114,7 @@ def rank(
 
     Args:
         files: JSON Lines or other JSON, plain or gzip; a folder or glob means all files in it.
-        benchmark: Where the tasks come from; scores need hidden tests and reference solutions.
+        benchmark: Where the tasks come from; scores need hidden tests, and reference solutions or limits.
         ks: Of how many candidates one is picked.
         drawing: What scores texts for rankers.
         grading: Where programs run.

@@ -21,7 +21,7 @@ from ..experiment.grading import chosen_launcher
 from ..experiment.matching import match_arms
 from ..experiment.samples import NamedArm, files_by_arm, with_ways
 from ..experiment.targets import check_engine, check_servable, target_of_plan
-from ..rankers import load_ranker
+from ..rankers import check_scripts, load_ranker
 from ..rankers.registry import parse_specs
 from ..sampler.files import read_samples
 from ..sandbox import Sandbox
@@ -165,10 +165,20 @@ def rankers_of_board(file: BoardFile) -> dict[str, Ranker]:
     """
     loaded = {}
     for name in file.board.selecting.bounded:
-        place = file.board.rankers.index(name) if name in file.board.rankers else 0
-        with file.at("rankers", place):
+        with file.at("rankers", _place_of(file, name)):
             loaded[name] = offered_ranker(with_files(name, lambda path: _beside(file, path)))
     return loaded
+
+
+def _check_rankers(file: BoardFile, rankers: Mapping[str, Ranker], benchmarks: Sequence[PlannedBenchmark]) -> None:
+    for name, ranker in rankers.items():
+        with file.at("rankers", _place_of(file, name)):
+            for planned in benchmarks:
+                check_scripts(ranker, planned.benchmark.tasks, planned.benchmark.name)
+
+
+def _place_of(file: BoardFile, name: str) -> int:
+    return file.board.rankers.index(name) if name in file.board.rankers else 0
 
 
 def offered_ranker(typed: str) -> Ranker:
@@ -280,6 +290,7 @@ def prepare_board(file: BoardFile) -> PreparedBoard:
     """
     benchmarks = plan_board(file, load_benchmarks(file), calibration_of(file))
     rankers = rankers_of_board(file)
+    _check_rankers(file, rankers, benchmarks)
     drawing = drawing_of(file)
     check_draws(file, benchmarks, drawing)
     return PreparedBoard(file, benchmarks, rankers, drawing)

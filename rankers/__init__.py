@@ -2,8 +2,8 @@
 
 from ..records import Likelihood
 from .check.contract import Finding, check_contract
-from .offers import Offers, RememberingRunner, RememberingScorer, check_offered
-from .protocol import Context, Need, Ranker, Runner, Scorer, uses_of
+from .offers import Offers, RememberingRunner, RememberingScorer, check_offered, check_scripts
+from .protocol import Context, Need, Ranker, Runner, Scorer, ranks_scripts, uses_of
 from .registry import RankerDetails, RankerInfo, available, details, is_foreign, load_ranker
 from .scoring import RankedPool, TaskScore, score_task
 
@@ -25,9 +25,11 @@ __all__ = [
     "available",
     "check_contract",
     "check_offered",
+    "check_scripts",
     "details",
     "is_foreign",
     "load_ranker",
+    "ranks_scripts",
     "score_task",
     "uses_of",
 ]

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import ast
+import copy
 import warnings
 from collections import Counter
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from .._util.parsing import UNPARSABLE, parse
-from .agreement import NO_VALUE, Executions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from ..estimators import FloatArray, IntArray
-    from ..records import Candidate, PublicTask
-    from .protocol import Context
 
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\n```")
 """Ends of a text of tests (Chen et al. 2022, "CodeT", appendix A), and of a fence in a chat answer."""
@@ -57,17 +51,22 @@ def asserts_in(samples: tuple[str, ...], entry_point: str, *, per_sample: int = 
 
     As in CodeT, each text gives the first that compile and name the entry point. Of these, the ones that do not call
     it are left out, and those that reach for more than values: names or attributes that begin with an underscore, and
-    builtins such as `eval`.
+    builtins such as `eval`. A method may be called on any name or new instance, or by its name alone; it comes out as
+    `Class().name`.
     """
+    owner, _, name = entry_point.rpartition(".")
     found: dict[str, tuple[str, str, str | None]] = {}
     counts: Counter[str] = Counter()
     for sample in samples:
-        for condition in islice(_conditions(sample, entry_point), per_sample):
-            if not _is_fit(condition, entry_point):
+        for written in islice(_conditions(sample, name), per_sample):
+            condition = _ByName(name).visit(written) if owner else written
+            if not _is_fit(condition, name):
                 continue
-            text = ast.unparse(condition)
+            call, expected = _parts(condition, name)
+            texts = (_unparsed(tree, owner, name) for tree in (condition, call, expected) if tree is not None)
+            text, *parts = texts
             if text not in found:
-                found[text] = (text, *_parts(condition, entry_point))
+                found[text] = (text, parts[0], parts[1] if expected is not None else None)
             counts[text] += 1
     return tuple(Assert(*parts, counts[text]) for text, parts in found.items())
 
@@ -113,84 +112,56 @@ def _is_fit(condition: ast.expr, entry_point: str) -> bool:
     return calls
 
 
-def _parts(condition: ast.expr, entry_point: str) -> tuple[str, str | None]:
+class _ByName(ast.NodeTransformer):
+    """Makes calls of a method, on a name or a new instance, calls by its name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Change a call, after those within."""
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == self._name:
+            made = node.func.value.func if isinstance(node.func.value, ast.Call) else node.func.value
+            if isinstance(made, ast.Name):
+                node.func = ast.Name(self._name, ast.Load())
+        return node
+
+
+class _ByInstance(ast.NodeTransformer):
+    """Makes those calls of the method of a new instance."""
+
+    def __init__(self, owner: str, name: str) -> None:
+        self._owner, self._name = owner, name
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Change a call, after those within."""
+        self.generic_visit(node)
+        if _is_call(node, self._name):
+            made = ast.Call(ast.Name(self._owner, ast.Load()), [], [])
+            node.func = ast.Attribute(made, self._name, ast.Load())
+        return node
+
+
+def _unparsed(tree: ast.expr, owner: str, name: str) -> str:
+    if not owner:
+        return ast.unparse(tree)
+    return ast.unparse(_ByInstance(owner, name).visit(copy.deepcopy(tree)))
+
+
+def _parts(condition: ast.expr, entry_point: str) -> tuple[ast.expr, ast.expr | None]:
     """Find a condition's call, and the value that it should equal."""
     if isinstance(condition, ast.Compare) and len(condition.ops) == 1 and isinstance(condition.ops[0], ast.Eq):
         sides = (condition.left, condition.comparators[0])
         for call, other in (sides, sides[::-1]):
             if _is_call(call, entry_point) and not _calls(other, entry_point) and not _calls(call, entry_point)[1:]:
-                return ast.unparse(call), ast.unparse(other)
-    return ast.unparse(_calls(condition, entry_point)[0]), None
+                return call, other
+    return _calls(condition, entry_point)[0], None
 
 
-def _calls(tree: ast.AST, entry_point: str) -> Sequence[ast.AST]:
-    return [node for node in ast.walk(tree) if _is_call(node, entry_point)]
+def _calls(tree: ast.AST, entry_point: str) -> Sequence[ast.Call]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_call(node, entry_point)]
 
 
 def _is_call(node: ast.AST, entry_point: str) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == entry_point
-
-
-class AssertRuns(NamedTuple):
-    """Executions of some candidates' distinct programs, and the one that each candidate is, [candidates]."""
-
-    executions: Executions
-    place: IntArray
-    programs: tuple[str, ...]
-
-    def spread(self, scores: FloatArray) -> tuple[float, ...]:
-        """Spread scores of distinct programs to candidates."""
-        return tuple(scores[self.place].tolist())
-
-
-def execute(
-    task: PublicTask,
-    candidates: Sequence[Candidate],
-    context: Context,
-    *,
-    tests: int | None = None,
-    per_sample: int = PER_SAMPLE,
-) -> AssertRuns | None:
-    """Run the distinct programs on the generated tests; None where there are no candidates or no valid asserts.
-
-    An assert `call == value` holds where the call's value equals that of the expected side, evaluated separately; any
-    other is evaluated as it stands. Inputs are the distinct calls.
-
-    Args:
-        task: The task.
-        candidates: Its candidates.
-        context: Offers a runner and generated tests.
-        tests: How many texts of tests to use, from the first; all where None.
-        per_sample: How many asserts of each.
-    """
-    asserts = asserts_in(context.tests.samples[:tests], task.entry_point, per_sample=per_sample)
-    if not asserts or not candidates:
-        return None
-    programs = tuple(dict.fromkeys(candidate.program for candidate in candidates))
-    calls = tuple(dict.fromkeys(found.call for found in asserts))
-    others = [f"bool({found.holds})" for found in asserts if found.expected is None]
-    sides = [found.expected for found in asserts if found.expected is not None]
-    values = context.runner.values(task, programs, [*calls, *others])
-    stub = f"def {task.entry_point}(*args, **kwargs):\n    pass\n"
-    *wanted, true = context.runner.values(task, [stub], [*sides, "True"])[0].tolist()
-
-    column = {call: place for place, call in enumerate(calls)}
-    input_of = np.array([column[found.call] for found in asserts], np.int64)
-    compares = np.array([found.expected is not None for found in asserts], np.bool_)
-    expected = np.full(len(asserts), NO_VALUE, np.int64)
-    expected[compares] = wanted
-    outputs = values[:, : len(calls)]
-    holds = (outputs[:, input_of] == expected) & (expected != NO_VALUE)
-    holds[:, ~compares] = values[:, len(calls) :] == true
-
-    row = {program: place for place, program in enumerate(programs)}
-    place = np.array([row[candidate.program] for candidate in candidates], np.int64)
-    executions = Executions(
-        outputs=outputs,
-        holds=holds,
-        input_of=input_of,
-        expected=expected,
-        copies=np.bincount(place, minlength=len(programs)).astype(np.int64),
-        votes=np.array([found.copies for found in asserts], np.int64),
-    )
-    return AssertRuns(executions, place, programs)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..records import Candidate, PublicTask, Ranking
 from . import agreement
-from .asserts import PER_SAMPLE, execute
+from .asserts import PER_SAMPLE
+from .runs import execute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,15 +19,16 @@ if TYPE_CHECKING:
 
 
 class _ByTests(ABC):
-    """A rule over executions; all candidates tie on a task for which nobody wrote a valid assert.
+    """A rule over executions; all candidates tie on a task for which nobody wrote a valid test.
 
     Args:
         tests: How many of the texts with tests are used, the first; 0 stands for all.
-        asserts: How many asserts of one text, the first valid ones.
+        asserts: How many asserts of one text, or pairs for a script, the first valid ones.
     """
 
     version = "1"
     needs: frozenset[Need] = frozenset({"execution", "tests"})
+    ranks_scripts = True
     pointwise = False
 
     def __init__(self, tests: int = 0, asserts: int = PER_SAMPLE) -> None:
@@ -104,7 +106,7 @@ class B4(_ByTests):
 
     Args:
         tests: How many of the texts with tests are used, the first; 0 stands for all.
-        asserts: How many asserts of one text, the first valid ones.
+        asserts: How many asserts of one text, or pairs for a script, the first valid ones.
         a: Pseudo-count for right programs and right tests.
         b0: Pseudo-count for wrong programs that fail wrong tests.
     """

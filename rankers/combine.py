@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .._util.parsing import UNPARSABLE, parse
 from ..records import Candidate, PublicTask, Ranking
-from .protocol import uses_of
+from .protocol import ranks_scripts, uses_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,7 @@ class Chain:
         self.needs: frozenset[Need] = frozenset().union(*(link.needs for link in links))
         self.uses: frozenset[Need] = frozenset().union(*(uses_of(link) for link in links))
         self.pointwise = all(link.pointwise for link in links)
+        self.ranks_scripts = all(map(ranks_scripts, links))
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
         """Score by place in the common order, best tied group highest."""
@@ -62,6 +63,7 @@ class Distinct:
         self.version = ranker.version
         self.needs: frozenset[Need] = ranker.needs
         self.uses: frozenset[Need] = uses_of(ranker)
+        self.ranks_scripts = ranks_scripts(ranker)
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
         """Score by the other ranker."""
@@ -85,7 +87,7 @@ def form(program: str, entry_point: str) -> str:
     """
     try:
         tree = parse(program)
-        own = _own_names(tree) - {entry_point}
+        own = _own_names(tree).difference(entry_point.split("."))
         _Renaming(own).visit(tree)
         return ast.dump(tree)
     except UNPARSABLE:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .._util.parsing import find_function, module
+from .._util.parsing import Function, find_function, module
 from .agreement import agreement_shares, groups, maxpass
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 _FAULT = 2.0
 """Natural logarithm by which a fault in its text lowers a program's odds; from 1 to 4 the choice matters little."""
+
+
+_NAMED = (ast.Name, ast.Attribute)
+_WRITERS = frozenset({"print", "write", "writelines", "stdout"})
 
 
 class TextSigns(NamedTuple):
@@ -70,8 +74,13 @@ def log_prior(programs: Sequence[str], entry_point: str) -> FloatArray:
 
 @lru_cache(maxsize=4096)
 def text_signs(program: str, entry_point: str) -> TextSigns:
-    """Read the signs in a program's text; one that does not define the entry point is empty."""
-    function = find_function(module(program), entry_point)
+    """Read the signs in a program's text; one that does not define the entry point is empty.
+
+    So is a script that neither prints nor writes; it has no parameters.
+    """
+    if not entry_point:
+        return TextSigns(unused=0.0, empty=not _writes(module(program)))
+    function = _entry(module(program), entry_point)
     if function is None:
         return TextSigns(unused=0.0, empty=True)
     body = [node for node in function.body if not _is_idle(node)]
@@ -79,6 +88,9 @@ def text_signs(program: str, entry_point: str) -> TextSigns:
     names = _names(inner)
     arguments = function.args
     parameters = [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    if "." in entry_point and parameters[:1] == ["self"]:
+        # Most methods have no use for it.
+        del parameters[0]
     returned = [
         node.value
         for node in inner
@@ -89,6 +101,20 @@ def text_signs(program: str, entry_point: str) -> TextSigns:
         unused=sum(name not in names for name in parameters) / max(1, len(parameters)),
         empty=not returned or is_constant,
     )
+
+
+def _entry(tree: ast.Module | None, entry_point: str) -> Function | None:
+    """Find the entry point; of a method's task also a function of its name, where there is no class."""
+    function = find_function(tree, entry_point)
+    owner, _, method = entry_point.rpartition(".")
+    is_defined = any(isinstance(node, ast.ClassDef) and node.name == owner for node in tree.body) if tree else False
+    return find_function(tree, method) if function is None and owner and not is_defined else function
+
+
+def _writes(tree: ast.Module | None) -> bool:
+    nodes = () if tree is None else ast.walk(tree)
+    names = (node.id if isinstance(node, ast.Name) else node.attr for node in nodes if isinstance(node, _NAMED))
+    return not _WRITERS.isdisjoint(names)
 
 
 def _names(nodes: Iterable[ast.AST]) -> set[str]:

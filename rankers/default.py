@@ -12,8 +12,9 @@ import numpy as np
 from .._util.parsing import expression
 from ..records import Candidate, PublicTask, Ranking
 from .agreement import Executions
-from .asserts import PER_SAMPLE, AssertRuns, execute
+from .asserts import PER_SAMPLE
 from .consensus import consensus, log_prior
+from .runs import Runs, execute, pool_of
 from .simple import Examples
 
 if TYPE_CHECKING:
@@ -30,18 +31,19 @@ class Codebudget:
     """Visible examples first, then agreement weighed by generated tests, with a prior from the text.
 
     See `consensus` for the rule. Where a task has no generated tests, agreement is counted on the calls of its visible
-    examples and on others like them (`variants`), each program for one; where it has no examples either, only the
-    prior from the text counts. Logprobs are not used.
+    examples and on others like them (`variants`), each program for one, or of a script on the examples' inputs alone;
+    where it has no examples either, only the prior from the text counts. Logprobs are not used.
 
     Args:
         tests: How many of the texts with tests are used, the first; 0 stands for all.
-        asserts: How many asserts of one text, the first valid ones.
+        asserts: How many asserts of one text, or pairs for a script, the first valid ones.
     """
 
     name = "codebudget"
     version = "1"
     needs: frozenset[Need] = frozenset({"execution"})
     uses: frozenset[Need] = frozenset({"tests"})
+    ranks_scripts = True
     pointwise = False
 
     def __init__(self, tests: int = 0, asserts: int = PER_SAMPLE) -> None:
@@ -65,23 +67,28 @@ class Codebudget:
         return executed.spread(consensus(executed.executions, prior))
 
 
-def _on_examples(task: PublicTask, candidates: Sequence[Candidate], context: Context) -> AssertRuns:
-    """Run the programs on the visible examples' calls and their variants, with one assert that all pass."""
-    programs = tuple(dict.fromkeys(candidate.program for candidate in candidates))
-    row = {program: number for number, program in enumerate(programs)}
-    place = np.array([row[candidate.program] for candidate in candidates], np.int64)
-    calls = tuple(dict.fromkeys(call for example in task.examples for call in variants(example.call)))[:_MOST_CALLS]
-    outputs = context.runner.values(task, programs, calls) if calls else np.empty((len(programs), 0), np.int64)
-    asserts = 1 if calls else 0
+def _on_examples(task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Runs:
+    """Run the programs on the visible examples and calls like theirs, with one assert that all pass."""
+    pool = pool_of(candidates)
+    # An input's form is not known: one that breaks it would tell programs apart by chance.
+    shown = [case.input for case in task.cases] if task.is_script else _varied(task)
+    inputs = tuple(dict.fromkeys(shown))[:_MOST_CALLS]
+    count = len(pool.programs)
+    outputs = context.runner.values(task, pool.programs, inputs) if inputs else np.empty((count, 0), np.int64)
+    asserts = 1 if inputs else 0
     executions = Executions(
         outputs=outputs,
-        holds=np.ones((len(programs), asserts), np.bool_),
+        holds=np.ones((count, asserts), np.bool_),
         input_of=np.zeros(asserts, np.int64),
         expected=np.full(asserts, -1, np.int64),
-        copies=np.bincount(place, minlength=len(programs)).astype(np.int64),
+        copies=pool.copies,
         votes=np.ones(asserts, np.int64),
     )
-    return AssertRuns(executions, place, programs)
+    return Runs(executions, pool.place, pool.programs)
+
+
+def _varied(task: PublicTask) -> list[str]:
+    return [call for example in task.examples for call in variants(example.call)]
 
 
 MOST = 24

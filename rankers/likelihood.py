@@ -96,12 +96,14 @@ class CoderReviewer:
     """The candidate that fits the task and that the task fits best (Zhang et al. 2022).
 
     The sum of log p(program | task) and log p(task | program), each half (section 3); the reviewer reads the program
-    with its function renamed and comments and docstrings taken out. Degenerate programs come last (section 3.3).
+    with its function renamed and comments and docstrings taken out. Degenerate programs come last (section 3.3). A
+    script has no function to describe.
     """
 
     name = "coder-reviewer"
     version = "1"
     needs: frozenset[Need] = frozenset({"scorer"})
+    ranks_scripts = False
     pointwise = True
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
@@ -109,7 +111,8 @@ class CoderReviewer:
         programs = [candidate.program for candidate in candidates]
         coder = [(task.prompt, bare_completion(task.prompt, program)) for program in programs]
         wanted = _docstring(task)
-        reviewer = [(renamed(program, task.entry_point, "f") + _REVIEW, wanted) for program in programs]
+        name = task.entry_point.rpartition(".")[2]
+        reviewer = [(renamed(program, name, "f") + _REVIEW, wanted) for program in programs]
         found = context.scorer.score([*coder, *reviewer])
         scores = []
         for program, forth, back in zip(programs, found[: len(programs)], found[len(programs) :], strict=True):
@@ -125,5 +128,6 @@ def _mean(logprobs: tuple[float, ...] | None) -> float:
 
 def _docstring(task: PublicTask) -> str:
     """Return the task's text: its prompt's docstring, or else the whole prompt."""
-    function = find_function(module(task.prompt + "\n    pass\n"), task.entry_point)
+    tree = module(task.prompt + "\n    pass\n") or module(task.prompt)
+    function = find_function(tree, task.entry_point)
     return task.prompt if function is None else f'"""{ast.get_docstring(function) or task.prompt}"""'

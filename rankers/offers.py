@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from .._util.printable import quoted
 from ..errors import MachineError, UserError
-from ..records import GeneratedTests
-from .protocol import Context, Ranker, uses_of
+from ..records import GeneratedTests, IoCase
+from .protocol import Context, Ranker, ranks_scripts, uses_of
 from .registry import origin
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from ..estimators import IntArray
-    from ..records import Likelihood, Outcome, PublicTask, Ranking
+    from ..records import Likelihood, Outcome, PublicTask, Ranking, Task
     from .protocol import Execution, Need, Runner, Scorer
+
+
+Asked = TypeVar("Asked", str, IoCase)
 
 
 class Offers(NamedTuple):
@@ -46,6 +51,23 @@ _HOW_TO_HAVE: dict[Need, str] = {
     "draws them",
     "scorer": "asks a model how likely texts are, but there is none: choose an arm with `scorer` ARM",
 }
+
+
+NO_SCRIPTS: Final = "works only where programs define a function"
+
+
+def check_scripts(ranker: Ranker, tasks: Iterable[Task], benchmark: str) -> None:
+    """Check that a ranker works on all of a benchmark's tasks.
+
+    Raises:
+        UserError: Some ask for scripts, and it needs functions.
+    """
+    script = None if ranks_scripts(ranker) else next((task.id for task in tasks if task.is_script), None)
+    if script is not None:
+        raise UserError(
+            f"{origin(ranker)} {NO_SCRIPTS}, and tasks of {benchmark} such as {quoted(script)} ask for scripts; leave "
+            "it out, or name another with `ranker`"
+        )
 
 
 def check_offered(ranker: Ranker, offered: Collection[Need]) -> None:
@@ -115,7 +137,8 @@ class RememberingRunner:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
-        self._known: dict[str, dict[str, Outcome]] = defaultdict(dict)
+        self._known: dict[str, dict[str | IoCase, Outcome]] = defaultdict(dict)
+        self._charged_s = 0.0
         self._tables: dict[tuple[str, ...], _Table] = {}
         self._numbers: dict[str, int] = {}
         self.waited_s = 0.0
@@ -129,24 +152,41 @@ class RememberingRunner:
     @property
     def charged_s(self) -> float:
         """Seconds that all outcomes took, whenever made."""
-        return sum(outcome.wall_s for row in self._known.values() for outcome in row.values())
+        return self._charged_s
 
     def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
         """See `Runner.evaluate`."""
-        unasked: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
-        distinct = tuple(dict.fromkeys(expressions))
+        return self._outcomes(programs, expressions, partial(self._runner.evaluate, task))
+
+    def judge(self, task: PublicTask, programs: Sequence[str], cases: Sequence[IoCase]) -> list[list[Outcome]]:
+        """See `Runner.judge`; the values for the cases' inputs are known from then on."""
+        outcomes = self._outcomes(programs, cases, partial(self._runner.judge, task))
+        for program, row in zip(programs, outcomes, strict=True):
+            for case, outcome in zip(cases, row, strict=True):
+                self._known[program].setdefault(case.input, outcome)
+        return outcomes
+
+    def _outcomes(
+        self,
+        programs: Sequence[str],
+        asked: Sequence[Asked],
+        run: Callable[[Sequence[str], Sequence[Asked]], list[list[Outcome]]],
+    ) -> list[list[Outcome]]:
+        unasked: defaultdict[tuple[Asked, ...], list[str]] = defaultdict(list)
+        distinct = tuple(dict.fromkeys(asked))
         for program in dict.fromkeys(programs):
             known = self._known.get(program)
-            missing = distinct if known is None else tuple(e for e in distinct if e not in known)
+            missing = distinct if known is None else tuple(one for one in distinct if one not in known)
             if missing:
                 unasked[missing].append(program)
         for missing, fresh in unasked.items():
             start = time.perf_counter()
-            rows = self._runner.evaluate(task, fresh, missing)
+            rows = run(fresh, missing)
             self.waited_s += time.perf_counter() - start
             for program, row in zip(fresh, rows, strict=True):
                 self._known[program].update(zip(missing, row, strict=True))
-        return [[self._known[program][expression] for expression in expressions] for program in programs]
+                self._charged_s += sum(outcome.wall_s for outcome in row)
+        return [[self._known[program][one] for one in asked] for program in programs]
 
     def values(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> IntArray:
         """See `Execution.values`."""

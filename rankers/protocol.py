@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..estimators import IntArray
-    from ..records import Candidate, GeneratedTests, Likelihood, Outcome, PublicTask, Ranking
+    from ..records import Candidate, GeneratedTests, IoCase, Likelihood, Outcome, PublicTask, Ranking
 
 Need = Literal["execution", "tests", "logprobs", "scorer"]
 """Resources a ranker can declare beyond the task and the texts of its candidates.
@@ -36,6 +36,18 @@ class Runner(Protocol):
             equal values, or for outputs of the same words. Once a program is dead, later expressions share its error.
 
         Raises:
+            SandboxError: The sandbox itself failed.
+        """
+        ...
+
+    def judge(self, task: PublicTask, programs: Sequence[str], cases: Sequence[IoCase]) -> list[list[Outcome]]:
+        """Run each script on the inputs of cases, and compare its outputs with theirs by the task's own rule.
+
+        Returns:
+            One row per program and one outcome per case, which says whether the output `is_right`.
+
+        Raises:
+            UserError: The task asks for a function.
             SandboxError: The sandbox itself failed.
         """
         ...
@@ -147,7 +159,8 @@ class Ranker(Protocol):
     for a seed, follow the candidates when they are permuted, and are finite; higher is better, equal scores are ties,
     and ties are scored in expectation, so that a ranker never breaks one by position.
 
-    One with optional needs lists them in `uses`, another frozenset, and asks `context.has`.
+    One with optional needs lists them in `uses`, another frozenset, and asks `context.has`. One that runs programs or
+    reads tests, and can do so where programs are scripts, says `ranks_scripts = True`.
     """
 
     @property
@@ -178,3 +191,9 @@ class Ranker(Protocol):
 def uses_of(ranker: Ranker) -> frozenset[Need]:
     """List all that a ranker is offered if available: what it needs, and what it can use."""
     return ranker.needs | frozenset(getattr(ranker, "uses", ()))
+
+
+def ranks_scripts(ranker: Ranker) -> bool:
+    """Whether a ranker knows scripts, which have no function to call; unsaid, one does that only reads candidates."""
+    said = getattr(ranker, "ranks_scripts", None)
+    return uses_of(ranker).isdisjoint({"execution", "tests"}) if said is None else bool(said)

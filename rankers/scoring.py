@@ -19,8 +19,8 @@ from ..estimators import (
     rank_score_at_ks,
 )
 from ..records import Candidate, PublicTask, Ranking
-from .offers import Account
-from .protocol import Context, Ranker, uses_of
+from .offers import NO_SCRIPTS, Account
+from .protocol import Context, Ranker, ranks_scripts, uses_of
 from .registry import is_foreign, origin
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class RankedPool:
 
     def __init__(self, ranker: Ranker, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> None:
         self._ranker, self._task = ranker, task
+        if task.is_script and not ranks_scripts(ranker):
+            raise RankerError(f"{origin(ranker)} {NO_SCRIPTS}, and {task.id} asks for a script")
         self._account = Account(ranker, context)
         used = uses_of(ranker)
         if "logprobs" not in used:

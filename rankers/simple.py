@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ..records import Candidate, PublicTask, Ranking
+from ..records import Candidate, PublicTask, Ranking, called_name
 from .agreement import NO_VALUE
-from .asserts import asserts_in
 from .code import code_characters
+from .runs import expected_side, inputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,42 +74,55 @@ class Examples:
     name = "examples"
     version = "1"
     needs: frozenset[Need] = frozenset({"execution"})
+    ranks_scripts = True
     pointwise = True
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
-        """Score by the share of examples whose call gives what it should."""
-        if not task.examples or not candidates:
+        """Score by the share of examples whose call gives what it should, or whose output is right by the rule."""
+        examples = task.cases if task.is_script else task.examples
+        if not examples or not candidates:
             return Ranking(scores=(0.0,) * len(candidates))
+        held = self._held(task, candidates, context)
+        return Ranking(scores=tuple(count / len(examples) for count in held))
+
+    @staticmethod
+    def _held(task: PublicTask, candidates: Sequence[Candidate], context: Context) -> list[int]:
+        programs = [candidate.program for candidate in candidates]
+        if task.is_script:
+            judged = context.runner.judge(task, programs, task.cases)
+            return [sum(bool(outcome.is_right) for outcome in row) for row in judged]
         # Each call beside its expected value, so that an endless call costs only the examples after it.
-        expressions = [text for example in task.examples for text in (example.call, example.expected)]
-        rows = context.runner.evaluate(task, [candidate.program for candidate in candidates], expressions)
-        held = [
+        expressions = [
+            text for example in task.examples for text in (example.call, expected_side(task, example.expected))
+        ]
+        rows = context.runner.evaluate(task, programs, expressions)
+        return [
             sum(
                 got.value is not None and got.value == wanted.value
                 for got, wanted in zip(row[::2], row[1::2], strict=True)
             )
             for row in rows
         ]
-        return Ranking(scores=tuple(count / len(task.examples) for count in held))
 
 
 class Majority:
     """The candidate that most others agree with on the inputs of generated tests, or else of the visible examples.
 
     All are ties without any. Minimum Bayes risk over execution results (Shi et al. 2022, section 3.2): two programs
-    agree where they return equal values on all inputs, and a program that fails on one agrees with nobody. Expected
-    outputs are not used.
+    agree where they return equal values on all inputs, or scripts print the same words on the same lines, and a program
+    that fails on one agrees with nobody. Expected outputs are not used.
     """
 
     name = "majority"
     version = "1"
     needs: frozenset[Need] = frozenset({"execution"})
     uses: frozenset[Need] = frozenset({"tests"})
+    ranks_scripts = True
     pointwise = False
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
         """Score by how many candidates, itself included, return the same; 0 where it fails."""
-        calls = calls_of(task, context)
+        calls = inputs_of(task, context)
         if not calls or not candidates:
             return Ranking(scores=(0.0,) * len(candidates))
         rows = context.runner.values(task, [candidate.program for candidate in candidates], calls)
@@ -122,24 +135,22 @@ class Executability:
     """The candidates that run without an error: on the inputs of generated tests, or else of the visible examples.
 
     The filter of Coder-Reviewer (Zhang et al. 2022, section 3.3); all others are ties, so that it is a link for chains.
-    Where no inputs are known, a program that loads and defines the entry point runs.
+    Where no inputs are known, a program that loads and defines the entry point runs, or a script that compiles.
     """
 
     name = "executability"
     version = "1"
     needs: frozenset[Need] = frozenset({"execution"})
     uses: frozenset[Need] = frozenset({"tests"})
+    ranks_scripts = True
     pointwise = True
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
         """Score 1 where no call fails, else 0."""
-        calls = calls_of(task, context) or [f"callable({task.entry_point})"]
-        values = context.runner.values(task, [candidate.program for candidate in candidates], calls)
-        return Ranking(scores=tuple(float(runs) for runs in (values != -1).all(axis=1)))
-
-
-def calls_of(task: PublicTask, context: Context) -> list[str]:
-    """List the distinct calls of the generated tests, or else those of the visible examples."""
-    samples = tuple(context.tests.samples) if context.has("tests") else ()
-    calls = [found.call for found in asserts_in(samples, task.entry_point)]
-    return list(dict.fromkeys(calls or [example.call for example in task.examples]))
+        inputs, programs = inputs_of(task, context), [candidate.program for candidate in candidates]
+        if not inputs and task.is_script:
+            # Without a known input even a right one may fail.
+            rows = context.runner.evaluate(task, programs, [""])
+            return Ranking(scores=tuple(float(outcome.error != "invalid") for (outcome,) in rows))
+        values = context.runner.values(task, programs, inputs or [f"callable({called_name(task.entry_point)})"])
+        return Ranking(scores=tuple(float(runs) for runs in (values != NO_VALUE).all(axis=1)))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..budgets.notation import format_amount
 from ..rankers.asserts import asserts_in
+from ..rankers.pairs import pairs_in
 from ..sampler.endings import count_cut
-from ..sampler.prompting import asserts_of_answer
+from ..sampler.prompting import drawn_tests
 from .tables import Column, print_table, print_text
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class UsableAsserts(NamedTuple):
-    """Asserts that rankers would extract from an arm's texts, and the tasks with any."""
+    """Asserts that rankers would extract from an arm's texts, pairs of scripts among them, and the tasks with any."""
 
     asserts: int
     tasks: int
@@ -112,21 +113,26 @@ def print_samples(
         print(f"Samples are in {path}")
     for target, arm in zip(targets, drawn.arms, strict=True):
         if tested is not None:
+            what = "asserts and pairs" if any(task.is_script for task in tested) else "asserts"
             found = usable_asserts(tested, arm)
             print(
-                f"{target.arm.spec}: {found.asserts} asserts usable by rankers, for {found.tasks} of {len(tested)} "
-                "tasks"
+                f"{target.arm.spec}: {found.asserts} {what} usable by rankers, for {found.tasks} of {len(tested)} tasks"
             )
 
 
 def usable_asserts(tasks: Sequence[Task], drawn: Drawn) -> UsableAsserts:
-    """Count asserts in texts that rankers can use."""
-    chat = drawn.series.origin.settings.is_chat
+    """Count asserts in texts that rankers can use, or pairs for scripts."""
+    by_id = {task.id: task for task in tasks}
     texts: dict[str, list[str]] = {task.id: [] for task in tasks}
     for text in drawn.candidates:
-        texts[text.task_id].append(asserts_of_answer(text.raw) if chat else text.raw)
-    counts = [sum(found.copies for found in asserts_in(tuple(texts[task.id]), task.entry_point)) for task in tasks]
+        texts[text.task_id].append(drawn_tests(by_id[text.task_id], text, drawn.series.origin.settings))
+    counts = [_usable(task, tuple(texts[task.id])) for task in tasks]
     return UsableAsserts(sum(counts), sum(count > 0 for count in counts))
+
+
+def _usable(task: Task, texts: tuple[str, ...]) -> int:
+    found = pairs_in(texts) if task.is_script else asserts_in(texts, task.entry_point)
+    return sum(one.copies for one in found)
 
 
 def _cells(target: Target, arm: Drawn, thinks: bool) -> tuple[str, ...]:

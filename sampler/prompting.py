@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import Field
 
 from ..errors import UserError
+from ..records import called_name
 from .engine import Message, Prompt, Sampling, Thinking
+from .pair_prompts import PAIRS_STOP, continued_by_pairs, pairs_chat, pairs_of_text
 from .questions import asks_in_prose, method_prompt, question_chat, script_prompt
 from .thinking import split_thought
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._util.hashing import KeyPart
-    from ..records import Task
+    from ..records import Candidate, Task
 
 Style = Literal["completion", "chat", "few-shot", "tests", "chat-tests", "few-shot-tests"]
 
@@ -154,27 +156,17 @@ def settings_for_tests(name: str) -> Settings:
 
 
 def prompt_of_task(task: Task, settings: Settings) -> Prompt:
-    """Make a task's prompt for the engine.
-
-    Raises:
-        UserError: Tests are asked for, of a script.
-    """
-    if settings.writes_tests and task.is_script:
-        raise UserError(
-            f"task {task.id} wants a script, and asserts cannot test one; leave out rankers that need tests"
-        )
+    """Make a task's prompt for the engine."""
     if settings.style == "completion":
         return script_prompt(task) if task.is_script else task.prompt
     if settings.style == "chat":
         if asks_in_prose(task) and (question := question_chat(task)) is not None:
             return (Message("user", question),)
         return (Message("user", f"{CHAT_INSTRUCTION}\n\n```python\n{task.prompt.rstrip()}\n```"),)
-    if settings.style == "tests":
-        return continued_by_asserts(task)
     if settings.style == "chat-tests":
-        return (Message("user", asserts_chat(task)),)
-    if settings.style == "few-shot-tests":
-        return few_shot_asserts(task, settings.shots)
+        return (Message("user", pairs_chat(task) if task.is_script else asserts_chat(task)),)
+    if settings.writes_tests:
+        return continued_by_tests(task, settings.shots)
     if task.is_script:
         return script_prompt(task, settings.shots)
     if "." in task.entry_point:
@@ -186,10 +178,11 @@ def prompt_of_task(task: Task, settings: Settings) -> Prompt:
 def sampling_of_task(task: Task, settings: Settings) -> Sampling:
     """Make a task's parameters.
 
-    A text that continues the prompt ends at the benchmark's stop strings, one of tests at CodeT's; a chat answer has
-    prose, and ends by itself.
+    A text that continues the prompt ends at the benchmark's stop strings, one of asserts at CodeT's, one of pairs at
+    the next question; a chat answer has prose, and ends by itself.
     """
-    stop = TEST_STOP if settings.writes_tests else task.stop
+    of_tests = PAIRS_STOP if task.is_script else TEST_STOP
+    stop = of_tests if settings.writes_tests else task.stop
     return Sampling(
         temperature=settings.temperature,
         top_p=settings.top_p,
@@ -208,9 +201,17 @@ def prompt_key(prompt: Prompt) -> Sequence[KeyPart]:
     return ("chat", *(part for message in prompt for part in message))
 
 
+def continued_by_tests(task: Task, shots: int = 0) -> str:
+    """Make a prompt that tests continue, worked examples first: asserts, or pairs of a script."""
+    return continued_by_pairs(task, shots) if task.is_script else few_shot_asserts(task, shots)
+
+
 def continued_by_asserts(task: Task) -> str:
     """Make a prompt that asserts continue: CodeT's, ending within the first."""
-    return f"{_unsolved(task.prompt)}\n# check the correctness of {task.entry_point}\nassert "
+    name = called_name(task.entry_point)
+    if not _holds_header(task):
+        return f"{task.prompt.rstrip()}\n\n# check the correctness of {name}\nassert "
+    return f"{_unsolved(task.prompt)}\n# check the correctness of {name}\nassert "
 
 
 def few_shot_asserts(task: Task, shots: int) -> str:
@@ -225,7 +226,17 @@ def few_shot_asserts(task: Task, shots: int) -> str:
 
 def asserts_chat(task: Task) -> str:
     """Make a question answered with asserts."""
-    return f"{TEST_INSTRUCTION}\n\n```python\n{_unsolved(task.prompt).rstrip()}\n```"
+    if not _holds_header(task):
+        return f"{TEST_INSTRUCTION}\n\n{task.prompt.strip()}"
+    how = f" Call it as `{called_name(task.entry_point)}(...)`." if "." in task.entry_point else ""
+    return f"{TEST_INSTRUCTION}{how}\n\n```python\n{_unsolved(task.prompt).rstrip()}\n```"
+
+
+def drawn_tests(task: Task, text: Candidate, settings: Settings) -> str:
+    """Take the tests out of a text that was drawn for them: what continues `assert `, or a script's pairs."""
+    if task.is_script:
+        return pairs_of_text(text.raw, is_chat=settings.is_chat, is_cut=text.finish_reason == "length")
+    return asserts_of_answer(text.raw) if settings.is_chat else text.raw
 
 
 def asserts_of_answer(answer: str) -> str:
@@ -237,9 +248,17 @@ def asserts_of_answer(answer: str) -> str:
     return kept.partition("assert ")[2]
 
 
+def _holds_header(task: Task) -> bool:
+    """Whether a prompt is code that asks for a function's body; else it is prose."""
+    return f"def {task.entry_point.rpartition('.')[2]}" in task.prompt
+
+
 def _unsolved(prompt: str) -> str:
+    """Close a header with `pass`, within the body that its docstring begins."""
     prompt = prompt.rstrip(" \t")
-    return f"{prompt}{'' if prompt.endswith(chr(10)) else chr(10)}    pass\n"
+    last = prompt.rstrip().rpartition("\n")[2]
+    indent = last[: len(last) - len(last.lstrip())] if last.strip() in ('"""', "'''") else ""
+    return f"{prompt}{'' if prompt.endswith(chr(10)) else chr(10)}{indent or '    '}pass\n"
 
 
 WORKED_EXAMPLES: Final = {

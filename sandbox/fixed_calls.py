@@ -87,7 +87,10 @@ class _Reading:
     """Test code, read for what an answer may reach: the names in `reached`."""
 
     def __init__(self, functions: frozenset[str], *, changes_arguments: bool) -> None:
-        self._functions = functions
+        self._methods = frozenset(name for name in functions if "." in name)
+        # A class is one of the functions too: naming it alone may lead to any call.
+        self._functions = functions | {name.partition(".")[0] for name in self._methods}
+        self._classes = self._functions - functions
         self._changes_arguments = changes_arguments
         self._modules: dict[str, str] = {}
         self._helpers: set[str] = set()
@@ -95,7 +98,18 @@ class _Reading:
 
     def is_call(self, node: ast.AST) -> bool:
         """Whether a node calls one of the program's functions."""
-        return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in self._functions
+        if not isinstance(node, ast.Call):
+            return False
+        if isinstance(node.func, ast.Name):
+            return node.func.id in self._functions and node.func.id not in self._classes
+        return isinstance(node.func, ast.Attribute) and self._method_of(node.func) in self._methods
+
+    def _method_of(self, node: ast.Attribute) -> str:
+        """Name what `Class().name` is, with a class made without arguments; empty for anything else."""
+        made = node.value
+        if not isinstance(made, ast.Call) or made.args or made.keywords or not isinstance(made.func, ast.Name):
+            return ""
+        return f"{made.func.id}.{node.attr}"
 
     def follow(self, statements: Sequence[ast.stmt]) -> None:
         """Find all names that answers may reach, regardless of the order of statements."""

@@ -19,6 +19,7 @@ from ..records import (
     Outcome,
     PublicTask,
     ReferenceCheck,
+    Rule,
     Status,
     Task,
     Verdict,
@@ -72,6 +73,8 @@ _SPARE_CALLS, _CALLS_FACTOR = 1000, 10
 """Calls that a program's tests may make beyond the reference's. Answers that keep tests asking use hardly any time of
 anyone's own, and a clock for the relay would depend on load.
 """
+_PLAIN_RULE: Rule = "tokens"
+"""For outputs of tasks whose board has no rule."""
 _MOST_TIMEOUTS = 3
 """Inputs on which a script runs out of time, after which it is not tried on more."""
 _PROGRAMS_PER_TESTER = 256
@@ -243,32 +246,33 @@ class Lane:
             }
         )
 
-    def evaluate(self, task: PublicTask, program: str, expressions: Sequence[str], cpu_s: float) -> Evaluated:
+    def evaluate(self, task: PublicTask, program: str, asked: Sequence[str | IoCase], cpu_s: float) -> Evaluated:
         """Evaluate each expression with the entry point bound to `program`, which gets `cpu_s` of processor time.
 
-        Of a script the expressions are inputs, each with the time to itself. Once the program of a function is dead,
-        the remaining expressions share its error.
+        Of a script inputs are asked for, each with the time to itself, or cases, to tell whether its output is right.
+        Once the program of a function is dead, the remaining expressions share its error.
 
         Raises:
             SandboxError: a box failed, and not because of the program.
         """
         try:
-            return self._evaluate(task, program, expressions, cpu_s)
+            return self._evaluate(task, program, asked, cpu_s)
         except SandboxError:
             self.restart()
         try:
-            return self._evaluate(task, program, expressions, cpu_s)
+            return self._evaluate(task, program, asked, cpu_s)
         except BoxLostError:
             self.close()
-            return Evaluated([Outcome(error="crashed")] * len(expressions), 0.0)
+            return Evaluated([_outcome_of("crashed", one) for one in asked], 0.0)
         except SandboxError:
             self.close()
             raise
 
-    def _evaluate(self, task: PublicTask, program: str, expressions: Sequence[str], cpu_s: float) -> Evaluated:
+    def _evaluate(self, task: PublicTask, program: str, asked: Sequence[str | IoCase], cpu_s: float) -> Evaluated:
         limits = self._limits_of(cpu_s)
         if task.is_script:
-            return self._run_on_inputs(Script(program, task.preamble), expressions, limits)
+            return self._run_on_inputs(Script(program, task.preamble), asked, task.rule or _PLAIN_RULE, limits)
+        expressions = [one for one in asked if isinstance(one, str)]
         suite = expression_tests(task, expressions)
         run = self._converse("expressions", suite, program, limits, most_calls=_most_calls(len(expressions)))
         outcomes = [Outcome(value=value, error=error) for value, error in run.outcomes]
@@ -277,22 +281,30 @@ class Lane:
         outcomes[0] = outcomes[0].model_copy(update={"wall_s": run.cost.wall_s})
         return Evaluated(outcomes, run.cost.cpu_s)
 
-    def _run_on_inputs(self, script: Script, inputs: Sequence[str], limits: Limits) -> Evaluated:
+    def _run_on_inputs(self, script: Script, asked: Sequence[str | IoCase], rule: Rule, limits: Limits) -> Evaluated:
+        """Run a script once on each distinct input, and compare its output with each one that is said to be right."""
         _, box = self._ready()
-        outcomes: list[Outcome] = []
-        slowest_cpu_s = 0.0
-        for text in inputs:
-            if sum(outcome.error == "timeout" for outcome in outcomes) == _MOST_TIMEOUTS:
-                outcomes.append(Outcome(error="timeout"))
-                continue
-            try:
-                ended = run_script(box, script, text, limits)
-            except RequestTooLongError:
-                outcomes.append(Outcome(error="invalid"))
-                continue
-            value = None if ended.status else output_value(ended.output)
-            outcomes.append(Outcome(value=value, error=ended.status or None, wall_s=ended.cost.wall_s))
-            slowest_cpu_s = max(slowest_cpu_s, ended.cost.cpu_s)
+        places: dict[str, list[int]] = {}
+        for place, one in enumerate(asked):
+            places.setdefault(one if isinstance(one, str) else one.input, []).append(place)
+        outcomes = [Outcome()] * len(asked)
+        slowest_cpu_s, timeouts = 0.0, 0
+        for text, mine in places.items():
+            output, wall_s = "", 0.0
+            if timeouts == _MOST_TIMEOUTS:
+                status = "timeout"
+            else:
+                try:
+                    ended = run_script(box, script, text, limits)
+                    status, output, wall_s = ended.status, ended.output, ended.cost.wall_s
+                    slowest_cpu_s = max(slowest_cpu_s, ended.cost.cpu_s)
+                    timeouts += status == "timeout"
+                except RequestTooLongError:
+                    status = "invalid"
+            for place in mine:
+                outcome = _outcome_of(status, asked[place], output, rule)
+                # A run counts once.
+                outcomes[place] = outcome.model_copy(update={"wall_s": wall_s if place == mine[0] else 0.0})
         return Evaluated(outcomes, slowest_cpu_s)
 
     def _limits_of(self, cpu_s: float) -> Limits:
@@ -570,6 +582,14 @@ def _with_remedy(tests: HiddenTests, problem: str) -> str:
         f"it needs {found[1]}, which this sandbox lacks: codebudget sandbox build --image {LIBRARIES} makes an image "
         f"with the board's libraries, and --sandbox docker-{LIBRARIES} grades in it"
     )
+
+
+def _outcome_of(status: str, asked: str | IoCase, output: str = "", rule: Rule = _PLAIN_RULE) -> Outcome:
+    """Describe how a script ended, and if a right output is known, whether it printed that."""
+    value = None if status else output_value(output)
+    if isinstance(asked, str):
+        return Outcome(value=value, error=status or None)
+    return Outcome(value=value, error=status or None, is_right=not status and OUTPUT_RULES[rule](output, asked.output))
 
 
 def _most_calls(reference_calls: int) -> int:

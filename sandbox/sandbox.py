@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from .._util.printable import one_line
 from ..errors import SandboxError, UserError
-from ..records import LEAST_CPU_S, Limits, Outcome, PublicTask, ReferenceCheck, Task, Verdict
+from ..records import LEAST_CPU_S, IoCase, Limits, Outcome, PublicTask, ReferenceCheck, Task, Verdict
 from .box import guest_digest
 from .fixed_calls import Foresight
 from .lane import Evaluated, Graded, Lane
@@ -128,22 +128,41 @@ class Sandbox:
         Raises:
             SandboxError: a box failed.
         """
-        if not expressions:
+        return self._outcomes(task, programs, expressions)
+
+    def judge(self, task: PublicTask, programs: Sequence[str], cases: Sequence[IoCase]) -> list[list[Outcome]]:
+        """Run each script on the inputs of cases, and compare its outputs with theirs by the task's rule.
+
+        As `evaluate` of the inputs, each distinct one run once, with `Outcome.is_right` besides. A task without a rule
+        has that of `tokens`.
+
+        Raises:
+            UserError: the task asks for a function.
+            SandboxError: a box failed.
+        """
+        if not task.is_script:
+            raise UserError(f"task {task.id} asks for a function, which has calls to evaluate and no cases")
+        return self._outcomes(task, programs, cases)
+
+    def _outcomes(
+        self, task: PublicTask, programs: Sequence[str], asked: Sequence[str | IoCase]
+    ) -> list[list[Outcome]]:
+        if not asked:
             return [[] for _ in programs]
         distinct = list(dict.fromkeys(programs))
-        rows = self._evaluate(task, distinct, expressions, LEAST_CPU_S)
+        rows = self._evaluate(task, distinct, asked, LEAST_CPU_S)
         slow = [program for program, row in rows.items() if row.timed_out]
         if slow and len(slow) < len(rows):
             typical_s = statistics.median(row.cpu_s for row in rows.values() if not row.timed_out)
             cpu_s = min(Limits().resolve(typical_s).cpu_s or LEAST_CPU_S, _MOST_EXPRESSIONS_CPU_S)
             if cpu_s > LEAST_CPU_S:
-                rows |= self._evaluate(task, slow, expressions, cpu_s)
+                rows |= self._evaluate(task, slow, asked, cpu_s)
         return [rows[program].outcomes for program in programs]
 
     def _evaluate(
-        self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str], cpu_s: float
+        self, task: PublicTask, programs: Sequence[str], asked: Sequence[str | IoCase], cpu_s: float
     ) -> dict[str, Evaluated]:
-        found = self._public.map(lambda lane, text: lane.evaluate(task, text, expressions, cpu_s), programs)
+        found = self._public.map(lambda lane, text: lane.evaluate(task, text, asked, cpu_s), programs)
         return {programs[number]: row for number, row in found}
 
 

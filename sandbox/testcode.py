@@ -105,7 +105,9 @@ def _expressions(prompt: str, entry_point: str, expressions: tuple[str, ...]) ->
 def expression_tests(task: PublicTask, expressions: Sequence[str]) -> SuiteSource:
     """Build tests that evaluate expressions with a program's entry point."""
     suite = _expressions(task.prompt, task.entry_point, tuple(expressions))
-    return suite._replace(preamble=task.preamble)
+    # By a rule for results they come out otherwise.
+    key = f"{suite.key} {task.rule}"
+    return suite._replace(message=suite.message | {"rule": task.rule}, key=key, preamble=task.preamble)
 
 
 def _suite(

@@ -92,24 +92,30 @@ class Benchmark:
         texts = (record_text(task, Task.model_fields.keys() - {"benchmark"}) for task in self.tasks)
         return key_of(*texts, *([self.version] if self.version else []))
 
-    def workload(self) -> Workload:
+    def workload(self, output_tokens: int | None = None) -> Workload:
         """Estimate mean tokens per prompt and reference completion, from bytes at `BYTES_PER_TOKEN`.
 
         A reference completion is the reference program without the prompt, or the whole of it where it does not start
         with the prompt.
 
+        Args:
+            output_tokens: Taken where no task has a reference.
+
         Raises:
-            UserError: If no task has a reference, so that the output length cannot be estimated.
+            UserError: If no task has a reference, and nothing is given instead.
         """
         completions = [task.reference.removeprefix(task.prompt) for task in self.tasks if task.reference is not None]
-        if not completions:
-            raise UserError(f"{self.name} has no reference solutions to estimate lengths from; give `output_tokens`")
+        if not completions and output_tokens is None:
+            raise UserError(
+                f"{self.name} has no reference solutions to estimate lengths from; give `output_tokens`, or each arm "
+                "its k"
+            )
+        what = "prompts and reference completions" if completions else "prompts"
         return Workload(
             convention="tokens",
             prompt_tokens=_mean_tokens([task.prompt for task in self.tasks]),
-            output_tokens=_mean_tokens(completions),
-            source=f"estimate: mean UTF-8 bytes of {self.name}'s prompts and reference completions at "
-            f"{BYTES_PER_TOKEN} bytes per token",
+            output_tokens=_mean_tokens(completions) if completions else output_tokens or 1,
+            source=f"estimate: mean UTF-8 bytes of {self.name}'s {what} at {BYTES_PER_TOKEN} bytes per token",
             estimated=True,
         )
 

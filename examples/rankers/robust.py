@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codebudget.rankers.asserts import asserts_in
+from codebudget.rankers.pairs import pairs_in
 from codebudget.records import Candidate, PublicTask, Ranking
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 class Robust:
     """The candidate that returns a value for most calls of the visible examples and the generated tests.
 
+    Of scripts, the one that runs on most inputs.
+
     Args:
         calls: How many calls are made, at most.
     """
@@ -24,6 +27,7 @@ class Robust:
     version = "1"
     needs: frozenset[Need] = frozenset({"execution"})
     uses: frozenset[Need] = frozenset({"tests"})
+    ranks_scripts = True
     pointwise = True
 
     def __init__(self, calls: int = 20) -> None:
@@ -31,9 +35,12 @@ class Robust:
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
         """Score by the share of calls that give a value; all are ties where no call is known."""
-        calls = [example.call for example in task.examples]
-        if context.has("tests"):
-            calls += [found.call for found in asserts_in(context.tests.samples, task.entry_point)]
+        texts = context.tests.samples if context.has("tests") else ()
+        if task.is_script:
+            calls = [case.input for case in task.cases] + [pair.case.input for pair in pairs_in(texts)]
+        else:
+            calls = [example.call for example in task.examples]
+            calls += [found.call for found in asserts_in(texts, task.entry_point)]
         calls = list(dict.fromkeys(calls))[: self._calls]
         if not calls or not candidates:
             return Ranking(scores=(0.0,) * len(candidates))

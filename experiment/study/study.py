@@ -21,7 +21,7 @@ from ...sampler.late import LateEngine, StaleDescriptionError, circumstances
 from ...sandbox import Sandbox
 from ..compressed import base_tokens, choices_along
 from ..drawing import sampling_settings, starter
-from ..grading import Grader, Submission, chosen_launcher
+from ..grading import Grader, Submission, chosen_launcher, why_unfit
 from ..planning import load_tasks
 from ..quantising import CHECKPOINTS, calibration_of, place_of, quantise, read_texts, source_of
 from ..targets import Target, check_engine
@@ -158,10 +158,10 @@ class _Study:
         self._running = running
         with file.at("benchmark"):
             self._benchmark: Benchmark = load_tasks(board.benchmark, board.family, tasks=board.tasks)
-            if any(task.tests is None or task.reference is None for task in self._benchmark.tasks):
+            if not all(task.is_gradable for task in self._benchmark.tasks):
                 raise UserError(
-                    f"{self._benchmark.name} has tasks without hidden tests or a solution, so that nothing can be "
-                    "graded: choose another benchmark"
+                    f"{self._benchmark.name} has tasks without hidden tests, or without a solution or time limit, so "
+                    "that nothing can be graded: choose another benchmark"
                 )
         with file.at("sampling"):
             self._settings: Settings = sampling_settings(board.sampling, self._benchmark.name)
@@ -347,7 +347,7 @@ class _Study:
         drawn = _counts(candidates)
         for name, check in checks.items():
             if not check.ok:
-                left_out[name] = f"its own reference solution fails here ({check.detail})"
+                left_out[name] = why_unfit(tasks[name], check)
             elif check.integrity == "shared" and not self._board.sandbox.allow_shared:
                 left_out[name] = "its values cannot cross between processes; allow_shared scores it all the same"
             elif drawn.get(name, 0) < self._board.samples:
@@ -370,7 +370,10 @@ class _Study:
         for place, named in enumerate(self._board.texts):
             with self._file.at("texts", place):
                 if named == REFERENCES:
-                    found += solutions_of(self._benchmark.tasks)
+                    solutions = solutions_of(self._benchmark.tasks)
+                    if not solutions:
+                        raise UserError(f"{self._benchmark.name} has no solutions to score; name files instead")
+                    found += solutions
                 else:
                     found += pieces_of(read_texts(self._file.path.parent / named))
         return found

@@ -30,7 +30,12 @@ def read_case(arguments: str, right: str) -> Case:
 
 def equal(result: Any, right: Any) -> bool:
     """Whether a result is right as LiveCodeBench has it: equal, where a tuple counts as a list, not those inside it."""
-    return bool((list(result) if isinstance(result, tuple) else result) == right)
+    return bool(listed(result) == right)
+
+
+def listed(result: Any) -> Any:
+    """A result that is a tuple, as a list; any other as it is."""
+    return list(result) if isinstance(result, tuple) else result
 
 
 def apps_equal(result: Any, right: Any) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import _thread
 import builtins
+import contextlib
 import json
 import sys
 import types
@@ -281,9 +282,15 @@ def _evaluate_all(
 ) -> None:
     """Evaluate expressions; one that fails does not keep the others from being evaluated."""
     module = sys.modules["expressions"] = types.ModuleType("expressions")
-    helpers = preamble(tests["prompt"], tests["names"][0])
-    exec(compile(helpers, "<prompt>", "exec", dont_inherit=True), module.__dict__)
-    module.__dict__[tests["names"][0]] = target
+    name = tests["names"][0]
+    # A prompt in prose defines nothing that the expressions could use.
+    with contextlib.suppress(Exception):
+        exec(compile(preamble(tests["prompt"], name), "<prompt>", "exec", dont_inherit=True), module.__dict__)
+    if tests["rule"] is not None:
+        # By the rules for results a tuple is a list.
+        target = _listing(target)
+    owner, _, method = name.rpartition(".")
+    module.__dict__[owner or name] = _class_of(method, target) if owner else target
     outcomes: list[tuple[str | None, str | None]] = []
     for expression in json.loads(tests["code"]):
         outcomes.append(evaluate(expression, module.__dict__, conversation))
@@ -291,6 +298,15 @@ def _evaluate_all(
             Report(*conversation.failure, [], conversation.calls, outcomes=outcomes[:-1]).send(link)
             return
     Report("passed", "", [], conversation.calls, outcomes=outcomes).send(link)
+
+
+def _listing(target: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **kwargs: calls.listed(target(*args, **kwargs))
+
+
+def _class_of(method: str, target: Callable[..., Any]) -> Callable[[], Any]:
+    """What stands in for a class of which one method can be called."""
+    return lambda: types.SimpleNamespace(**{method: target})
 
 
 def evaluate(expression: str, namespace: dict[str, Any], conversation: Conversation) -> tuple[str | None, str | None]:

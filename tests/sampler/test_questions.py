@@ -1,12 +1,24 @@
 """What models are asked for on boards: whole scripts, methods, and functions in prose."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from codebudget.errors import UserError
+from codebudget.rankers.pairs import pairs_in
+from codebudget.records import Candidate
 from codebudget.sampler.engine import Message
-from codebudget.sampler.prompting import Settings, preset_settings, prompt_of_task, sampling_of_task, settings_for_tests
+from codebudget.sampler.pair_prompts import WORKED_PAIRS
+from codebudget.sampler.prompting import (
+    Settings,
+    drawn_tests,
+    preset_settings,
+    prompt_of_task,
+    sampling_of_task,
+    settings_for_tests,
+)
 from codebudget.sampler.questions import WORKED_METHODS, WORKED_SCRIPTS, question_of
 from codebudget.tasks import load_benchmark
 
@@ -27,6 +39,11 @@ def asked(task: Any, preset: str, benchmark: str = "livecodebench") -> str:
     return message.content
 
 
+def asked_for_tests(task: Any, preset: str) -> str:
+    prompt = prompt_of_task(task, settings_for_tests(preset))
+    return prompt if isinstance(prompt, str) else prompt[-1].content
+
+
 def test_a_script_is_asked_for_as_apps_does() -> None:
     task = tasks_of("livecodebench", "livecodebench")["cup0_a"]
     question = "Lines until the end of the input. Print them in reverse order."
@@ -39,8 +56,63 @@ def test_a_script_is_asked_for_as_apps_does() -> None:
     assert few.endswith(asked(task, "completion"))
     assert sampling_of_task(task, Settings()).stop[0] == "\nQUESTION:"
     assert sampling_of_task(task, preset_settings("chat", "livecodebench")).stop == ()
-    with pytest.raises(UserError, match="task cup0_a wants a script, and asserts cannot test one"):
-        prompt_of_task(task, settings_for_tests("completion"))
+
+
+def test_tests_of_a_script_are_pairs_in_one_form() -> None:
+    task = tasks_of("livecodebench", "livecodebench")["cup0_a"]
+    question = "Lines until the end of the input. Print them in reverse order."
+    plain = asked_for_tests(task, "completion")
+    assert plain == f"QUESTION:\n{question}\nUse Standard Input format\nTESTS:\nInput:\n"
+    few = asked_for_tests(task, "few-shot")
+    assert few.endswith(plain)
+    assert few.count("TESTS:\n") == 4
+    assert "\nTESTS:" in sampling_of_task(task, settings_for_tests("few-shot")).stop
+    chat = asked_for_tests(task, "chat")
+    assert chat.endswith(f"\n\n{question}")
+    assert "a line `Input:`" in chat
+    assert sampling_of_task(task, settings_for_tests("chat")).stop == ()
+
+
+@pytest.mark.parametrize(("worked", "text"), list(zip(WORKED_SCRIPTS, WORKED_PAIRS, strict=True)))
+def test_worked_pairs_are_right_and_rankers_read_them(worked: tuple[str, str], text: str) -> None:
+    pairs = pairs_in((text,))
+    assert len(pairs) == text.count("Input:") == 2
+    for pair in pairs:
+        command = [sys.executable, "-I", "-c", worked[1]]
+        done = subprocess.run(command, input=pair.case.input, capture_output=True, text=True, timeout=60, check=True)
+        assert done.stdout == pair.case.output
+
+
+def test_tests_of_a_method_are_asserts_on_a_new_instance() -> None:
+    task = tasks_of("livecodebench", "livecodebench")["9005"]
+    plain = asked_for_tests(task, "completion")
+    assert plain.startswith(task.prompt)
+    assert plain.endswith('"""\n        pass\n\n# check the correctness of Solution().transpose\nassert ')
+    compile(plain + "True", "<prompt>", "exec")
+    assert asked_for_tests(task, "few-shot").endswith(plain)
+    assert "Call it as `Solution().transpose(...)`." in asked_for_tests(task, "chat")
+
+
+def test_tests_of_a_function_asked_for_in_prose_come_after_the_prose() -> None:
+    task = tasks_of("apps-introductory", "apps")["4003"].model_copy(update={"prompt": "The spread of a list.\n"})
+    assert asked_for_tests(task, "completion") == "The spread of a list.\n\n# check the correctness of spread\nassert "
+    assert asked_for_tests(task, "chat").endswith("\n\nThe spread of a list.")
+
+
+def test_pairs_come_out_of_answers_without_their_thoughts_and_cut_ends() -> None:
+    task = tasks_of("livecodebench", "livecodebench")["cup0_a"]
+    chat, plain = settings_for_tests("chat"), settings_for_tests("completion")
+
+    def pairs(raw: str, settings: Settings, finish_reason: str) -> list[tuple[str, str]]:
+        text = Candidate(task_id=task.id, arm="a", index=0, raw=raw, program="", finish_reason=finish_reason)
+        return [(pair.case.input, pair.case.output) for pair in pairs_in((drawn_tests(task, text, settings),))]
+
+    answer = "<think>Input:\nx\nOutput:\ny\n</think>Here:\n```\nInput:\na\nb\nOutput:\nb\na\n```\n"
+    assert pairs(answer, chat, "stop") == [("a\nb\n", "b\na\n")]
+    cut = "a\nb\nOutput:\nb\na\n\nInput:\nc\nd\nOutput:\nd\n"
+    assert pairs(cut, plain, "stop") == [("a\nb\n", "b\na\n"), ("c\nd\n", "d\n")]
+    assert pairs(cut, plain, "length") == [("a\nb\n", "b\na\n")]
+    assert pairs("<think>Input:\nx\nOutput:\ny\n", chat, "length") == []
 
 
 def test_a_method_is_asked_for_by_its_starter_code() -> None:

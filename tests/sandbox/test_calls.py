@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from codebudget.records import IoTests, Limits, Task, Verdict
+from codebudget.records import Example, IoCase, IoTests, Limits, Task, Verdict
 from codebudget.sandbox import Job, Sandbox
 from codebudget.sandbox.box import Launcher
+from pydantic import ValidationError
 
 TWO_SUM = """class Solution:
     def twoSum(self, nums, target):
@@ -130,3 +131,36 @@ def test_the_board_s_imports_come_first(sandbox: Sandbox) -> None:
     program = "class Solution:\n    def f(self, x: List[int]) -> int:\n        return sum(x)\n"
     task = call_task([([[1, 2]], 3)], program, "Solution.f", preamble="from typing import *")
     assert [v.status for v in grade_all(sandbox, task, [program + "#"])] == ["passed"]
+
+
+def test_methods_are_called_in_expressions_for_rankers(sandbox: Sandbox) -> None:
+    public = call_task([([[3, 1]], [1, 3])], None, "Solution.f").public()
+    shown = Task(
+        id="t",
+        benchmark="t",
+        prompt='class Solution:\n    def f(self, xs):\n        """Sort."""\n',
+        entry_point="Solution.f",
+        cases=(IoCase(input='[[3, 1, true], {"a": null}]', output='["x"]'),),
+    ).public()
+    assert shown.examples == (Example(call="Solution().f([3, 1, True], {'a': None})", expected="['x']"),)
+    assert shown.cases == ()
+    programs = [
+        "class Solution:\n    def f(self, xs):\n        return sorted(xs)\n",
+        "class Solution:\n    def f(self, xs):\n        return tuple(sorted(xs))\n",
+        "def f(xs):\n    return xs\n",
+        "class Other:\n    pass\n",
+    ]
+    calls = ["Solution().f([2, 1])", "[1, 2]", "Solution().f(Solution().f([2, 1]))", "Solution().g(1)", "Solution.f(1)"]
+    rows = sandbox.evaluate(public, programs, calls)
+    texts = [[outcome.value or outcome.error for outcome in row] for row in rows]
+    assert texts[0] == texts[1] == ["[1, 2]", "[1, 2]", "[1, 2]", "AttributeError", "AttributeError"]
+    assert texts[2][:3] == ["[2, 1]", "[1, 2]", "[2, 1]"]
+    assert texts[3] == ["invalid"] * 5
+    # In Python's own tests a tuple is no list.
+    plain = public.model_copy(update={"rule": None})
+    assert sandbox.evaluate(plain, programs[1:2], calls[:1])[0][0].value == "(1, 2,)"
+
+
+def test_visible_cases_must_be_json() -> None:
+    with pytest.raises(ValidationError, match="no JSON array"):
+        Task(id="t", benchmark="t", prompt="", entry_point="f", cases=(IoCase(input="1", output="1"),))

@@ -88,6 +88,17 @@ def test_an_expression_may_leave_no_call_out() -> None:
     assert not fixed("f(1", "f(2)")
 
 
+def test_a_method_is_called_on_a_new_instance() -> None:
+    def fixed(*expressions: str) -> bool:
+        return has_fixed_calls("expressions", expressions, ["Solution.f"], changes_arguments=False)
+
+    assert fixed("Solution().f([1, 2])", "len(Solution().f(2))", "[1, 2]")
+    assert not fixed("Solution().f(Solution().f(1))")
+    assert not fixed("Solution().f(1) or Solution().f(2)")
+    assert not fixed("(lambda made: made.f(1))(Solution())")
+    assert not fixed("Solution")
+
+
 def test_pairs_are_fixed() -> None:
     assert has_fixed_calls("pairs", "pairs = [((1,), 2)]", ["f"], changes_arguments=True)
 

@@ -1,6 +1,7 @@
 """Scripts that read standard input, whatever way they read it, and what decides about them."""
 
 import pytest
+from codebudget.errors import UserError
 from codebudget.records import IoCase, IoTests, Limits, Task, Verdict
 from codebudget.sandbox import Job, Sandbox
 from codebudget.sandbox.box import Launcher
@@ -237,3 +238,33 @@ def test_scripts_are_run_on_inputs_for_rankers(sandbox: Sandbox) -> None:
     assert texts[4] == ["timeout"] * 5
     assert texts[5] == ["invalid"] * 5
     assert [outcome.value for outcome in rows[2]][1:] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("rule", "right"),
+    [
+        ("exact", [True, False, False, False]),
+        ("tokens", [True, True, False, False]),
+        ("livecodebench", [True, True, True, False]),
+        ("apps", [True, True, True, True]),
+    ],
+)
+def test_outputs_are_judged_by_the_task_s_rule_for_rankers(sandbox: Sandbox, rule: str, right: list[bool]) -> None:
+    public = script_task(("", ""), rule=rule).public()
+    case = IoCase(input="2\n", output="2.5 4\n")
+    programs = [
+        f"print(input() and {text!r})" for text in ("2.5 4", " 2.5  4 ", "2.50 4.0", "4 2.50001", "2.5 5", "2.5\n4\n7")
+    ]
+    rows = sandbox.judge(public, [*programs, "1 / 0", "while True: pass"], [case, IoCase(input="2\n", output="?")])
+    assert [row[0].is_right for row in rows] == [*right, False, False, False, False]
+    assert not any(row[1].is_right for row in rows)
+    # One run for both.
+    assert all(row[0].wall_s > 0 and row[1].wall_s == 0 for row in rows)
+    assert rows[0][0].value == rows[0][1].value == sandbox.evaluate(public, programs[:1], ["2\n"])[0][0].value
+    assert sandbox.evaluate(public, programs[:1], ["2\n"])[0][0].is_right is None
+
+
+def test_a_function_is_not_judged_by_cases(sandbox: Sandbox) -> None:
+    public = script_task(("", "")).public().model_copy(update={"is_script": False, "entry_point": "f"})
+    with pytest.raises(UserError, match="script/0 asks for a function"):
+        sandbox.judge(public, ["pass"], [IoCase(input="", output="")])
