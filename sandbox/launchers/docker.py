@@ -32,6 +32,8 @@ _RUN_ID = uuid.uuid4().hex
 _FIRST_UID, _UID_COUNT = 10_000, 50_000
 _BOX_MEMORY_BYTES = 2 << 30
 _CONNECT_S = 10
+_ANSWER_S = 60
+"""Seconds that an engine which is there may take for one request: a busy machine starts a container slowly."""
 _BUILD_S = 600
 
 
@@ -71,12 +73,10 @@ class DockerLauncher:
         Raises:
             SandboxError: the engine does not answer or fails to remove one.
         """
-        import docker
-
         api = self._engine().api
         try:
             ours = api.containers(all=True, filters={"label": OWNER_LABEL})
-        except docker.errors.DockerException as error:
+        except _failures() as error:
             raise SandboxError(f"the engine cannot list its containers: {error}") from error
         removed = []
         for found in ours:
@@ -92,6 +92,8 @@ class DockerLauncher:
             return str(self._engine().images.get(IMAGE).id)
         except docker.errors.ImageNotFound:
             return None
+        except _failures() as error:
+            raise SandboxError(f"the engine cannot say whether it has the image: {error}") from error
 
     def _engine(self) -> DockerClient:
         if self._client is None:
@@ -106,8 +108,6 @@ class DockerLauncher:
             return self._start()
 
     def _start(self) -> Box:
-        import docker
-
         api = self._engine().api
         try:
             container = api.create_container(
@@ -121,7 +121,7 @@ class DockerLauncher:
                 network_disabled=True,
                 host_config=api.create_host_config(**_host_limits()),
             )["Id"]
-        except docker.errors.DockerException as error:
+        except _failures() as error:
             raise SandboxError(f"the container could not be created: {error}") from error
 
         def kill() -> None:
@@ -143,12 +143,12 @@ class DockerLauncher:
                 time.monotonic() + START_S,
             )
             return Box(stream, kill)
-        except docker.errors.DockerException as error:
-            kill()
-            raise SandboxError(f"the container did not start: {error}") from error
         except BoxLostError:
             kill()
             raise
+        except _failures() as error:
+            kill()
+            raise SandboxError(f"the container did not start: {error}") from error
 
 
 def _remove(api: Any, container: str) -> None:
@@ -162,6 +162,15 @@ def _remove(api: Any, container: str) -> None:
         # Docker answers 409 while the container's own end is already removing it.
         if error.status_code != 409:
             raise SandboxError(f"container {container[:12]} could not be removed: {error}") from error
+    except _failures() as error:
+        raise SandboxError(f"container {container[:12]} could not be removed: {error}") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """List what the SDK raises: its own errors, and those of connections where the engine is gone or takes too long."""
+    import docker
+
+    return docker.errors.DockerException, OSError
 
 
 def _host_limits() -> dict[str, Any]:
@@ -210,9 +219,10 @@ def connect() -> DockerClient:
     try:
         client = docker.from_env(timeout=_CONNECT_S)
         client.ping()
-    except docker.errors.DockerException as error:
+    except _failures() as error:
         where = os.environ.get("DOCKER_HOST", "the default socket")
         raise SandboxError(f"no Docker engine answers at {where}") from error
+    client.api.timeout = _ANSWER_S
     return client
 
 
@@ -222,14 +232,12 @@ def build_image(base: str | None = None) -> str:
     Raises:
         SandboxError: the build fails; the message ends with the engine's reason.
     """
-    import docker
-
     folder = Path(__file__).resolve().parent.parent / "image"
     client = connect()
     client.api.timeout = _BUILD_S
     try:
         image, _ = client.images.build(path=str(folder), tag=IMAGE, rm=True, buildargs={"BASE": base} if base else None)
-    except docker.errors.DockerException as error:
+    except _failures() as error:
         reason = str(error).splitlines()[-1]
         raise SandboxError(
             f"the sandbox image cannot be built ({reason}); choose a base that this engine has: codebudget sandbox "
