@@ -30,6 +30,8 @@ _RUN_ID = uuid.uuid4().hex
 _FIRST_UID, _UID_COUNT = 10_000, 50_000
 _BOX_MEMORY_BYTES = 2 << 30
 _CONNECT_S = 10
+_ANSWER_S = 60
+"""Seconds that an engine which is there may take for one request: a busy machine starts a container slowly."""
 _BUILD_S = 600
 _BUILD_LIBRARIES_S = 3600
 
@@ -84,12 +86,10 @@ class DockerLauncher:
         Raises:
             SandboxError: the engine does not answer or fails to remove one.
         """
-        import docker
-
         api = self._engine().api
         try:
             ours = api.containers(all=True, filters={"label": OWNER_LABEL})
-        except docker.errors.DockerException as error:
+        except _failures() as error:
             raise SandboxError(f"the engine cannot list its containers: {error}") from error
         removed = []
         for found in ours:
@@ -108,6 +108,8 @@ class DockerLauncher:
                 return build_image()
             command = f"codebudget sandbox build --image {self._image.name}"
             raise SandboxError(f"the image {self._image.tag} is not there; build it: {command}") from None
+        except _failures() as error:
+            raise SandboxError(f"the engine cannot say whether it has the image: {error}") from error
 
     def _engine(self) -> DockerClient:
         if self._client is None:
@@ -122,8 +124,6 @@ class DockerLauncher:
             return self._start()
 
     def _start(self) -> Box:
-        import docker
-
         api = self._engine().api
         try:
             container = api.create_container(
@@ -137,7 +137,7 @@ class DockerLauncher:
                 network_disabled=True,
                 host_config=api.create_host_config(**_host_limits()),
             )["Id"]
-        except docker.errors.DockerException as error:
+        except _failures() as error:
             raise SandboxError(f"the container could not be created: {error}") from error
 
         def kill() -> None:
@@ -160,12 +160,12 @@ class DockerLauncher:
                 time.monotonic() + START_S,
             )
             return Box(stream, kill)
-        except docker.errors.DockerException as error:
-            kill()
-            raise SandboxError(f"the container did not start: {error}") from error
         except BoxLostError:
             kill()
             raise
+        except _failures() as error:
+            kill()
+            raise SandboxError(f"the container did not start: {error}") from error
 
 
 def _remove(api: Any, container: str) -> None:
@@ -179,6 +179,15 @@ def _remove(api: Any, container: str) -> None:
         # Docker answers 409 while the container's own end is already removing it.
         if error.status_code != 409:
             raise SandboxError(f"container {container[:12]} could not be removed: {error}") from error
+    except _failures() as error:
+        raise SandboxError(f"container {container[:12]} could not be removed: {error}") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """List what the SDK raises: its own errors, and those of connections where the engine is gone or takes too long."""
+    import docker
+
+    return docker.errors.DockerException, OSError
 
 
 def _host_limits() -> dict[str, Any]:
@@ -227,9 +236,10 @@ def connect() -> DockerClient:
     try:
         client = docker.from_env(timeout=_CONNECT_S)
         client.ping()
-    except docker.errors.DockerException as error:
+    except _failures() as error:
         where = os.environ.get("DOCKER_HOST", "the default socket")
         raise SandboxError(f"no Docker engine answers at {where}") from error
+    client.api.timeout = _ANSWER_S
     return client
 
 
@@ -239,8 +249,6 @@ def build_image(base: str | None = None, image: Image = PLAIN) -> str:
     Raises:
         SandboxError: the build fails; the message ends with the engine's reason.
     """
-    import docker
-
     folder = Path(__file__).resolve().parent.parent / "image"
     client = connect()
     client.api.timeout = _BUILD_LIBRARIES_S if image.libraries else _BUILD_S
@@ -249,7 +257,7 @@ def build_image(base: str | None = None, image: Image = PLAIN) -> str:
         built, _ = client.images.build(
             path=str(folder), dockerfile=image.dockerfile, tag=image.tag, rm=True, buildargs=arguments
         )
-    except docker.errors.DockerException as error:
+    except _failures() as error:
         reason = str(error).splitlines()[-1]
         option = f" --image {image.name}" if image.libraries else ""
         network = ", and let it reach a package index" if image.libraries else ""

@@ -127,10 +127,10 @@ def test_a_run_keeps_tokens_and_its_metrics_are_computed_from_them_again(tmp_pat
     for command in (("pack", "run", "--out", "run.tar.gz"), ("unpack", "run.tar.gz", "--out", "again")):
         done = codebudget(tmp_path, "leaderboard", *command)
         assert done.returncode == 0, done.stderr
-    checked = codebudget(tmp_path, "leaderboard", "verify", "again", "--json")
+    checked = codebudget(tmp_path, "leaderboard", "verify", "again", "--sandbox", "process", "--json")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert json.loads(checked.stdout.splitlines()[-1])["verified"]
     (tmp_path / "again" / "tokens.jsonl.gz").unlink()
-    refused = codebudget(tmp_path, "leaderboard", "verify", "again")
+    refused = codebudget(tmp_path, "leaderboard", "verify", "again", "--sandbox", "process")
     assert refused.returncode == 1
     assert "tokens.jsonl.gz" in refused.stdout

@@ -4,10 +4,15 @@ import contextlib
 import json
 import os
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -69,6 +74,36 @@ def test_a_launcher_named_that_does_not_work_says_why(nowhere: dict[str, str], n
     code, message = choose(name, **nowhere)
     assert code == MachineError.exit_code
     assert str(message).startswith(f"{name}: ")
+
+
+class Vanishing(BaseHTTPRequestHandler):
+    """An engine that says hello, and hangs up on everything else."""
+
+    def do_GET(self) -> None:
+        if self.path.rsplit("/", 1)[-1] not in ("_ping", "version"):
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        body = b'{"ApiVersion": "1.44", "MinAPIVersion": "1.24"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_an_engine_that_goes_away_is_the_launchers_failure() -> None:
+    # The path of a UNIX socket is short.
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/engine.sock"
+        with socketserver.ThreadingUnixStreamServer(path, Vanishing) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            code, message = choose("docker", DOCKER_HOST=f"unix://{path}")
+            server.shutdown()
+    assert code == MachineError.exit_code
+    assert str(message).startswith("docker: the engine cannot list its containers: ")
+    assert "\n" not in str(message)
 
 
 def test_process_works_anywhere_and_says_that_it_is_weak(nowhere: dict[str, str]) -> None:
