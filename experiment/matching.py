@@ -75,8 +75,8 @@ def arm_samples(
         arms = match_arms(planned, benchmark, recorded, None, counters)
     else:
         try:
-            check_engine(drawing.engine)
             check_servable([target_of_plan(plan) for plan in missing], drawing.engine, planned.conditions)
+            check_engine(drawing.engine)
             with open_workspace(running.store) as store:
                 session = session_of(drawing, running, store)
                 for plan in missing:
