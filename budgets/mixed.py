@@ -105,6 +105,9 @@ def load_mixed(file: Path) -> MixedRecipe:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{file}: {place + ': ' if place else ''}{first['msg']}") from None
+    except (ValueError, RecursionError):
+        # Integers of thousands of digits, and tables nested as deep.
+        raise UserError(f"{file}: it contains a number or table that no mixed recipe can have; remove it") from None
     if not mixed.names:
         raise UserError(f"{file} changes no component: give the model without it")
     return mixed

@@ -168,8 +168,9 @@ def _mixed_model(model: Model, file: Path) -> Model:
     mixed = load_mixed(file)
     described = {"name": f"{model.name}@{PREFIX}{file}", "alias": None, "source": f"{model.source}; {file}"}
     if mixed.recipe is None:
-        # Zeros are stored like other weights.
-        return model.model_copy(update={**described, "default_precision": "bf16"})
+        # Zeros are stored like other weights, at 16 bits.
+        kept = "fp16" if model.default_precision == "fp16" else "bf16"
+        return model.model_copy(update={**described, "default_precision": kept})
     return model.model_copy(
         update={
             **described,

@@ -13,7 +13,7 @@ from .._util.outputs import replacing_folder
 from .._util.progress import Progress, silent
 from ..errors import UserError
 from .lorc import low_rank_factors
-from .quantise import check_recipe, load, quantised_layers
+from .quantise import check_recipe, load, quantised_layers, save
 from .rtn import fake_quantise
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def fold(source: Source, recipe: Recipe, out: Path, progress: Progress = silent)
                 rounded = (rounded.float() + added).to(weight.dtype)
             layer.weight.data = rounded
             progress("rounding", done, len(layers))
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
+        save(model, tokenizer, partial)
         (partial / RECORD).write_text(json.dumps({"key": key, "recipe": recipe.key}) + "\n", encoding="utf-8")
     return out
 

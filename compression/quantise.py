@@ -247,7 +247,7 @@ def _write(
     if recipe.lorc_rank and recipe.method in ("awq", "smoothquant"):
         # These have scaled the weights, and round them only as they are saved.
         original = {name: layers[name].weight.detach().clone() for name in layers}
-    _save(model, tokenizer, folder)
+    save(model, tokenizer, folder, save_compressed=True)
     if recipe.lorc_rank:
         _write_factors(source, recipe, original, folder, progress)
     return used, size
@@ -344,10 +344,15 @@ def _compress(
     progress("quantising", total, total)
 
 
-def _save(model: Any, tokenizer: Any, folder: Path) -> None:
+def save(model: Any, tokenizer: Any, folder: Path, **options: object) -> None:
+    """Write a model and its tokenizer, with options of transformers' `save_pretrained`.
+
+    Raises:
+        MachineError: The disk is full, or transformers cannot write it.
+    """
     error_of_files = importlib.import_module("safetensors").SafetensorError
     try:
-        model.save_pretrained(folder, save_compressed=True)
+        model.save_pretrained(folder, **options)
         tokenizer.save_pretrained(folder)
     except error_of_files as error:
         raise MachineError(f"cannot write into {folder.parent} ({error}): free some space") from None

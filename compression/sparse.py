@@ -17,7 +17,7 @@ from .compressor import device_name, quiet, tool_versions
 from .linears import find_linears
 from .mixed import apply_mixed
 from .pruning import summing_inputs
-from .quantise import Made, check_room, find_made, load, written_bytes
+from .quantise import Made, check_room, find_made, load, save, written_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,8 +76,7 @@ def sparsify(
             tokens = sum(map(len, pieces))
             used = CalibrationRecord(kind=calibration.kind, key=calibration.key, tokens=tokens, sequences=len(pieces))
         apply_mixed(model, mixed, norms)
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
+        save(model, tokenizer, partial)
         tensors, files = written_bytes(partial)
         record = CheckpointRecord(
             key=key,

@@ -83,10 +83,10 @@ def arm_samples(
         return [_matched(part, benchmarks, None) for part in parts]
     missing = [plan for plan in planned[0].plans if plan.arm.spec not in files]
     try:
-        check_engine(drawing.engine)
         for one in planned:
             lacking = [plan for plan in one.plans if plan.arm.spec not in files]
             check_servable([target_of_plan(plan) for plan in lacking], drawing.engine, one.conditions)
+        check_engine(drawing.engine)
         with open_workspace(running.store) as store:
             session = session_of(drawing, running, store)
             for benchmark in benchmarks:

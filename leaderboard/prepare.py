@@ -251,15 +251,15 @@ def check_draws(file: BoardFile, benchmarks: Sequence[PlannedBenchmark], drawing
     missing = [plan for plans in lacking for plan in plans]
     if not missing:
         return
+    for planned, plans in zip(benchmarks, lacking, strict=True):
+        for plan in plans:
+            with file.at("arms", file.board.arms.index(plan.arm.spec)):
+                check_servable([target_of_plan(plan)], drawing.engine, planned.conditions)
     with file.at("sampling", "engine"):
         try:
             check_engine(drawing.engine)
         except EngineError as error:
             raise with_ways(error, _WAYS) from None
-    for planned, plans in zip(benchmarks, lacking, strict=True):
-        for plan in plans:
-            with file.at("arms", file.board.arms.index(plan.arm.spec)):
-                check_servable([target_of_plan(plan)], drawing.engine, planned.conditions)
 
 
 class PreparedBoard(NamedTuple):

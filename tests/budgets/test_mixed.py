@@ -74,6 +74,8 @@ def test_an_arm_is_planned_with_its_mixed_recipe(tmp_path: Path) -> None:
         ('version = 1\npruning = "wanda"\n[sparsity]\n"model.layers.0.mlp.up_proj" = 0.0\n', "changes no component"),
         ("version = 2\n", "version"),
         ("version = \n", "not TOML"),
+        (f"version = {'9' * 5000}\n", "no mixed recipe can have"),
+        (f"version = {'[' * 5000}\n", "no mixed recipe can have"),
     ],
 )
 def test_what_cannot_be_planned_is_one_line_that_names_the_file(tmp_path: Path, text: str, says: str) -> None:

@@ -1,6 +1,10 @@
 """Checkpoints of mixed recipes that prune: zeros where they belong, nothing else changed, drawn from by arms."""
 
 import json
+import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +80,24 @@ def test_a_component_of_another_model_leaves_nothing(here: Path) -> None:
             "250k", write(here / "m.toml", "magnitude", {"model.layers.9.mlp.up_proj": 0.5}), Running(family="nano")
         )
     assert list((here / ".codebudget" / "checkpoints").iterdir()) == []
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(here: Path) -> None:
+    recipe = write(here / "m.toml", "magnitude")
+    # No file may grow beyond what a tokenizer takes.
+    most = 100_000
+    done = subprocess.run(
+        [sys.executable, "-m", "codebudget", "quantise", "250k", recipe, "--family", "nano", "--out", "made"],
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (3, ""), done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "free some space" in done.stderr
+    assert [file.name for file in here.iterdir()] == ["m.toml"]
 
 
 def test_an_arm_draws_from_it_and_its_tokens_are_compared(here: Path) -> None:
