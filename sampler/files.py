@@ -13,7 +13,7 @@ from .._util.hashing import key_of
 from .._util.printable import one_line
 from .._util.progress import notice
 from ..errors import UserError
-from ..records import Candidate, HiddenTests
+from ..records import Candidate, HiddenTests, IoTests
 from .extract import extract_program
 from .rows import Remarks, optional_fields, prompt_of, read_rows, recorded_verdict, samples_of
 from .scripts import extract_script
@@ -208,8 +208,11 @@ def program_in(raw: str, task: Task, prompt: str | None) -> str:
 
 
 def _ends_in_code(task: Task) -> bool:
-    """Whether the benchmark's prompt ends with the header of what a completion is the body of."""
-    return not task.is_script and f"def {task.entry_point.rpartition('.')[2]}" in task.prompt
+    """Whether the benchmark's prompt ends with the header of what a completion is the body of.
+
+    The boards of scripts and of `class Solution` take whole answers.
+    """
+    return not isinstance(task.tests, IoTests) and f"def {task.entry_point}" in task.prompt
 
 
 def _samples(row: Row, count: SampleCount, remarks: Remarks) -> list[_Sample]:
@@ -274,7 +277,8 @@ class Attempt(NamedTuple):
         """What is graded.
 
         A `completion` is appended to the prompt, a `solution` is used alone, both unchanged. Everything else is raw
-        text from a model, and the program is extracted, as it is from a completion of a prompt in prose.
+        text from a model, and the program is extracted; so is a `completion` of a prompt in prose, or on a board of
+        inputs and outputs.
         """
         text = self.text or ""
         if self.field == "completion" and self.is_as_it_stands:

@@ -119,13 +119,18 @@ def test_rows_of_other_tasks_are_left_out(on: Callable[..., Ran], tmp_path: Path
     assert "30 rows of tasks that were not selected, left out" in done.stderr
 
 
-def test_completions_of_a_prompt_in_prose_are_programs(on: Callable[..., Ran], tmp_path: Path) -> None:
+def test_completions_on_boards_of_whole_answers_are_programs(on: Callable[..., Ran], tmp_path: Path) -> None:
     text = "```python\nimport sys\nprint(''.join(reversed(sys.stdin.read().strip().splitlines(True))))\n```\n"
     spread = "        return max(xs) - min(xs)\n"
-    rows = [{"task_id": "cup0_a", "completion": text}, {"task_id": "9003", "completion": spread}]
+    function = f"def spread(xs):\n{spread}"
+    rows = [
+        {"task_id": "cup0_a", "completion": text},
+        {"task_id": "9003", "completion": spread},
+        {"task_id": "9003", "completion": function},
+    ]
     (tmp_path / "s.jsonl").write_text(jsonl(rows))
     executed = answer(on("livecodebench", "execute", "s.jsonl", "--json"))
-    assert executed["statuses"] == {"wrong": 1, "passed": 1}
+    assert executed["statuses"] == {"wrong": 1, "passed": 2}
 
 
 def test_a_ranker_that_needs_functions_says_so_before_anything_is_drawn(on: Callable[..., Ran]) -> None:
