@@ -47,6 +47,13 @@ TWICE: Final = Kind("row", "with the same index and text as an earlier row of th
 
 _MAX_DIGITS: Final = 20
 
+_BOARD_FIELDS: Final = {
+    "task_id": ("question_id", "problem_id"),
+    "solution": ("code_list",),
+    "passed": ("graded_list",),
+}
+"""What LiveCodeBench's and APPS' own files call our fields, its `custom_evaluator` and `eval_all` among them."""
+
 _VERDICT_FIELDS: Final = ("pass_at_1", "passed")
 _VERDICTS: Final[Mapping[object, bool]] = {0: False, 1: True, 100: True, "false": False, "true": True}
 """Booleans are 0 and 1; the seed study writes percentages, 0 and 100."""
@@ -145,6 +152,7 @@ def _rows_of(where: str, value: Any, key: str | None, names: TaskNames) -> Itera
         )
     if not isinstance(value, dict):
         raise UserError(f"{where}: not a JSON object; a row must be one object with a task_id")
+    value = _renamed(value)
     if "task_id" in value:
         yield where, value
     elif any(names.find(name) is not None for name in value):
@@ -158,6 +166,19 @@ def _rows_of(where: str, value: Any, key: str | None, names: TaskNames) -> Itera
                 f"{where}: no task_id; the rows are under {one_line(inner[0])!r}; save that part as its own file"
             )
         yield where, value
+
+
+def _renamed(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give a row of a board's own files our names; its other fields, and names that are ours already, stay."""
+    theirs = {
+        ours: name
+        for ours, names in _BOARD_FIELDS.items()
+        if ours not in row and (name := next((name for name in names if name in row), None)) is not None
+    }
+    if "task_id" not in theirs:
+        return row
+    kept = {field: value for field, value in row.items() if field not in theirs.values()}
+    return {ours: row[name] for ours, name in theirs.items()} | kept
 
 
 def _holds_rows(value: object, names: TaskNames) -> bool:

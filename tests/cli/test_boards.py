@@ -133,6 +133,15 @@ def test_completions_on_boards_of_whole_answers_are_programs(on: Callable[..., R
     assert executed["statuses"] == {"wrong": 1, "passed": 2}
 
 
+def test_files_that_a_board_writes_itself_are_read(on: Callable[..., Ran], tmp_path: Path) -> None:
+    right = "import sys\nprint('\\n'.join(reversed(sys.stdin.read().splitlines())))\n"
+    own = [{"question_id": "cup0_a", "code_list": [right, "print()"], "graded_list": [True, False], "pass@1": 0.5}]
+    (tmp_path / "s.json").write_text(json.dumps(own))
+    executed = answer(on("livecodebench", "execute", "s.json", "--json"))
+    assert executed["statuses"] == {"passed": 1, "wrong": 1}
+    assert [row["task_id"] for row in read_rows(tmp_path / "s.json_results.jsonl")] == ["cup0_a"] * 2
+
+
 def test_a_ranker_that_needs_functions_says_so_before_anything_is_drawn(on: Callable[..., Ran]) -> None:
     asked = ("--ranker", "coder-reviewer", "--scorer", "7b")
     small = SAMPLES / "livecodebench_small.jsonl"
