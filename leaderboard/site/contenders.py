@@ -54,6 +54,14 @@ class Contender(NamedTuple):
         """Metrics of its scores."""
         return [PASS_AT_K, *self.arm.rankers]
 
+    @property
+    def kinds(self) -> list[str]:
+        """The board's limits on its arms: what they were matched by, or every kind of its budget."""
+        limits = self.benchmark
+        if limits.budget is not None:
+            return [kind for kind, field in COST_FIELDS.items() if getattr(limits.budget, field) is not None]
+        return [] if limits.match is None else [limits.match]
+
     def at_k(self, metric: str) -> FloatArray:
         """Get scores at the arm's k, an array [tasks]."""
         if metric in (PASS_AT_K, ORACLE):
@@ -129,7 +137,7 @@ def contender_data(contender: Contender, tasks: Mapping[str, int], candidates: s
         "k": arm.k,
         "greedy": arm.greedy,
         "parameters": arm.parameters,
-        "kinds": _kinds(benchmark),
+        "kinds": contender.kinds,
         "cost": cost_data(arm.cost.cost()),
         "ratio": cost_data(arm.ratio.cost()),
         "matched": arm.matched,
@@ -156,13 +164,6 @@ def _curve(arm: ArmScores) -> CurveData:
         known = read.rank_score_at_k
         scores[ranker] = [span(known[k].interval()) if k in known else (None, None, None) for k in arm.ks]
     return {"ks": list(arm.ks), "costs": {f: costs_of(arm, f) for f in COST_FIELDS.values()}, "scores": scores}
-
-
-def _kinds(benchmark: BenchmarkScores) -> list[str]:
-    """List a board's limits on its arms: what they were matched by, or every kind of its budget."""
-    if benchmark.budget is not None:
-        return [kind for kind, field in COST_FIELDS.items() if getattr(benchmark.budget, field) is not None]
-    return [] if benchmark.match is None else [benchmark.match]
 
 
 Key = tuple[str, str, str]

@@ -76,6 +76,16 @@ def _check(run: ScoredRun) -> None:
                     f"{where}, {one_line(arm.spec)}: its scores do not cover its tasks, k and rankers; make the run "
                     "again, or verify it"
                 )
+    mean = run.results.mean
+    if mean is None:
+        return
+    specs = {arm.spec for arm in mean.arms}
+    if any([arm.spec for arm in one.arms] != [arm.spec for arm in mean.arms] for one in run.results.benchmarks) or any(
+        not {pair.a, pair.b} <= specs for pair in mean.paired
+    ):
+        raise UserError(
+            f"{run.folder / RESULTS}: its means are not of its benchmarks' arms; make the run again, or verify it"
+        )
 
 
 def _is_whole(arm: ArmScores, tasks: int) -> bool:
