@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 from ...errors import UserError
 from ...estimators import PASS_AT_K
-from ...settings import BLIND_RANKER, ORACLE
 from ...report.page import Part, check_folder, check_plots, write_folder
-from .contenders import Key, candidate_parts
-from .contenders import Contender, contenders_of, contender_data, read_at_k
-from .scored_runs import facts_of, notes_of
-from .comparisons import crossings_of
-from .comparisons import Pair, paired_differences
+from ...settings import BLIND_RANKER, ORACLE
+from .comparisons import Pair, crossings_of, paired_differences
+from .contenders import Contender, Key, candidate_parts, contender_data, contenders_of, read_at_k
 from .means import mean_board, means_of
-from .scored_runs import read_scores
+from .scored_runs import facts_of, notes_of, read_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,8 +22,8 @@ if TYPE_CHECKING:
     from ...report.page import Written
     from ...report.page_data import BoardData, CrossingData, IndexData
     from ..results_file import MeanArm
-    from .contenders import AtK
     from .comparisons import Pair
+    from .contenders import AtK
     from .scored_runs import ScoredRun
 
 NOTE = (
@@ -87,7 +84,9 @@ def _parts(runs: Sequence[ScoredRun], title: str | None, progress: Progress) -> 
     files: dict[str, dict[Key, str]] = {run.id: {} for run in runs}
     for number, (digest, name) in enumerate(names.items()):
         contenders = contenders_of(runs, digest)
-        tasks = {task: place for place, task in enumerate(dict.fromkeys(t for e in contenders for t in e.benchmark.tasks))}
+        tasks = {
+            task: place for place, task in enumerate(dict.fromkeys(t for e in contenders for t in e.benchmark.tasks))
+        }
         index["benchmarks"].append({"name": name, "file": f"board-{number}", "arms": len(contenders)})
         yield Part(f"board-{number}", _board(runs, contenders, name, tasks, at_k, number, progress))
         for contender in contenders:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
-import numpy as np
-from ...estimators import PASS_AT_K, FloatArray, pass_at_k
-from ...settings import ORACLE
-from ...report.page_data import CurveData, EntryData, Span, cost_data, rounded, span
-from ..files import RANKINGS
-from ..rows import RankingRow
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
 from ...errors import UserError
+from ...estimators import PASS_AT_K, FloatArray, pass_at_k
 from ...report.page import Part
+from ...report.page_data import CurveData, EntryData, Span, cost_data, rounded, span
+from ...settings import ORACLE
 from ..files import CANDIDATES, RANKINGS, VERDICTS
 from ..rows import CandidateRow, RankingRow, VerdictRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ..results_file import ArmScores, BenchmarkScores
-    from .scored_runs import ScoredRun
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ...report.page_data import CandidatesData, SampleData
+    from ..results_file import ArmScores, BenchmarkScores
     from .scored_runs import ScoredRun
 
 COST_FIELDS = {"flops": "flops", "runtime": "runtime_s", "memory": "memory_bytes", "usd": "usd"}
@@ -99,10 +94,7 @@ def contenders_of(runs: Sequence[ScoredRun], content_hash: str) -> list[Contende
 
 def read_at_k(run: ScoredRun) -> AtK:
     """Read a run's rank-scores by task from its rankings."""
-    return {
-        (row.benchmark, row.arm, row.task_id, row.ranker): row.at_k
-        for row in run.files.rows(RANKINGS, RankingRow)
-    }
+    return {(row.benchmark, row.arm, row.task_id, row.ranker): row.at_k for row in run.files.rows(RANKINGS, RankingRow)}
 
 
 def contender_data(contender: Contender, tasks: Mapping[str, int], candidates: str) -> EntryData:

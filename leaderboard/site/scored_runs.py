@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
+
 from ..._util.printable import one_line
 from ...errors import UserError
 from ...settings import ORACLE
 from ..files import MANIFEST, RESULTS, TIMINGS
 from ..reading import RunFolder
 from ..results_file import Results
-from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..results_file import ArmScores
     from ...report.page_data import Fact, RunNotes
-    from ..results_file import BenchmarkScores
+    from ..results_file import ArmScores, BenchmarkScores
+
 
 class ScoredRun(NamedTuple):
     """A run directory: its place, and its small files. `manifest` is for showing only, and may be any JSON."""
