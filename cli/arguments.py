@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UserError
-from ..settings import Slicing, option
+from ..settings import Settings, Slicing, option
 
 if TYPE_CHECKING:
     from ..tasks import Benchmark
@@ -29,10 +29,11 @@ Json = Annotated[bool, typer.Option("--json", help=JSON.description)]
 Ks = Annotated[
     str | None, typer.Option("--k", metavar="K,K,...", help="Sample counts to score at.", show_default="1,10,100")
 ]
+TASKS: Any = option(None, "Use only the benchmark's first N tasks.", metavar="N")
 
 
-class Asked(Slicing):
-    """The tasks to ask; for the command line only, since Python code loads a benchmark itself."""
+class Asked(Settings):
+    """The benchmark to use; for the command line only, since Python code loads one itself."""
 
     benchmark: str | None = option(
         None, "Benchmark to use.", metavar="NAME|FILE|ID", shown="humaneval, or the family's own: nano"
@@ -40,23 +41,22 @@ class Asked(Slicing):
     field: list[str] = option(
         [], "Field of the benchmark's rows that holds one part of a task. Repeatable.", metavar="PART=FIELD"
     )
-    tasks: int | None = option(None, "Use only the benchmark's first N tasks.", metavar="N")
+    part: Slicing = Slicing()
 
     def load(self, family: str) -> Benchmark:
         """Load the benchmark.
 
         Raises:
-            UserError: There is no such benchmark or family, or `field` cannot be read.
+            UserError: There is no such benchmark, family or choice, or `field` cannot be read.
             MachineError: A package or the hub is out of reach.
         """
         from ..experiment.planning import load_tasks
 
-        fields = pairs("field", self.field)
-        return load_tasks(self.benchmark, family, fields=fields, tasks=self.tasks, **self.slicing)
+        return load_tasks(self.benchmark, family, fields=pairs("field", self.field), slicing=self.part)
 
 
 class AskedOnEach(Asked):
-    """The tasks of one or more benchmarks; --field and --tasks hold for each."""
+    """One or more benchmarks; --field and --tasks hold for each."""
 
     benchmark: list[str] = option(  # type: ignore[assignment]
         [],
@@ -64,12 +64,15 @@ class AskedOnEach(Asked):
         metavar="NAME|FILE|ID",
         shown="humaneval, or the family's own: nano",
     )
+    tasks: int | None = TASKS
 
     def load_each(self, family: str) -> list[Benchmark]:
         """Load the benchmarks; as `load`, and two that are the same raise UserError."""
         from ..experiment.planning import load_several
 
-        return load_several(self.benchmark, family, fields=pairs("field", self.field), tasks=self.tasks)
+        return load_several(
+            self.benchmark, family, fields=pairs("field", self.field), tasks=self.tasks, slicing=self.part
+        )
 
 
 def pairs(name: str, options: list[str]) -> dict[str, str] | None:

@@ -34,7 +34,7 @@ def list_benchmarks(
 @options
 def check(
     benchmark: Annotated[str, typer.Argument(help="A benchmark's name, file or hub id.")],
-    asked: Annotated[Asked, only("field", "release", "since", "until", "variant", "clean")],
+    asked: Annotated[Asked, only("field", "part")],
     grading: Annotated[Grading, only("launcher", "workers", "limits")],
     running: Annotated[Running, only("store", "fresh")],
     as_json: Json = False,

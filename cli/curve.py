@@ -42,7 +42,7 @@ class Output(Charting):
 @options
 def curve(
     arms: Arms,
-    asked: Annotated[Asked, only("benchmark", "field")],
+    asked: Asked,
     planning: Annotated[Planning, only(*_COUNTED)],
     drawing: Annotated[Drawing, only("preset", "temperature", "top_p", "max_tokens", "thinking", "logprobs")],
     grading: Grading,

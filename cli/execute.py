@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @options
 def execute(
     files: SampleFiles,
-    asked: Annotated[Asked, only("benchmark", "field")],
+    asked: Asked,
     grading: Grading,
     running: Annotated[Running, only("family", "store", "fresh")],
     k: Ks = None,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 import typer
 
-from ..settings import Charting, Drawing, Grading, Planning, ProgramLimits, Running, Selecting, Sweeping
-from .arguments import Asked
+from ..settings import Charting, Drawing, Grading, Planning, ProgramLimits, Running, Selecting, Slicing, Sweeping
+from .arguments import AskedOnEach
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -66,7 +66,7 @@ def flag_of(name: str, field: FieldInfo) -> str:
 @functools.cache
 def _flags() -> dict[str, str]:
     """Map all groups' parameters to flags."""
-    groups = (Planning, Drawing, ProgramLimits, Grading, Selecting, Charting, Sweeping, Running, Asked)
+    groups = (Planning, Drawing, ProgramLimits, Grading, Selecting, Slicing, Charting, Sweeping, Running, AskedOnEach)
     known = {
         name: flag_of(name, field)
         for group in groups

@@ -16,7 +16,7 @@ from .progress import print_json
 @options
 def import_(
     files: SampleFiles,
-    asked: Annotated[Asked, only("benchmark", "field")],
+    asked: Asked,
     running: Annotated[Running, only("family", "store")],
     model: Annotated[
         str | None,
@@ -41,7 +41,14 @@ def import_(
     name, precision, thinking = (None, None, None) if model is None else _model(model, running.family)
     with open_workspace(running.store) as store:
         found = import_samples(
-            files, benchmark.by_id, benchmark.name, store, model=name, precision=precision, thinking=thinking
+            files,
+            benchmark.by_id,
+            benchmark.name,
+            store,
+            model=name,
+            precision=precision,
+            thinking=thinking,
+            beyond=benchmark.beyond,
         )
     if as_json:
         sets = [

@@ -94,7 +94,8 @@ def _show(results: Results, run_id: str, folder: Path, next_step: str, as_json: 
             }
             for scores in results.benchmarks
         ]
-        print_json({"run": str(folder), "run_id": run_id, "benchmarks": shown})
+        mean = {} if results.mean is None else {"mean": results.mean.model_dump(mode="json")}
+        print_json({"run": str(folder), "run_id": run_id, "benchmarks": shown, **mean})
         return
     for scores in results.benchmarks:
         typer.echo(f"{scores.benchmark}, {len(scores.tasks)} of {scores.total_tasks} tasks")
@@ -103,5 +104,12 @@ def _show(results: Results, run_id: str, folder: Path, next_step: str, as_json: 
             typer.echo(f"  {arm.spec}: pass@{arm.k} {interval(score.value, score.low, score.high)}")
         typer.echo(f"  with tests: {scores.verdict.with_tests}")
         typer.echo(f"  without tests: {scores.verdict.without_tests}")
+    if results.mean is not None:
+        typer.echo(f"mean over {len(results.benchmarks)} benchmarks, each of which counts the same")
+        for mean_arm in results.mean.arms:
+            score = mean_arm.pass_at_k
+            typer.echo(f"  {mean_arm.spec}: pass@k {interval(score.value, score.low, score.high)}")
+        typer.echo(f"  with tests: {results.mean.verdict.with_tests}")
+        typer.echo(f"  without tests: {results.mean.verdict.without_tests}")
     typer.echo(f"wrote {folder}; run id {run_id}")
     typer.echo(next_step)

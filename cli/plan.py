@@ -16,7 +16,7 @@ from .progress import print_json, warn
 def plan(
     arms: Arms,
     planning: Planning,
-    asked: Annotated[Asked, only("benchmark")],
+    asked: Asked,
     running: Annotated[Running, only("family", "strict")],
     as_json: Json = False,
 ) -> None:

@@ -26,7 +26,7 @@ class Output(Settings):
 @options
 def rank(
     files: SampleFiles,
-    asked: Annotated[Asked, only("benchmark", "field")],
+    asked: Asked,
     drawing: Annotated[Drawing, only("engine")],
     grading: Grading,
     selecting: Selecting,

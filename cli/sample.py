@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..errors import EngineError
 from ..settings import RECORDED, Drawing, Planning, Running, Settings, option
-from .arguments import JSON, Arms, Asked
+from .arguments import JSON, TASKS, Arms, Asked
 from .options import only, options
 from .progress import print_json, shown_progress, warn
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class Output(Settings):
     """Options of drawing and its output."""
 
+    tasks: int | None = TASKS
     tests: bool = option(False, "Draw asserts instead of solutions, for rankers that use tests.")
     out: str | None = option(
         None, "Write the samples: .jsonl, .jsonl.gz or, without --tests, .parquet.", metavar="FILE"
@@ -58,8 +59,8 @@ def sample(
         (check_tests_file if output.tests else check_samples_file)(path)
     conditions = conditions_of(planning)
     # A plan is for the tokens of all tasks, whatever is drawn now.
-    whole = asked.model_copy(update={"tasks": None}).load(running.family)
-    tasks = whole.tasks[: asked.tasks]
+    whole = asked.load(running.family)
+    tasks = whole.tasks[: output.tasks]
     served = drawing.engine == "openai"
     targets = targets_of(arms, running.family, whole, conditions=conditions, served=served)
     try:

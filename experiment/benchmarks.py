@@ -7,9 +7,10 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from .._util.printable import quoted
-from .._util.progress import noticed_about
+from .._util.printable import one_line, quoted
+from .._util.progress import notice, noticed_about
 from ..errors import CodebudgetError, UserError
+from ..settings import Slicing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +29,25 @@ def check_names(typed: Sequence[str]) -> None:
     for place, name in enumerate(typed):
         if name in typed[:place]:
             raise UserError(f"the benchmark {name} is listed twice; remove one")
+
+
+def part_of_each(typed: Sequence[str], slicing: Slicing) -> list[Slicing]:
+    """Choose the part of each benchmark: by what it offers, with a notice where that is less than others do.
+
+    A choice that none of them offers stays, so that it is refused on loading.
+    """
+    from ..tasks.boards import offered
+
+    chosen = {name: value for name, value in slicing.slicing.items() if value}
+    offers = [offered(name) for name in typed]
+    anywhere = frozenset().union(*offers)
+    parts = []
+    for name, offer in zip(typed, offers, strict=True):
+        without = [choice for choice in chosen if choice in anywhere - offer]
+        if without:
+            notice(f"{one_line(name)} offers no choice of {' or '.join(without)}, and is used without")
+        parts.append(Slicing(**{choice: value for choice, value in chosen.items() if choice not in without}))
+    return parts
 
 
 def told_apart(benchmarks: Sequence[Benchmark], typed: Sequence[str] = ()) -> list[Benchmark]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..budgets.costs import Conditions
 from ..budgets.dollars import Prices, load_prices, parse_token_price
@@ -14,9 +14,9 @@ from ..budgets.notation import parse_arm, parse_budget
 from ..budgets.plan import plan_arms, planned_model
 from ..errors import UserError
 from ..records import Workload
-from ..settings import DEFAULT_FAMILY
+from ..settings import DEFAULT_FAMILY, Slicing
 from ..tasks import load_benchmark
-from .benchmarks import about, check_names, told_apart
+from .benchmarks import about, check_names, part_of_each, told_apart
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -93,15 +93,15 @@ def load_tasks(
     *,
     fields: Mapping[str, str] | None = None,
     tasks: int | None = None,
-    **slicing: Any,
+    slicing: Slicing = Slicing(),  # noqa: B008
 ) -> Benchmark:
-    """Load a benchmark, cut to its first tasks if a number is given; `slicing` is `Slicing.slicing`.
+    """Load a benchmark, or the part of it that is chosen, cut to its first tasks if a number is given.
 
     Raises:
-        UserError: There is no such benchmark or family, or the mapping of fields is wrong.
+        UserError: There is no such benchmark, family or choice, or the mapping of fields is wrong.
         MachineError: A package or the hub is out of reach.
     """
-    whole = load_benchmark(benchmark_name(named, family), fields, **slicing)
+    whole = load_benchmark(benchmark_name(named, family), fields, **slicing.slicing)
     return whole if tasks is None else whole.first(tasks)
 
 
@@ -111,8 +111,11 @@ def load_several(
     *,
     fields: Mapping[str, str] | None = None,
     tasks: int | None = None,
+    slicing: Slicing = Slicing(),  # noqa: B008
 ) -> list[Benchmark]:
     """Load benchmarks that are used together; if none is named, the family's own or HumanEval alone.
+
+    Choices of a part hold for the named ones that offer them.
 
     Raises:
         UserError: As `load_tasks`, or as `told_apart`.
@@ -122,8 +125,9 @@ def load_several(
     # Before anything is loaded, which may take a download.
     check_names(typed)
     loaded = [
-        load_tasks(one, family, fields=fields, tasks=tasks) if isinstance(one, str) else one for one in named
-    ] or [load_tasks(None, family, fields=fields, tasks=tasks)]
+        load_tasks(one, family, fields=fields, tasks=tasks, slicing=part) if isinstance(one, str) else one
+        for one, part in zip(named, part_of_each(typed, slicing), strict=True)
+    ] or [load_tasks(None, family, fields=fields, tasks=tasks, slicing=slicing)]
     return told_apart(loaded, typed)
 
 

@@ -9,18 +9,20 @@ from .._util.figures import fraction, interval
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .results_file import BenchmarkScores, Results, Spread
+    from .results_file import BenchmarkScores, GradingPart, MeanScores, PairPart, Results, Spread
 
 _ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>|#"} | {"\n": " ", "\r": " "})
 
 
 def report_of(results: Results) -> str:
-    """Render a Markdown page: per benchmark, the two sentences, the arms, and what readers must see."""
+    """Render a Markdown page: per benchmark, the two sentences, the arms, and what readers must see; then means."""
     lines = [f"# {_text(results.name)}", ""]
     if results.description:
         lines += [_text(results.description), ""]
     for section in results.benchmarks:
         lines += _section(section, results)
+    if results.mean is not None:
+        lines += _means(results.mean, results)
     lines += [
         "Intervals are 95 % over tasks. FLOPs are per task, from the samples' own tokens (~: estimated from bytes); a "
         "ratio is over the limit. Clock measurements are in timings.json; `codebudget leaderboard verify` checks the "
@@ -31,9 +33,7 @@ def report_of(results: Results) -> str:
 
 
 def _section(section: BenchmarkScores, results: Results) -> list[str]:
-    arms = section.arms
-    # The deciding one comes first.
-    rankers = sorted(results.rankers, key=lambda name: name != results.decisive_ranker)
+    arms, rankers = section.arms, _rankers(results)
     head = ("arm", "precision", "k", "FLOPs", "ratio", "matched", "n", "pass@k", *map(_text, rankers))
     rows = [
         (
@@ -60,21 +60,10 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
         "tests; a ranker's column is rank-score@k, its pick among k without them.",
         "",
     ]
+    if section.grading:
+        lines += [f"Graded by {'; '.join(map(_graded, section.grading))}.", ""]
     lines += _compressed(section)
-    if section.paired:
-        lines += _table(
-            ("difference", "metric", "value", "p (Holm)"),
-            [
-                (
-                    f"{_text(pair.a)} - {_text(pair.b)}",
-                    _text(pair.metric),
-                    interval(pair.difference, pair.low, pair.high),
-                    _number(pair.p_value, ".3g"),
-                )
-                for pair in section.paired
-            ],
-        )
-        lines.append("")
+    lines += _differences(section.paired)
     lines += [f"- Warning: {_text(warning)}" for warning in section.warnings]
     if section.warnings:
         lines.append("")
@@ -82,6 +71,60 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
         count = sum(reason == why for reason in section.left_out.values())
         lines += [f"Left out: {count} tasks: {_text(why)}", ""]
     return lines
+
+
+def _graded(part: GradingPart) -> str:
+    by = [f"{part.style} tests", *([f"rule {part.rule}"] if part.rule is not None else []), part.integrity]
+    return _text(f"{', '.join(by)}: {part.tasks} {'task' if part.tasks == 1 else 'tasks'}")
+
+
+def _means(mean: MeanScores, results: Results) -> list[str]:
+    """Render the means over all benchmarks, and the advice by them."""
+    rankers = _rankers(results)
+    rows = [
+        (
+            _text(arm.spec),
+            str(arm.precision),
+            _number(arm.cost.flops, ".3g"),
+            "yes" if arm.matched else "no",
+            _score(arm.pass_at_k),
+            *(_score(arm.rankers[name]) for name in rankers),
+        )
+        for arm in mean.arms
+    ]
+    return [
+        f"## Mean over {len(results.benchmarks)} benchmarks",
+        "",
+        f"- With tests: {_text(mean.verdict.with_tests)}",
+        f"- Without tests: {_text(mean.verdict.without_tests)}",
+        "",
+        *_table(("arm", "precision", "FLOPs", "matched", "pass@k", *map(_text, rankers)), rows),
+        "",
+        "Every benchmark counts the same; intervals resample tasks within benchmarks. An arm is matched if it is on "
+        "every benchmark.",
+        "",
+        *_differences(mean.paired),
+    ]
+
+
+def _rankers(results: Results) -> list[str]:
+    """List the rankers, the deciding one first."""
+    return sorted(results.rankers, key=lambda name: name != results.decisive_ranker)
+
+
+def _differences(paired: Sequence[PairPart]) -> list[str]:
+    if not paired:
+        return []
+    rows = [
+        (
+            f"{_text(pair.a)} - {_text(pair.b)}",
+            _text(pair.metric),
+            interval(pair.difference, pair.low, pair.high),
+            _number(pair.p_value, ".3g"),
+        )
+        for pair in paired
+    ]
+    return [*_table(("difference", "metric", "value", "p (Holm)"), rows), ""]
 
 
 def _compressed(section: BenchmarkScores) -> list[str]:

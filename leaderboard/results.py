@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -13,9 +14,11 @@ from ..budgets.realised import flops_of_samples
 from ..estimators import mean_interval, pass_at_k
 from ..experiment.comparison import Terms, comparison_of
 from ..experiment.lengths import BYTES, counted
+from ..experiment.macro import macro_comparison
 from ..experiment.matching import k_note
 from ..experiment.pools import Wanted
 from ..experiment.samples import ArmSamples
+from ..records import IoTests
 from ..settings import ORACLE
 from .files import SCHEMA_VERSION
 from .results_file import (
@@ -23,7 +26,9 @@ from .results_file import (
     ArmScores,
     BenchmarkScores,
     CompressionPart,
+    GradingPart,
     LeftSpread,
+    MeanScores,
     PairPart,
     PlannedCost,
     RankerScores,
@@ -43,7 +48,7 @@ if TYPE_CHECKING:
     from ..experiment.planning import Planned
     from ..experiment.pools import GradedArms, Pool
     from ..experiment.ranking import RankedTask
-    from ..records import ArmResult, Budget, Compression, Cost, LeftScore, PairedResult, Plan, Realised, Task, Workload
+    from ..records import ArmResult, Budget, Comparison, Compression, Cost, LeftScore, Plan, Realised, Task, Workload
     from ..tasks import Benchmark
     from .board import Board
 
@@ -133,6 +138,8 @@ def results_of(board: Board, sections: Sequence[GradedBenchmark]) -> Results:
     Raises:
         ValueError: A number is larger than results.json may hold.
     """
+    compared = [_comparison(board, section) for section in sections]
+    mean = macro_comparison(compared, seed=board.seed, tolerance=board.budget.tolerance) if len(compared) > 1 else None
     return Results(
         schema_version=SCHEMA_VERSION,
         name=board.name,
@@ -140,23 +147,28 @@ def results_of(board: Board, sections: Sequence[GradedBenchmark]) -> Results:
         seed=board.seed,
         rankers=board.selecting.bounded,
         decisive_ranker=board.selecting.decisive,
-        benchmarks=tuple(_benchmark(board, section) for section in sections),
+        benchmarks=tuple(_benchmark(board, section, found) for section, found in zip(sections, compared, strict=True)),
+        mean=None if mean is None else MeanScores.of(mean),
     )
 
 
-def _benchmark(board: Board, section: GradedBenchmark) -> BenchmarkScores:
+def _comparison(board: Board, section: GradedBenchmark) -> Comparison:
     planned, graded, ranked = section
-    terms = terms_of(board, planned)
-    result = comparison_of(
+    return comparison_of(
         planned.benchmark.name,
         [planned.arm_samples(plan) for plan in planned.plans],
         graded,
         ranked,
-        terms,
+        terms_of(board, planned),
         sandbox="",
         decisive_ranker=board.selecting.decisive,
         seed=board.seed,
     )
+
+
+def _benchmark(board: Board, section: GradedBenchmark, result: Comparison) -> BenchmarkScores:
+    planned, graded, ranked = section
+    terms = terms_of(board, planned)
     return BenchmarkScores(
         benchmark=planned.benchmark.name,
         content_hash=planned.benchmark.content_hash,
@@ -167,14 +179,28 @@ def _benchmark(board: Board, section: GradedBenchmark) -> BenchmarkScores:
         tolerance=board.budget.tolerance,
         tasks=tuple(task.id for task in graded.tasks),
         left_out=result.left_out,
+        grading=_grading(graded),
         warnings=result.warnings,
         sandbox_errors=result.sandbox_errors,
         arms=tuple(
             _arm(board, planned, arm, pool, graded.tasks, rows)
             for arm, pool, rows in zip(result.arms, graded.pools, ranked, strict=True)
         ),
-        paired=tuple(_pair(pair) for pair in result.paired),
-        verdict=Sentences(with_tests=result.verdict.with_tests, without_tests=result.verdict.without_tests),
+        paired=tuple(PairPart.of(pair) for pair in result.paired),
+        verdict=Sentences.of(result.verdict),
+    )
+
+
+def _grading(graded: GradedArms) -> tuple[GradingPart, ...]:
+    """Count the scored tasks by how they were graded, in the order of their first ones."""
+    counts: Counter[tuple[str, str | None, str]] = Counter()
+    for task in graded.tasks:
+        if task.tests is not None:
+            rule = task.tests.rule if isinstance(task.tests, IoTests) else None
+            counts[task.tests.style, rule, graded.pools[0][task.id].verdicts[0].integrity] += 1
+    return tuple(
+        GradingPart(style=style, rule=rule, integrity=integrity, tasks=tasks)
+        for (style, rule, integrity), tasks in counts.items()
     )
 
 
@@ -276,18 +302,6 @@ def _realised(realised: Realised) -> RealisedCost:
 
 def _left(score: LeftScore | None) -> LeftSpread | None:
     return None if score is None else LeftSpread(k=score.k, value=score.value, low=score.low, high=score.high)
-
-
-def _pair(pair: PairedResult) -> PairPart:
-    return PairPart(
-        a=pair.a,
-        b=pair.b,
-        metric=pair.metric,
-        difference=pair.difference,
-        low=pair.low,
-        high=pair.high,
-        p_value=pair.p_value,
-    )
 
 
 def _spreads(values: Mapping[int, FloatArray], seed: int) -> dict[int, Spread]:

@@ -10,7 +10,17 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ..records import BudgetKind, Compression, Cost, Interval, Status, Workload
+from ..records import (
+    BudgetKind,
+    Compression,
+    Cost,
+    Interval,
+    MacroComparison,
+    PairedResult,
+    Status,
+    VerdictSentences,
+    Workload,
+)
 from .files import rounded
 
 MOST_SAMPLES: Final = 100_000
@@ -262,12 +272,34 @@ class PairPart(_Part):
     high: Number | None
     p_value: Number | None
 
+    @classmethod
+    def of(cls, pair: PairedResult) -> PairPart:
+        """Convert a record."""
+        return cls.model_validate(pair.model_dump(exclude={"schema_version"}))
+
 
 class Sentences(_Part):
     """Advice for those whose tests can select, and for those who have none."""
 
     with_tests: str
     without_tests: str
+
+    @classmethod
+    def of(cls, verdict: VerdictSentences) -> Sentences:
+        """Convert a record."""
+        return cls(with_tests=verdict.with_tests, without_tests=verdict.without_tests)
+
+
+class GradingPart(_Part):
+    """How some of the scored tasks were graded: see `records.HiddenTests` and `records.IoTests` for styles and rules.
+
+    `rule` is None where tests are Python code.
+    """
+
+    style: str
+    rule: str | None
+    integrity: str
+    tasks: Count
 
 
 class BenchmarkScores(_Part):
@@ -282,6 +314,7 @@ class BenchmarkScores(_Part):
     tolerance: Number
     tasks: Annotated[tuple[str, ...], Field(min_length=1)]
     left_out: dict[str, str]
+    grading: Annotated[tuple[GradingPart, ...], Field(max_length=100)] = ()
     warnings: tuple[str, ...]
     sandbox_errors: Count
     arms: Annotated[tuple[ArmScores, ...], Field(min_length=1, max_length=100)]
@@ -289,8 +322,57 @@ class BenchmarkScores(_Part):
     verdict: Sentences
 
 
+class MeanRanker(Spread):
+    """One ranker's mean score at each benchmark's k, and what ranking costs per task."""
+
+    cost_flops: Amount | None
+
+
+class MeanArm(_Part):
+    """One arm over all benchmarks; see `records.MacroArm`."""
+
+    spec: str
+    model: str
+    precision: str
+    cost: Amounts
+    matched: bool
+    pass_at_k: Spread
+    rankers: Annotated[dict[str, MeanRanker], Field(max_length=100)]
+
+
+class MeanScores(_Part):
+    """Means over a run's benchmarks, each of which counts the same, and the advice by them."""
+
+    arms: Annotated[tuple[MeanArm, ...], Field(min_length=1, max_length=100)]
+    paired: tuple[PairPart, ...]
+    verdict: Sentences
+
+    @classmethod
+    def of(cls, found: MacroComparison) -> MeanScores:
+        """Convert a record."""
+        return cls(
+            arms=tuple(
+                MeanArm(
+                    spec=arm.spec,
+                    model=arm.model,
+                    precision=arm.precision,
+                    cost=Amounts.of(arm.cost),
+                    matched=arm.matched,
+                    pass_at_k=Spread.of(arm.pass_at_k),
+                    rankers={
+                        name: MeanRanker(value=score.value, low=score.low, high=score.high, cost_flops=score.cost_flops)
+                        for name, score in arm.rankers.items()
+                    },
+                )
+                for arm in found.arms
+            ),
+            paired=tuple(PairPart.of(pair) for pair in found.paired),
+            verdict=Sentences.of(found.verdict),
+        )
+
+
 class Results(_Part):
-    """The whole file."""
+    """The whole file. `mean` is there if there are several benchmarks."""
 
     schema_version: Literal[1]
     name: str
@@ -299,6 +381,7 @@ class Results(_Part):
     rankers: tuple[str, ...]
     decisive_ranker: str
     benchmarks: Annotated[tuple[BenchmarkScores, ...], Field(min_length=1, max_length=50)]
+    mean: MeanScores | None = None
 
     @property
     def sandbox_errors(self) -> int:
@@ -307,4 +390,4 @@ class Results(_Part):
 
     def value(self) -> dict[str, Any]:
         """Convert to JSON, unknowns as null: `files.json_bytes` writes it, and a verifier compares it."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude={"mean"} if self.mean is None else None)

@@ -27,7 +27,7 @@ from .stored import taken
 from .task_names import TaskNames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ..records import Task
@@ -99,6 +99,7 @@ def import_samples(
     model: str | None = None,
     precision: str | None = None,
     thinking: bool | None = None,
+    beyond: Collection[str] = (),
 ) -> Imported:
     """Bring samples into the store.
 
@@ -114,6 +115,7 @@ def import_samples(
         model: The model that drew the rows that do not say.
         precision: Of that model.
         thinking: Whether that model was to think; None where that was not said.
+        beyond: Ids of the benchmark's other tasks, whose rows are left out.
 
     Raises:
         UserError: a file or a row is wrong or beyond a bound, or does not say what made it and no model is given.
@@ -132,7 +134,7 @@ def import_samples(
     series: dict[str, Series] = {}
     places: dict[str, int] = {}
     samples: dict[str, Candidate] = {}
-    names, remarks = TaskNames(tasks), Remarks()
+    names, remarks = TaskNames(tasks, beyond), Remarks()
     for path in files:
         for where, task, row in _rows(path, names, remarks):
             made_by = _made_by(row, where)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from .._util.printable import one_line
 from ..errors import SandboxError
@@ -26,45 +25,21 @@ from ..records import (
 )
 from .box import Box, Done, Launcher, RequestTooLongError
 from .cases import CaseRuns, problem_of_cases
-from .fixed_calls import Foreseen
-from .guest import tester as testing
-from .guest import wire
+from .controls import FUNCTION_CONTROL, SCRIPT_CONTROL, misjudged
 from .guest.script import Script
 from .images import LIBRARIES
-from .program import Program, read_claim
 from .rules import OUTPUT_RULES
-from .run import Run
 from .scripts import output_limit, output_value, run_script
 from .stream import BoxLostError
-from .testcode import SuiteSource, call_tests, expression_tests, hidden_tests
+from .testcode import call_tests, expression_tests, hidden_tests
 from .timing import is_near, known, lateness, stretched
+from .trials import NEVER_CALLED, NOTHING_USED, Trials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .fixed_calls import Foresight
 
-_CONTROL = Task(
-    id="control",
-    benchmark="control",
-    prompt="def control(values):\n",
-    entry_point="control",
-    tests=HiddenTests(style="asserts", code="assert control([3, 1, 2]) == [1, 2, 3]\nassert control([]) == []\n"),
-)
-_CONTROL_CHECK = ReferenceCheck(task_id="control", ok=True, sites=(0, 1), calls=2)
-_SCRIPT_CONTROL = Task(
-    id="script control",
-    benchmark="control",
-    prompt="",
-    entry_point="",
-    tests=IoTests(
-        style="stdio",
-        cases=(IoCase(input="3 1 2\n", output="1 2 3\n"), IoCase(input="5\n4\n", output="4 5\n")),
-        rule="exact",
-    ),
-)
-_SCRIPT_CONTROL_CHECK = ReferenceCheck(task_id="script control", ok=True, sites=(0, 1))
-_NEVER_CALLED = "the tests never called the candidate"
 _MISSING_LIBRARY = re.compile(r"(?:No module named|Missing optional dependency) '([\w.]+)'")
 """What Python says of a module that is not there, and pandas of one that it needs for a format."""
 _REFERENCE_CPU_S = 20.0
@@ -77,14 +52,6 @@ _PLAIN_RULE: Rule = "tokens"
 """For outputs of tasks whose board has no rule."""
 _MOST_TIMEOUTS = 3
 """Inputs on which a script runs out of time, after which it is not tried on more."""
-_PROGRAMS_PER_TESTER = 256
-_BYTES_PER_TESTER = 4 << 20
-"""After this many programs, or bytes of outcomes, a new process takes over the tests, so that none grows."""
-_NOTHING_USED = Done("", "", 0.0, 0.0, 0)
-_GOOD_PROGRAM = "def control(values):\n    return sorted(values)\n"
-_BAD_PROGRAM = "def control(values):\n    return values\n"
-_GOOD_SCRIPT = "import sys\nprint(*sorted(sys.stdin.read().split()))\n"
-_BAD_SCRIPT = "import sys\nprint(*sys.stdin.read().split())\n"
 
 
 class Graded(NamedTuple):
@@ -107,23 +74,14 @@ class Evaluated(NamedTuple):
         return any(outcome.error == "timeout" for outcome in self.outcomes)
 
 
-class _Session(NamedTuple):
-    """The tests that the tester's box holds a process for."""
-
-    key: tuple[str, bool, Limits]
-    programs: int
-    outcome_bytes: int
-
-
 class Lane:
     """Grades one program at a time. Starts its boxes on first use, and again if one is lost."""
 
     def __init__(self, launcher: Launcher, limits: Limits, foresight: Foresight) -> None:
         self._launcher = launcher
         self._limits = limits
-        self._foresight = foresight
         self._boxes: tuple[Box, Box] | None = None
-        self._session: _Session | None = None
+        self._trials = Trials(self._ready, foresight)
         self._starter: ThreadPoolExecutor | None = None
         self._runs_scripts = False
 
@@ -196,11 +154,11 @@ class Lane:
             return ReferenceCheck(task_id=task.id, ok=False, detail=f"the task has no {missing}")
         limits = self._limits_of(_REFERENCE_CPU_S)
         suite = hidden_tests(task, return_arguments=True)
-        run = self._converse("tests", suite, task.reference, limits, most_calls=None)
+        run = self._trials.run("tests", suite, task.reference, limits, most_calls=None)
         problem = "" if run.status == "passed" else f"{run.status}: {run.detail}"
         ok, integrity = not problem, "split"
-        if run.status in ("wrong", "crashed") and run.detail != _NEVER_CALLED:
-            shared = self._run_shared(task, task.reference, limits)
+        if run.status in ("wrong", "crashed") and run.detail != NEVER_CALLED:
+            shared = self._trials.run_shared(task, task.reference, limits)
             if shared.status == "passed":
                 # The problem stays: it says why the task cannot be split.
                 run, integrity, ok = shared, "shared", True
@@ -274,7 +232,7 @@ class Lane:
             return self._run_on_inputs(Script(program, task.preamble), asked, task.rule or _PLAIN_RULE, limits)
         expressions = [one for one in asked if isinstance(one, str)]
         suite = expression_tests(task, expressions)
-        run = self._converse("expressions", suite, program, limits, most_calls=_most_calls(len(expressions)))
+        run = self._trials.run("expressions", suite, program, limits, most_calls=_most_calls(len(expressions)))
         outcomes = [Outcome(value=value, error=error) for value, error in run.outcomes]
         outcomes += [Outcome(error=run.status)] * (len(expressions) - len(outcomes))
         # The program's whole time is counted to the first.
@@ -316,7 +274,8 @@ class Lane:
 
     def close(self) -> None:
         """End both boxes."""
-        boxes, self._boxes, self._session = self._boxes, None, None
+        boxes, self._boxes = self._boxes, None
+        self._trials.forget()
         for box in boxes or ():
             box.close()
         if self._starter is not None:
@@ -355,17 +314,9 @@ class Lane:
         return tester, candidate
 
     def _judge_controls(self) -> str | None:
-        problem = self._judge_control(_CONTROL, _CONTROL_CHECK, _GOOD_PROGRAM, _BAD_PROGRAM)
-        if problem is None and self._runs_scripts:
-            problem = self._judge_control(_SCRIPT_CONTROL, _SCRIPT_CONTROL_CHECK, _GOOD_SCRIPT, _BAD_SCRIPT)
-        return problem
-
-    def _judge_control(self, task: Task, check: ReferenceCheck, good_program: str, bad_program: str) -> str | None:
-        good = self._grade(task, check, good_program).verdict
-        bad = self._grade(task, check, bad_program).verdict
-        if (good.status, bad.status) == ("passed", "wrong"):
-            return None
-        return f"{good.status} {good.detail}; {bad.status}"
+        controls = (FUNCTION_CONTROL, SCRIPT_CONTROL) if self._runs_scripts else (FUNCTION_CONTROL,)
+        problems = (misjudged(control, lambda *asked: self._grade(*asked).verdict) for control in controls)
+        return next((problem for problem in problems if problem is not None), None)
 
     def _limits_for(self, task: Task, reference_cpu_s: float) -> Limits:
         is_unittest = isinstance(task.tests, HiddenTests) and task.tests.style == "unittest"
@@ -378,10 +329,10 @@ class Lane:
             return self._grade_by_cases(task, task.tests, check, program)
         longest = stretched(limits)
         if check.integrity == "shared":
-            run = self._run_shared(task, program, longest)
+            run = self._trials.run_shared(task, program, longest)
         else:
             suite = hidden_tests(task, return_arguments=check.mutates_arguments)
-            run = self._converse("tests", suite, program, longest, most_calls=_most_calls(check.calls))
+            run = self._trials.run("tests", suite, program, longest, most_calls=_most_calls(check.calls))
         status, detail = run.status, run.detail
         late = lateness(run.cost.cpu_s, run.cost.wall_s, limits)
         if late:
@@ -436,141 +387,13 @@ class Lane:
         first = 0
         while first < len(runs.tests.cases):
             suite = call_tests(entry_point, runs.tests, first)
-            run = self._converse("tests", suite, program, limits, most_calls=None)
+            run = self._trials.run("tests", suite, program, limits, most_calls=None)
             if run.loaded:
                 first = runs.add_calls(first, suite.cases, run)
             else:
                 runs.add(first, run.status, run.detail, run.cost)
             if runs.over or not run.loaded:
                 return
-
-    def _run_shared(self, task: Task, program: str, limits: Limits) -> Run:
-        _, box = self._ready()
-        suite = hidden_tests(task, return_arguments=False)
-        request = {"program": program, "tests": suite.message}
-        try:
-            box.run("shared", limits, [json.dumps(request).encode()])
-        except RequestTooLongError as error:
-            return _too_long(error)
-        said = box.receive()
-        if isinstance(said, Done):
-            return Run(said.status, said.detail, said)
-        cost = box.stop()
-        if cost.status in ("tampered", "output"):
-            return Run(cost.status, cost.detail, cost)
-        claim = read_claim(said[0][1:], ("passed", "wrong", "crashed", "invalid", "memory"))
-        return Run(claim.status, claim.detail, cost, claim.reached)
-
-    def _converse(self, role: str, suite: SuiteSource, program: str, limits: Limits, *, most_calls: int | None) -> Run:
-        """Run a program and its tests, again if these make other calls than before, because of a clock, say.
-
-        Calls that an answer may change are not foreseen, so no program can lead its tests astray for a second try.
-        """
-        foreseen = self._foresight.of(suite.key) if suite.fixed else Foreseen()
-        while True:
-            run = self._converse_once(role, suite, program, limits, foreseen, most_calls)
-            if run.status != testing.STRAYED:
-                return run
-
-    def _converse_once(
-        self,
-        role: str,
-        suite: SuiteSource,
-        program: str,
-        limits: Limits,
-        foreseen: Foreseen,
-        most_calls: int | None,
-    ) -> Run:
-        tester, box = self._ready()
-        forecast = foreseen.forecast()
-        try:
-            candidate = Program(box, program, suite, limits, forecast.calls, ends=forecast.complete)
-        except RequestTooLongError as error:
-            return _too_long(error)
-        outcomes = candidate.load()
-        if candidate.ended is not None and not candidate.loaded:
-            return Run(candidate.ended.status, candidate.ended.detail, candidate.ended, loaded=False)
-        self._start_tests(tester, role, suite, limits, wire.START + wire.pack([forecast.digests, *outcomes]))
-        outcome_bytes = sum(map(len, outcomes))
-        calls = len(forecast.calls)
-        while True:
-            said = tester.receive()
-            if isinstance(said, Done):
-                self._session = None
-                return Run(said.status, f"in the tests: {said.detail}", box.stop())
-            (message,) = said
-            if message[:1] == wire.REPORT:
-                break
-            if message[:1] == wire.MORE:
-                outcomes = candidate.outcomes()
-            elif calls == most_calls:
-                self._session = None
-                tester.stop()
-                return Run("timeout", f"kept the tests calling, over {calls} times", candidate.stop())
-            else:
-                foreseen.learn(calls, message[1:])
-                calls += 1
-                outcomes = candidate.call(message[1:])
-            outcome_bytes += sum(map(len, outcomes))
-            tester.send([wire.OUTCOMES + wire.pack(outcomes)])
-        report = json.loads(message[1:])
-        self._end_tests(tester, outcome_bytes, clean=report["clean"])
-        return self._outcome(report, candidate, foreseen)
-
-    def _outcome(self, report: dict[str, Any], candidate: Program, foreseen: Foreseen) -> Run:
-        """Interpret a report together with how the candidate's run ended."""
-        cost = candidate.stop()
-        status, detail, calls = report["status"], report["detail"], report["calls"]
-        candidate_ended = status == testing.ENDED
-        if candidate_ended:
-            status, detail = cost.status, cost.detail
-            if not status:
-                # Its run was ended after the last foreseen call, and there was one more.
-                status = testing.STRAYED
-        if status == testing.STRAYED:
-            foreseen.stray(calls)
-        elif status == "passed":
-            foreseen.end(calls)
-            if cost.status in ("tampered", "output"):
-                status, detail = cost.status, cost.detail
-            elif calls == 0 and report["outcomes"] is None:
-                status, detail = "wrong", _NEVER_CALLED
-        outcomes = tuple((value, error) for value, error in report["outcomes"] or ())
-        failure = report["first_failure"]
-        return Run(
-            status,
-            detail,
-            cost,
-            tuple(report["reached"]),
-            calls,
-            report["arguments_changed"],
-            outcomes,
-            candidate_ended=candidate_ended,
-            first_failure=failure and tuple(failure),
-        )
-
-    def _start_tests(self, tester: Box, role: str, suite: SuiteSource, limits: Limits, start: bytes) -> None:
-        """Have the tester's process test a program; one that tests by the same tests goes on."""
-        key = (suite.key, suite.return_arguments, limits)
-        if self._session is not None and self._session.key == key:
-            tester.send([start], fresh=True)
-            return
-        if self._session is not None:
-            tester.stop()
-        self._session = None
-        # The tests of many cases may take as long as the cases themselves.
-        extended = limits.model_copy(update={"cpu_s": known(limits.cpu_s) * max(suite.cases, 1)})
-        tester.run(role, extended, [start], tests=suite.message)
-        self._session = _Session(key, 0, 0)
-
-    def _end_tests(self, tester: Box, outcome_bytes: int, *, clean: bool) -> None:
-        if self._session is None:
-            return
-        key, programs, before = self._session
-        self._session = _Session(key, programs + 1, before + outcome_bytes)
-        if not clean or programs + 1 >= _PROGRAMS_PER_TESTER or before + outcome_bytes >= _BYTES_PER_TESTER:
-            tester.stop()
-            self._session = None
 
 
 def _with_remedy(tests: HiddenTests, problem: str) -> str:
@@ -596,12 +419,8 @@ def _most_calls(reference_calls: int) -> int:
     return _SPARE_CALLS + _CALLS_FACTOR * reference_calls
 
 
-def _too_long(error: RequestTooLongError) -> Run:
-    return Run("invalid", f"the program is too long: {error}", _NOTHING_USED)
-
-
 def _failed(status: str, check: ReferenceCheck, detail: str) -> Graded:
-    return Graded(_verdict(status, check, detail, 0, _NOTHING_USED))
+    return Graded(_verdict(status, check, detail, 0, NOTHING_USED))
 
 
 def _verdict(status: str, check: ReferenceCheck, detail: str, held: int, cost: Done) -> Verdict:

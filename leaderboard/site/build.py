@@ -7,24 +7,23 @@ from typing import TYPE_CHECKING
 
 from ...errors import UserError
 from ...estimators import PASS_AT_K
-from ...settings import ORACLE
 from ...report.page import Part, check_folder, check_plots, write_folder
-from .contenders import Key, candidate_parts
-from .contenders import Contender, contenders_of, contender_data, read_at_k
-from .scored_runs import facts_of, notes_of
-from .comparisons import crossings_of
-from .comparisons import Pair, paired_differences
-from .scored_runs import read_scores
+from ...settings import BLIND_RANKER, ORACLE
+from .comparisons import Pair, crossings_of, paired_differences
+from .contenders import Contender, Key, candidate_parts, contender_data, contenders_of, read_at_k
+from .means import mean_board, means_of
+from .scored_runs import facts_of, notes_of, read_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ..._util.progress import Progress
     from ...report.page import Written
     from ...report.page_data import BoardData, CrossingData, IndexData
-    from .contenders import AtK
+    from ..results_file import MeanArm
     from .comparisons import Pair
+    from .contenders import AtK
     from .scored_runs import ScoredRun
 
 NOTE = (
@@ -76,10 +75,18 @@ def _parts(runs: Sequence[ScoredRun], title: str | None, progress: Progress) -> 
         ],
         "benchmarks": [],
     }
+    for number, means in enumerate(means_of(runs, names)):
+        arms = [arm for place in means.runs for arm in _mean_arms(runs[place])]
+        contenders = contenders_of(runs, runs[means.runs[0]].results.benchmarks[0].content_hash)
+        metrics = _metrics([runs[place] for place in means.runs], (name for arm in arms for name in arm.rankers))
+        index["benchmarks"].append({"name": means.name, "file": f"mean-{number}", "arms": len(arms), "mean": True})
+        yield Part(f"mean-{number}", mean_board(means, runs, contenders, metrics))
     files: dict[str, dict[Key, str]] = {run.id: {} for run in runs}
     for number, (digest, name) in enumerate(names.items()):
         contenders = contenders_of(runs, digest)
-        tasks = {task: place for place, task in enumerate(dict.fromkeys(t for e in contenders for t in e.benchmark.tasks))}
+        tasks = {
+            task: place for place, task in enumerate(dict.fromkeys(t for e in contenders for t in e.benchmark.tasks))
+        }
         index["benchmarks"].append({"name": name, "file": f"board-{number}", "arms": len(contenders)})
         yield Part(f"board-{number}", _board(runs, contenders, name, tasks, at_k, number, progress))
         for contender in contenders:
@@ -102,10 +109,7 @@ def _board(
     progress: Progress,
 ) -> BoardData:
     decisive = [run.results.decisive_ranker for run in runs]
-    rankers = dict.fromkeys(metric for contender in contenders for metric in contender.arm.rankers)
-    # The decisive ones first, the bounds last.
-    metrics = sorted(rankers, key=lambda metric: (metric not in decisive, metric in (ORACLE, "random")))
-    metrics.insert(0, PASS_AT_K)
+    metrics = _metrics(runs, (metric for contender in contenders for metric in contender.arm.rankers))
     pairs: dict[str, list[Pair]] = {}
     crossings: list[CrossingData] = []
     for place, metric in enumerate(metrics):
@@ -123,6 +127,17 @@ def _board(
         "crossings": crossings,
         "runs": [notes_of(run, benchmark) for run, benchmark in {e.run: e.benchmark for e in contenders}.items()],
     }
+
+
+def _metrics(runs: Sequence[ScoredRun], rankers: Iterable[str]) -> list[str]:
+    """Order the metrics: pass@k, the decisive rankers, and the bounds last."""
+    decisive = [run.results.decisive_ranker for run in runs]
+    listed = sorted(dict.fromkeys(rankers), key=lambda name: (name not in decisive, name in (ORACLE, BLIND_RANKER)))
+    return [PASS_AT_K, *listed]
+
+
+def _mean_arms(run: ScoredRun) -> Sequence[MeanArm]:
+    return () if run.results.mean is None else run.results.mean.arms
 
 
 def _folder(contender: Contender, board: int) -> str:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import combinations
 from typing import TYPE_CHECKING
+
 import numpy as np
-from ...estimators import FloatArray, interval_tail, mean_interval, resampled_means
+
+from ...estimators import FloatArray, IntArray, interval_tail, mean_interval, resampled_means
 from ...experiment.crossings import Steps, find_crossing
-from ...estimators import FloatArray, IntArray, resampled_means
 from .contenders import COST_FIELDS, costs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .contenders import Contender
     from collections.abc import Sequence
 
     from ...experiment.crossings import By
@@ -99,7 +97,9 @@ BEST = 12
 _KINDS: tuple[By, ...] = ("flops", "runtime", "usd")
 
 
-def crossings_of(contenders: Sequence[Contender], metric: str, at_k: Sequence[AtK], *, across: bool) -> list[CrossingData]:
+def crossings_of(
+    contenders: Sequence[Contender], metric: str, at_k: Sequence[AtK], *, across: bool
+) -> list[CrossingData]:
     """Find where arms overtake each other on a metric, over FLOPs, time and dollars.
 
     Args:
@@ -115,13 +115,17 @@ def crossings_of(contenders: Sequence[Contender], metric: str, at_k: Sequence[At
         for found in [contender.at_ks(metric, at_k[contender.run])]
         if found is not None
     }
-    best = set(sorted(scores, key=lambda place: -float(contenders[place].at_k(metric).mean()))[:BEST]) if across else set()
+    best = (
+        set(sorted(scores, key=lambda place: -float(contenders[place].at_k(metric).mean()))[:BEST]) if across else set()
+    )
     by_tasks: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for place in scores:
         by_tasks[contenders[place].benchmark.tasks].append(place)
     found = []
     for members in by_tasks.values():
-        pairs = [(a, b) for a, b in combinations(members, 2) if contenders[a].run == contenders[b].run or {a, b} <= best]
+        pairs = [
+            (a, b) for a, b in combinations(members, 2) if contenders[a].run == contenders[b].run or {a, b} <= best
+        ]
         needed = sorted({place for pair in pairs for place in pair})
         if not needed:
             continue

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
-import numpy as np
-from ...estimators import PASS_AT_K, FloatArray, pass_at_k
-from ...settings import ORACLE
-from ...report.page_data import CurveData, EntryData, Span, cost_data, rounded, span
-from ..files import RANKINGS
-from ..rows import RankingRow
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
 from ...errors import UserError
+from ...estimators import PASS_AT_K, FloatArray, pass_at_k
 from ...report.page import Part
+from ...report.page_data import CurveData, EntryData, Span, cost_data, rounded, span
+from ...settings import ORACLE
 from ..files import CANDIDATES, RANKINGS, VERDICTS
 from ..rows import CandidateRow, RankingRow, VerdictRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ..results_file import ArmScores, BenchmarkScores
-    from .scored_runs import ScoredRun
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ...report.page_data import CandidatesData, SampleData
+    from ..results_file import ArmScores, BenchmarkScores
     from .scored_runs import ScoredRun
 
 COST_FIELDS = {"flops": "flops", "runtime": "runtime_s", "memory": "memory_bytes", "usd": "usd"}
@@ -53,6 +48,14 @@ class Contender(NamedTuple):
     def metrics(self) -> list[str]:
         """Metrics of its scores."""
         return [PASS_AT_K, *self.arm.rankers]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The board's limits on its arms: what they were matched by, or every kind of its budget."""
+        limits = self.benchmark
+        if limits.budget is not None:
+            return [kind for kind, field in COST_FIELDS.items() if getattr(limits.budget, field) is not None]
+        return [] if limits.match is None else [limits.match]
 
     def at_k(self, metric: str) -> FloatArray:
         """Get scores at the arm's k, an array [tasks]."""
@@ -91,10 +94,7 @@ def contenders_of(runs: Sequence[ScoredRun], content_hash: str) -> list[Contende
 
 def read_at_k(run: ScoredRun) -> AtK:
     """Read a run's rank-scores by task from its rankings."""
-    return {
-        (row.benchmark, row.arm, row.task_id, row.ranker): row.at_k
-        for row in run.files.rows(RANKINGS, RankingRow)
-    }
+    return {(row.benchmark, row.arm, row.task_id, row.ranker): row.at_k for row in run.files.rows(RANKINGS, RankingRow)}
 
 
 def contender_data(contender: Contender, tasks: Mapping[str, int], candidates: str) -> EntryData:
@@ -129,7 +129,7 @@ def contender_data(contender: Contender, tasks: Mapping[str, int], candidates: s
         "k": arm.k,
         "greedy": arm.greedy,
         "parameters": arm.parameters,
-        "kinds": _kinds(benchmark),
+        "kinds": contender.kinds,
         "cost": cost_data(arm.cost.cost()),
         "ratio": cost_data(arm.ratio.cost()),
         "matched": arm.matched,
@@ -156,13 +156,6 @@ def _curve(arm: ArmScores) -> CurveData:
         known = read.rank_score_at_k
         scores[ranker] = [span(known[k].interval()) if k in known else (None, None, None) for k in arm.ks]
     return {"ks": list(arm.ks), "costs": {f: costs_of(arm, f) for f in COST_FIELDS.values()}, "scores": scores}
-
-
-def _kinds(benchmark: BenchmarkScores) -> list[str]:
-    """List a board's limits on its arms: what they were matched by, or every kind of its budget."""
-    if benchmark.budget is not None:
-        return [kind for kind, field in COST_FIELDS.items() if getattr(benchmark.budget, field) is not None]
-    return [] if benchmark.match is None else [benchmark.match]
 
 
 Key = tuple[str, str, str]

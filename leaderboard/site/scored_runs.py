@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
+
 from ..._util.printable import one_line
 from ...errors import UserError
 from ...settings import ORACLE
 from ..files import MANIFEST, RESULTS, TIMINGS
 from ..reading import RunFolder
 from ..results_file import Results
-from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..results_file import ArmScores
     from ...report.page_data import Fact, RunNotes
-    from ..results_file import BenchmarkScores
+    from ..results_file import ArmScores, BenchmarkScores
+
 
 class ScoredRun(NamedTuple):
     """A run directory: its place, and its small files. `manifest` is for showing only, and may be any JSON."""
@@ -76,6 +76,16 @@ def _check(run: ScoredRun) -> None:
                     f"{where}, {one_line(arm.spec)}: its scores do not cover its tasks, k and rankers; make the run "
                     "again, or verify it"
                 )
+    mean = run.results.mean
+    if mean is None:
+        return
+    specs = {arm.spec for arm in mean.arms}
+    if any([arm.spec for arm in one.arms] != [arm.spec for arm in mean.arms] for one in run.results.benchmarks) or any(
+        not {pair.a, pair.b} <= specs for pair in mean.paired
+    ):
+        raise UserError(
+            f"{run.folder / RESULTS}: its means are not of its benchmarks' arms; make the run again, or verify it"
+        )
 
 
 def _is_whole(arm: ArmScores, tasks: int) -> bool:

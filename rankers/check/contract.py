@@ -11,7 +11,7 @@ from ..._util import plugins
 from ...errors import RankerError, UserError
 from ...records import Ranking
 from ..offers import Account, RememberingRunner
-from ..protocol import Context, uses_of
+from ..protocol import Context, ranks_scripts, uses_of
 from ..scoring import plain_ranking
 from .toys import ToyScorer, toys
 from .watching import Notes, ShownContext, shown_candidate, shown_task
@@ -80,7 +80,7 @@ class _Trial:
     def __init__(self, make: Callable[[], Ranker], runner: Runner | None) -> None:
         self.make = make
         self.ranker = make()
-        self.toys = toys()
+        self.toys = toys(scripts=ranks_scripts(self.ranker))
         self.notes = Notes()
         self.is_stuck = False
         self.charged: Ranking | None = None
@@ -148,7 +148,9 @@ _LIKE = {"name": "my-ranker", "version": "1"}
 def _ranks(trial: _Trial) -> str:
     for toy in trial.toys:
         trial.scores(toy)
-    return ""
+    if any(toy.task.is_script for toy in trial.toys):
+        return "functions and scripts"
+    return "functions alone: it does not say ranks_scripts = True"
 
 
 def _takes_few(trial: _Trial) -> str:

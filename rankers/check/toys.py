@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...records import Candidate, Example, GeneratedTests, Likelihood, PublicTask, Usage
+from ...records import Candidate, Example, GeneratedTests, IoCase, Likelihood, PublicTask, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +20,9 @@ class Toy(NamedTuple):
     tests: GeneratedTests
 
 
-def toys() -> tuple[Toy, ...]:
-    """Make a task with an example and generated tests, and one with neither."""
-    return _MIDDLE, _NEGATE
+def toys(*, scripts: bool) -> tuple[Toy, ...]:
+    """Make a task with an example and generated tests, one with neither, and, if asked for, both kinds for scripts."""
+    return (_MIDDLE, _NEGATE, _SUM, _GREET) if scripts else (_MIDDLE, _NEGATE)
 
 
 class ToyScorer:
@@ -47,7 +47,7 @@ def _toy(task: PublicTask, bodies: Sequence[str], tests: GeneratedTests) -> Toy:
             arm="toy",
             index=index,
             raw=body,
-            program=task.prompt + body,
+            program=body if task.is_script else task.prompt + body,
             seed=index,
             finish_reason="stop",
             prompt_tokens=len(task.prompt),
@@ -91,5 +91,41 @@ _MIDDLE = _toy(
 _NEGATE = _toy(
     PublicTask(id="toy/negate", prompt="def negate(x):\n", entry_point="negate"),
     ("    return -x\n", "    return 0 - x\n", "    return x\n", "    return None\n", ""),
+    GeneratedTests(),
+)
+
+_SUM = _toy(
+    PublicTask(
+        id="toy/sum",
+        prompt="The first line says how many numbers are on the second. Print their sum.\n",
+        entry_point="",
+        is_script=True,
+        rule="tokens",
+        cases=(IoCase(input="2\n1 2\n", output="3\n"),),
+    ),
+    (
+        "input()\nprint(sum(map(int, input().split())))\n",
+        "import sys\nprint(sum(map(int, sys.stdin.read().split()[1:])))\n",
+        "def main():\n    total = 0\n    for _, word in zip(range(int(input())), input().split()):\n"
+        "        total += int(word)\n    print(total)\n\n\nif __name__ == '__main__':\n    main()\n",
+        "input()\nprint(max(map(int, input().split())))\n",
+        "print(3)\n",
+        "input()\nprint(input().split())\n",
+        "input()\n",
+        "print(1 // 0)\n",
+        "print(sum(\n",
+    ),
+    GeneratedTests(
+        samples=(
+            "2\n1 2\nOutput:\n3\n\nInput:\n1\n7\nOutput:\n7\n",
+            "3\n4 -4 2\nOutput:\n2\n\nInput:\n2\n5 5\nOutput:\n5\n",
+        ),
+        usage=Usage(prompt_tokens=60, output_tokens=80, prefill_flops=6e7, decode_flops=8e7, wall_s=0.1),
+    ),
+)
+
+_GREET = _toy(
+    PublicTask(id="toy/greet", prompt="Print a greeting.\n", entry_point="", is_script=True),
+    ("print('Hello')\n", "import sys\nsys.stdout.write('Hello\\n')\n", "'Hello'\n", "print(Hello)\n", ""),
     GeneratedTests(),
 )

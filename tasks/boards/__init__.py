@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..benchmark import Benchmark
     from ..rows import Located
 
-__all__ = ["BOARDS", "Choice", "choice_of", "load_board", "refuse", "split_spec"]
+__all__ = ["BOARDS", "Choice", "choice_of", "load_board", "offered", "refuse", "split_spec"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,22 @@ def choice_of(
         UserError: A day is not written as one.
     """
     return Choice(release, _day("since", since), _day("until", until), variant, clean)
+
+
+def offered(spec: str) -> frozenset[str]:
+    """Name the choices that a benchmark offers, for one on its own or with a file."""
+    named = split_spec(spec)
+    board = None if named is None else _BY_ROWS.get(named[0])
+    if board is None:
+        return frozenset()
+    found = {"release"}
+    if board.has_dates:
+        found |= {"since", "until"}
+    if board.variants:
+        found.add("variant")
+    if board.bad is not None:
+        found.add("clean")
+    return frozenset(found)
 
 
 def _day(name: str, text: str | None) -> date | None:

@@ -2,10 +2,12 @@
 
 import itertools
 import json
+import random
 import re
 
 import pytest
-from codebudget.rankers import available, check_contract, load_ranker
+from codebudget.rankers import Context, RememberingRunner, available, check_contract, load_ranker
+from codebudget.rankers.check.toys import toys
 from codebudget.records import Ranking
 
 from support.command import codebudget
@@ -71,6 +73,25 @@ class CrashingOnNone(Base):
     def rank(self, task, candidates, context):
         longest = max(len(candidate.program) for candidate in candidates)
         return Ranking(scores=tuple(len(candidate.program) / longest for candidate in candidates))
+
+
+class NeedingHeaders(Base):
+    """Looks for a function, which a script need not have."""
+
+    def score(self, task, candidate, context):
+        return float(-candidate.program.index(f"def {task.entry_point}("))
+
+
+class NeedingOutputs(Base):
+    """Runs scripts, and does not expect that one fails."""
+
+    needs, ranks_scripts = frozenset({"execution"}), True
+
+    def rank(self, task, candidates, context):
+        if not task.is_script:
+            return Ranking(scores=(0.0,) * len(candidates))
+        rows = context.runner.evaluate(task, [candidate.program for candidate in candidates], ["2\n3 4\n"])
+        return Ranking(scores=tuple(float(len(row[0].value)) for row in rows))
 
 
 class NotANumber(Base):
@@ -169,6 +190,7 @@ BREAKING = [
     (Undocumented, "says what it is", "no docstring"),
     (Crashing, "ranks", "fails with 5 candidates of toy/negate: IndexError"),
     (CrashingOnNone, "takes no candidates, or one", "fails with 0 candidates .* ValueError"),
+    (NeedingHeaders, "ranks", "fails with 9 candidates of toy/sum: ValueError"),
     (NotANumber, "ranks", "gives nan on toy/middle: scores must be finite"),
     (Short, "ranks", "9 scores for 10 candidates"),
     (Bare, "ranks", "returns list: return codebudget.records.Ranking"),
@@ -189,6 +211,33 @@ def test_each_breach_is_found_and_says_what_to_mend(kind, check, message):
     found = {finding.check: finding for finding in check_contract(kind, None)}
     assert found[check].ok is False
     assert re.search(message, found[check].detail), found[check].detail
+
+
+def test_a_ranker_that_runs_programs_is_tried_on_scripts_if_it_says_so(sandbox):
+    def ranks(kind):
+        return {finding.check: finding for finding in check_contract(kind, sandbox)}["ranks"]
+
+    assert ranks(NeedingOutputs).ok is False
+    assert "fails with 9 candidates of toy/sum: TypeError" in ranks(NeedingOutputs).detail
+
+    class OnFunctions(NeedingOutputs):
+        """Does not rank scripts."""
+
+        ranks_scripts = False
+
+    assert ranks(OnFunctions) == ("ranks", True, "functions alone: it does not say ranks_scripts = True")
+    assert ranks(Base) == ("ranks", True, "functions and scripts")
+
+
+def test_scripts_tell_rankers_apart(sandbox):
+    """The candidates of the script do different things, so that no ranker keeps the contract by ranking nothing."""
+    (toy,) = [toy for toy in toys(scripts=True) if toy.task.id == "toy/sum"]
+    for typed in ("examples", "codet", "majority", "executability", "codebudget"):
+        context = Context(random.Random(0), RememberingRunner(sandbox), tests=toy.tests)
+        scores = load_ranker(typed).rank(toy.task, toy.candidates, context).scores
+        assert scores[0] == scores[1] == max(scores), typed
+        assert scores[-1] < scores[0], typed
+    assert not any(toy.task.is_script for toy in toys(scripts=False))
 
 
 def test_what_cannot_be_tried_is_no_success():
