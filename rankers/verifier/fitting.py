@@ -1,0 +1,205 @@
+"""Training a verifier: logistic regressions by scikit-learn, and how well they do on tasks they have not seen."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from ..._util.hashing import key_of
+from ...errors import MachineError, UserError
+from .coefficients import Coefficients, View
+from .features import GROUPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ...estimators import BoolArray, FloatArray
+    from .features import Description
+
+INVERSE_PENALTIES: Final = (0.001, 0.01, 0.1, 1.0)
+"""Values of C to choose from."""
+
+INNER_FOLDS: Final = 4
+
+
+class Lesson(NamedTuple):
+    """Some candidates of one task, which of them are right, and what the task is: `hashes` of its content."""
+
+    benchmark: str
+    hashes: frozenset[str]
+    described: Description
+    passed: BoolArray
+
+
+class Quality(NamedTuple):
+    """How well a view's probabilities fit lessons it was not trained on.
+
+    `auc` is the chance that a right candidate has a higher one than a wrong one of the same pool, a mean over the pools
+    that have both; `log_loss` in nats per candidate, and `base_loss` that of the share of right ones in training. Every
+    pool counts the same.
+    """
+
+    groups: tuple[str, ...]
+    lessons: int
+    auc: float
+    log_loss: float
+    base_loss: float
+
+
+def check_library() -> None:
+    """Check that scikit-learn is here.
+
+    Raises:
+        MachineError: It is not.
+    """
+    if importlib.util.find_spec("sklearn") is None:
+        raise MachineError('training needs scikit-learn: pip install "codebudget[verifier]"')
+
+
+def fit(lessons: Sequence[Lesson]) -> Coefficients:
+    """Fit one view for each combination of feature groups that some task has; C is chosen by inner cross-validation.
+
+    Raises:
+        UserError: All candidates are right, or all wrong.
+        MachineError: Scikit-learn is not here.
+    """
+    check_library()
+    views = tuple(fit_view(lessons, groups) for groups in views_of(lessons))
+    return Coefficients(views=views, tasks=tuple(sorted(frozenset().union(*(one.hashes for one in lessons)))))
+
+
+def views_of(lessons: Iterable[Lesson]) -> list[tuple[str, ...]]:
+    """List the combinations of groups, with the texts, that some lesson has both right and wrong candidates for."""
+    known = {lesson.described.available for lesson in lessons}
+    others = [name for name in GROUPS if name != "text"]
+    subsets = [("text", *some) for count in range(len(others) + 1) for some in combinations(others, count)]
+    return [groups for groups in subsets if any(available.issuperset(groups) for available in known)]
+
+
+def fit_view(lessons: Sequence[Lesson], groups: tuple[str, ...]) -> View:
+    """Fit one view on the lessons that have its groups.
+
+    Raises:
+        UserError: All candidates of those are right, or all wrong.
+    """
+    mine = [lesson for lesson in lessons if lesson.described.available.issuperset(groups)]
+    parts = folds(mine, INNER_FOLDS)
+    losses = {
+        penalty: float(
+            np.mean(
+                [
+                    _log_loss(_fitted(train, groups, penalty), test)
+                    for train, test in parts
+                    if _has_both(train)  # else nothing can be learnt from it
+                ]
+                or [0.0]
+            )
+        )
+        for penalty in INVERSE_PENALTIES
+    }
+    return _fitted(mine, groups, min(losses, key=lambda penalty: (losses[penalty], penalty)))
+
+
+def folds(lessons: Sequence[Lesson], count: int) -> list[tuple[list[Lesson], list[Lesson]]]:
+    """Split lessons by task: pairs of those to train on and those to test on.
+
+    Lessons of one task, whatever it is called, stay together. The split depends on their contents alone.
+    """
+    place = _numbered(lessons)
+    order = sorted(set(place), key=lambda number: key_of(*sorted(lessons[number].hashes)))
+    fold = {number: at % count for at, number in enumerate(order)}
+    found = []
+    for one in range(min(count, len(order))):
+        test = [lesson for lesson, number in zip(lessons, place, strict=True) if fold[number] == one]
+        train = [lesson for lesson, number in zip(lessons, place, strict=True) if fold[number] != one]
+        found.append((train, test))
+    return found
+
+
+def quality(views: Sequence[tuple[View, Sequence[Lesson]]]) -> Quality:
+    """Measure views of the same groups, each on lessons it was not trained on."""
+    groups = views[0][0].groups
+    tested = [
+        (view, lesson) for view, lessons in views for lesson in lessons if lesson.described.available.issuperset(groups)
+    ]
+    aucs, losses, bases = [], [], []
+    for view, lesson in tested:
+        log_odds = view.log_odds(lesson.described)
+        if lesson.passed.any() and not lesson.passed.all():
+            aucs.append(_auc(log_odds, lesson.passed))
+        losses.append(float(np.mean(_losses(log_odds, lesson.passed))))
+        bases.append(float(np.mean(_losses(np.full(len(log_odds), view.intercept), lesson.passed))))
+    return Quality(
+        groups=groups,
+        lessons=len(tested),
+        auc=float(np.mean(aucs)) if aucs else float("nan"),
+        log_loss=float(np.mean(losses)),
+        base_loss=float(np.mean(bases)),
+    )
+
+
+def _numbered(lessons: Sequence[Lesson]) -> list[int]:
+    """Number tasks by their first lesson; lessons that share a hash, or share one with a third, are of one task."""
+    task_of: dict[str, int] = {}
+    for place, lesson in enumerate(lessons):
+        known = {task_of[one] for one in lesson.hashes if one in task_of}
+        number = min(known, default=place)
+        task_of |= dict.fromkeys(lesson.hashes, number)
+        if len(known) > 1:
+            task_of = {one: number if other in known else other for one, other in task_of.items()}
+    return [task_of[min(lesson.hashes)] for lesson in lessons]
+
+
+def _fitted(lessons: Sequence[Lesson], groups: tuple[str, ...], inverse_penalty: float) -> View:
+    # Scikit-learn takes a second to import.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    if not _has_both(lessons):
+        raise UserError("all candidates to train on are right, or all are wrong: nothing can be learnt from them")
+    names = [name for group in groups for name in GROUPS[group]]
+    values = np.concatenate([lesson.described.table(names) for lesson in lessons])
+    passed = np.concatenate([lesson.passed for lesson in lessons])
+    # Every pool counts the same, however many candidates it has.
+    weight = np.concatenate([np.full(len(lesson.passed), 1.0 / len(lesson.passed)) for lesson in lessons])
+    mean = np.average(values, axis=0, weights=weight)
+    scale = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight))
+    # A feature that never varies says nothing, and must not where it does vary.
+    varies = scale > 1e-9
+    scale = np.where(varies, scale, 1.0)
+    model: Any = LogisticRegression(C=inverse_penalty, max_iter=1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        model.fit((values - mean) / scale * varies, passed, sample_weight=weight * len(lessons))
+    coefficient = model.coef_[0] * varies
+    return View(
+        groups=groups,
+        inverse_penalty=inverse_penalty,
+        intercept=float(model.intercept_[0]),
+        features={
+            name: (float(one), float(other), float(third))
+            for name, one, other, third in zip(names, mean, scale, coefficient, strict=True)
+        },
+    )
+
+
+def _has_both(lessons: Sequence[Lesson]) -> bool:
+    return len({bool(one) for lesson in lessons for one in lesson.passed}) == 2
+
+
+def _log_loss(view: View, lessons: Sequence[Lesson]) -> float:
+    return float(np.mean([_losses(view.log_odds(lesson.described), lesson.passed).mean() for lesson in lessons]))
+
+
+def _losses(log_odds: FloatArray, passed: BoolArray) -> FloatArray:
+    return np.asarray(np.logaddexp(0.0, np.where(passed, -log_odds, log_odds)), np.float64)
+
+
+def _auc(log_odds: FloatArray, passed: BoolArray) -> float:
+    right, wrong = log_odds[passed], log_odds[~passed]
+    above = (right[:, None] > wrong).mean() + 0.5 * (right[:, None] == wrong).mean()
+    return float(above)
