@@ -42,7 +42,7 @@ OUTER_FOLDS: Final = 5
 LEAST_TASKS: Final = 20
 """Fewer say nothing about tasks that were not seen."""
 
-_SUBSETS: Final = (4, 8, 16, 32)
+_SUBSETS: Final = (5, 25)
 """Sizes of smaller pools to learn from beside each whole one: what agreement says depends on how many there are."""
 
 

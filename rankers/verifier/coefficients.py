@@ -52,9 +52,12 @@ class View(Record):
 
     def log_odds(self, described: Description) -> FloatArray:
         """Compute each candidate's log-odds of being right: [candidates]."""
+        return self.log_odds_of(described.table(list(self.features)))
+
+    def log_odds_of(self, values: FloatArray) -> FloatArray:
+        """Compute them of a table of the view's features, [candidates, features]."""
         mean, scale, coefficient = np.array(list(self.features.values()), np.float64).T
-        values = (described.table(list(self.features)) - mean) / scale
-        return np.asarray(values @ coefficient + self.intercept, np.float64)
+        return np.asarray((values - mean) / scale @ coefficient + self.intercept, np.float64)
 
 
 class Source(Record):

@@ -17,13 +17,14 @@ from .features import GROUPS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ...estimators import BoolArray, FloatArray
+    from ...estimators import BoolArray, FloatArray, IntArray
     from .features import Description
 
 INVERSE_PENALTIES: Final = (0.001, 0.01, 0.1, 1.0)
 """Values of C to choose from."""
 
 INNER_FOLDS: Final = 4
+_LEAST_SCALE: Final = 1e-9
 
 
 class Lesson(NamedTuple):
@@ -87,21 +88,18 @@ def fit_view(lessons: Sequence[Lesson], groups: tuple[str, ...]) -> View:
         UserError: All candidates of those are right, or all wrong.
     """
     mine = [lesson for lesson in lessons if lesson.described.available.issuperset(groups)]
-    parts = folds(mine, INNER_FOLDS)
-    losses = {
-        penalty: float(
-            np.mean(
-                [
-                    _log_loss(_fitted(train, groups, penalty), test)
-                    for train, test in parts
-                    if _has_both(train)  # else nothing can be learnt from it
-                ]
-                or [0.0]
-            )
-        )
-        for penalty in INVERSE_PENALTIES
-    }
-    return _fitted(mine, groups, min(losses, key=lambda penalty: (losses[penalty], penalty)))
+    table = _table(mine, groups)
+    fold = _fold_numbers(mine, INNER_FOLDS)[table.lesson]
+    losses = dict.fromkeys(INVERSE_PENALTIES, 0.0)
+    for one in range(INNER_FOLDS):
+        train, test = table.among(fold != one), table.among(fold == one)
+        # From candidates that are all right, or all wrong, nothing can be learnt.
+        if not len(test.passed) or train.passed.all() or not train.passed.any():
+            continue
+        for penalty in INVERSE_PENALTIES:
+            view = _fitted(train, groups, penalty)
+            losses[penalty] += float(_losses(view.log_odds_of(test.values), test.passed) @ test.weight)
+    return _fitted(table, groups, min(losses, key=lambda penalty: (losses[penalty], penalty)))
 
 
 def folds(lessons: Sequence[Lesson], count: int) -> list[tuple[list[Lesson], list[Lesson]]]:
@@ -109,15 +107,21 @@ def folds(lessons: Sequence[Lesson], count: int) -> list[tuple[list[Lesson], lis
 
     Lessons of one task, whatever it is called, stay together. The split depends on their contents alone.
     """
-    place = _numbered(lessons)
-    order = sorted(set(place), key=lambda number: key_of(*sorted(lessons[number].hashes)))
+    numbers = _fold_numbers(lessons, count)
+    return [
+        (
+            [lesson for lesson, number in zip(lessons, numbers, strict=True) if number != one],
+            [lesson for lesson, number in zip(lessons, numbers, strict=True) if number == one],
+        )
+        for one in sorted(set(numbers.tolist()))
+    ]
+
+
+def _fold_numbers(lessons: Sequence[Lesson], count: int) -> IntArray:
+    task = _numbered(lessons)
+    order = sorted(set(task), key=lambda number: key_of(*sorted(lessons[number].hashes)))
     fold = {number: at % count for at, number in enumerate(order)}
-    found = []
-    for one in range(min(count, len(order))):
-        test = [lesson for lesson, number in zip(lessons, place, strict=True) if fold[number] == one]
-        train = [lesson for lesson, number in zip(lessons, place, strict=True) if fold[number] != one]
-        found.append((train, test))
-    return found
+    return np.array([fold[number] for number in task], np.int64)
 
 
 def quality(views: Sequence[tuple[View, Sequence[Lesson]]]) -> Quality:
@@ -154,45 +158,58 @@ def _numbered(lessons: Sequence[Lesson]) -> list[int]:
     return [task_of[min(lesson.hashes)] for lesson in lessons]
 
 
-def _fitted(lessons: Sequence[Lesson], groups: tuple[str, ...], inverse_penalty: float) -> View:
+class _Table(NamedTuple):
+    """Candidates of lessons as rows: features, whether right, weight, and the lesson's place.
+
+    Every pool counts the same, however many candidates it has.
+    """
+
+    values: FloatArray
+    passed: BoolArray
+    weight: FloatArray
+    lesson: IntArray
+
+    def among(self, rows: BoolArray) -> _Table:
+        return _Table(self.values[rows], self.passed[rows], self.weight[rows], self.lesson[rows])
+
+
+def _table(lessons: Sequence[Lesson], groups: tuple[str, ...]) -> _Table:
+    names = [name for group in groups for name in GROUPS[group]]
+    sizes = np.array([len(lesson.passed) for lesson in lessons], np.int64)
+    return _Table(
+        values=np.concatenate([lesson.described.table(names) for lesson in lessons]),
+        passed=np.concatenate([lesson.passed for lesson in lessons]),
+        weight=np.repeat(1.0 / sizes, sizes),
+        lesson=np.repeat(np.arange(len(lessons)), sizes),
+    )
+
+
+def _fitted(table: _Table, groups: tuple[str, ...], inverse_penalty: float) -> View:
     # Scikit-learn takes a second to import.
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    if not _has_both(lessons):
+    if table.passed.all() or not table.passed.any():
         raise UserError("all candidates to train on are right, or all are wrong: nothing can be learnt from them")
-    names = [name for group in groups for name in GROUPS[group]]
-    values = np.concatenate([lesson.described.table(names) for lesson in lessons])
-    passed = np.concatenate([lesson.passed for lesson in lessons])
-    # Every pool counts the same, however many candidates it has.
-    weight = np.concatenate([np.full(len(lesson.passed), 1.0 / len(lesson.passed)) for lesson in lessons])
-    mean = np.average(values, axis=0, weights=weight)
-    scale = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight))
+    mean = np.average(table.values, axis=0, weights=table.weight)
+    scale = np.sqrt(np.average((table.values - mean) ** 2, axis=0, weights=table.weight))
     # A feature that never varies says nothing, and must not where it does vary.
-    varies = scale > 1e-9
+    varies = scale > _LEAST_SCALE
     scale = np.where(varies, scale, 1.0)
-    model: Any = LogisticRegression(C=inverse_penalty, max_iter=1000)
+    model: Any = LogisticRegression(C=inverse_penalty, solver="newton-cholesky")
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
-        model.fit((values - mean) / scale * varies, passed, sample_weight=weight * len(lessons))
-    coefficient = model.coef_[0] * varies
+        model.fit((table.values - mean) / scale * varies, table.passed, sample_weight=table.weight)
+    names = [name for group in groups for name in GROUPS[group]]
     return View(
         groups=groups,
         inverse_penalty=inverse_penalty,
         intercept=float(model.intercept_[0]),
         features={
-            name: (float(one), float(other), float(third))
-            for name, one, other, third in zip(names, mean, scale, coefficient, strict=True)
+            name: (float(center), float(width), float(coefficient))
+            for name, center, width, coefficient in zip(names, mean, scale, model.coef_[0] * varies, strict=True)
         },
     )
-
-
-def _has_both(lessons: Sequence[Lesson]) -> bool:
-    return len({bool(one) for lesson in lessons for one in lesson.passed}) == 2
-
-
-def _log_loss(view: View, lessons: Sequence[Lesson]) -> float:
-    return float(np.mean([_losses(view.log_odds(lesson.described), lesson.passed).mean() for lesson in lessons]))
 
 
 def _losses(log_odds: FloatArray, passed: BoolArray) -> FloatArray:
