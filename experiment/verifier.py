@@ -247,7 +247,7 @@ def _qualities(
     for made, (_, test) in zip(fitted, parts, strict=True):
         for view in made.views:
             by_groups.setdefault(view.groups, []).append((view, test))
-    return [quality(views) for views in by_groups.values()]
+    return [found for views in by_groups.values() if (found := quality(views)) is not None]
 
 
 def _possible(ks: Sequence[int], graded: Sequence[_Graded]) -> tuple[list[int], list[str]]:

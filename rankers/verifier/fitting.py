@@ -40,13 +40,13 @@ class Quality(NamedTuple):
     """How well a view's probabilities fit lessons it was not trained on.
 
     `auc` is the chance that a right candidate has a higher one than a wrong one of the same pool, a mean over the pools
-    that have both; `log_loss` in nats per candidate, and `base_loss` that of the share of right ones in training. Every
+    that have both, None where none has; `log_loss` in nats per candidate, and `base_loss` that of the share of right ones in training. Every
     pool counts the same.
     """
 
     groups: tuple[str, ...]
     lessons: int
-    auc: float
+    auc: float | None
     log_loss: float
     base_loss: float
 
@@ -69,12 +69,15 @@ def fit(lessons: Sequence[Lesson]) -> Coefficients:
         MachineError: Scikit-learn is not here.
     """
     check_library()
-    views = tuple(fit_view(lessons, groups) for groups in views_of(lessons))
+    # A view that few tasks have may lack one of the two.
+    views = tuple(
+        fit_view(lessons, groups) for groups in views_of(lessons) if groups == ("text",) or _has_both(lessons, groups)
+    )
     return Coefficients(views=views, tasks=tuple(sorted(frozenset().union(*(one.hashes for one in lessons)))))
 
 
 def views_of(lessons: Iterable[Lesson]) -> list[tuple[str, ...]]:
-    """List the combinations of groups, with the texts, that some lesson has both right and wrong candidates for."""
+    """List the combinations of groups, with the texts, that some lesson has."""
     known = {lesson.described.available for lesson in lessons}
     others = [name for name in GROUPS if name != "text"]
     subsets = [("text", *some) for count in range(len(others) + 1) for some in combinations(others, count)]
@@ -124,12 +127,14 @@ def _fold_numbers(lessons: Sequence[Lesson], count: int) -> IntArray:
     return np.array([fold[number] for number in task], np.int64)
 
 
-def quality(views: Sequence[tuple[View, Sequence[Lesson]]]) -> Quality:
-    """Measure views of the same groups, each on lessons it was not trained on."""
+def quality(views: Sequence[tuple[View, Sequence[Lesson]]]) -> Quality | None:
+    """Measure views of the same groups, each on lessons it was not trained on; None where none of these has them."""
     groups = views[0][0].groups
     tested = [
         (view, lesson) for view, lessons in views for lesson in lessons if lesson.described.available.issuperset(groups)
     ]
+    if not tested:
+        return None
     aucs, losses, bases = [], [], []
     for view, lesson in tested:
         log_odds = view.log_odds(lesson.described)
@@ -140,7 +145,7 @@ def quality(views: Sequence[tuple[View, Sequence[Lesson]]]) -> Quality:
     return Quality(
         groups=groups,
         lessons=len(tested),
-        auc=float(np.mean(aucs)) if aucs else float("nan"),
+        auc=float(np.mean(aucs)) if aucs else None,
         log_loss=float(np.mean(losses)),
         base_loss=float(np.mean(bases)),
     )
@@ -156,6 +161,11 @@ def _numbered(lessons: Sequence[Lesson]) -> list[int]:
         if len(known) > 1:
             task_of = {one: number if other in known else other for one, other in task_of.items()}
     return [task_of[min(lesson.hashes)] for lesson in lessons]
+
+
+def _has_both(lessons: Sequence[Lesson], groups: tuple[str, ...]) -> bool:
+    mine = [lesson.passed for lesson in lessons if lesson.described.available.issuperset(groups)]
+    return len({bool(one) for passed in mine for one in passed}) == 2
 
 
 class _Table(NamedTuple):
