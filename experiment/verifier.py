@@ -15,9 +15,9 @@ from .._util.progress import Progress, notice, silent
 from ..errors import UserError
 from ..estimators import PairedDifference, mean_interval, paired_difference, pass_at_k, subsets_of
 from ..rankers import Offers, RememberingRunner
-from ..rankers.verifier.coefficients import Coefficients, Source, View
+from ..rankers.verifier.coefficients import Coefficients, Source
 from ..rankers.verifier.features import describe
-from ..rankers.verifier.fitting import Lesson, Quality, check_library, fit, folds, quality
+from ..rankers.verifier.fitting import Lesson, Quality, Tested, check_library, fit, folds, quality
 from ..rankers.verifier.identity import hashes_of
 from ..rankers.verifier.names import VERIFIER
 from ..rankers.verifier.ranker import Verifier
@@ -243,10 +243,10 @@ def _score(
 def _qualities(
     fitted: Sequence[Coefficients], parts: Sequence[tuple[Sequence[Lesson], Sequence[Lesson]]]
 ) -> list[Quality]:
-    by_groups: dict[tuple[str, ...], list[tuple[View, Sequence[Lesson]]]] = {}
-    for made, (_, test) in zip(fitted, parts, strict=True):
+    by_groups: dict[tuple[str, ...], list[Tested]] = {}
+    for made, (train, test) in zip(fitted, parts, strict=True):
         for view in made.views:
-            by_groups.setdefault(view.groups, []).append((view, test))
+            by_groups.setdefault(view.groups, []).append(Tested(view, train, test))
     return [found for views in by_groups.values() if (found := quality(views)) is not None]
 
 

@@ -58,7 +58,13 @@ def print_trained(trained: Trained, path: Path) -> None:
     print_table(
         columns,
         [
-            (" ".join(one.groups), str(one.lessons), "-" if one.auc is None else f"{one.auc:.3f}", f"{one.log_loss:.3f}", f"{one.base_loss:.3f}")
+            (
+                " ".join(one.groups),
+                str(one.lessons),
+                "-" if one.auc is None else f"{one.auc:.3f}",
+                f"{one.log_loss:.3f}",
+                f"{one.base_loss:.3f}",
+            )
             for one in trained.qualities
         ],
     )

@@ -40,8 +40,8 @@ class Quality(NamedTuple):
     """How well a view's probabilities fit lessons it was not trained on.
 
     `auc` is the chance that a right candidate has a higher one than a wrong one of the same pool, a mean over the pools
-    that have both, None where none has; `log_loss` in nats per candidate, and `base_loss` that of the share of right ones in training. Every
-    pool counts the same.
+    that have both, None where none has. `log_loss` is in nats per candidate, and `base_loss` that of the share of right
+    ones in training. Every pool counts the same.
     """
 
     groups: tuple[str, ...]
@@ -90,7 +90,7 @@ def fit_view(lessons: Sequence[Lesson], groups: tuple[str, ...]) -> View:
     Raises:
         UserError: All candidates of those are right, or all wrong.
     """
-    mine = [lesson for lesson in lessons if lesson.described.available.issuperset(groups)]
+    mine = _with(groups, lessons)
     table = _table(mine, groups)
     fold = _fold_numbers(mine, INNER_FOLDS)[table.lesson]
     losses = dict.fromkeys(INVERSE_PENALTIES, 0.0)
@@ -127,21 +127,31 @@ def _fold_numbers(lessons: Sequence[Lesson], count: int) -> IntArray:
     return np.array([fold[number] for number in task], np.int64)
 
 
-def quality(views: Sequence[tuple[View, Sequence[Lesson]]]) -> Quality | None:
+class Tested(NamedTuple):
+    """A view, the lessons that trained it, and some that did not."""
+
+    view: View
+    trained: Sequence[Lesson]
+    held_out: Sequence[Lesson]
+
+
+def quality(views: Sequence[Tested]) -> Quality | None:
     """Measure views of the same groups, each on lessons it was not trained on; None where none of these has them."""
-    groups = views[0][0].groups
+    groups = views[0].view.groups
     tested = [
-        (view, lesson) for view, lessons in views for lesson in lessons if lesson.described.available.issuperset(groups)
+        (view, _base_log_odds(_with(groups, trained)), lesson)
+        for view, trained, held_out in views
+        for lesson in _with(groups, held_out)
     ]
     if not tested:
         return None
     aucs, losses, bases = [], [], []
-    for view, lesson in tested:
+    for view, base, lesson in tested:
         log_odds = view.log_odds(lesson.described)
         if lesson.passed.any() and not lesson.passed.all():
             aucs.append(_auc(log_odds, lesson.passed))
         losses.append(float(np.mean(_losses(log_odds, lesson.passed))))
-        bases.append(float(np.mean(_losses(np.full(len(log_odds), view.intercept), lesson.passed))))
+        bases.append(float(np.mean(_losses(np.full(len(log_odds), base), lesson.passed))))
     return Quality(
         groups=groups,
         lessons=len(tested),
@@ -149,6 +159,15 @@ def quality(views: Sequence[tuple[View, Sequence[Lesson]]]) -> Quality | None:
         log_loss=float(np.mean(losses)),
         base_loss=float(np.mean(bases)),
     )
+
+
+def _with(groups: Sequence[str], lessons: Sequence[Lesson]) -> list[Lesson]:
+    return [lesson for lesson in lessons if lesson.described.available.issuperset(groups)]
+
+
+def _base_log_odds(lessons: Sequence[Lesson]) -> float:
+    right = float(np.mean([lesson.passed.mean() for lesson in lessons]))
+    return float(np.log(right / (1.0 - right)))
 
 
 def _numbered(lessons: Sequence[Lesson]) -> list[int]:
@@ -164,8 +183,7 @@ def _numbered(lessons: Sequence[Lesson]) -> list[int]:
 
 
 def _has_both(lessons: Sequence[Lesson], groups: tuple[str, ...]) -> bool:
-    mine = [lesson.passed for lesson in lessons if lesson.described.available.issuperset(groups)]
-    return len({bool(one) for passed in mine for one in passed}) == 2
+    return len({bool(one) for lesson in _with(groups, lessons) for one in lesson.passed}) == 2
 
 
 class _Table(NamedTuple):

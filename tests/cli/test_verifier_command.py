@@ -33,6 +33,7 @@ def write(folder, name, op) -> None:
 
 
 BOX = ("--sandbox", "process", "--workers", "1")
+LONG_S = 600
 
 
 @pytest.fixture
@@ -47,10 +48,14 @@ def answer(result):
     return json.loads(result.stdout.splitlines()[-1])
 
 
+def train(codebudget, *arguments):
+    return codebudget("verifier", "train", *arguments, *BOX, timeout_s=LONG_S)
+
+
 def test_trains_scores_what_it_has_not_seen_and_refuses_what_it_has(codebudget, two) -> None:
     files = ("add-samples.jsonl", "times-samples.jsonl")
     named = ("--benchmark", "add.jsonl", "--benchmark", "times.jsonl")
-    found = answer(codebudget("verifier", "train", *files, *named, "--out", "v.json", "--k", "3,50", "--json", *BOX))
+    found = answer(train(codebudget, *files, *named, "--out", "v.json", "--k", "3,50", "--json"))
     assert [(one["how"], one["benchmark"], one["tasks"]) for one in found["held_out"]] == [
         ("nested", "add", TASKS),
         ("nested", "times", TASKS),
@@ -59,7 +64,7 @@ def test_trains_scores_what_it_has_not_seen_and_refuses_what_it_has(codebudget, 
     ]
     for one in found["held_out"]:
         scores = {name: by_k["3"]["value"] for name, by_k in one["rankers"].items()}
-        assert scores["random"] < scores["verifier"] <= scores["oracle"]
+        assert scores["random"] < scores["verifier"] <= scores["oracle"] + 1e-9
         assert one["gain"]["3"]["difference"] == pytest.approx(scores["verifier"] - scores["codebudget"])
     assert any("k above 5" in note for note in found["notes"])
     views = {tuple(one["groups"]): one for one in found["views"]}
@@ -91,13 +96,10 @@ def test_trains_scores_what_it_has_not_seen_and_refuses_what_it_has(codebudget, 
 
 
 def test_what_cannot_be_trained_on_is_said(codebudget, two) -> None:
-    train = ("verifier", "train", "--k", "2", *BOX)
-    few = codebudget(*train, "add-samples.jsonl", "--benchmark", "add.jsonl", "--tasks", "4")
-    assert few.returncode == 2
-    other = codebudget(*train, "add-samples.jsonl", "--benchmark", "add.jsonl", "--benchmark", "times.jsonl")
+    other = train(codebudget, "add-samples.jsonl", "--benchmark", "add.jsonl", "--benchmark", "times.jsonl")
     assert other.returncode == 2
     assert "no file has samples of times" in other.stderr
     (two / "some.jsonl").write_text("".join((two / "add-samples.jsonl").read_text().splitlines(keepends=True)[:30]))
-    small = codebudget(*train, "some.jsonl", "--benchmark", "add.jsonl")
+    small = train(codebudget, "some.jsonl", "--benchmark", "add.jsonl")
     assert small.returncode == 2
     assert "tasks to train on; give samples of at least 20" in small.stderr
