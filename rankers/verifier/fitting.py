@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ...estimators import BoolArray, FloatArray, IntArray
     from .features import Description
 
-INVERSE_PENALTIES: Final = (0.001, 0.01, 0.1, 1.0)
+INVERSE_PENALTIES: Final = (0.01, 0.1, 1.0, 10.0)
 """Values of C to choose from."""
 
 INNER_FOLDS: Final = 4

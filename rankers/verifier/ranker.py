@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
     from ..protocol import Context, Need
 
+_DIGITS: Final = 9
+
 
 class Verifier:
     """Programs that a trained verifier finds likely right and that many candidates behave like.
 
     After LEVER (Ni et al. 2023, arXiv 2302.08468): the probability of the model times that of the verifier, summed over
-    the programs that behave alike. Candidates are draws of the model, so the sum over them takes each at its
-    probability. The verifier is a logistic regression on features of the text, the logprobs, the execution and the
-    agreement, as far as there are any; programs run on generated tests, or else on the examples' inputs and others like
-    them. Tasks that it was trained on are refused.
+    the programs that behave alike, which their own probabilities then order. Candidates are draws of the model, so the
+    sum over them takes each at its probability. The verifier is a logistic regression on features of the text, the
+    logprobs, the execution and the agreement, as far as there are any; programs run on generated tests, or else on the
+    examples' inputs and others like them. Tasks that it was trained on are refused.
 
     Args:
         model: A file that `codebudget verifier train` wrote, or `nano` for the one that comes with the package.
@@ -56,7 +58,7 @@ class Verifier:
         self.version = f"1-{self.data_sha256[:8]}"
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
-        """Score by the sum of probabilities of all candidates that behave like it, over their number.
+        """Score by place in the order of the sums, and among those that behave alike in that of the probabilities.
 
         Raises:
             UserError: The verifier was trained on this task.
@@ -73,4 +75,6 @@ class Verifier:
         right = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -40.0, 40.0)))
         total = np.bincount(described.cluster, right)[described.cluster] / len(candidates)
         # Equal programs may differ in a sum's last bits, and still tie.
-        return Ranking(scores=tuple(np.round(total, 9).tolist()))
+        keys = list(zip(np.round(total, _DIGITS).tolist(), np.round(right, _DIGITS).tolist(), strict=True))
+        places = {key: float(place) for place, key in enumerate(sorted(set(keys)))}
+        return Ranking(scores=tuple(places[key] for key in keys))
