@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from .. import __version__
 from .._util.progress import Progress, notice, silent
 from ..errors import UserError
 from ..estimators import PairedDifference, mean_interval, paired_difference, pass_at_k, subsets_of
@@ -278,4 +277,4 @@ def _sources(graded: Sequence[_Graded]) -> tuple[Source, ...]:
 
 
 def _versions() -> dict[str, str]:
-    return {"codebudget": __version__, "scikit-learn": metadata.version("scikit-learn")}
+    return {name: metadata.version(name) for name in ("codebudget", "scikit-learn")}
