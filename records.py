@@ -659,6 +659,18 @@ class MacroComparison(Record):
         return sum(one.sandbox_errors for one in self.benchmarks)
 
 
+class Reward(NamedTuple):
+    """A model's opinion of one answer to a prompt; higher is better.
+
+    `flops` of reading both, None where the model's architecture is unknown, and the seconds that it took when it was
+    done.
+    """
+
+    value: float
+    flops: float | None
+    wall_s: float
+
+
 class Likelihood(NamedTuple):
     """A text's likelihood by a model.
 

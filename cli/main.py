@@ -13,7 +13,7 @@ import typer
 
 from .. import __version__
 from .._util import plugins
-from . import benchmarks, hardware, leaderboard, models, rankers, sandbox, study
+from . import benchmarks, hardware, leaderboard, models, rankers, sandbox, study, verifier
 from .calibrate import calibrate
 from .compare import compare
 from .components import components
@@ -58,6 +58,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(rankers.app, name="rankers")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(study.app, name="study")
+app.add_typer(verifier.app, name="verifier")
 
 
 def _print_version(wanted: bool) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from .._util.progress import Progress
     from ..estimators import FloatArray, IntArray
+    from ..rankers import Rewarder
     from ..records import Candidate, Interval, IoCase, Outcome, PublicTask, Ranking, Task, Usage
     from ..tasks import Benchmark
     from .grading import Grader
@@ -51,6 +52,7 @@ class Judging:
         grader: Runs programs, through the store.
         rankers: By the name that the user typed.
         offers: What rankers may use besides the sandbox, by the arm as typed; nothing if an arm is not there.
+        rewarder: Loads the reward models that rankers name; the same for all arms.
         allow_shared: Score tasks whose values cannot cross between processes, with weaker isolation.
         strict: A failing ranker ends the work; else it is left out with a warning.
         seed: Of subsets, resampling and rankers.
@@ -60,6 +62,7 @@ class Judging:
     grader: Grader
     rankers: Mapping[str, Ranker]
     offers: Mapping[str, Offers] = field(default_factory=dict)
+    rewarder: Rewarder | None = None
     allow_shared: bool = False
     strict: bool = False
     seed: int = 0
@@ -67,7 +70,7 @@ class Judging:
 
     def offered(self, spec: str) -> Offers:
         """Get what rankers may use for an arm."""
-        return self.offers.get(spec, NOTHING)
+        return self.offers.get(spec, NOTHING)._replace(rewarder=self.rewarder)
 
     def check(self, specs: Sequence[str], benchmark: Benchmark, candidates: Sequence[Candidate]) -> None:
         """Refuse a ranker that needs something that is not offered, or that does not work on the candidates' tasks.

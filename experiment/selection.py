@@ -11,6 +11,7 @@ from .advice import notes_of_settings
 from .grading import open_grader
 from .own_tests import plain_tests
 from .ranking import SPEC, Judging, rank_untested, score_rankers
+from .rewards import check_rewards, open_rewarder
 from .samples import read_arm
 from .scorers import open_scorer
 
@@ -45,13 +46,15 @@ def check_selecting(selecting: Selecting) -> None:
     Raises:
         UserError: There is one.
     """
-    offered: set[Need] = {"execution"}
+    offered: set[Need] = {"execution", "reward"}
     if selecting.tests:
         offered.add("tests")
     if selecting.scorer is not None:
         offered.add("scorer")
-    for ranker in load_rankers(selecting.bounded).values():
+    loaded = load_rankers(selecting.bounded)
+    for ranker in loaded.values():
         check_offered(ranker, offered)
+    check_rewards(loaded.values())
 
 
 def check_on_tasks(selecting: Selecting, benchmarks: Sequence[Benchmark]) -> None:
@@ -88,11 +91,13 @@ def open_judging(
         MachineError: No sandbox of that kind works here, or the store cannot be used.
     """
     loaded = load_rankers(rankers)
-    with open_grader(grading, running, progress) as grader:
+    check_rewards(loaded.values())
+    with open_grader(grading, running, progress) as grader, open_rewarder(running) as rewarder:
         yield Judging(
             grader=grader,
             rankers=loaded,
             offers=offers,
+            rewarder=rewarder,
             allow_shared=grading.allow_shared,
             strict=running.strict,
             seed=running.seed,

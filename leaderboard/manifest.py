@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .._util.hashing import key_of, record_text
 from .._util.machine import cpu_field, nvidia_smi
-from ..rankers.combine import Chain, Distinct
+from ..rankers.combine import Composite
 from ..records import Limits, Workload
 from ..sampler.prompting import Settings  # noqa: TC001 (pydantic reads it)
 from .results_file import MOST_SAMPLES
@@ -202,9 +202,11 @@ def ranker_part(ranker: Ranker) -> RankerPart:
 def _source_sha256(ranker: Ranker) -> str | None:
     file = inspect.getsourcefile(type(ranker))
     own = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None
-    if not isinstance(ranker, Chain | Distinct):
+    data = getattr(ranker, "data_sha256", None)
+    if isinstance(data, str):
+        own = key_of(own, data)
+    if not isinstance(ranker, Composite):
         return own
-    # These two do what their links do.
     return key_of(own, *map(_source_sha256, ranker.links))
 
 

@@ -22,7 +22,7 @@ from ..experiment.matching import match_arms
 from ..experiment.samples import NamedArm, files_by_arm, with_ways
 from ..experiment.targets import check_engine, check_servable, target_of_plan
 from ..rankers import check_scripts, load_ranker
-from ..rankers.registry import parse_specs
+from ..rankers.registry import data_file_of, parse_specs
 from ..sampler.files import read_samples
 from ..sandbox import Sandbox
 from ..sandbox.conformance import conformance, corpus_digest
@@ -399,7 +399,7 @@ def _files(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict[str, 
 
 
 def with_files(typed: str, place: Callable[[str], str]) -> str:
-    """Rewrite a ranker as typed, with each link's file replaced as `place` says.
+    """Rewrite a ranker as typed, with each link's file, of code or of data, replaced as `place` says.
 
     Raises:
         UserError: It does not have a ranker's form, or `place` raises it.
@@ -407,7 +407,9 @@ def with_files(typed: str, place: Callable[[str], str]) -> str:
     links = []
     for link in parse_specs(typed):
         path, colon, name = link.name.rpartition(":")
-        parameters = [f"{key}={value}" for key, value in link.parameters.items()]
+        data = data_file_of(link)
+        given = link.parameters if data is None else link.parameters | {data.parameter: place(data.path)}
+        parameters = [f"{key}={value}" for key, value in given.items()]
         links.append(",".join([f"{place(path)}:{name}" if colon else link.name, *parameters]))
     return "+".join(links)
 

@@ -3,7 +3,7 @@
 from ..records import Likelihood
 from .check.contract import Finding, check_contract
 from .offers import Offers, RememberingRunner, RememberingScorer, check_offered, check_scripts
-from .protocol import Context, Need, Ranker, Runner, Scorer, ranks_scripts, uses_of
+from .protocol import Context, Need, Ranker, Rewarder, Runner, Scorer, ranks_scripts, uses_of
 from .registry import RankerDetails, RankerInfo, available, details, is_foreign, load_ranker
 from .scoring import RankedPool, TaskScore, score_task
 
@@ -19,6 +19,7 @@ __all__ = [
     "RankerInfo",
     "RememberingRunner",
     "RememberingScorer",
+    "Rewarder",
     "Runner",
     "Scorer",
     "TaskScore",

@@ -1,4 +1,4 @@
-"""Rankers over rankers: one after another to break ties, and equal programs ranked as one."""
+"""Rankers over rankers: one after another to break ties or to drop the worst, and equal programs ranked as one."""
 
 from __future__ import annotations
 
@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from .protocol import Context, Need, Ranker
 
 
-class Chain:
+class Composite:
+    """A ranker that does what its links do."""
+
+    links: tuple[Ranker, ...]
+
+
+class Chain(Composite):
     """The first ranker's order, with ties broken by the second, what is left by the third, and so on.
 
-    Each link is asked about all candidates, until none are tied.
+    Each link is asked about all candidates that no `Pruning` before it has dropped, until none of those are tied.
     """
 
     def __init__(self, links: Sequence[Ranker]) -> None:
@@ -36,20 +42,70 @@ class Chain:
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
         """Score by place in the common order, best tied group highest."""
         keys: list[tuple[float, ...]] = [() for _ in candidates]
+        standing = list(range(len(candidates)))
         for link in self.links:
-            ranking = link.rank(task, candidates, context)
-            keys = [(*key, score) for key, score in zip(keys, ranking.scores, strict=True)]
-            if len(set(keys)) == len(keys):
+            scores = link.rank(task, [candidates[place] for place in standing], context).scores
+            asked = {place: (*keys[place], score) for place, score in zip(standing, scores, strict=True)}
+            if isinstance(link, Pruning):
+                kept = best_groups(list(asked.values()), link.keep)
+                for place, key in asked.items():
+                    # What is kept is for the next ranker to order; what is dropped comes after it.
+                    keys[place] = (*keys[place], 1.0) if key in kept else (*keys[place], 0.0, key[-1])
+                standing = [place for place in standing if asked[place] in kept]
+            else:
+                for place, key in asked.items():
+                    keys[place] = key
+            if len({keys[place] for place in standing}) == len(standing):
                 break
         places = {key: float(place) for place, key in enumerate(sorted(set(keys)))}
         return Ranking(scores=tuple(places[key] for key in keys))
+
+
+KEEP = "keep"
+"""Parameter of every ranker that another follows."""
+
+
+class Pruning(Composite):
+    """A link that only drops: what it ranks among the best goes on to the next link, in no order.
+
+    Args:
+        ranker: Ranks what has come this far.
+        keep: The most that goes on, as a share, in (0, 1]; equal scores are not parted, and the best always go on.
+    """
+
+    pointwise = False
+
+    def __init__(self, ranker: Ranker, keep: float) -> None:
+        self.links = (ranker,)
+        self.keep = keep
+        self.name = f"{ranker.name},{KEEP}={keep:g}"
+        self.version = ranker.version
+        self.needs: frozenset[Need] = ranker.needs
+        self.uses: frozenset[Need] = uses_of(ranker)
+        self.ranks_scripts = ranks_scripts(ranker)
+
+    def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
+        """Score by the ranker."""
+        return self.links[0].rank(task, candidates, context)
+
+
+def best_groups(keys: Sequence[tuple[float, ...]], share: float) -> set[tuple[float, ...]]:
+    """Find the best distinct keys that together have at most this share of all; the best one whatever it has."""
+    kept: set[tuple[float, ...]] = set()
+    count = 0
+    for key, size in sorted(Counter(keys).items(), reverse=True):
+        count += size
+        if kept and count > share * len(keys):
+            break
+        kept.add(key)
+    return kept
 
 
 PARAMETER = "dedupe"
 """Parameter of every ranker besides its own."""
 
 
-class Distinct:
+class Distinct(Composite):
     """Ranks one candidate of each form by another ranker; the rest get its score.
 
     Each form is represented by the alphabetically first text.

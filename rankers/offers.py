@@ -20,29 +20,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from ..estimators import IntArray
-    from ..records import Likelihood, Outcome, PublicTask, Ranking, Task
-    from .protocol import Execution, Need, Runner, Scorer
+    from ..records import Likelihood, Outcome, PublicTask, Ranking, Reward, Task
+    from .protocol import Execution, Need, Rewarder, Runner, Scorer
 
 
 Asked = TypeVar("Asked", str, IoCase)
 
 
 class Offers(NamedTuple):
-    """Tests that a model wrote, by task id, and a model that scores; None where there are none."""
+    """Tests that a model wrote, by task id, a model that scores, and what rates; None where there are none."""
 
     tests: Mapping[str, GeneratedTests] | None = None
     scorer: Scorer | None = None
+    rewarder: Rewarder | None = None
 
     @property
     def kinds(self) -> frozenset[Need]:
         """The needs these meet."""
-        known: dict[Need, object | None] = {"tests": self.tests, "scorer": self.scorer}
+        known: dict[Need, object | None] = {"tests": self.tests, "scorer": self.scorer, "reward": self.rewarder}
         return frozenset(need for need, offer in known.items() if offer is not None)
 
     def context(self, task_id: str, rng: random.Random, runner: Execution | None) -> Context:
         """Offer what there is for a task: no tests where nobody wrote any."""
         tests = None if self.tests is None else self.tests.get(task_id, GeneratedTests())
-        return Context(rng, runner, tests=tests, scorer=self.scorer)
+        return Context(rng, runner, tests=tests, scorer=self.scorer, rewarder=self.rewarder)
 
 
 _HOW_TO_HAVE: dict[Need, str] = {
@@ -50,6 +51,7 @@ _HOW_TO_HAVE: dict[Need, str] = {
     "tests": "uses tests that a model wrote, but there are none: give them with `tests`; `codebudget sample --tests` "
     "draws them",
     "scorer": "asks a model how likely texts are, but there is none: choose an arm with `scorer` ARM",
+    "reward": "rates answers by a reward model, which nothing loads here",
 }
 
 
@@ -96,22 +98,26 @@ class Account:
         offered = {need for need in uses_of(ranker) if context.has(need)}
         self._runner = RememberingRunner(context.runner) if "execution" in offered else None
         self._scorer = RememberingScorer(context.scorer) if "scorer" in offered else None
+        self._rewarder = RememberingRewarder(context.rewarder) if "reward" in offered else None
         self._tests = context.tests if "tests" in offered else None
-        self.context = Context(context.rng, self._runner, tests=self._tests, scorer=self._scorer)
+        self.context = Context(
+            context.rng, self._runner, tests=self._tests, scorer=self._scorer, rewarder=self._rewarder
+        )
 
     def charge(self, ranking: Ranking, wall_s: float) -> Ranking:
         """Add its cost to a ranking that took `wall_s` to make here.
 
-        Seconds are those that runs and scores took when made, not when remembered. FLOPs of scores are None where the
-        model's architecture is unknown.
+        Seconds are those that runs, scores and rewards took when made, not when remembered. FLOPs of scores and rewards
+        are None where the model's architecture is unknown.
         """
-        used: dict[str, float | None] = {"prefill_flops": ranking.usage.prefill_flops or 0.0}
-        for part in (self._runner, self._scorer):
+        for part in (self._runner, self._scorer, self._rewarder):
             if part is not None:
                 wall_s += part.charged_s - part.waited_s
-        if self._scorer is not None:
-            flops = self._scorer.charged_flops
-            used["prefill_flops"] = None if flops is None else flops + (ranking.usage.prefill_flops or 0.0)
+        flops: float | None = ranking.usage.prefill_flops or 0.0
+        for model in (self._scorer, self._rewarder):
+            charged = 0.0 if model is None else model.charged_flops
+            flops = None if flops is None or charged is None else flops + charged
+        used: dict[str, float | None] = {"prefill_flops": flops}
         usage = ranking.usage.model_copy(
             update={"decode_flops": ranking.usage.decode_flops or 0.0, "wall_s": wall_s} | used
         )
@@ -257,3 +263,35 @@ class RememberingScorer:
     def seconds(self, text: tuple[str, str]) -> float | None:
         """Return a text's scoring seconds; None where not asked for."""
         return self._seconds.get(text)
+
+
+class RememberingRewarder:
+    """Passes new requests on to another rewarder, and counts their cost: every distinct answer once."""
+
+    def __init__(self, rewarder: Rewarder) -> None:
+        self._rewarder = rewarder
+        self._known: dict[tuple[str, str, str, str], Reward] = {}
+        self.waited_s = 0.0
+        """Seconds spent in the rewarder behind."""
+
+    @property
+    def charged_flops(self) -> float | None:
+        """FLOPs of all requests; None where they cannot be known."""
+        known = [reward.flops for reward in self._known.values() if reward.flops is not None]
+        return sum(known) if len(known) == len(self._known) else None
+
+    @property
+    def charged_s(self) -> float:
+        """Seconds that rating took, whenever done."""
+        return sum(reward.wall_s for reward in self._known.values())
+
+    def rate(self, model: str, label: str, answers: Sequence[tuple[str, str]]) -> list[Reward]:
+        """See `Rewarder.rate`."""
+        keys = [(model, label, *answer) for answer in answers]
+        fresh = [key for key in dict.fromkeys(keys) if key not in self._known]
+        if fresh:
+            start = time.perf_counter()
+            found = self._rewarder.rate(model, label, [(prompt, answer) for _, _, prompt, answer in fresh])
+            self.waited_s += time.perf_counter() - start
+            self._known.update(zip(fresh, found, strict=True))
+        return [self._known[key] for key in keys]

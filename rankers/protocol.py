@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..estimators import IntArray
-    from ..records import Candidate, GeneratedTests, IoCase, Likelihood, Outcome, PublicTask, Ranking
+    from ..records import Candidate, GeneratedTests, IoCase, Likelihood, Outcome, PublicTask, Ranking, Reward
 
-Need = Literal["execution", "tests", "logprobs", "scorer"]
+Need = Literal["execution", "tests", "logprobs", "scorer", "reward"]
 """Resources a ranker can declare beyond the task and the texts of its candidates.
 
 `execution`: running programs. `tests`: tests that a model wrote. `logprobs`: those of the candidates' own tokens.
-`scorer`: a model that gives a text's likelihood.
+`scorer`: a model that gives a text's likelihood. `reward`: a model, which the ranker names, that rates answers.
 """
 
 NEEDS: frozenset[Need] = frozenset(get_args(Need))
@@ -84,6 +84,24 @@ class Scorer(Protocol):
         ...
 
 
+class Rewarder(Protocol):
+    """Loads the reward models that rankers name."""
+
+    def rate(self, model: str, label: str, answers: Sequence[tuple[str, str]]) -> list[Reward]:
+        """Rate each answer to its prompt.
+
+        Args:
+            model: A checkpoint that classifies sequences: a folder, or a hub id.
+            label: The class whose probability is the reward; empty for the model's only output, or the second of two.
+            answers: Prompts with answers.
+
+        Raises:
+            UserError: the model is no such checkpoint, or an answer is longer than its context.
+            EngineError: it cannot be loaded, or failed.
+        """
+        ...
+
+
 class Context:
     """Means a ranker may use on one task: a seeded random generator, and what it declared.
 
@@ -97,10 +115,16 @@ class Context:
         *,
         tests: GeneratedTests | None = None,
         scorer: Scorer | None = None,
+        rewarder: Rewarder | None = None,
     ) -> None:
         self.rng = rng
-        self._offers: Mapping[Need, object | None] = {"execution": runner, "tests": tests, "scorer": scorer}
-        self._runner, self._tests, self._scorer = runner, tests, scorer
+        self._offers: Mapping[Need, object | None] = {
+            "execution": runner,
+            "tests": tests,
+            "scorer": scorer,
+            "reward": rewarder,
+        }
+        self._runner, self._tests, self._scorer, self._rewarder = runner, tests, scorer, rewarder
 
     @property
     def runner(self) -> Execution:
@@ -134,6 +158,17 @@ class Context:
         if self._scorer is None:
             raise _undeclared("a scorer", "scorer")
         return self._scorer
+
+    @property
+    def rewarder(self) -> Rewarder:
+        """Whatever loads reward models.
+
+        Raises:
+            UserError: None was offered, because the ranker did not declare `reward`.
+        """
+        if self._rewarder is None:
+            raise _undeclared("a reward", "reward")
+        return self._rewarder
 
     @property
     def offered(self) -> frozenset[Need]:

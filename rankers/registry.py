@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from .._util import plugins
 from ..errors import UserError
-from .combine import PARAMETER, Chain, Distinct
+from .combine import KEEP, PARAMETER, Chain, Composite, Distinct, Pruning
 from .protocol import NEEDS, Ranker, uses_of
+from .verifier.names import MODEL, SHIPPED, VERIFIER
 
 _KIND = "ranker"
 GROUP = "codebudget.rankers"
@@ -68,17 +69,18 @@ def details(typed: str) -> list[RankerDetails]:
     Raises:
         UserError: As `load_ranker`.
     """
-    return [_details(*without_dedupe(spec)) for spec in parse_specs(typed)]
+    return [_details(*without_common(spec)) for spec in parse_specs(typed)]
 
 
-def _details(spec: Spec, dedupe: bool) -> RankerDetails:
+def _details(spec: Spec, common: Common) -> RankerDetails:
     ranker = _loaded(spec)
     with plugins.contained(lambda cause: UserError(f"ranker {spec.name!r} cannot be shown: {cause}")):
-        return _described(ranker, spec, dedupe)
+        return _described(ranker, spec, common)
 
 
-def _described(ranker: Ranker, spec: Spec, dedupe: bool) -> RankerDetails:
-    values = parameters_of(type(ranker)) | arguments_for(type(ranker), spec) | {PARAMETER: dedupe}
+def _described(ranker: Ranker, spec: Spec, common: Common) -> RankerDetails:
+    own = parameters_of(type(ranker)) | arguments_for(type(ranker), spec)
+    values = own | {PARAMETER: common.dedupe, KEEP: common.keep}
     return RankerDetails(
         name=ranker.name,
         origin=origin(ranker),
@@ -98,15 +100,22 @@ def load_ranker(typed: str) -> Ranker:
         UserError: There is no such ranker or parameter, it cannot be imported, or it is not a ranker.
     """
     links = [_load(spec) for spec in parse_specs(typed)]
+    if isinstance(links[-1], Pruning):
+        raise UserError(
+            f"ranker {typed!r}: {KEEP} drops candidates before the next ranker runs, and none follows; put one after "
+            f"it, such as examples,{KEEP}=0.5+codebudget"
+        )
     with plugins.contained(lambda cause: UserError(f"ranker {typed!r} cannot be used: {cause}")):
         return links[0] if len(links) == 1 else Chain(links)
 
 
 def _load(typed: Spec) -> Ranker:
-    spec, dedupe = without_dedupe(typed)
+    spec, common = without_common(typed)
     ranker = _loaded(spec)
     with plugins.contained(lambda cause: UserError(f"ranker {spec.name!r} cannot be used: {cause}")):
-        return Distinct(ranker) if dedupe else ranker
+        if common.dedupe:
+            ranker = Distinct(ranker)
+        return Pruning(ranker, common.keep) if common.keep < 1 else ranker
 
 
 def _loaded(spec: Spec) -> Ranker:
@@ -126,13 +135,13 @@ def origin(ranker: Ranker) -> str:
 
 def is_foreign(ranker: Ranker) -> bool:
     """Whether a ranker, or a link of it, is foreign."""
-    if isinstance(ranker, Chain | Distinct):
+    if isinstance(ranker, Composite):
         return any(map(is_foreign, ranker.links))
     return type(ranker).__module__.partition(".")[0] != __package__.partition(".")[0]
 
 
 def _sources(ranker: Ranker) -> list[str]:
-    if isinstance(ranker, Chain | Distinct):
+    if isinstance(ranker, Composite):
         return [source for link in ranker.links for source in _sources(link)]
     module = type(ranker).__module__
     owners = metadata.packages_distributions().get(module.partition(".")[0])
@@ -190,6 +199,20 @@ class Spec(NamedTuple):
     parameters: dict[str, str]
 
 
+class DataFile(NamedTuple):
+    """A file that a ranker reads, and the parameter that names it."""
+
+    parameter: str
+    path: str
+
+
+def data_file_of(spec: Spec) -> DataFile | None:
+    """Find the file that a link names, to be read as data; nothing is opened."""
+    if spec.name != VERIFIER or spec.parameters.get(MODEL, SHIPPED) == SHIPPED:
+        return None
+    return DataFile(MODEL, spec.parameters[MODEL])
+
+
 def parse_specs(text: str) -> tuple[Spec, ...]:
     """Parse what was typed into its links, in order.
 
@@ -212,16 +235,26 @@ def _link(text: str, whole: str) -> Spec:
     return Spec(name, parameters)
 
 
-def without_dedupe(spec: Spec) -> tuple[Spec, bool]:
-    """Split off a link's parameter that every ranker has, with its value.
+class Common(NamedTuple):
+    """The parameters that every ranker has: rank programs of one form as one; the most that goes on, as a share."""
+
+    dedupe: bool = False
+    keep: float = 1.0
+
+
+def without_common(spec: Spec) -> tuple[Spec, Common]:
+    """Split off a link's parameters that every ranker has.
 
     Raises:
-        UserError: it is neither true nor false.
+        UserError: one is not of its type, or out of bounds.
     """
     parameters = dict(spec.parameters)
-    text = parameters.pop(PARAMETER, "false")
-    dedupe = _converted(text, bool, f"ranker {spec.name!r}: {PARAMETER}={text}")
-    return Spec(spec.name, parameters), bool(dedupe)
+    what = f"ranker {spec.name!r}: "
+    dedupe, keep = parameters.pop(PARAMETER, "false"), parameters.pop(KEEP, "1")
+    share = float(_converted(keep, float, f"{what}{KEEP}={keep}"))
+    if not 0 < share <= 1:
+        raise UserError(f"{what}{KEEP}={keep} must be a share above 0 and at most 1")
+    return Spec(spec.name, parameters), Common(bool(_converted(dedupe, bool, f"{what}{PARAMETER}={dedupe}")), share)
 
 
 def parameters_of(factory: type) -> dict[str, bool | int | float | str]:

@@ -2,7 +2,11 @@
 
     python -m codebudget.models.nano.problems FILE
 
-writes them again, the same each time.
+writes them again, the same each time, and
+
+    python -m codebudget.models.nano.problems FILE 3
+
+others like them, by another seed: of held-out compositions too, none of which is the benchmark's.
 """
 
 from __future__ import annotations
@@ -46,15 +50,23 @@ EMPTY_EXAMPLES = tuple(f'\n    {result}\n    """\n' for result in ("[]", "{}", "
 
 def problems() -> Iterator[dict[str, str]]:
     """Yield the rows, with HumanEval's fields and the operations' names in `composition`."""
-    rng = random.Random(SEED)
-    seen: set[tuple[str, ...]] = set()
+    return _problems("nano", SEED, set())
+
+
+def other_problems(seed: int) -> Iterator[dict[str, str]]:
+    """Yield as many rows of the same kind by another seed; no composition is one of the benchmark's."""
+    return _problems(f"nano-{seed}", seed, {tuple(sorted(row["composition"].split())) for row in problems()})
+
+
+def _problems(name: str, seed: int, seen: set[tuple[str, ...]]) -> Iterator[dict[str, str]]:
+    rng = random.Random(seed)
     place = 0
     for length, count in LENGTHS.items():
         for _ in range(count):
             chain, inputs, function = draw_problem(rng, length, seen)
             seen.add(tuple(sorted(names_of(chain))))
             yield {
-                "task_id": f"nano/{place}",
+                "task_id": f"{name}/{place}",
                 "prompt": function.prompt,
                 "entry_point": function.name,
                 "canonical_solution": function.body,
@@ -130,9 +142,10 @@ def _test(function: Function, inputs: list[Any]) -> str:
 
 
 def main() -> None:
-    """Write the problems to the named file."""
-    rows = "".join(json.dumps(row) + "\n" for row in problems())
-    write_text(Path(sys.argv[1]), rows)
+    """Write the benchmark's problems to the named file, or those of another seed."""
+    file, *seeds = sys.argv[1:]
+    found = other_problems(int(seeds[0])) if seeds and int(seeds[0]) != SEED else problems()
+    write_text(Path(file), "".join(json.dumps(row) + "\n" for row in found))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from ...records import Ranking
 from ..offers import Account, RememberingRunner
 from ..protocol import Context, ranks_scripts, uses_of
 from ..scoring import plain_ranking
-from .toys import ToyScorer, toys
+from .toys import ToyRewarder, ToyScorer, toys
 from .watching import Notes, ShownContext, shown_candidate, shown_task
 
 if TYPE_CHECKING:
@@ -97,7 +97,9 @@ class _Trial:
         ranker = ranker or self.ranker
         places = range(len(toy.candidates)) if order is None else order
         runner = self._runners.get(toy.task.id)
-        account = Account(ranker, Context(random.Random(0), runner, tests=toy.tests, scorer=ToyScorer()))
+        account = Account(
+            ranker, Context(random.Random(0), runner, tests=toy.tests, scorer=ToyScorer(), rewarder=ToyRewarder())
+        )
         start = time.perf_counter()
         ranking = self._ranking(ranker, toy, [toy.candidates[place] for place in places], account.context)
         took = time.perf_counter() - start

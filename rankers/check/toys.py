@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...records import Candidate, Example, GeneratedTests, IoCase, Likelihood, PublicTask, Usage
+from ...records import Candidate, Example, GeneratedTests, IoCase, Likelihood, PublicTask, Reward, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,17 @@ class ToyScorer:
     def flops(self, texts: Sequence[tuple[str, str]]) -> float | None:
         """See `Scorer.flops`."""
         return _FLOPS_PER_CHARACTER * sum(len(prompt) + len(text) for prompt, text in texts)
+
+
+class ToyRewarder:
+    """A model that rates an answer by its characters."""
+
+    def rate(self, model: str, label: str, answers: Sequence[tuple[str, str]]) -> list[Reward]:
+        """See `Rewarder.rate`."""
+        return [
+            Reward(float(sum(map(ord, text)) % 11), _FLOPS_PER_CHARACTER * (len(prompt) + len(text)), 0.0)
+            for prompt, text in answers
+        ]
 
 
 def _toy(task: PublicTask, bodies: Sequence[str], tests: GeneratedTests) -> Toy:

@@ -11,7 +11,7 @@ from ..protocol import Context
 
 if TYPE_CHECKING:
     from ...records import GeneratedTests
-    from ..protocol import Execution, Need, Scorer
+    from ..protocol import Execution, Need, Rewarder, Scorer
 
 
 class Notes:
@@ -54,6 +54,7 @@ class ShownContext(Context):
             behind.runner if behind.has("execution") else None,
             tests=behind.tests if behind.has("tests") else None,
             scorer=behind.scorer if behind.has("scorer") else None,
+            rewarder=behind.rewarder if behind.has("reward") else None,
         )
         self._notes = notes
 
@@ -74,6 +75,12 @@ class ShownContext(Context):
         """See `Context.scorer`."""
         self._note("scorer")
         return super().scorer
+
+    @property
+    def rewarder(self) -> Rewarder:
+        """See `Context.rewarder`."""
+        self._note("reward")
+        return super().rewarder
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_"):

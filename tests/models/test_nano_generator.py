@@ -1,10 +1,14 @@
 """The language of the nano models: operations, compositions, and what is held out."""
 
+import json
 import random
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
 from codebudget.models.nano.operations import Operation
+from codebudget.models.nano.problems import other_problems
 from codebudget.models.nano.programs import (
     OPERATIONS,
     Step,
@@ -96,3 +100,14 @@ def test_prompts_end_where_a_body_begins() -> None:
         assert function.body.startswith("    ")
         assert function.body.endswith("\n")
         compile(function.prompt + function.body, "nano", "exec")
+
+
+def test_problems_of_another_seed_are_held_out_and_none_is_the_benchmarks(repository: Path) -> None:
+    lines = (repository / "tasks" / "nano.jsonl").read_text().splitlines()
+    known = {tuple(sorted(json.loads(line)["composition"].split())) for line in lines}
+    rows = list(islice(other_problems(3), 4))
+    found = [tuple(sorted(row["composition"].split())) for row in rows]
+    assert [row["task_id"] for row in rows] == [f"nano-3/{place}" for place in range(4)]
+    assert len(set(found)) == 4
+    assert known.isdisjoint(found)
+    assert all(is_held_out(composition) for composition in found)

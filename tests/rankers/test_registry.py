@@ -33,7 +33,7 @@ def test_the_built_in_rankers_are_registered():
     assert set(found) == {
         *("codebudget", "random", "first", "shortest", "longest", "examples", "majority", "executability"),
         *("mean-logprob", "sum-logprob", "scorer-logprob", "self-certainty", "coder-reviewer"),
-        *("mbr-exec", "alphacode", "codet", "maxpass", "b4", "srank", "aces"),
+        *("mbr-exec", "alphacode", "codet", "maxpass", "b4", "srank", "aces", "verifier", "reward"),
     }
     assert all(info.summary for info in found.values())
     for name in found:

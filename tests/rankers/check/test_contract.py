@@ -272,7 +272,7 @@ def test_the_command_checks_several_and_ends_with_1(repository, tmp_path):
 
 def test_show_tells_parameters_needs_and_origin(tmp_path):
     (row,) = json.loads(codebudget(tmp_path, "rankers", "show", "b4,a=10", "--json").stdout)["rankers"]
-    assert row["parameters"] == {"tests": 0, "asserts": 5, "a": 10.0, "b0": 1e5, "dedupe": False}
+    assert row["parameters"] == {"tests": 0, "asserts": 5, "a": 10.0, "b0": 1e5, "dedupe": False, "keep": 1.0}
     assert row["needs"] == ["execution", "tests"]
     assert row["pointwise"] is False
     assert row["origin"] == "ranker 'b4' (distribution codebudget)"
