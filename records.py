@@ -20,6 +20,7 @@ Integrity = Literal["split", "shared"]
 """`split`: tests and candidate never share a process. `shared`: they do, which a candidate can abuse."""
 
 NonNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 FinishReason = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
 """End of a text: `stop`, `length` (the token limit), `content_filter`, `tool_calls`, or a server's own word."""
@@ -200,6 +201,9 @@ class Arm(Record):
     `name` is the model as typed (`70b`, `codellama-13b`, a path); `spec` is the whole arm as typed (`13b@int4:5`).
     `precision` is None until the family's default is filled in. `thinking` is None where the arm does not say whether
     the model thinks before it answers. A greedy arm is one sample at temperature 0.
+
+    A cascade (`7b:5,34b:1`) has `stages`, each an arm with a k, of which a later one is drawn only where those before
+    it do not suffice; its own `k` counts all their samples, and its `name` lists their models.
     """
 
     spec: str
@@ -208,6 +212,7 @@ class Arm(Record):
     thinking: bool | None = None
     k: Annotated[int, Field(ge=1)] | None = None
     greedy: bool = False
+    stages: Annotated[tuple[Arm, ...], LATER] = ()
 
 
 class Cost(Record):
@@ -247,6 +252,10 @@ class Plan(Record):
     `budget_ratio` is the cost over the first arm's (or over the budget). `matched`: the cost is at most the first
     arm's plus the tolerance, and one more sample would cost more than the first arm's. `equal`: within the tolerance
     on both sides. `leftover` is what the limits leave unused, and `workload` what the cost was counted for.
+
+    A cascade has the plans of its `stages`, each with the cost for a task that reaches it, and the share of tasks
+    `reached` by each. Its own cost is that at these shares; `least` is the cost of a task that goes no further than the
+    first stage, and `most` that of one that goes through all.
     """
 
     arm: Arm
@@ -260,6 +269,20 @@ class Plan(Record):
     binding: BudgetKind | None
     leftover: Cost
     workload: Workload | None = None
+    stages: tuple[Plan, ...] = ()
+    reached: tuple[Share, ...] = ()
+    least: Cost | None = None
+    most: Cost | None = None
+
+    @property
+    def single(self) -> tuple[Plan, ...]:
+        """The plans of single models that it consists of: its stages', or itself."""
+        return self.stages or (self,)
+
+    @property
+    def shown_k(self) -> str:
+        """Its k for tables: a number, `greedy`, or those of its stages as `5 + greedy`."""
+        return " + ".join("greedy" if plan.arm.greedy else str(plan.k) for plan in self.single)
 
 
 class Usage(Record):
@@ -290,7 +313,8 @@ class Candidate(Record):
     `index` is its place among the arm's samples of the task. `stratum` names the setting it was drawn with where one
     arm holds several (the file it came from), and `prompt` the prompt it was drawn from where that is not the
     benchmark's. `logprobs` has one natural logarithm per output token. `thinking_tokens` counts the output tokens that
-    the model thought with before it answered.
+    the model thought with before it answered. `stage` is the place of the cascade's stage that it was drawn for; None
+    outside of cascades.
     """
 
     task_id: str
@@ -306,6 +330,7 @@ class Candidate(Record):
     output_tokens: int | None = None
     thinking_tokens: int | None = None
     logprobs: tuple[float, ...] | None = None
+    stage: Annotated[int | None, LATER] = None
 
 
 LEAST_CPU_S: Final = 0.5
@@ -479,7 +504,8 @@ class Realised(Record):
     FLOPs are None where the samples carry no token counts; seconds, memory and dollars where nobody measured them.
     `usage` is where the cost comes from, also per task at the arm's k, and `deviations` are lines that explain what is
     more than a tenth off the plan. `leftover` is what the limit leaves in the kinds that are known, and
-    `flops_over_tasks` the 10th and the 90th percentile of the tasks' FLOPs.
+    `flops_over_tasks` the 10th and the 90th percentile of the tasks' FLOPs. A cascade's cost is the sum over its stages,
+    each at the share of tasks that it `reached`.
     """
 
     cost: Cost = Cost()
@@ -490,6 +516,7 @@ class Realised(Record):
     deviations: tuple[str, ...] = ()
     leftover: Cost = Cost()
     flops_over_tasks: tuple[NonNegative, NonNegative] | None = None
+    reached: tuple[Share, ...] = ()
 
 
 class Spread(Record):

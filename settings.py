@@ -132,6 +132,12 @@ class Planning(Settings):
     prices: Text | None = option(None, "Price file in TOML: models, prices, source and date.", metavar="FILE")
     batch_prices: bool = option(False, "Use the price file's batch prices, for samples drawn by a batch service.")
     concurrency: Whole | None = option(None, "Samples in memory at once.", shown="all k of a task")
+    escalate: Annotated[float, Field(ge=0, le=1)] | None = option(
+        None,
+        "Share of tasks planned to go on from each stage of a cascade such as 7b:5,34b:1 to the next.",
+        metavar="SHARE",
+        shown="all of them",
+    )
 
     @model_validator(mode="after")
     def _one_limit(self) -> Planning:

@@ -12,7 +12,7 @@ from .._util.progress import Progress, notice, silent
 from ..budgets.costs import Conditions
 from ..budgets.flops import decode_flops, prefill_flops
 from ..budgets.models import UnknownModelError, catalogue_model, find_model
-from ..budgets.notation import parse_arm
+from ..budgets.notation import parse_single
 from ..errors import UserError
 from ..rankers import load_ranker
 from ..sampler.generated_tests import read_tests, tests_of_rows
@@ -215,7 +215,7 @@ def _from(
         named = next(arm for arm in arms if arm.arm.spec == spec)
         if other in (spec, named.arm.name, f"{named.arm.name}@{named.precision}", spec.rpartition(":")[0]):
             return read_priced(patterns, benchmark, _known_name(named.arm.name, running.family), f"{spec}: ")
-    arm = parse_arm(other)
+    arm = parse_single(other)
     target = target_of_arm(arm, running.family, served=drawing.engine == "openai")
     # Without a number of texts, those in the store.
     how = drawing if arm.k is not None else drawing.model_copy(update={"engine": RECORDED})

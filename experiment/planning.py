@@ -162,6 +162,7 @@ def plan(
         tolerance=settings.tolerance,
         conditions=conditions,
         at_least_one=to_measure and _measures(settings),
+        escalate=settings.escalate,
     )
     return Planned(plans, workload, conditions, settings, budget, family)
 
@@ -189,7 +190,7 @@ def plan_again(
     Args:
         planned: The terms.
         plans: The arms; others are matched to the first unless there is a budget.
-        workloads: Of each.
+        workloads: Of each; a cascade's stages have one each.
         ks: Numbers of samples of arms with an open k; None for what the limit pays for.
 
     Raises:
@@ -207,6 +208,7 @@ def plan_again(
         budget=planned.budget,
         tolerance=planned.settings.tolerance,
         conditions=planned.conditions,
+        escalate=planned.settings.escalate,
     )
     return tuple(new.model_copy(update={"arm": plan.arm}) for new, plan in zip(again, plans, strict=True))
 
@@ -304,18 +306,22 @@ def memory_fits(planned: Planned) -> list[MemoryFit | None]:
         return [None] * len(planned.plans)
     fits: list[MemoryFit | None] = []
     for plan in planned.plans:
-        model = planned_model(plan)
-        if model is None:
-            fits.append(None)
-            continue
-        fits.append(
-            memory_fit(
-                model.architecture,
-                plan.precision,
-                plan.workload or planned.workload,
-                plan.k,
-                limit,
-                concurrency=planned.conditions.concurrency,
-            )
-        )
+        found = [_memory_fit(planned, single, limit) for single in plan.single]
+        # A cascade's stages are loaded one after another.
+        known = [fit for fit in found if fit is not None]
+        fits.append(max(known, key=lambda fit: fit.needed_bytes) if len(known) == len(found) else None)
     return fits
+
+
+def _memory_fit(planned: Planned, plan: Plan, limit: float) -> MemoryFit | None:
+    model = planned_model(plan)
+    if model is None:
+        return None
+    return memory_fit(
+        model.architecture,
+        plan.precision,
+        plan.workload or planned.workload,
+        plan.k,
+        limit,
+        concurrency=planned.conditions.concurrency,
+    )

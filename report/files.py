@@ -41,7 +41,17 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
     """Build one arm of `plan --json`, as in DESIGN.md."""
     fields = {"cost": plan.cost, "budget_ratio": plan.budget_ratio, "leftover": plan.leftover}
     costs = {name: cost.model_dump() for name, cost in fields.items()}
-    return {
+    cascade: dict[str, object] = {}
+    if plan.stages and plan.least is not None and plan.most is not None:
+        cascade = {
+            "stages": [
+                {"spec": stage.arm.spec, "model": stage.model, "k": stage.k, "reached": share}
+                | {"cost": stage.cost.model_dump()}
+                for stage, share in zip(plan.stages, plan.reached, strict=True)
+            ],
+            "cost_at": {"none": plan.least.model_dump(), "all": plan.most.model_dump()},
+        }
+    return cascade | {
         "spec": plan.arm.spec,
         "model": plan.model,
         "precision": plan.precision,

@@ -118,7 +118,7 @@ def _arms(comparison: Comparison) -> list[str]:
         rows.append(
             [
                 code(plan.arm.spec),
-                "greedy" if plan.arm.greedy else str(plan.k),
+                plan.shown_k,
                 "-" if arm.cost.flops is None else f"{'~' * arm.realised.usage.estimated}{arm.cost.flops:.3g}",
                 fraction(arm.ratio.flops),
                 ("equal" if arm.equal else "yes") if arm.matched else "no",

@@ -64,7 +64,7 @@ def _print_arms(comparison: Comparison) -> None:
         (
             _name(arm),
             printable(arm.plan.precision),
-            "greedy" if arm.plan.arm.greedy else str(arm.plan.k),
+            arm.plan.shown_k,
             _marked(arm, _flops(arm.cost.flops)),
             fraction(arm.ratio.flops),
             *(fraction(getattr(arm.ratio, field)) for field in limited),
