@@ -504,8 +504,8 @@ class Realised(Record):
     FLOPs are None where the samples carry no token counts; seconds, memory and dollars where nobody measured them.
     `usage` is where the cost comes from, also per task at the arm's k, and `deviations` are lines that explain what is
     more than a tenth off the plan. `leftover` is what the limit leaves in the kinds that are known, and
-    `flops_over_tasks` the 10th and the 90th percentile of the tasks' FLOPs. A cascade's cost is the sum over its stages,
-    each at the share of tasks that it `reached`.
+    `flops_over_tasks` the 10th and the 90th percentile of the tasks' FLOPs. A cascade's cost is the sum over its
+    stages, each at the share of tasks that it `reached`.
     """
 
     cost: Cost = Cost()
@@ -562,6 +562,34 @@ class Compression(Record):
     recovery_percent: Interval | None = None
 
 
+class Escalation(Record):
+    """The rule by which a cascade went on to its next stage, and how many of the scored tasks show examples.
+
+    Where a task shows examples, candidates suffice if one holds all of them, and at least the share `shown` of the
+    others agree with the most common behaviour of such; elsewhere, if at least the share `bare` agree. `tuned`: the
+    shares were chosen by the hidden tests of these tasks.
+    """
+
+    shown: Share
+    bare: Share
+    tasks_shown: int
+    tasks_bare: int
+    tuned: bool = False
+
+    @property
+    def words(self) -> str:
+        """Say where a cascade goes on: `where none of them holds all visible examples`."""
+        said = []
+        if self.tasks_shown:
+            said.append("none of them holds all visible examples")
+            if self.shown:
+                said.append(f"less than {self.shown:.0%} of the others agree with one that does")
+        if self.tasks_bare:
+            where = "where a task shows none, " if self.tasks_shown else ""
+            said.append(f"{where}less than {self.bare:.0%} of the others agree with one")
+        return f"where {', or '.join(said)}{' (tuned with tests)' if self.tuned else ''}"
+
+
 class ArmResult(Record):
     """One arm of a comparison.
 
@@ -569,6 +597,8 @@ class ArmResult(Record):
     cost of its k samples as planned before anything was measured, None if nothing was. `pilot_k` is the k that its
     pilot gave, and `k_note` says why it was changed. `compression` is that of an arm drawn from a recipe's checkpoint.
     `per_task` holds the scores at k of every scored task, in the benchmark's order: pass@k and each ranker's.
+    `escalation` is a cascade's rule; its `n` is the fewest samples of its first stage, and its pass@k the chance that
+    one of those that it draws passes.
     """
 
     plan: Plan
@@ -583,6 +613,7 @@ class ArmResult(Record):
     pilot_k: int | None = None
     k_note: str = ""
     compression: Compression | None = None
+    escalation: Escalation | None = None
     per_task: dict[str, tuple[float, ...]] = {}
 
     @property

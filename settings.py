@@ -34,6 +34,9 @@ RECORDED = "recorded"
 OWN_MODEL = "self"
 """The scorer that is each arm's own model."""
 
+FITTED = "fitted"
+"""The least agreement that is chosen by the hidden tests of the benchmark that it is scored on."""
+
 Text = Annotated[str, Field(min_length=1)]
 # What a double holds exactly: larger ones overflow in computations.
 Whole = Annotated[int, Field(ge=1, le=2**53)]
@@ -229,6 +232,29 @@ class Selecting(Settings):
         "Model that tells rankers how likely a text is, such as 13b@int4; self uses each arm's own model.",
         metavar=f"ARM|{OWN_MODEL}",
     )
+
+    agreement: Text | None = option(
+        None,
+        "Least share of the other candidates that agree for a cascade such as 7b:5,34b:1 to go no further; fitted: "
+        "the share that scores best by the hidden tests, marked as tuned.",
+        metavar=f"SHARE|{FITTED}",
+        shown="0 where examples are shown, else 0.5",
+    )
+
+    @model_validator(mode="after")
+    def _known_agreement(self) -> Selecting:
+        if self.agreement is not None and self.agreement != FITTED and self.least_agreement is None:
+            raise ValueError(f"`agreement` {self.agreement}: write a share from 0 to 1, or {FITTED}")
+        return self
+
+    @property
+    def least_agreement(self) -> float | None:
+        """The share that `agreement` gives; None if it gives none."""
+        try:
+            found = float(self.agreement or "")
+        except ValueError:
+            return None
+        return found if 0 <= found <= 1 else None
 
     @model_validator(mode="after")
     def _some_ranker(self) -> Selecting:

@@ -27,7 +27,7 @@ class Conditions:
 
     Without a machine or a calibration there is no runtime, and without prices no dollars. `concurrency` is the number
     of a task's samples held at once; None holds all. `closed` names models that are planned by their price without
-    being looked up.
+    being looked up. `escalate` is the share of tasks that go on from each stage of a cascade to the next; None for all.
     """
 
     machine: Machine | None = None
@@ -36,6 +36,7 @@ class Conditions:
     prices: Prices = field(default_factory=Prices)
     concurrency: int | None = None
     closed: frozenset[str] = frozenset()
+    escalate: float | None = None
 
     @property
     def devices(self) -> int:

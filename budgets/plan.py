@@ -67,7 +67,6 @@ def plan_arms(
     tolerance: float = 0.05,
     conditions: Conditions | None = None,
     at_least_one: bool = False,
-    escalate: float | None = None,
 ) -> tuple[Plan, ...]:
     """Plan all arms of a comparison, in their order.
 
@@ -81,9 +80,8 @@ def plan_arms(
     kind whose limit one more sample would exceed, None where it would still fit. `leftover` is what the limit leaves, 0
     where the cost exceeds it, and None for kinds without a limit.
 
-    A cascade costs the sum over its stages, each at the share of tasks that reaches it: `escalate` to the power of its
-    place, or all tasks if that is None. Its memory is that of the largest stage reached, since they are loaded one after
-    another. One more sample is one of its first stage.
+    A cascade costs the sum over its stages, each at the share of tasks planned to reach it. Its memory is that of the
+    largest stage reached, since they are loaded one after another. One more sample is one of its first stage.
 
     Args:
         arms: At least one.
@@ -95,7 +93,6 @@ def plan_arms(
         tolerance: A fraction of the limit.
         conditions: Where and how samples are drawn. A model known only by a price of its own costs dollars alone.
         at_least_one: Give an open arm one sample even if the limit is too small, since lengths are only estimates.
-        escalate: The share of tasks that go on from each stage of a cascade to the next.
 
     Raises:
         UserError: An unknown model; both `match` and `budget`; a first arm with an open k and no budget; a kind of cost
@@ -113,7 +110,7 @@ def plan_arms(
     singles = [single for arm in arms for single in arm.stages or (arm,)]
     check_prices(singles, conditions.prices)
     workloads = iter([workload] * len(singles) if isinstance(workload, Workload) else workload)
-    share = 1.0 if escalate is None else escalate
+    share = 1.0 if conditions.escalate is None else conditions.escalate
     pricings: list[_Pricing | _CascadePricing] = []
     for arm in arms:
         parts = tuple(

@@ -43,11 +43,12 @@ def compare(
     Arms without --samples are drawn as by codebudget sample; samples in the store are reused. With several benchmarks,
     arms are compared on each and by their means, in which every benchmark counts the same.
     """
+    from ..experiment.escalation import rule_of
     from ..experiment.macro import Parts, answer_of, compare_on_each
-    from ..experiment.matching import arm_samples
-    from ..experiment.own_tests import check_tests
+    from ..experiment.matching import Cascading, arm_samples
+    from ..experiment.own_tests import arms_with_tests, check_tests
     from ..experiment.planning import plan_on_each
-    from ..experiment.samples import named_arms, to_draw
+    from ..experiment.samples import to_draw, with_greedy
     from ..experiment.selection import check_on_tasks, check_selecting
     from ..report.plans import plans_on_each_as_json, print_plans_on_each
 
@@ -56,9 +57,9 @@ def compare(
     recorded = samples_by_arm(files.samples)
     benchmarks = asked.load_each(running.family)
     check_on_tasks(selecting, benchmarks)
-    planned = plan_on_each(benchmarks, arms, planning, running.family)
+    planned = plan_on_each(benchmarks, with_greedy(arms, recorded), planning, running.family)
     names = [benchmark.name for benchmark in benchmarks]
-    check_tests(selecting, named_arms(planned[0].plans))
+    check_tests(selecting, arms_with_tests(planned[0].plans))
     if to_draw(planned[0], recorded) and not files.as_json:
         print_plans_on_each(planned, names)
         if planned[0].measures:
@@ -68,7 +69,8 @@ def compare(
         typer.echo()
     with shown_progress() as progress:
         try:
-            found = arm_samples(planned, benchmarks, recorded, drawing, running, progress)
+            cascading = Cascading(grading, rule_of(selecting))
+            found = arm_samples(planned, benchmarks, recorded, drawing, running, progress, cascading)
         except MachineError:
             if files.as_json:
                 print_json(plans_on_each_as_json(planned, names))

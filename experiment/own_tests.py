@@ -21,7 +21,7 @@ from ..sampler.rows import Remarks
 from ..settings import RECORDED
 from .drawing import draw_arms, session_of
 from .lengths import counter_of
-from .samples import arm_called
+from .samples import NamedArm, arms_called
 from .targets import target_of_arm
 from .workspace import open_workspace
 
@@ -29,12 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..budgets.architecture import Architecture
-    from ..records import GeneratedTests, Task
+    from ..records import GeneratedTests, Plan, Task
     from ..sampler.generated_tests import RowOfTests
     from ..settings import Drawing, Running, Selecting
     from ..tasks import Benchmark
     from .lengths import TokenCounter
-    from .samples import NamedArm
 
 FROM = "from:"
 """The prefix of a model whose tests an arm takes."""
@@ -50,6 +49,11 @@ class GivenTests(NamedTuple):
     def has(self, spec: str) -> bool:
         """Whether an arm has tests."""
         return bool(self.for_all) or spec in self.files or spec in self.models
+
+
+def arms_with_tests(plans: Sequence[Plan]) -> list[NamedArm]:
+    """Name the arms that tests belong to: single ones, and of a cascade its first stage."""
+    return [NamedArm(plan.single[0].arm, plan.single[0].precision) for plan in plans]
 
 
 def given_tests(tests: Sequence[str], arms: Sequence[NamedArm]) -> GivenTests:
@@ -68,13 +72,13 @@ def given_tests(tests: Sequence[str], arms: Sequence[NamedArm]) -> GivenTests:
             continue
         if not name or not what.removeprefix(FROM):
             raise UserError(f"`tests` {text}: write FILES, ARM=FILES or ARM={FROM}OTHER")
-        spec = arm_called(name, arms, f"`tests` {text}")
-        if not what.startswith(FROM):
-            files[spec] = (*files.get(spec, ()), what)
-        elif spec in models:
-            raise UserError(f"`tests` {text}: {spec} already has tests from {models[spec]}; keep one")
-        else:
-            models[spec] = what.removeprefix(FROM)
+        for spec in arms_called(name, arms, f"`tests` {text}"):
+            if not what.startswith(FROM):
+                files[spec] = (*files.get(spec, ()), what)
+            elif spec in models:
+                raise UserError(f"`tests` {text}: {spec} already has tests from {models[spec]}; keep one")
+            else:
+                models[spec] = what.removeprefix(FROM)
     both = next((spec for spec in models if spec in files), None)
     if both is not None:
         raise UserError(f"`tests`: {both} has both files and {FROM}{models[both]}; keep one")

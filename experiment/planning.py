@@ -162,7 +162,6 @@ def plan(
         tolerance=settings.tolerance,
         conditions=conditions,
         at_least_one=to_measure and _measures(settings),
-        escalate=settings.escalate,
     )
     return Planned(plans, workload, conditions, settings, budget, family)
 
@@ -208,7 +207,6 @@ def plan_again(
         budget=planned.budget,
         tolerance=planned.settings.tolerance,
         conditions=planned.conditions,
-        escalate=planned.settings.escalate,
     )
     return tuple(new.model_copy(update={"arm": plan.arm}) for new, plan in zip(again, plans, strict=True))
 
@@ -234,6 +232,7 @@ def conditions_of(settings: Planning) -> Conditions:
         regime=settings.regime,
         prices=prices_of(settings),
         concurrency=settings.concurrency,
+        escalate=settings.escalate,
     )
 
 

@@ -15,7 +15,7 @@ from .._util.outputs import check_output_folder, replacing_folder
 from .._util.redaction import redactor
 from ..budgets.realised import k_left
 from ..errors import MachineError, UserError
-from ..experiment.comparison import realised_of
+from ..experiment.comparison import realised_of, walks_of
 from ..experiment.pools import GradedTask, gather, grade_pools, scorable
 from ..experiment.ranking import Judging, rank_pool
 from . import files
@@ -318,6 +318,7 @@ def _arm_timings(
         [planned.arm_samples(plan)._replace(tally=arm.tally) for plan, arm in zip(planned.plans, arms, strict=True)],
         graded,
         terms_of(board, planned),
+        [walks_of(rows) for rows in ranked],
     )
     return [
         ArmTimings(

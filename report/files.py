@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..experiment.curves import Curve
-    from ..records import Comparison, Plan
+    from ..records import ArmResult, Comparison, Plan
 
 
 def write_json(comparison: Comparison | MacroComparison, path: Path) -> None:
@@ -93,6 +93,7 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
                 "k_note": dumped["k_note"],
                 "compression": dumped["compression"],
             }
+            | _cascade_as_json(arm)
         )
     return {
         "benchmark": result.benchmark,
@@ -107,6 +108,21 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
         "verdict": bare["verdict"],
         "warnings": list(result.warnings),
         "doubts": list(result.doubts),
+    }
+
+
+def _cascade_as_json(arm: ArmResult) -> dict[str, object]:
+    """Build what a cascade's arm has besides: its stages with the shares of tasks that reached them, and its rule."""
+    if arm.escalation is None:
+        return {}
+    planned = zip(arm.plan.stages, arm.plan.reached, arm.realised.reached, strict=True)
+    return {
+        "stages": [
+            {"spec": stage.arm.spec, "model": stage.model, "k": stage.k, "reached": reached, "planned_reached": share}
+            | {"cost": stage.cost.model_dump()}
+            for stage, share, reached in planned
+        ],
+        "escalation": arm.escalation.model_dump(),
     }
 
 

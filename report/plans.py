@@ -89,7 +89,7 @@ def plan_notes(planned: Planned) -> Iterator[str]:
 def describe_prices(planned: Planned) -> str | None:
     """Show in one line what tokens cost, with a price file's sources; None without token prices."""
     shown = []
-    for plan in [single for plan in planned.plans for single in plan.single]:
+    for plan in [single for one in planned.plans for single in one.single]:
         price = planned.conditions.prices.of_arm(plan.arm)
         if price is None:
             continue
