@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import RankerError
 from ..estimators import subsets_of
 from ..rankers import RankedPool
-from .escalation import evidence_of
+from .escalation import Rule, evidence_of
 from .pools import public_task
 from .ranking import RankedTask, Rankings, Walk, in_turns, rankings_of, remembering
 
@@ -27,12 +27,16 @@ if TYPE_CHECKING:
     from ..estimators import BoolArray, FloatArray, IntArray
     from ..rankers import RememberingRunner
     from ..records import Candidate, Plan, Task
-    from .escalation import Evidence, Rule
+    from .escalation import Evidence
     from .pools import Pool
     from .ranking import Judging
 
 DRAWS: Final = 200
 """Draws of a task's samples that are scored: as many as `estimators.rank_score_at_k_by_subsets` takes subsets."""
+
+
+FITTED_OVER: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Least agreements among which a rule is fitted."""
 
 
 class Draw(NamedTuple):
@@ -66,6 +70,7 @@ def rank_cascade(plan: Plan, pool: Pool, tasks: Sequence[Task], judging: Judging
     """
     spec, seed = plan.arm.spec, judging.seed
     offers = remembering(judging.offered(spec))
+    rule = _fitted(plan, pool, tasks, judging) if judging.rule.is_fitted else judging.rule
     failed: dict[str, str] = {}
 
     def rank(task: Task, runner: RememberingRunner) -> dict[str, RankedTask]:
@@ -73,8 +78,9 @@ def rank_cascade(plan: Plan, pool: Pool, tasks: Sequence[Task], judging: Judging
         shown = public_task(task, graded.candidates)
         context = offers.context(task.id, random.Random(f"{seed}/{task.id}"), runner)
         evidence = evidence_of(shown, graded.candidates, context)
-        draws = draws_of(plan, graded.candidates, evidence, judging.rule, seed, task.id)
-        walk = walk_of(draws, graded.passed, len(plan.stages))._replace(shown=evidence.holds is not None)
+        draws = draws_of(plan, graded.candidates, evidence, rule, seed, task.id)
+        walk = walk_of(draws, graded.passed, len(plan.stages))
+        walk = walk._replace(shown=evidence.holds is not None, least=evidence.least(rule))
         rows = {}
         for name, ranker in judging.rankers.items():
             if name in failed:
@@ -92,6 +98,45 @@ def rank_cascade(plan: Plan, pool: Pool, tasks: Sequence[Task], judging: Judging
         return rows
 
     return rankings_of(in_turns(spec, tasks, judging, rank), judging.rankers, failed)
+
+
+def _fitted(plan: Plan, pool: Pool, tasks: Sequence[Task], judging: Judging) -> Rule:
+    """Find the rule whose picks by the first ranker pass the most, with the least agreement where several do.
+
+    Tasks that show examples and those that show none are fitted apart.
+
+    Raises:
+        RankerError: The ranker failed.
+        SandboxError: The sandbox failed.
+    """
+    offers = remembering(judging.offered(plan.arm.spec))
+    ranker = next(iter(judging.rankers.values()))
+
+    def scores(task: Task, runner: RememberingRunner) -> tuple[bool, list[float]]:
+        graded = pool[task.id]
+        shown = public_task(task, graded.candidates)
+        rng = random.Random(f"{judging.seed}/{task.id}")
+        context = offers.context(task.id, rng, runner)
+        evidence = evidence_of(shown, graded.candidates, context)
+        ranked = RankedPool(ranker, shown, graded.candidates, context)
+        found = [
+            _score(
+                ranked,
+                graded.passed,
+                draws_of(plan, graded.candidates, evidence, Rule(least, least), judging.seed, task.id),
+            )
+            for least in FITTED_OVER
+        ]
+        return evidence.holds is not None, found
+
+    found = in_turns(plan.arm.spec, tasks, judging, scores)
+
+    def best(*, shown: bool) -> float:
+        rows = [row for is_shown, row in found if is_shown == shown]
+        totals = [round(sum(column), 9) for column in zip(*rows, strict=True)]
+        return FITTED_OVER[totals.index(max(totals))] if totals else 0.0
+
+    return Rule(best(shown=True), best(shown=False), is_fitted=True)
 
 
 def going_on(

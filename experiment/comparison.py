@@ -272,8 +272,13 @@ def _escalation(walks: Sequence[Walk], rule: Rule) -> Escalation | None:
     if not walks:
         return None
     shown = sum(walk.shown for walk in walks)
+    # One that was fitted is known by the walks alone.
     return Escalation(
-        shown=rule.shown, bare=rule.bare, tasks_shown=shown, tasks_bare=len(walks) - shown, tuned=rule.is_fitted
+        shown=next((walk.least for walk in walks if walk.shown), rule.shown),
+        bare=next((walk.least for walk in walks if not walk.shown), rule.bare),
+        tasks_shown=shown,
+        tasks_bare=len(walks) - shown,
+        tuned=rule.is_fitted,
     )
 
 

@@ -98,6 +98,7 @@ class Walk(NamedTuple):
         ranked: The number of candidates that are ranked: all that were drawn, or none where the last stage is taken
             as it is.
         shown: Whether the task shows examples.
+        least: The agreement with which its candidates suffice.
         lacking: The share that ends before a stage of which the task has no samples, though it should go on.
     """
 
@@ -105,6 +106,7 @@ class Walk(NamedTuple):
     passing: float
     ranked: float
     shown: bool = True
+    least: float = 0.0
     lacking: float = 0.0
 
 
