@@ -14,7 +14,7 @@ from .lengths import BYTES, TokenCounter
 from .pools import Wanted, WantedStage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from ..records import Arm, Candidate, Compression, Cost, Plan
     from ..sampler.files import Recorded
@@ -151,26 +151,32 @@ def files_by_arm(samples: Mapping[str, Sequence[str]], arms: Sequence[NamedArm])
     """
     files: dict[str, list[str]] = {}
     for name, patterns in samples.items():
-        for spec in arms_called(name, arms, f"`samples` {name}={','.join(patterns)}"):
+        others = samples.keys() - {name}
+        for spec in arms_called(name, arms, f"`samples` {name}={','.join(patterns)}", others):
             files.setdefault(spec, []).extend(patterns)
     return files
 
 
-def arms_called(name: str, arms: Sequence[NamedArm], shown: str) -> list[str]:
+def arms_called(name: str, arms: Sequence[NamedArm], shown: str, others: Collection[str] = ()) -> list[str]:
     """Find the specs that a name means: as typed, without their k, with their precision, or by their model.
 
-    They are several where these draw the same samples, only more or fewer of them. A name that does not say greedy
-    means sampled ones where there are both.
+    They are several where these draw the same samples, only more or fewer of them, unless one of the `others`, which
+    are names too, means one of them exactly. A name that does not say greedy means sampled ones where there are both.
 
     Raises:
         UserError: It means none of them, or samples of several kinds; the message starts with `shown`.
     """
     meant = next((found for way in _NAMINGS if (found := [n for n in arms if name == way(n)])), [])
+    if any(named.arm.spec == name and named.arm.k is None for named in meant):
+        # An open k does not tell it from stages that state theirs.
+        sources = {named.source for named in meant}
+        meant = [named for named in arms if named.source in sources and named.arm.spec not in others]
     if not meant:
         known = ", ".join(dict.fromkeys(named.arm.name for named in arms))
         raise UserError(f"{shown}: no arm is called {name!r}; the arms are {known}")
     if len({named.source[:2] for named in meant}) == 1:
         meant = [named for named in meant if not named.arm.greedy] or meant
+    meant = [named for named in meant if named.arm.spec == name or named.arm.spec not in others]
     specs = list(dict.fromkeys(named.arm.spec for named in meant))
     if len({named.source for named in meant}) > 1:
         raise UserError(f"{shown}: {name!r} could be {' or '.join(specs)}; write the arm as listed here")

@@ -93,7 +93,10 @@ def arm(plan: Plan, tasks: Sequence[Task]) -> ArmSamples:
     return ArmSamples(plan, staged([candidates(single) for single in plan.stages]), stages=stages)
 
 
-def run(grader: Grader, *specs: str, tasks: Sequence[Task] = SHOWN, rule: Rule = Rule(0.0, 0.5)) -> Comparison:
+RULE = Rule(0.0, 0.5)
+
+
+def run(grader: Grader, *specs: str, tasks: Sequence[Task] = SHOWN, rule: Rule = RULE) -> Comparison:
     plans = plan_arms([parse_arm(spec) for spec in specs], family="codellama", workload=WORKLOAD)
     rankers = {name: load_ranker(name) for name in ("examples", "first", "shortest")}
     judging = Judging(grader, rankers, rule=rule)
