@@ -100,12 +100,11 @@ def compare(
 
 def _reports(names: list[str]) -> list[Path]:
     """Return the files of --report, checked."""
-    if not names:
-        return []
-    from ..report.files import check_reports
-
     paths = [Path(name) for name in names]
-    check_reports(paths)
+    if paths:
+        from ..report.files import check_reports
+
+        check_reports(paths)
     return paths
 
 

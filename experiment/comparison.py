@@ -165,7 +165,8 @@ def compare_arms(
     for arm, pool in zip(arms, graded.pools, strict=True):
         # A ranker that failed on an arm is not run on the next.
         left = {name: ranker for name, ranker in judging.rankers.items() if name not in failures}
-        rows, failed = rank_arm(arm.plan, pool, graded.tasks, replace(judging, rankers=left), terms.workload)
+        chosen = replace(judging, rankers=left)
+        rows, failed = rank_arm(arm.plan, pool, graded.tasks, [arm.plan.k], chosen, terms.workload)
         ranked.append(rows)
         failures |= failed
     if decisive_ranker in failures:
@@ -188,8 +189,10 @@ def compare_arms(
     )
 
 
-def rank_arm(plan: Plan, pool: Pool, tasks: Sequence[Task], judging: Judging, workload: Workload) -> Rankings:
-    """Rank an arm at its k: a cascade is replayed.
+def rank_arm(
+    plan: Plan, pool: Pool, tasks: Sequence[Task], ks: Sequence[int], judging: Judging, workload: Workload
+) -> Rankings:
+    """Rank an arm at several k; a cascade is replayed at its own.
 
     Raises:
         RankerError: A ranker failed, and `judging` is strict.
@@ -198,7 +201,7 @@ def rank_arm(plan: Plan, pool: Pool, tasks: Sequence[Task], judging: Judging, wo
     if plan.stages:
         return rank_cascade(plan, pool, tasks, judging)
     left_k = partial(k_left, plan, plan.workload or workload)
-    return rank_pool(plan.arm.spec, pool, tasks, [plan.k], judging, k_left=left_k)
+    return rank_pool(plan.arm.spec, pool, tasks, ks, judging, k_left=left_k)
 
 
 def comparison_of(

@@ -58,6 +58,7 @@ PILOT_TASKS: Final = 8
 
 PILOT_SAMPLES: Final = "pilot samples"
 RECORDED_SAMPLES: Final = "recorded samples"
+DRAWN_SAMPLES: Final = "drawn samples"
 """Names of samples in the source of mean lengths."""
 
 _ROUNDS: Final = 4
@@ -350,7 +351,7 @@ class _Matching:
         for stage, (single, found) in enumerate(zip(plan.stages, stages, strict=True)):
             counted_samples = self._counted(single, found.candidates)
             if self._planned.measures and counted_samples.candidates:
-                lengths = mean_lengths(counted_samples, RECORDED_SAMPLES if found.drawn is None else "drawn samples")
+                lengths = mean_lengths(counted_samples, RECORDED_SAMPLES if found.drawn is None else DRAWN_SAMPLES)
                 self._workloads[place][stage] = self._planned.measured_workload(lengths)
         parts = tuple(
             StageSamples(

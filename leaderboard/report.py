@@ -39,7 +39,7 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
         (
             _text(arm.spec),
             str(arm.precision),
-            str(arm.k),
+            arm.shown_k,
             f"{'~' * arm.realised.estimated}{_number(arm.cost.flops, '.3g')}",
             fraction(arm.ratio.flops),
             "equal" if arm.equal else "yes" if arm.matched else "no",
@@ -60,6 +60,7 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
         "tests; a ranker's column is rank-score@k, its pick among k without them.",
         "",
     ]
+    lines += _cascades(section)
     lines += _compressed(section)
     if section.paired:
         lines += _table(
@@ -82,6 +83,16 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
         count = sum(reason == why for reason in section.left_out.values())
         lines += [f"Left out: {count} tasks: {_text(why)}", ""]
     return lines
+
+
+def _cascades(section: BenchmarkScores) -> list[str]:
+    """List the stages of cascades, and the share of tasks that reached each."""
+    rows = [
+        (_text(arm.spec), _text(stage.spec), _number(stage.planned, ".0%"), _number(stage.reached, ".1%"))
+        for arm in section.arms
+        for stage in arm.stages
+    ]
+    return [*_table(("cascade", "stage", "planned", "reached by"), rows), ""] if rows else []
 
 
 def _compressed(section: BenchmarkScores) -> list[str]:

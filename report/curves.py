@@ -54,6 +54,10 @@ def print_curve(curve: Curve, notes: Sequence[str]) -> None:
     print_text(f"{budgets} at which an arm's k changes; --json, --out and --plot have all of them.")
     for arm in curve.arms:
         one, all_n = format_budget(curve.by, arm.cost_of_one), format_budget(curve.by, arm.cost_of_all)
+        if arm.reached:
+            shares = ", then ".join(f"{share:.0%}" for share in arm.reached[1:])
+            print_text(f"{arm.spec}: costs {one}, where {shares} of tasks go on; its score holds from there on.")
+            continue
         print_text(
             f"{arm.spec}: one sample costs {one}, its {arm.n} cost {all_n}; undefined from what {arm.n + 1} cost."
         )
