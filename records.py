@@ -256,6 +256,8 @@ class Plan(Record):
     A cascade has the plans of its `stages`, each with the cost for a task that reaches it, and the share of tasks
     `reached` by each. Its own cost is that at these shares; `least` is the cost of a task that goes no further than the
     first stage, and `most` that of one that goes through all.
+
+    `tests` is the number of texts of tests that are drawn for each task to pick by; they are in its cost.
     """
 
     arm: Arm
@@ -273,6 +275,7 @@ class Plan(Record):
     reached: tuple[Share, ...] = ()
     least: Cost | None = None
     most: Cost | None = None
+    tests: int = 0
 
     @property
     def single(self) -> tuple[Plan, ...]:
@@ -281,8 +284,9 @@ class Plan(Record):
 
     @property
     def shown_k(self) -> str:
-        """Its k for tables: a number, `greedy`, or those of its stages as `5 + greedy`."""
-        return " + ".join("greedy" if plan.arm.greedy else str(plan.k) for plan in self.single)
+        """Its k for tables: a number, `greedy`, those of its stages as `5 + greedy`, or with tests `5, 8 tests`."""
+        ks = " + ".join("greedy" if plan.arm.greedy else str(plan.k) for plan in self.single)
+        return f"{ks}, {self.tests} tests" if self.tests else ks
 
 
 class Usage(Record):
@@ -505,7 +509,8 @@ class Realised(Record):
     `usage` is where the cost comes from, also per task at the arm's k, and `deviations` are lines that explain what is
     more than a tenth off the plan. `leftover` is what the limit leaves in the kinds that are known, and
     `flops_over_tasks` the 10th and the 90th percentile of the tasks' FLOPs. A cascade's cost is the sum over its
-    stages, each at the share of tasks that it `reached`.
+    stages, each at the share of tasks that it `reached`. `tests_flops` is the part of its FLOPs that drew tests to pick
+    by; None where none were planned for.
     """
 
     cost: Cost = Cost()
@@ -517,6 +522,7 @@ class Realised(Record):
     leftover: Cost = Cost()
     flops_over_tasks: tuple[NonNegative, NonNegative] | None = None
     reached: tuple[Share, ...] = ()
+    tests_flops: NonNegative | None = None
 
 
 class Spread(Record):
@@ -621,6 +627,12 @@ class ArmResult(Record):
         """The cost of its samples per task: realised if known, else planned."""
         known = {name: value for name, value in self.realised.cost if name != "schema_version" and value is not None}
         return self.plan.cost.model_copy(update=known)
+
+    @property
+    def drawing_flops(self) -> float | None:
+        """FLOPs of its samples alone, without those of tests that its plan counts on."""
+        flops = self.cost.flops
+        return None if flops is None else flops - (self.realised.tests_flops or 0.0)
 
     @property
     def ratio(self) -> Cost:

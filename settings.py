@@ -34,6 +34,9 @@ RECORDED = "recorded"
 OWN_MODEL = "self"
 """The scorer that is each arm's own model."""
 
+AUTO = "auto"
+"""The selection whose number of tests comes from a table that ships."""
+
 FITTED = "fitted"
 """The least agreement that is chosen by the hidden tests of the benchmark that it is scored on."""
 
@@ -233,6 +236,12 @@ class Selecting(Settings):
         metavar=f"ARM|{OWN_MODEL}",
     )
 
+    select: Text | None = option(
+        None,
+        "Ranker that decides, and whose tests are paid for out of the limit, such as codet,tests=8; auto: the default "
+        "ranker, with the number of tests that scored best.",
+        metavar=f"RANKER|{AUTO}",
+    )
     agreement: Text | None = option(
         None,
         "Least share of the other candidates that agree for a cascade such as 7b:5,34b:1 to go no further; fitted: "
@@ -267,8 +276,9 @@ class Selecting(Settings):
 
     @property
     def named(self) -> tuple[Any, ...]:
-        """The rankers, each once. `oracle` follows from pass@k and is not among them."""
-        return tuple(ranker for ranker in dict.fromkeys(self.rankers) if ranker != ORACLE)
+        """The rankers, each once, the selecting one first. `oracle` follows from pass@k and is not among them."""
+        first = () if self.select is None else (DEFAULT_RANKERS[0] if self.select == AUTO else self.select,)
+        return tuple(ranker for ranker in dict.fromkeys((*first, *self.rankers)) if ranker != ORACLE)
 
     @property
     def bounded(self) -> tuple[Any, ...]:

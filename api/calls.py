@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 from ..errors import UserError
+from ..experiment.choosing import plan_comparison
 from ..experiment.components import sweep_components
 from ..experiment.curves import curve as curve_arms
 from ..experiment.curves import curve_samples, price
@@ -14,11 +15,9 @@ from ..experiment.files import execute as execute_files
 from ..experiment.macro import Parts, compare_on_each, macro_comparison
 from ..experiment.matching import Cascading, arm_samples
 from ..experiment.outliers import find_outliers
-from ..experiment.own_tests import arms_with_tests, check_tests
-from ..experiment.planning import load_several, load_tasks, plan_on_each
+from ..experiment.planning import load_several, load_tasks
 from ..experiment.planning import plan as plan_arms
 from ..experiment.quantising import quantise as quantise_model
-from ..experiment.samples import with_greedy
 from ..experiment.selection import check_on_tasks, check_selecting
 from ..experiment.selection import rank as rank_files
 from ..experiment.spending import rate_of
@@ -138,8 +137,7 @@ def compare(
     else:
         chosen = [_benchmark(benchmark, running.family)]
     check_on_tasks(selecting, chosen)
-    planned = plan_on_each(chosen, with_greedy(arms, samples or {}), planning, running.family)
-    check_tests(selecting, arms_with_tests(planned[0].plans))
+    planned = plan_comparison(chosen, arms, samples or {}, planning, selecting, running.family)
     cascading = Cascading(grading, rule_of(selecting))
     found = arm_samples(planned, chosen, _lists(samples), drawing, running, cascading=cascading)
     comparisons = compare_on_each(Parts(chosen, planned, found), drawing, grading, selecting, running)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -83,6 +83,10 @@ def plan_arms(
     A cascade costs the sum over its stages, each at the share of tasks planned to reach it. Its memory is that of the
     largest stage reached, since they are loaded one after another. One more sample is one of its first stage.
 
+    With `conditions.tests`, an arm of several samples, or a cascade whose first stage has several, also draws tests for
+    each task: its cost holds both, and an open k is what the limit leaves for programs. A single sample is never
+    ranked, so no tests are drawn for it.
+
     Args:
         arms: At least one.
         family: The family to look names like `13b` up in.
@@ -117,6 +121,8 @@ def plan_arms(
             _Pricing(single, priced_model(single, family, conditions), next(workloads), conditions)
             for single in arm.stages or (arm,)
         )
+        # A cascade ranks what its first stage draws; later ones are picked by the same tests.
+        parts = (_with_tests(parts[0], family), *parts[1:])
         pricings.append(_CascadePricing(arm, parts, share) if arm.stages else parts[0])
     if budget is not None:
         limits = {
@@ -133,8 +139,11 @@ def plan_arms(
             f"the first arm needs a number of samples, since the others are matched to it: write {first.arm.spec}:1, "
             "or give `limit`"
         )
-    reference = first.cost(first.arm.k)
-    amount = first.amount(first.arm.k, kind)
+    k = first.arm.k
+    if isinstance(first, _Pricing):
+        first = pricings[0] = first.resolved(k)
+    reference = first.cost(k)
+    amount = first.amount(k, kind)
     if not amount > 0:
         raise UserError(f"{first.arm.spec} has no {kind} cost to match")
     limit = _Limit(reference, {kind: amount}, f"the first arm ({first.arm.spec})", tolerance, at_least_one)
@@ -182,14 +191,36 @@ class _Limit:
     at_least_one: bool = False
 
 
+def _with_tests(pricing: _Pricing, family: str) -> _Pricing:
+    """Let an arm draw tests, by another model if one is to write them."""
+    tests, arm = pricing.conditions.tests, pricing.arm
+    if tests is None:
+        return pricing
+    workload = pricing.workload
+    if tests.output_tokens is not None and workload.convention == "tokens":
+        workload = workload.model_copy(update={"output_tokens": tests.output_tokens})
+    author = tests.authors.get(arm.spec)
+    writer = _Pricing(author or arm, pricing.model, workload, pricing.conditions)
+    if author is not None:
+        writer = replace(writer, model=priced_model(author, family, pricing.conditions))
+    without = replace(pricing.conditions, tests=None)
+    return replace(pricing, writer=replace(writer, conditions=without), writes_own=author is None)
+
+
 @dataclass(frozen=True)
 class _Pricing:
-    """An arm whose cost is known for every k."""
+    """An arm whose cost is known for every k.
+
+    `writer` draws tests for it, `texts` of them once that is known, and after the same prompt where it `writes_own`.
+    """
 
     arm: Arm
     model: Model | None
     workload: Workload
     conditions: Conditions
+    writer: _Pricing | None = None
+    writes_own: bool = True
+    texts: int = 0
 
     @property
     def precision(self) -> str:
@@ -203,8 +234,30 @@ class _Pricing:
             )
         return precision
 
+    def cost(self, k: int) -> Cost:
+        """Cost k samples, and the tests that they are picked by."""
+        programs = self.programs(k)
+        if k == 1 or not self.texts or self.writer is None:
+            return programs
+        tests = self.writer.programs(self.texts)
+        if self.writes_own:
+            # The first token of a text comes with the prompt's pass, which programs have paid.
+            one, more = self.writer.programs(1), self.writer.programs(self.texts + 1)
+            tests = Cost.model_validate(
+                {name: _less(getattr(more, name), getattr(one, name)) for name in COST_FIELDS.values()}
+                | {"memory_bytes": tests.memory_bytes}
+            )
+        return cascade_cost([programs, tests], (1.0, 1.0))
+
+    def resolved(self, k: int) -> _Pricing:
+        """Draw the tests that go with the k that the limit buys without any."""
+        tests = self.conditions.tests
+        if tests is None or self.writer is None or self.arm.greedy or k == 1:
+            return self
+        return replace(self, texts=tests.texts(k))
+
     @cached_property
-    def cost(self) -> Callable[[int], Cost]:
+    def programs(self) -> Callable[[int], Cost]:
         price = self.conditions.prices.of_arm(self.arm)
         try:
             return cost_of_arm(self.model, self.workload, self.conditions, price, self.precision)
@@ -227,7 +280,11 @@ class _Pricing:
 
     def plan(self, limit: _Limit) -> Plan:
         """Plan the arm by a limit."""
-        return _plan_arm(self, self.arm.k if self.arm.k is not None else _largest_k(self, limit), limit)
+        if self.arm.k is not None:
+            chosen = self.resolved(self.arm.k)
+            return _plan_arm(chosen, self.arm.k, limit)
+        chosen = self.resolved(_largest_k(self, limit))
+        return _plan_arm(chosen, _largest_k(chosen, limit), limit)
 
     @property
     def model_name(self) -> str:
@@ -268,7 +325,9 @@ class _CascadePricing:
         """Cost the cascade where these shares of tasks reach its stages."""
         more = k - (self.arm.k or 0)
         ks = [(stage.arm.k or 1) + (more if place == 0 else 0) for place, stage in enumerate(self.stages)]
-        return cascade_cost([stage.cost(k) for stage, k in zip(self.stages, ks, strict=True)], reached)
+        first = self.stages[0].resolved(self.stages[0].arm.k or 1)
+        stages = (first, *self.stages[1:])
+        return cascade_cost([stage.cost(k) for stage, k in zip(stages, ks, strict=True)], reached)
 
     def amount(self, k: int, kind: BudgetKind) -> float:
         for stage in self.stages:
@@ -291,6 +350,7 @@ class _CascadePricing:
         everything = (1.0,) * len(self.stages)
         return _plan_arm(self, k, limit).model_copy(
             update={
+                "tests": self.stages[0].resolved(self.stages[0].arm.k or 1).texts,
                 "stages": tuple(stage.plan(limit) for stage in self.stages),
                 "reached": self.reached,
                 "least": self.at((1.0, *(0.0 for _ in self.stages[1:])), k),
@@ -337,7 +397,12 @@ def _plan_arm(pricing: _Pricing | _CascadePricing, k: int, limit: _Limit) -> Pla
             {COST_FIELDS[kind]: max(limit.amounts[kind] - amount, 0.0) for kind, amount in amounts.items()}
         ),
         workload=pricing.workload,
+        tests=pricing.texts if k > 1 and isinstance(pricing, _Pricing) else 0,
     )
+
+
+def _less(more: float | None, less: float | None) -> float | None:
+    return None if more is None or less is None else max(0.0, more - less)
 
 
 def _largest_k(pricing: _Pricing, limit: _Limit) -> int:

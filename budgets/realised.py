@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import quantiles
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +30,7 @@ def realised_costs(
     match: BudgetKind | None = None,
     budget: Budget | None = None,
     workload: Workload | None = None,
-    measured: Sequence[Usage | CascadeUse | None] | None = None,
+    measured: Sequence[Usage | CascadeUse | TestedUse | None] | None = None,
     prices: Prices | None = None,
 ) -> list[Realised]:
     """Return every arm's realised cost per task at its k.
@@ -49,7 +49,8 @@ def realised_costs(
         budget: The budget planned for, in the first arm's place.
         workload: The workload planned for, if a plan has none of its own; if given, deviations are explained.
         measured: Per arm, the usage of drawing per task at its k; its token counts and FLOPs are ignored, except for
-            whether the samples' counts are `estimated`. Of a cascade, whose samples have their stage, its use.
+            whether the samples' counts are `estimated`. Of a cascade, whose samples have their stage, its use; of an
+            arm that paid for tests, the use of both.
         prices: Token prices of the arms.
     """
     if measured is None:
@@ -57,6 +58,8 @@ def realised_costs(
     arms = [
         _cascade(plan, tasks, usage, prices)
         if isinstance(usage, CascadeUse)
+        else _tested(plan, tasks, usage, prices)
+        if isinstance(usage, TestedUse)
         else _arm(plan, tasks, usage, None if prices is None else prices.of_arm(plan.arm))
         for plan, tasks, usage in zip(plans, samples, measured, strict=True)
     ]
@@ -86,6 +89,7 @@ def realised_costs(
                 leftover=_leftover(arm.cost, reference, kinds),
                 flops_over_tasks=arm.flops_over_tasks,
                 reached=arm.reached,
+                tests_flops=arm.tests_flops,
             )
         )
     return results
@@ -189,6 +193,19 @@ class CascadeUse:
 
 
 @dataclass(frozen=True)
+class TestedUse:
+    """The usage of drawing an arm's programs, and per task that of the tests that they are picked by."""
+
+    measured: Usage
+    tests: Usage
+
+    @property
+    def flops(self) -> float | None:
+        """The FLOPs of the tests."""
+        return _sum_of([self.tests.prefill_flops, self.tests.decode_flops])
+
+
+@dataclass(frozen=True)
 class _Arm:
     """An arm's realised cost per task at its k, and the cost with one more sample."""
 
@@ -197,6 +214,7 @@ class _Arm:
     usage: Usage
     flops_over_tasks: tuple[float, float] | None
     reached: tuple[float, ...] = ()
+    tests_flops: float | None = None
 
 
 def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | None, price: TokenPrice | None) -> _Arm:
@@ -231,6 +249,23 @@ def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | Non
         usage=Usage.model_validate(took),
         flops_over_tasks=spread,
     )
+
+
+def _tested(plan: Plan, tasks: Sequence[Sequence[Candidate]], use: TestedUse, prices: Prices | None) -> _Arm:
+    """Add what drawing tests took to an arm's cost; dollars of tests are not known."""
+    arm = _arm(plan, tasks, use.measured, None if prices is None else prices.of_arm(plan.arm))
+    wall_s = use.tests.wall_s
+
+    def total(cost: Cost) -> Cost:
+        return cost.model_copy(
+            update={
+                "flops": _sum_of([cost.flops, use.flops]),
+                "runtime_s": _sum_of([cost.runtime_s, wall_s]),
+                "usd": None,
+            }
+        )
+
+    return replace(arm, cost=total(arm.cost), of_next=total(arm.of_next), tests_flops=use.flops)
 
 
 def _cascade(

@@ -43,12 +43,11 @@ def compare(
     Arms without --samples are drawn as by codebudget sample; samples in the store are reused. With several benchmarks,
     arms are compared on each and by their means, in which every benchmark counts the same.
     """
+    from ..experiment.choosing import plan_comparison
     from ..experiment.escalation import rule_of
     from ..experiment.macro import Parts, answer_of, compare_on_each
     from ..experiment.matching import Cascading, arm_samples
-    from ..experiment.own_tests import arms_with_tests, check_tests
-    from ..experiment.planning import plan_on_each
-    from ..experiment.samples import to_draw, with_greedy
+    from ..experiment.samples import to_draw
     from ..experiment.selection import check_on_tasks, check_selecting
     from ..report.plans import plans_on_each_as_json, print_plans_on_each
 
@@ -57,9 +56,8 @@ def compare(
     recorded = samples_by_arm(files.samples)
     benchmarks = asked.load_each(running.family)
     check_on_tasks(selecting, benchmarks)
-    planned = plan_on_each(benchmarks, with_greedy(arms, recorded), planning, running.family)
+    planned = plan_comparison(benchmarks, arms, recorded, planning, selecting, running.family)
     names = [benchmark.name for benchmark in benchmarks]
-    check_tests(selecting, arms_with_tests(planned[0].plans))
     if to_draw(planned[0], recorded) and not files.as_json:
         print_plans_on_each(planned, names)
         if planned[0].measures:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..settings import Planning, Running
+from ..settings import Planning, Running, Selecting
 from .arguments import Arms, Asked, Json
 from .options import only, options
 from .progress import print_json, warn
@@ -17,6 +17,7 @@ def plan(
     arms: Arms,
     planning: Planning,
     asked: Annotated[Asked, only("benchmark")],
+    selecting: Annotated[Selecting, only("select", "tests")],
     running: Annotated[Running, only("family", "strict")],
     as_json: Json = False,
 ) -> None:
@@ -24,8 +25,15 @@ def plan(
     from ..experiment.planning import plan as plan_arms
     from ..report.plans import plans_as_json, print_plans
 
+    tests = None
+    if selecting.select is not None:
+        # A plan without tests loads no ranker.
+        from ..experiment.choosing import planned_tests
+
+        tests = planned_tests(selecting, arms)
+
     benchmark = None if asked.benchmark is None else asked.load(running.family)
-    planned = plan_arms(arms, planning, family=running.family, benchmark=benchmark)
+    planned = plan_arms(arms, planning, family=running.family, benchmark=benchmark, tests=tests)
     if as_json:
         print_json(plans_as_json(planned))
     else:

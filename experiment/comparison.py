@@ -13,7 +13,8 @@ import numpy as np
 from .._util.progress import Progress, silent
 from ..budgets.dollars import Prices
 from ..budgets.mixed import split_mixed
-from ..budgets.realised import CascadeUse, k_left, realised_costs
+from ..budgets.notation import parse_single
+from ..budgets.realised import CascadeUse, TestedUse, k_left, realised_costs
 from ..errors import RankerError
 from ..estimators import PASS_AT_K, FloatArray, holm, mean_interval, paired_difference, pass_at_k, recovery_percent
 from ..rankers import Offers
@@ -38,10 +39,11 @@ from ..settings import BLIND_RANKER, ORACLE, RECORDED
 from .advice import advise
 from .agreement import agreement
 from .cascades import rank_cascade
+from .choosing import cut_tests, mean_usage, with_tests_to_draw
 from .compressed import UNQUANTISED, Comparing, compared_tokens
 from .escalation import DEFAULT_RULE, rule_of
-from .lengths import Counted, counted
-from .own_tests import arms_with_tests, generated_by_arm
+from .lengths import Counted, counted, counter_of
+from .own_tests import arms_with_tests, generated_by_arm, given_tests
 from .pools import grade_arms
 from .ranking import rank_pool, ranking_cost
 from .scorers import open_scorers
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
 
 
 NO_PRICES: Final = Prices()
+NO_TESTS: Final = Usage(prefill_flops=0.0, decode_flops=0.0, output_tokens=0.0, wall_s=0.0)
 
 
 class Terms(NamedTuple):
@@ -113,7 +116,21 @@ def compare(
     """
     specs = [arm.plan.arm.spec for arm in arms]
     named = arms_with_tests([arm.plan for arm in arms])
+    selecting = with_tests_to_draw(selecting, [arm.plan for arm in arms])
     tests = generated_by_arm(selecting.tests, named, benchmark, drawing, running, progress)
+    given = given_tests(selecting.tests, named)
+    for arm, one in zip(arms, named, strict=True):
+        spec = one.arm.spec
+        if arm.plan.tests and spec in tests:
+            is_own = parse_single(given.models.get(spec, spec)).name == one.arm.name
+            programs = counted(arm.candidates, benchmark.by_id, counter_of(arm.plan.single[0].model)).candidates
+            tests[spec] = cut_tests(tests[spec], arm.plan, programs, is_own=is_own)
+    arms = [
+        arm._replace(tests={task: one.usage for task, one in tests.get(named_arm.arm.spec, {}).items()})
+        if arm.plan.tests and not arm.plan.stages
+        else arm
+        for arm, named_arm in zip(arms, named, strict=True)
+    ]
     terms = Terms(
         planned.workload,
         planned.settings.tolerance,
@@ -200,7 +217,8 @@ def rank_arm(
     """
     if plan.stages:
         return rank_cascade(plan, pool, tasks, judging)
-    left_k = partial(k_left, plan, plan.workload or workload)
+    # With its tests in the limit, its k is what is left.
+    left_k = None if plan.tests else partial(k_left, plan, plan.workload or workload)
     return rank_pool(plan.arm.spec, pool, tasks, ks, judging, k_left=left_k)
 
 
@@ -313,7 +331,7 @@ def realised_of(
     """
     tasks = {task.id: task for task in graded.tasks}
     samples: list[Sequence[Sequence[Candidate]]] = []
-    measured: list[Usage | CascadeUse | None] = []
+    measured: list[Usage | CascadeUse | TestedUse | None] = []
     for place, (arm, pool) in enumerate(zip(arms, graded.pools, strict=True)):
         if arm.plan.stages:
             found = [_counted_stages(arm, pool[task_id].candidates, tasks) for task_id in tasks]
@@ -326,7 +344,12 @@ def realised_of(
         else:
             found = [counted(pool[task_id].candidates, tasks, arm.counter) for task_id in tasks]
             usage = Usage() if arm.tally is None else arm.tally.per_task(arm.plan.k)
-            measured.append(usage.model_copy(update={"estimated": any(one.estimated for one in found)}))
+            usage = usage.model_copy(update={"estimated": any(one.estimated for one in found)})
+            if arm.tests is None:
+                measured.append(usage)
+            else:
+                tests = mean_usage([arm.tests.get(task_id, NO_TESTS) for task_id in tasks])
+                measured.append(TestedUse(usage, tests))
         samples.append([one.candidates for one in found])
     return realised_costs(
         [arm.plan for arm in arms],
@@ -375,7 +398,7 @@ def _with_totals(results: Sequence[ArmResult], terms: Terms) -> tuple[ArmResult,
     for result in results:
         rankers = {}
         for name, score in result.rankers.items():
-            drawing, ranking = result.cost.flops, score.cost_flops
+            drawing, ranking = result.drawing_flops, score.cost_flops
             total = None if drawing is None or ranking is None else drawing + ranking
             ratio = None if total is None or not limit else total / limit
             rankers[name] = score.model_copy(update={"total_flops": total, "total_ratio": ratio})

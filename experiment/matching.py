@@ -265,7 +265,8 @@ class _Stages:
             drawn = self._draw([task for task in self._tasks if task.id in goes_on], stage.k)
             spared = frozenset(task.id for task in self._tasks if task.id not in goes_on)
             stages.append(_Stage(() if drawn is None else drawn.candidates, drawn, spared))
-        if not any(stage.spared for stage in stages) and self._is_whole(stages):
+        is_recorded = all(plan.arm.spec in self._recorded for plan in self._plan.stages)
+        if is_recorded or (not any(stage.spared for stage in stages) and self._is_whole(stages)):
             return stages
         return [
             one._replace(candidates=_first(one.candidates, plan.k))

@@ -21,6 +21,7 @@ from .benchmarks import about, check_names, told_apart
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from ..budgets.costs import PlannedTests
     from ..budgets.memory import MemoryFit
     from ..records import Budget, Plan
     from ..settings import Planning
@@ -135,6 +136,7 @@ def plan(
     benchmark: Benchmark | None = None,
     to_measure: bool = False,
     closed: Collection[str] = (),
+    tests: PlannedTests | None = None,
 ) -> Planned:
     """Give every arm a sample count.
 
@@ -145,6 +147,7 @@ def plan(
         benchmark: Whose token counts are planned for; None for the paper's convention.
         to_measure: Lengths will be measured, so an arm that seems to exceed the limit may not.
         closed: Models to plan by their price without looking them up.
+        tests: Tests that candidates are picked by, and that share the limit with them.
 
     Raises:
         UserError: A setting cannot be read or contradicts another, or the arms cannot be planned.
@@ -152,7 +155,7 @@ def plan(
     parsed = [parse_arm(arm) for arm in arms]
     budget = None if settings.limit is None else parse_budget(settings.limit)
     workload = workload_of(settings, benchmark, to_measure=to_measure)
-    conditions = replace(conditions_of(settings), closed=frozenset(closed))
+    conditions = replace(conditions_of(settings), closed=frozenset(closed), tests=tests)
     plans = plan_arms(
         parsed,
         family=family,
@@ -167,7 +170,11 @@ def plan(
 
 
 def plan_on_each(
-    benchmarks: Sequence[Benchmark], arms: Sequence[str], settings: Planning, family: str
+    benchmarks: Sequence[Benchmark],
+    arms: Sequence[str],
+    settings: Planning,
+    family: str,
+    tests: PlannedTests | None = None,
 ) -> list[Planned]:
     """Plan the same arms for each benchmark, whose lengths will be measured; see `plan`.
 
@@ -177,7 +184,7 @@ def plan_on_each(
     found = []
     for benchmark in benchmarks:
         with about(benchmark, benchmarks):
-            found.append(plan(arms, settings, family=family, benchmark=benchmark, to_measure=True))
+            found.append(plan(arms, settings, family=family, benchmark=benchmark, to_measure=True, tests=tests))
     return found
 
 

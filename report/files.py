@@ -51,18 +51,23 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
             ],
             "cost_at": {"none": plan.least.model_dump(), "all": plan.most.model_dump()},
         }
-    return cascade | {
-        "spec": plan.arm.spec,
-        "model": plan.model,
-        "precision": plan.precision,
-        "k": plan.k,
-        "cost": costs["cost"],
-        "budget_ratio": costs["budget_ratio"],
-        "matched": plan.matched,
-        "equal": plan.equal,
-        "binding": plan.binding,
-        "leftover": costs["leftover"],
-    }
+    tests = {"tests": plan.tests} if plan.tests else {}
+    return (
+        cascade
+        | tests
+        | {
+            "spec": plan.arm.spec,
+            "model": plan.model,
+            "precision": plan.precision,
+            "k": plan.k,
+            "cost": costs["cost"],
+            "budget_ratio": costs["budget_ratio"],
+            "matched": plan.matched,
+            "equal": plan.equal,
+            "binding": plan.binding,
+            "leftover": costs["leftover"],
+        }
+    )
 
 
 def comparison_as_json(result: Comparison) -> dict[str, object]:

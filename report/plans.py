@@ -75,6 +75,12 @@ def plan_notes(planned: Planned) -> Iterator[str]:
     yield f"ratios are to the {against}; binding is the limit that one more sample would break"
     yield from describe_memory(planned)
     yield from describe_cascades(planned)
+    tested = [plan.arm.spec for plan in planned.plans if plan.tests]
+    if tested:
+        yield (
+            f"costs of {', '.join(tested)} hold the tests that they are picked by, each text as long as a program; the "
+            "prompt that both share is prefilled once"
+        )
     yield describe_workload(planned.workload)
     for spec in unverified_arms(planned):
         yield f"{spec} is unverified: its shape is from memory, not from a source (codebudget models show)"

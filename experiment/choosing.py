@@ -1,0 +1,195 @@
+"""`--select`: a ranker whose tests are planned for, drawn, cut to the plan, and paid out of the same limit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..budgets.costs import PlannedTests
+from ..budgets.flops import prefill_flops
+from ..budgets.notation import parse_arm, parse_single, without_k
+from ..budgets.plan import planned_model
+from ..errors import UserError
+from ..rankers import load_ranker, uses_of
+from ..rankers.registry import parse_specs
+from ..records import GeneratedTests, Usage
+from ..settings import AUTO
+from .own_tests import FROM, arms_with_tests, check_tests, given_tests
+from .planning import plan_on_each
+from .samples import with_greedy
+from .splits import texts_of_split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from ..records import Arm, Candidate, Plan
+    from ..settings import Planning, Selecting
+    from ..tasks import Benchmark
+    from .planning import Planned
+
+
+class Chosen(NamedTuple):
+    """The ranker of `--select`, and the texts of tests it goes by, from the programs that a limit buys without any."""
+
+    ranker: str
+    texts: Callable[[int], int]
+
+
+def chosen(selecting: Selecting) -> Chosen | None:
+    """Read `--select`; None if it is not given.
+
+    Raises:
+        UserError: There is no such ranker, or it does not say how many texts of tests it may use.
+    """
+    select = selecting.select
+    if select is None:
+        return None
+    if select == AUTO:
+        return Chosen(selecting.decisive, texts_of_split)
+    ranker = load_ranker(select)
+    counts = [int(link.parameters.get("tests", "0")) for link in parse_specs(select)]
+    texts = max(counts)
+    if "tests" in ranker.needs and not texts:
+        raise UserError(
+            f"`select` {select}: the limit is split into programs and tests, so say how many texts of tests, such as "
+            f"{select},tests=8"
+        )
+    if texts and "tests" not in uses_of(ranker):
+        raise UserError(f"`select` {select}: this ranker uses no tests")
+    return Chosen(select, lambda _: texts)
+
+
+def planned_tests(selecting: Selecting, arms: Sequence[str]) -> PlannedTests | None:
+    """Plan for the tests of `--select`; None without it.
+
+    Args:
+        selecting: The ranker, and the models that write tests for other arms (`ARM=from:OTHER`).
+        arms: As typed.
+
+    Raises:
+        UserError: As `chosen`, or `tests` cannot be read.
+    """
+    found = chosen(selecting)
+    if found is None:
+        return None
+    singles = [(parsed.stages or (parsed,))[0] for parsed in map(parse_arm, arms)]
+    authors: dict[str, Arm] = {}
+    for text in selecting.tests:
+        name, _, what = text.partition("=")
+        if not what.startswith(FROM):
+            continue
+        author = parse_single(what.removeprefix(FROM))
+        for single in singles:
+            if name in (single.spec, without_k(single), single.name) and author.name != single.name:
+                authors[single.spec] = author
+    return PlannedTests(found.texts, authors)
+
+
+def with_tests_to_draw(selecting: Selecting, plans: Sequence[Plan]) -> Selecting:
+    """Have the tests drawn that plans count on and nobody gives, each arm's by itself or by the model it is given.
+
+    Raises:
+        UserError: `tests` cannot be read.
+    """
+    named = arms_with_tests(plans)
+    given = given_tests(selecting.tests, named)
+    added, numbered = [], []
+    for plan, arm in zip(plans, named, strict=True):
+        spec = arm.arm.spec
+        if not plan.tests:
+            continue
+        if not given.has(spec):
+            added.append(f"{spec}={FROM}{without_k(arm.arm)}:{plan.tests}")
+        elif spec in given.models and parse_single(given.models[spec]).k is None:
+            numbered.append((spec, f"{spec}={FROM}{given.models[spec]}:{plan.tests}"))
+    if not added and not numbered:
+        return selecting
+    replaced = {spec for spec, _ in numbered}
+    kept = [text for text in selecting.tests if not _is_of(text, replaced, plans)]
+    return selecting.model_copy(update={"tests": [*kept, *(text for _, text in numbered), *added]})
+
+
+def _is_of(text: str, specs: set[str], plans: Sequence[Plan]) -> bool:
+    name, _, what = text.partition("=")
+    names = {
+        way
+        for arm in arms_with_tests(plans)
+        if arm.arm.spec in specs
+        for way in (arm.arm.spec, without_k(arm.arm), arm.arm.name)
+    }
+    return what.startswith(FROM) and name in names
+
+
+def cut_tests(
+    tests: Mapping[str, GeneratedTests], plan: Plan, candidates: Sequence[Candidate], *, is_own: bool
+) -> dict[str, GeneratedTests]:
+    """Cut generated tests to the texts that a plan counts on, and their usage in proportion.
+
+    Where the arm writes its own, the pass over what its programs' prompt and the tests' prompt share is not paid twice.
+
+    Args:
+        tests: By task id.
+        plan: The arm's.
+        candidates: Its programs, whose prompts have the lengths that are shared.
+        is_own: Whether the arm's model wrote them.
+    """
+    model = planned_model(plan.single[0])
+    shared: dict[str, float] = {}
+    for one in candidates:
+        if is_own and model is not None and one.prompt_tokens is not None and not one.stage:
+            shared.setdefault(one.task_id, float(prefill_flops(model.architecture, one.prompt_tokens)))
+    return {task_id: _cut(found, plan.tests, shared.get(task_id, 0.0)) for task_id, found in tests.items()}
+
+
+def _cut(tests: GeneratedTests, texts: int, shared_flops: float) -> GeneratedTests:
+    usage, share = tests.usage, min(1.0, texts / max(1, len(tests.samples)))
+    changed: dict[str, float | None] = {
+        name: None if (amount := getattr(usage, name)) is None else share * amount
+        for name in ("output_tokens", "decode_flops", "wall_s")
+    }
+    if usage.prefill_flops is not None:
+        changed["prefill_flops"] = max(0.0, usage.prefill_flops - shared_flops)
+    return GeneratedTests(samples=tests.samples[:texts], usage=usage.model_copy(update=changed))
+
+
+def mean_usage(usages: Sequence[Usage]) -> Usage:
+    """Average the usage of drawing tests over tasks; None where one is not known."""
+
+    def mean(name: str) -> float | None:
+        amounts = [getattr(usage, name) for usage in usages]
+        return None if not amounts or None in amounts else sum(amounts) / len(amounts)
+
+    return Usage(
+        output_tokens=mean("output_tokens"),
+        prefill_flops=mean("prefill_flops"),
+        decode_flops=mean("decode_flops"),
+        wall_s=mean("wall_s"),
+        estimated=any(usage.estimated for usage in usages),
+    )
+
+
+def plan_comparison(
+    benchmarks: Sequence[Benchmark],
+    arms: Sequence[str],
+    samples: Collection[str],
+    settings: Planning,
+    selecting: Selecting,
+    family: str,
+) -> list[Planned]:
+    """Plan what is compared on each benchmark: the arms, the first one's greedy if it is given, and tests to pick by.
+
+    Args:
+        benchmarks: Those to compare on.
+        arms: As typed.
+        samples: The names that recorded samples are given for.
+        settings: The budget, and which costs are counted.
+        selecting: The rankers, and what they are offered.
+        family: Where short names are looked up.
+
+    Raises:
+        UserError: As `plan_on_each`; or an arm lacks the tests that a ranker needs.
+    """
+    listed = with_greedy(arms, samples)
+    planned = plan_on_each(benchmarks, listed, settings, family, planned_tests(selecting, listed))
+    plans = planned[0].plans
+    check_tests(with_tests_to_draw(selecting, plans), arms_with_tests(plans))
+    return planned
