@@ -191,5 +191,7 @@ def plan_comparison(
     listed = with_greedy(arms, samples)
     planned = plan_on_each(benchmarks, listed, settings, family, planned_tests(selecting, listed))
     plans = planned[0].plans
-    check_tests(with_tests_to_draw(selecting, plans), arms_with_tests(plans))
+    # A single sample is never ranked.
+    unranked = [] if selecting.select is None else [plan.single[0].arm.spec for plan in plans if not plan.tests]
+    check_tests(with_tests_to_draw(selecting, plans), arms_with_tests(plans), unranked)
     return planned

@@ -121,6 +121,9 @@ def compare(
     given = given_tests(selecting.tests, named)
     for arm, one in zip(arms, named, strict=True):
         spec = one.arm.spec
+        if selecting.select is not None and not arm.plan.tests:
+            # Its single sample is not ranked, so it has no tests, and its ranker finds none.
+            tests[spec] = {}
         if arm.plan.tests and spec in tests:
             is_own = parse_single(given.models.get(spec, spec)).name == one.arm.name
             programs = counted(arm.candidates, benchmark.by_id, counter_of(arm.plan.single[0].model)).candidates

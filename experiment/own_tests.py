@@ -26,7 +26,7 @@ from .targets import target_of_arm
 from .workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ..budgets.architecture import Architecture
     from ..records import GeneratedTests, Plan, Task
@@ -85,8 +85,13 @@ def given_tests(tests: Sequence[str], arms: Sequence[NamedArm]) -> GivenTests:
     return GivenTests(tuple(for_all), files, models)
 
 
-def check_tests(selecting: Selecting, arms: Sequence[NamedArm]) -> None:
+def check_tests(selecting: Selecting, arms: Sequence[NamedArm], unranked: Collection[str] = ()) -> None:
     """Find an arm that lacks the tests a ranker needs, before anything is drawn.
+
+    Args:
+        selecting: The rankers and the tests.
+        arms: All of them.
+        unranked: Those that need none, by their specs.
 
     Raises:
         UserError: There is one, or `tests` cannot be read.
@@ -94,7 +99,8 @@ def check_tests(selecting: Selecting, arms: Sequence[NamedArm]) -> None:
     given = given_tests(selecting.tests, arms)
     for ranker in selecting.named:
         needs = load_ranker(ranker).needs if isinstance(ranker, str) else ranker.needs
-        lacking = [named.arm.spec for named in arms if not given.has(named.arm.spec)]
+        specs = [named.arm.spec for named in arms if named.arm.spec not in unranked]
+        lacking = [spec for spec in specs if not given.has(spec)]
         if "tests" in needs and lacking:
             name = ranker if isinstance(ranker, str) else ranker.name
             raise UserError(

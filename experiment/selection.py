@@ -46,7 +46,7 @@ def check_selecting(selecting: Selecting) -> None:
         UserError: There is one.
     """
     offered: set[Need] = {"execution"}
-    if selecting.tests:
+    if selecting.tests or selecting.select is not None:
         offered.add("tests")
     if selecting.scorer is not None:
         offered.add("scorer")
