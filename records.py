@@ -596,6 +596,29 @@ class Escalation(Record):
         return f"where {', or '.join(said)}{' (tuned with tests)' if self.tuned else ''}"
 
 
+class AnsweredShare(Record):
+    """The share of tasks answered where at least this agreement is asked for, and the error rate among them.
+
+    `agreement` is None where it is that of the rule, and `error` where nothing is answered.
+    """
+
+    agreement: Share | None
+    answered: Share
+    error: Share | None
+
+
+class Abstention(Record):
+    """An arm that answers only where its candidates agree, by its rule and by several agreements.
+
+    At the first of `by_agreement` every task is answered; from the second on, where a task shows examples, a candidate
+    must hold all of them. `ranker` picks the answers.
+    """
+
+    by_rule: AnsweredShare
+    by_agreement: tuple[AnsweredShare, ...]
+    ranker: str
+
+
 class ArmResult(Record):
     """One arm of a comparison.
 
@@ -604,7 +627,7 @@ class ArmResult(Record):
     pilot gave, and `k_note` says why it was changed. `compression` is that of an arm drawn from a recipe's checkpoint.
     `per_task` holds the scores at k of every scored task, in the benchmark's order: pass@k and each ranker's.
     `escalation` is a cascade's rule; its `n` is the fewest samples of its first stage, and its pass@k the chance that
-    one of those that it draws passes.
+    one of those that it draws passes. `abstention` is the arm answering only where it is sure, if that was asked for.
     """
 
     plan: Plan
@@ -620,6 +643,7 @@ class ArmResult(Record):
     k_note: str = ""
     compression: Compression | None = None
     escalation: Escalation | None = None
+    abstention: Abstention | None = None
     per_task: dict[str, tuple[float, ...]] = {}
 
     @property

@@ -250,6 +250,10 @@ class Selecting(Settings):
         shown="0 where examples are shown, else 0.5",
     )
 
+    abstain: bool = option(
+        False, "Also answer only where candidates agree: error rates against the share of tasks answered."
+    )
+
     @model_validator(mode="after")
     def _known_agreement(self) -> Selecting:
         if self.agreement is not None and self.agreement != FITTED and self.least_agreement is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 from ..errors import UserError
-from ..experiment.choosing import plan_comparison
+from ..experiment.choosing import plan_comparison, planned_tests
 from ..experiment.components import sweep_components
 from ..experiment.curves import curve as curve_arms
 from ..experiment.curves import curve_samples, price
@@ -61,6 +61,7 @@ def plan(
     *,
     family: str = DEFAULT_FAMILY,
     benchmark: str | Benchmark | None = None,
+    selecting: Selecting = Selecting(),
 ) -> Plans:
     """Say how many samples of each model the same cost buys: arithmetic, no GPU and no download.
 
@@ -69,6 +70,7 @@ def plan(
         planning: The budget, and which costs are counted.
         family: Where short names such as `7b` are looked up.
         benchmark: Whose token counts are planned for; None for one pass over 128 tokens per sample.
+        selecting: Its `select` names a ranker whose tests share the limit.
 
     Returns:
         The plans, in the order of the arms: `plan(["70b:1", "13b"])[1].k` is 5.
@@ -77,7 +79,8 @@ def plan(
         UserError: A setting cannot be read or contradicts another, or the arms cannot be planned.
     """
     chosen = None if benchmark is None else _benchmark(benchmark, family)
-    return Plans(plan_arms(arms, planning, family=family, benchmark=chosen))
+    tests = planned_tests(selecting, arms, [] if chosen is None else [chosen])
+    return Plans(plan_arms(arms, planning, family=family, benchmark=chosen, tests=tests))
 
 
 @overload

@@ -25,14 +25,12 @@ def plan(
     from ..experiment.planning import plan as plan_arms
     from ..report.plans import plans_as_json, print_plans
 
-    tests = None
+    benchmark, tests = None if asked.benchmark is None else asked.load(running.family), None
     if selecting.select is not None:
-        # A plan without tests loads no ranker.
+        # Other plans load no ranker.
         from ..experiment.choosing import planned_tests
 
-        tests = planned_tests(selecting, arms)
-
-    benchmark = None if asked.benchmark is None else asked.load(running.family)
+        tests = planned_tests(selecting, arms, [] if benchmark is None else [benchmark])
     planned = plan_arms(arms, planning, family=running.family, benchmark=benchmark, tests=tests)
     if as_json:
         print_json(plans_as_json(planned))

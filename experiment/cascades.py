@@ -217,13 +217,27 @@ def _score(ranked: RankedPool, passed: BoolArray, draws: Sequence[Draw]) -> floa
     known: dict[bytes, float] = {}
     total = 0.0
     for draw in draws:
-        places = np.sort(draw.picked_from)
-        key = places.tobytes()
+        key = np.sort(draw.picked_from).tobytes()
         if key not in known:
-            scores: FloatArray = ranked.scores_within(places) if len(places) > 1 else np.zeros(1)
-            known[key] = float(passed[places[scores == scores.max()]].mean())
+            known[key] = score_of_draw(ranked, passed, draw)
         total += known[key]
     return total / len(draws)
+
+
+def score_of_draw(ranked: RankedPool, passed: BoolArray, draw: Draw) -> float:
+    """Get the chance that the pick of one draw passes, ties in expectation.
+
+    Raises:
+        RankerError: The ranker breaks its contract.
+    """
+    places = np.sort(draw.picked_from)
+    scores: FloatArray = ranked.scores_within(places) if len(places) > 1 else np.zeros(1)
+    return float(passed[places[scores == scores.max()]].mean())
+
+
+def subsets_as_draws(size: int, k: int, seed: int, key: str) -> list[Draw]:
+    """List the draws of a single arm: subsets of its samples, the same as for rankers."""
+    return [Draw(subset, subset, 1, lacks=False) for subset in subsets_of(size, k, DRAWS, seed, key)]
 
 
 def _choices(sizes: Sequence[int], ks: Sequence[int], seed: int, key: str) -> list[tuple[IntArray, ...]]:

@@ -34,8 +34,12 @@ class Chosen(NamedTuple):
     texts: Callable[[int], int]
 
 
-def chosen(selecting: Selecting) -> Chosen | None:
+def chosen(selecting: Selecting, *, shown: bool) -> Chosen | None:
     """Read `--select`; None if it is not given.
+
+    Args:
+        selecting: The settings.
+        shown: Whether the tasks show examples, which `auto` goes by.
 
     Raises:
         UserError: There is no such ranker, or it does not say how many texts of tests it may use.
@@ -44,7 +48,7 @@ def chosen(selecting: Selecting) -> Chosen | None:
     if select is None:
         return None
     if select == AUTO:
-        return Chosen(selecting.decisive, texts_of_split)
+        return Chosen(selecting.decisive, lambda programs: texts_of_split(programs, shown=shown))
     ranker = load_ranker(select)
     counts = [int(link.parameters.get("tests", "0")) for link in parse_specs(select)]
     texts = max(counts)
@@ -58,17 +62,22 @@ def chosen(selecting: Selecting) -> Chosen | None:
     return Chosen(select, lambda _: texts)
 
 
-def planned_tests(selecting: Selecting, arms: Sequence[str]) -> PlannedTests | None:
+def planned_tests(
+    selecting: Selecting, arms: Sequence[str], benchmarks: Sequence[Benchmark] = ()
+) -> PlannedTests | None:
     """Plan for the tests of `--select`; None without it.
 
     Args:
         selecting: The ranker, and the models that write tests for other arms (`ARM=from:OTHER`).
         arms: As typed.
+        benchmarks: Whose tasks are asked; without any, they are taken to show no examples.
 
     Raises:
         UserError: As `chosen`, or `tests` cannot be read.
     """
-    found = chosen(selecting)
+    tasks = [task for benchmark in benchmarks for task in benchmark.tasks]
+    with_examples = sum(bool(task.examples or task.cases) for task in tasks)
+    found = chosen(selecting, shown=2 * with_examples > len(tasks))
     if found is None:
         return None
     singles = [(parsed.stages or (parsed,))[0] for parsed in map(parse_arm, arms)]
@@ -189,7 +198,7 @@ def plan_comparison(
         UserError: As `plan_on_each`; or an arm lacks the tests that a ranker needs.
     """
     listed = with_greedy(arms, samples)
-    planned = plan_on_each(benchmarks, listed, settings, family, planned_tests(selecting, listed))
+    planned = plan_on_each(benchmarks, listed, settings, family, planned_tests(selecting, listed, benchmarks))
     plans = planned[0].plans
     # A single sample is never ranked.
     unranked = [] if selecting.select is None else [plan.single[0].arm.spec for plan in plans if not plan.tests]

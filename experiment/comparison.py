@@ -36,6 +36,7 @@ from ..records import (
     Workload,
 )
 from ..settings import BLIND_RANKER, ORACLE, RECORDED
+from .abstaining import abstention
 from .advice import advise
 from .agreement import agreement
 from .cascades import rank_cascade
@@ -156,7 +157,7 @@ def compare(
             spec: Offers(tests.get(one.arm.spec), scorers.get(spec)) for spec, one in zip(specs, named, strict=True)
         }
         with open_judging(selecting.bounded, grading, running, progress, offers=offers) as judging:
-            judging = replace(judging, rule=rule_of(selecting))
+            judging = replace(judging, rule=rule_of(selecting), abstains=selecting.abstain)
             return compare_arms(benchmark, arms, terms, judging, decisive_ranker=selecting.decisive)
 
 
@@ -197,6 +198,11 @@ def compare_arms(
         for arm, pool in zip(arms, graded.pools, strict=True)
         if (line := agreement(arm.verdicts, pool).line)
     ]
+    if judging.abstains:
+        arms = [
+            arm._replace(abstention=abstention(arm.plan, pool, graded.tasks, judging, decisive_ranker))
+            for arm, pool in zip(arms, graded.pools, strict=True)
+        ]
     return comparison_of(
         benchmark.name,
         arms,
@@ -258,7 +264,7 @@ def comparison_of(
     results = _with_totals(
         [
             _arm_result(arm, pool, scored, score, cost, _single_of_first(place, plans, scores), seed).model_copy(
-                update={"escalation": escalation}
+                update={"escalation": escalation, "abstention": arm.abstention}
             )
             for place, (arm, pool, score, cost, escalation) in enumerate(
                 zip(arms, pools, scores, realised, rules, strict=True)

@@ -59,7 +59,8 @@ class Judging:
         strict: A failing ranker ends the work; else it is left out with a warning.
         seed: Of subsets, resampling and rankers.
         progress: Told how far grading and ranking are.
-        rule: Decides whether a cascade goes on.
+        rule: Decides whether a cascade goes on, and whether an answer is sure.
+        abstains: Also score arms that answer only where they are sure.
     """
 
     grader: Grader
@@ -70,6 +71,7 @@ class Judging:
     seed: int = 0
     progress: Progress = silent
     rule: Rule = DEFAULT_RULE
+    abstains: bool = False
 
     def offered(self, spec: str) -> Offers:
         """Get what rankers may use for an arm."""

@@ -16,7 +16,7 @@ from .pools import Wanted, WantedStage
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from ..records import Arm, Candidate, Compression, Cost, Plan, Usage
+    from ..records import Abstention, Arm, Candidate, Compression, Cost, Plan, Usage
     from ..sampler.files import Recorded
     from ..sampler.series import Series, Tally
     from ..tasks import Benchmark
@@ -55,6 +55,7 @@ class ArmSamples(NamedTuple):
         compression: How its checkpoint's tokens differ from its model's at 16 bits, if it was made here.
         stages: Of a cascade, what made the samples of each stage; its candidates have their stage.
         tests: By task id, the usage of drawing the tests that its plan counts on.
+        abstention: It answering only where it is sure, if that was asked for.
     """
 
     plan: Plan
@@ -69,6 +70,7 @@ class ArmSamples(NamedTuple):
     compression: Compression | None = None
     stages: tuple[StageSamples, ...] = ()
     tests: Mapping[str, Usage] | None = None
+    abstention: Abstention | None = None
 
     @property
     def wanted(self) -> Wanted:

@@ -117,9 +117,10 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
 
 
 def _cascade_as_json(arm: ArmResult) -> dict[str, object]:
-    """Build what a cascade's arm has besides: its stages with the shares of tasks that reached them, and its rule."""
+    """Build what only some arms have: a cascade's stages with the shares that reached them, its rule, abstention."""
+    sure: dict[str, object] = {} if arm.abstention is None else {"abstention": arm.abstention.model_dump()}
     if arm.escalation is None:
-        return {}
+        return sure
     planned = zip(arm.plan.stages, arm.plan.reached, arm.realised.reached, strict=True)
     return {
         "stages": [
@@ -128,7 +129,7 @@ def _cascade_as_json(arm: ArmResult) -> dict[str, object]:
             for stage, share, reached in planned
         ],
         "escalation": arm.escalation.model_dump(),
-    }
+    } | sure
 
 
 def macro_as_json(result: MacroComparison) -> dict[str, object]:

@@ -38,6 +38,8 @@ def print_comparison(comparison: Comparison) -> None:
     _print_rankers(comparison)
     if any(map(_has_choice, comparison.arms[1:])):
         _print_paid(comparison)
+    if any(arm.abstention is not None for arm in comparison.arms):
+        _print_abstention(comparison)
     if comparison.paired:
         _print_paired(comparison)
     if any(arm.strata for arm in comparison.arms):
@@ -289,6 +291,26 @@ def _share(arm: ArmResult, ranker: str) -> tuple[str, str]:
     else:
         left = f"{score.left.value:.3f} at k={score.left.k:g}"
     return left, "-" if score.gap_closed is None else f"{score.gap_closed:.0%}"
+
+
+def _print_abstention(comparison: Comparison) -> None:
+    """Print error rates against shares of tasks answered, by the agreement that is asked for."""
+    rows = []
+    for arm in comparison.arms:
+        if arm.abstention is None:
+            continue
+        all_of_them, *others = arm.abstention.by_agreement
+        listed = [
+            ("", all_of_them),
+            ("rule", arm.abstention.by_rule),
+            *((f"{one.agreement:.0%}", one) for one in others),
+        ]
+        for place, (asked, one) in enumerate(listed):
+            error = "-" if one.error is None else f"{one.error:.1%}"
+            rows.append((_name(arm) if place == 0 else "", asked or "none", f"{one.answered:.1%}", error))
+    columns = (Column("arm", folds=True), Column("agreement asked", right=True), Column("answered", right=True))
+    title = f"Answered only where candidates agree, picked by {comparison.decisive_ranker}"
+    _print_table((*columns, Column("errors among them", right=True)), rows, title)
 
 
 def _print_paired(comparison: Comparison) -> None:

@@ -41,6 +41,16 @@ def test_tests_of_another_model_pay_for_their_own_prompt(codebudget) -> None:
     assert small["cost"]["flops"] == flops("7b", small["k"]) + flops("13b", 2)
 
 
+def test_auto_takes_tests_where_tasks_show_no_examples(codebudget, tiny: Path) -> None:
+    limit = ("--budget", f"flops={flops('7b', 12)}", "--json")
+    (bare,) = answer_of(codebudget("plan", "7b", *LENGTHS, "--select", "auto", *limit))["arms"]
+    assert (bare["tests"], bare["k"]) == (8, 4)
+    (shown,) = answer_of(codebudget("plan", "7b", *LENGTHS, "--select", "auto", "--benchmark", "tiny.jsonl", *limit))[
+        "arms"
+    ]
+    assert ("tests" in shown, shown["k"]) == (False, 12)
+
+
 @pytest.mark.parametrize(
     ("select", "message"),
     [
