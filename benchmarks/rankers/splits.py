@@ -1,12 +1,13 @@
 """Makes the table that `--select auto` goes by: of a limit, how many texts of tests, and how many programs.
 
     python benchmarks/rankers/splits.py rank solutions.jsonl tests.jsonl > scores.json
-    python benchmarks/rankers/splits.py table scores.json --text 0.74 > experiment/splits.json
+    python benchmarks/rankers/splits.py table scores.json > experiment/splits.json
 
 `rank` scores the default ranker on HumanEval's even tasks at several k, without tests and with the first 2, 4 and 8
 texts. `table` takes, for every limit in programs, the split that scored best, where a text of tests costs `--text`
-programs (by their mean lengths); between the k that were scored it interpolates, and it goes beyond none of them. The
-models of nano write no valid tests, so where a task shows examples, as all of nano's do, all is for programs.
+programs: 1, as plans count it (CodeGen's have 0.74 of its programs' bytes). Between the k that were scored it
+interpolates, and it goes beyond none of them. The models of nano write no valid tests, so where a task shows examples,
+as all of nano's do, all is for programs.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def main() -> None:
     rank.set_defaults(run=lambda options: rank_all(options.solutions, options.tests))
     table = steps.add_parser("table")
     table.add_argument("scores", type=Path)
-    table.add_argument("--text", type=float, required=True, help="cost of a text of tests, in programs")
+    table.add_argument("--text", type=float, default=1.0, help="cost of a text of tests, in programs")
     table.set_defaults(run=lambda options: table_of(json.loads(options.scores.read_text()), options.text))
     options = parser.parse_args()
     print(json.dumps(options.run(options), indent=1))
