@@ -49,7 +49,7 @@ def curve(
     planning: Annotated[Planning, only(*_COUNTED)],
     drawing: Annotated[Drawing, only("preset", "temperature", "top_p", "max_tokens", "thinking", "logprobs")],
     grading: Grading,
-    selecting: Annotated[Selecting, only("rankers", "agreement")],
+    selecting: Annotated[Selecting, only("rankers", "agreement", "select", "tests")],
     running: Annotated[Running, only("family", "seed", "store", "fresh")],
     output: Output,
 ) -> None:

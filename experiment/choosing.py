@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..budgets.costs import PlannedTests
 from ..budgets.flops import prefill_flops
 from ..budgets.notation import parse_arm, parse_single, without_k
-from ..budgets.plan import planned_model
 from ..errors import UserError
 from ..rankers import load_ranker, uses_of
 from ..rankers.registry import parse_specs
@@ -21,6 +20,7 @@ from .splits import texts_of_split
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from ..budgets.models import Model
     from ..records import Arm, Candidate, Plan
     from ..settings import Planning, Selecting
     from ..tasks import Benchmark
@@ -75,9 +75,7 @@ def planned_tests(
     Raises:
         UserError: As `chosen`, or `tests` cannot be read.
     """
-    tasks = [task for benchmark in benchmarks for task in benchmark.tasks]
-    with_examples = sum(bool(task.examples or task.cases) for task in tasks)
-    found = chosen(selecting, shown=2 * with_examples > len(tasks))
+    found = chosen(selecting, shown=shows_examples(benchmarks))
     if found is None:
         return None
     singles = [(parsed.stages or (parsed,))[0] for parsed in map(parse_arm, arms)]
@@ -128,25 +126,30 @@ def _is_of(text: str, specs: set[str], plans: Sequence[Plan]) -> bool:
     return what.startswith(FROM) and name in names
 
 
+def shows_examples(benchmarks: Sequence[Benchmark]) -> bool:
+    """Whether most tasks of some benchmarks show examples."""
+    tasks = [task for benchmark in benchmarks for task in benchmark.tasks]
+    return 2 * sum(bool(task.examples or task.cases) for task in tasks) > len(tasks)
+
+
 def cut_tests(
-    tests: Mapping[str, GeneratedTests], plan: Plan, candidates: Sequence[Candidate], *, is_own: bool
+    tests: Mapping[str, GeneratedTests], texts: int, candidates: Sequence[Candidate], own: Model | None
 ) -> dict[str, GeneratedTests]:
-    """Cut generated tests to the texts that a plan counts on, and their usage in proportion.
+    """Cut generated tests to the texts that are paid for, and their usage in proportion.
 
     Where the arm writes its own, the pass over what its programs' prompt and the tests' prompt share is not paid twice.
 
     Args:
         tests: By task id.
-        plan: The arm's.
-        candidates: Its programs, whose prompts have the lengths that are shared.
-        is_own: Whether the arm's model wrote them.
+        texts: Their number.
+        candidates: The arm's programs, whose prompts have the lengths that are shared.
+        own: The arm's model if that wrote them.
     """
-    model = planned_model(plan.single[0])
     shared: dict[str, float] = {}
     for one in candidates:
-        if is_own and model is not None and one.prompt_tokens is not None and not one.stage:
-            shared.setdefault(one.task_id, float(prefill_flops(model.architecture, one.prompt_tokens)))
-    return {task_id: _cut(found, plan.tests, shared.get(task_id, 0.0)) for task_id, found in tests.items()}
+        if own is not None and one.prompt_tokens is not None and not one.stage:
+            shared.setdefault(one.task_id, float(prefill_flops(own.architecture, one.prompt_tokens)))
+    return {task_id: _cut(found, texts, shared.get(task_id, 0.0)) for task_id, found in tests.items()}
 
 
 def _cut(tests: GeneratedTests, texts: int, shared_flops: float) -> GeneratedTests:

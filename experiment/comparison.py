@@ -14,6 +14,7 @@ from .._util.progress import Progress, silent
 from ..budgets.dollars import Prices
 from ..budgets.mixed import split_mixed
 from ..budgets.notation import parse_single
+from ..budgets.plan import planned_model
 from ..budgets.realised import CascadeUse, TestedUse, k_left, realised_costs
 from ..errors import RankerError
 from ..estimators import PASS_AT_K, FloatArray, holm, mean_interval, paired_difference, pass_at_k, recovery_percent
@@ -128,7 +129,9 @@ def compare(
         if arm.plan.tests and spec in tests:
             is_own = parse_single(given.models.get(spec, spec)).name == one.arm.name
             programs = counted(arm.candidates, benchmark.by_id, counter_of(arm.plan.single[0].model)).candidates
-            tests[spec] = cut_tests(tests[spec], arm.plan, programs, is_own=is_own)
+            tests[spec] = cut_tests(
+                tests[spec], arm.plan.tests, programs, planned_model(arm.plan.single[0]) if is_own else None
+            )
     arms = [
         arm._replace(tests={task: one.usage for task, one in tests.get(named_arm.arm.spec, {}).items()})
         if arm.plan.tests and not arm.plan.stages

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import combinations
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
@@ -15,19 +16,21 @@ import numpy as np
 from .._util.progress import Progress, silent
 from ..budgets.costs import Conditions, check_conditions, cost_of_arm, how_to_know
 from ..budgets.dollars import check_prices
-from ..budgets.notation import COST_FIELDS, parse_amount, parse_arm, without_k
+from ..budgets.notation import COST_FIELDS, parse_amount, parse_arm, parse_single, without_k
 from ..budgets.plan import UNKNOWN_PRECISION, cascade_cost, plan_arms, priced_model
 from ..budgets.realised import CascadeUse, flops_of_samples, realised_costs
 from ..errors import UserError
 from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
-from ..rankers import load_ranker
+from ..rankers import Offers, load_ranker
 from ..records import Arm, Cost, FileRecord, Interval, Plan, Record, Usage, Workload
-from ..settings import BLIND_RANKER, RECORDED
+from ..settings import BLIND_RANKER, RECORDED, Drawing
 from .cascades import rank_cascade
+from .choosing import chosen, cut_tests, mean_usage, shows_examples
 from .crossings import By, Crossing, Steps, find_crossing, format_budget
 from .drawing import Session, draw_arms
 from .escalation import rule_of
 from .lengths import counted, counter_of, mean_lengths
+from .own_tests import generated_by_arm, given_tests
 from .planning import conditions_of, workload_of
 from .pools import Pool, Wanted, WantedStage, by_task, grade_arms, pool_common_strata
 from .ranking import PoolScores, score_pool
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
 
     from ..budgets.models import Model
     from ..records import Candidate, Task
-    from ..settings import Charting, Drawing, Grading, Planning, Running, Selecting
+    from ..settings import Charting, Grading, Planning, Running, Selecting
     from ..tasks import Benchmark
     from .ranking import Judging
 
@@ -262,17 +265,84 @@ def curve(
     within = None if charting.budget is None else parse_range(charting.by, charting.budget)
     rankers = selecting.named if "rankers" in selecting.model_fields_set else selecting.named[:1]
     arms = price_by_samples(priced, benchmark, candidates) if priced.measures else priced.arms
-    with open_judging(rankers, grading, running, progress, offers={}) as judging:
+    paid = _with_tests_paid(arms, candidates, charting, selecting, running, benchmark)
+    with open_judging(rankers, grading, running, progress, offers=paid.offers) as judging:
         return curve_of(
             benchmark,
-            arms,
-            candidates,
+            (*arms, *paid.arms),
+            (*candidates, *paid.candidates),
             replace(judging, rule=rule_of(selecting)),
             workload=priced.workload,
             by=charting.by,
             within=within,
             points=charting.points,
         )
+
+
+class _Paid(NamedTuple):
+    """Lines of arms that pay for their tests, with their candidates, and what rankers are offered, by arm."""
+
+    arms: Sequence[PricedArm] = ()
+    candidates: Sequence[Sequence[Candidate]] = ()
+    offers: Mapping[str, Offers] = MappingProxyType({})
+
+
+def _with_tests_paid(
+    arms: Sequence[PricedArm],
+    candidates: Sequence[Sequence[Candidate]],
+    charting: Charting,
+    selecting: Selecting,
+    running: Running,
+    benchmark: Benchmark,
+) -> _Paid:
+    """Offer arms their tests, and with `--select` add a line to each that has any, whose budgets pay for both.
+
+    Raises:
+        UserError: The selection or the tests are wrong, budgets are not FLOPs, or the cost of tests is unknown.
+        MachineError: The store has no tests of a model.
+    """
+    found = chosen(selecting, shown=shows_examples([benchmark]))
+    if found is None and not selecting.tests:
+        return _Paid()
+    if found is not None and charting.by != "flops":
+        raise UserError("`select` counts the FLOPs of tests: leave out `by`")
+    named = [NamedArm(arm.single[0].arm, arm.single[0].precision or "") for arm in arms]
+    recorded = Drawing(engine=RECORDED)
+    tests = generated_by_arm(selecting.tests, named, benchmark, recorded, running)
+    given = given_tests(selecting.tests, named)
+    lines, rows, offers = [], [], {}
+    for arm, one, mine in zip(arms, named, candidates, strict=True):
+        spec = one.arm.spec
+        texts = 0 if found is None else found.texts(min(map(len, by_task(mine).values()), default=0))
+        if not texts or spec not in tests:
+            offers[arm.arm.spec] = Offers(tests.get(spec, None if found is None else {}))
+            continue
+        is_own = parse_single(given.models.get(spec, spec)).name == one.arm.name
+        programs = counted(mine, benchmark.by_id, counter_of(arm.single[0].model)).candidates
+        model = None if not is_own else arm.single[0].known
+        cut = cut_tests(tests[spec], texts, programs, model)
+        offers[arm.arm.spec] = Offers(cut)
+        if arm.stages:
+            continue
+        usage = mean_usage([cut[task.id].usage for task in benchmark.tasks if task.id in cut])
+        if usage.prefill_flops is None or usage.decode_flops is None:
+            raise UserError(f"{spec}: the cost of its tests is unknown, since their rows name no known model")
+        flops = usage.prefill_flops + usage.decode_flops
+        line = f"{spec} with {texts} tests"
+        lines.append(arm._replace(arm=one.arm.model_copy(update={"spec": line}), cost=_plus(arm.cost, flops)))
+        rows.append(mine)
+        offers[line] = offers[arm.arm.spec]
+    return _Paid(lines, rows, offers)
+
+
+def _plus(cost: Callable[[int], Cost], flops: float) -> Callable[[int], Cost]:
+    """Add the FLOPs of tests to a cost; a single sample is not ranked."""
+
+    def total(k: int) -> Cost:
+        found = cost(k)
+        return found if k == 1 or found.flops is None else found.model_copy(update={"flops": found.flops + flops})
+
+    return total
 
 
 def parse_range(by: By, text: str) -> Range:

@@ -80,6 +80,22 @@ def test_stages_share_the_samples_of_their_models(compare) -> None:
     assert max(map(len, table.splitlines())) <= 100
 
 
+def test_a_curve_has_a_cascade_from_its_realised_cost_on(codebudget, tiny: Path) -> None:
+    samples = ("--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl", "--benchmark", "tiny.jsonl")
+    ran = ("--sandbox", "process", "--workers", "1", "--ranker", "examples", "--json")
+    drawn = answer_of(codebudget("curve", "13b", "7b", "7b:1,13b:1", *samples, *ran))
+    compared = answer_of(codebudget("compare", "13b:1", "7b:1,13b:1", *samples, *ran))
+    cascade, point = drawn["arms"][2], compared["arms"][1]
+    assert (cascade["n"], cascade["cost_of_one"]) == (2, pytest.approx(point["realised"]["flops"]))
+    assert cascade["reached"] == [1.0, pytest.approx(point["stages"][1]["reached"])]
+    for metric, score in (("pass_at_k", point["pass_at_k"]), ("examples", point["rankers"]["examples"])):
+        for one in cascade["metrics"][metric]:
+            if one["budget"] < cascade["cost_of_one"]:
+                assert (one["k"], one["undefined"]) == (None, "below")
+            else:
+                assert (one["k"], one["value"]) == (2, pytest.approx(score["value"]))
+
+
 def test_greedy_samples_stand_beside_those_of_the_first_arm(compare, tiny: Path) -> None:
     (tiny / "greedy.jsonl").write_text(
         bodies([("double", "return x + x"), ("square", "return x * x"), ("negate", "return -x")])

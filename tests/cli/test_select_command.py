@@ -89,3 +89,21 @@ def test_a_comparison_counts_both_and_uses_no_more_texts_than_planned(compare, t
     assert score["cost_flops"] == pytest.approx(2 * decode_flops(find_model("7b").architecture, 40, 15))
     plain = answer_of(compare(*arms, "--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl", "--json"))
     assert small["realised"]["flops"] == pytest.approx(plain["arms"][1]["realised"]["flops"] + score["cost_flops"])
+
+
+def test_a_curve_has_a_line_that_pays_for_tests(codebudget, tiny: Path) -> None:
+    tests = [
+        {"task_id": name, "samples": [f" {name}(5) == {right}\n"] * 4, "prompt_tokens": 40, "output_tokens": 60}
+        for name, right in (("double", 10), ("square", 25), ("negate", -5))
+    ]
+    (tiny / "tests.jsonl").write_text(jsonl(tests))
+    rows = [row | {"prompt_tokens": 40} for row in read_rows(tiny / "small.jsonl")]
+    (tiny / "small.jsonl").write_text(jsonl(rows))
+    ran = ("--benchmark", "tiny.jsonl", "--sandbox", "process", "--workers", "1", "--json")
+    options = ("--samples", "7b=small.jsonl", "--tests", "7b=tests.jsonl", "--select", "codet,tests=2")
+    free, paid = answer_of(codebudget("curve", "7b", *options, *ran))["arms"]
+    assert (free["spec"], paid["spec"]) == ("7b", "7b with 2 tests")
+    assert paid["cost_of_one"] == free["cost_of_one"]
+    extra = 2 * decode_flops(find_model("7b").architecture, 40, 15)
+    assert paid["cost_of_all"] == pytest.approx(free["cost_of_all"] + extra)
+    assert list(paid["metrics"]) == ["pass_at_k", "codet,tests=2"]
