@@ -24,6 +24,7 @@ from ..experiment.spending import rate_of
 from ..settings import (
     DEFAULT_FAMILY,
     DEFAULT_KS,
+    RECORDED,
     Charting,
     Diverging,
     Drawing,
@@ -140,7 +141,9 @@ def compare(
     else:
         chosen = [_benchmark(benchmark, running.family)]
     check_on_tasks(selecting, chosen)
-    planned = plan_comparison(chosen, arms, samples or {}, planning, selecting, running.family)
+    planned = plan_comparison(
+        chosen, arms, samples or {}, planning, selecting, running.family, draws=drawing.engine != RECORDED
+    )
     cascading = Cascading(grading, rule_of(selecting))
     found = arm_samples(planned, chosen, _lists(samples), drawing, running, cascading=cascading)
     comparisons = compare_on_each(Parts(chosen, planned, found), drawing, grading, selecting, running)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ..errors import MachineError
-from ..settings import Drawing, Grading, Planning, Running, Selecting, Settings, option
+from ..settings import RECORDED, Drawing, Grading, Planning, Running, Selecting, Settings, option
 from .arguments import JSON, Arms, AskedOnEach, samples_by_arm
 from .options import options
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
@@ -56,7 +56,8 @@ def compare(
     recorded = samples_by_arm(files.samples)
     benchmarks = asked.load_each(running.family)
     check_on_tasks(selecting, benchmarks)
-    planned = plan_comparison(benchmarks, arms, recorded, planning, selecting, running.family)
+    draws = drawing.engine != RECORDED
+    planned = plan_comparison(benchmarks, arms, recorded, planning, selecting, running.family, draws=draws)
     names = [benchmark.name for benchmark in benchmarks]
     if to_draw(planned[0], recorded) and not files.as_json:
         print_plans_on_each(planned, names)

@@ -186,8 +186,13 @@ def plan_comparison(
     settings: Planning,
     selecting: Selecting,
     family: str,
+    *,
+    draws: bool,
 ) -> list[Planned]:
-    """Plan what is compared on each benchmark: the arms, the first one's greedy if it is given, and tests to pick by.
+    """Plan what is compared on each benchmark: the arms, the first one's greedy, and tests to pick by.
+
+    The greedy arm stands beside a first arm that is sampled if samples of it are given, and with `--select` also if the
+    first arm is drawn.
 
     Args:
         benchmarks: Those to compare on.
@@ -196,11 +201,12 @@ def plan_comparison(
         settings: The budget, and which costs are counted.
         selecting: The rankers, and what they are offered.
         family: Where short names are looked up.
+        draws: Whether an engine draws what no file has.
 
     Raises:
         UserError: As `plan_on_each`; or an arm lacks the tests that a ranker needs.
     """
-    listed = with_greedy(arms, samples)
+    listed = with_greedy(arms, samples, draws=draws and selecting.select is not None)
     planned = plan_on_each(benchmarks, listed, settings, family, planned_tests(selecting, listed, benchmarks))
     plans = planned[0].plans
     # A single sample is never ranked.

@@ -14,7 +14,7 @@ from .lengths import BYTES, TokenCounter
 from .pools import Wanted, WantedStage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ..records import Abstention, Arm, Candidate, Compression, Cost, Plan, Usage
     from ..sampler.files import Recorded
@@ -127,18 +127,20 @@ def check_once(arms: Sequence[Arm]) -> None:
         raise UserError(f"the arm {twice} is listed twice; remove one")
 
 
-def with_greedy(arms: Sequence[str], samples: Iterable[str]) -> list[str]:
+def with_greedy(arms: Sequence[str], samples: Collection[str], *, draws: bool = False) -> list[str]:
     """Add the greedy arm of the first arm's model, if that is sampled and recorded greedy samples of it are given.
 
     Args:
         arms: As typed.
         samples: The names that samples are given for.
+        draws: Also add it to be drawn, if the first arm is.
     """
     first = parse_arm(arms[0]) if arms else None
     if first is None or first.stages or first.greedy or first.k is None:
         return list(arms)
     greedy = f"{without_k(first)}:greedy"
-    if greedy in arms or greedy not in samples:
+    is_drawn = draws and not {first.spec, without_k(first), first.name}.intersection(samples)
+    if greedy in arms or (greedy not in samples and not is_drawn):
         return list(arms)
     return [arms[0], greedy, *arms[1:]]
 

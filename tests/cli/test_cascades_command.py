@@ -96,6 +96,25 @@ def test_a_curve_has_a_cascade_from_its_realised_cost_on(codebudget, tiny: Path)
                 assert (one["k"], one["value"]) == (2, pytest.approx(score["value"]))
 
 
+def test_one_may_answer_only_where_one_is_sure(compare) -> None:
+    samples = ("--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl")
+    arms = ("13b:1", "7b:2", "7b:1,13b:1")
+    options = ("--abstain", "--ranker", "examples")
+    answer = answer_of(compare(*arms, *samples, *options, "--json"))
+    for arm in answer["arms"]:
+        everything, shown, *_ = arm["abstention"]["by_agreement"]
+        assert everything["answered"] == 1
+        assert everything["error"] == pytest.approx(1 - arm["rankers"]["examples"]["value"])
+        assert arm["abstention"]["by_rule"] | {"agreement": 0.0} == shown
+    # Pairs of double and square always hold one that fits the example, those of negate two in three times.
+    small = answer["arms"][1]["abstention"]["by_rule"]
+    assert small["answered"] == pytest.approx((1 + 1 + 2 / 3) / 3)
+    assert small["error"] == pytest.approx(1 - (1 / 2 + 1 / 2 + 2 / 3) / 3 / small["answered"])
+    table = compare(*arms, *samples, *options).stdout
+    assert "Answered only where candidates agree, picked by examples" in table
+    assert max(map(len, table.splitlines())) <= 100
+
+
 def test_greedy_samples_stand_beside_those_of_the_first_arm(compare, tiny: Path) -> None:
     (tiny / "greedy.jsonl").write_text(
         bodies([("double", "return x + x"), ("square", "return x * x"), ("negate", "return -x")])
