@@ -27,12 +27,14 @@ class PlannedTests:
 
     `texts` gives their number from the number of programs that the limit would buy without any. `authors` are the
     models that write an arm's tests, by the arm as typed; an arm writes its own elsewhere, after the prompt that its
-    programs share. `output_tokens` is the length of a text; None for that of the arm's programs.
+    programs share. `output_tokens` is the length of a text by the arm as typed; elsewhere that of the arm's programs.
+    `fixed` are numbers of texts by the arm as typed that a plan has chosen, whatever its k becomes.
     """
 
     texts: Callable[[int], int]
     authors: Mapping[str, Arm] = field(default_factory=dict)
-    output_tokens: int | None = None
+    output_tokens: Mapping[str, int] = field(default_factory=dict)
+    fixed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -197,8 +197,8 @@ def _with_tests(pricing: _Pricing, family: str) -> _Pricing:
     if tests is None:
         return pricing
     workload = pricing.workload
-    if tests.output_tokens is not None and workload.convention == "tokens":
-        workload = workload.model_copy(update={"output_tokens": tests.output_tokens})
+    if arm.spec in tests.output_tokens and workload.convention == "tokens":
+        workload = workload.model_copy(update={"output_tokens": tests.output_tokens[arm.spec]})
     author = tests.authors.get(arm.spec)
     writer = _Pricing(author or arm, pricing.model, workload, pricing.conditions)
     if author is not None:
@@ -254,7 +254,8 @@ class _Pricing:
         tests = self.conditions.tests
         if tests is None or self.writer is None or self.arm.greedy or k == 1:
             return self
-        return replace(self, texts=tests.texts(k))
+        fixed = tests.fixed.get(self.arm.spec)
+        return replace(self, texts=tests.texts(k) if fixed is None else fixed)
 
     @cached_property
     def programs(self) -> Callable[[int], Cost]:

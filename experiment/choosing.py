@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..budgets.costs import PlannedTests
 from ..budgets.flops import prefill_flops
 from ..budgets.notation import parse_arm, parse_single, without_k
+from ..budgets.plan import planned_model
 from ..errors import UserError
 from ..rankers import load_ranker, uses_of
 from ..rankers.registry import parse_specs
 from ..records import GeneratedTests, Usage
 from ..settings import AUTO
-from .own_tests import FROM, arms_with_tests, check_tests, given_tests
+from .own_tests import FROM, arms_with_tests, check_tests, given_tests, read_priced
 from .planning import plan_on_each
 from .samples import with_greedy
 from .splits import texts_of_split
@@ -115,6 +117,28 @@ def with_tests_to_draw(selecting: Selecting, plans: Sequence[Plan]) -> Selecting
     return selecting.model_copy(update={"tests": [*kept, *(text for _, text in numbered), *added]})
 
 
+def _lengths_of_texts(selecting: Selecting, plans: Sequence[Plan], benchmarks: Sequence[Benchmark]) -> dict[str, int]:
+    """Average the tokens of a text of tests over the tasks of which arms are given some in files, by their specs."""
+    named = arms_with_tests(plans)
+    given = given_tests(selecting.tests, named)
+    found = {}
+    for plan, arm in zip(plans, named, strict=True):
+        spec = arm.arm.spec
+        patterns = given.files.get(spec, () if spec in given.models else given.for_all)
+        model = planned_model(plan.single[0])
+        if not patterns or model is None:
+            continue
+        means = [
+            tests.usage.output_tokens / len(tests.samples)
+            for benchmark in benchmarks
+            for tests in read_priced(patterns, benchmark, model.name, tell=lambda _: None).values()
+            if tests.samples and tests.usage.output_tokens is not None
+        ]
+        if means:
+            found[spec] = max(1, round(sum(means) / len(means)))
+    return found
+
+
 def _is_of(text: str, specs: set[str], plans: Sequence[Plan]) -> bool:
     name, _, what = text.partition("=")
     names = {
@@ -207,7 +231,13 @@ def plan_comparison(
         UserError: As `plan_on_each`; or an arm lacks the tests that a ranker needs.
     """
     listed = with_greedy(arms, samples, draws=draws and selecting.select is not None)
-    planned = plan_on_each(benchmarks, listed, settings, family, planned_tests(selecting, listed, benchmarks))
+    tests = planned_tests(selecting, listed, benchmarks)
+    planned = plan_on_each(benchmarks, listed, settings, family, tests)
+    if tests is not None:
+        lengths = _lengths_of_texts(selecting, planned[0].plans, benchmarks)
+        if lengths:
+            tests = replace(tests, output_tokens=lengths)
+            planned = plan_on_each(benchmarks, listed, settings, family, tests)
     plans = planned[0].plans
     # A single sample is never ranked.
     unranked = [] if selecting.select is None else [plan.single[0].arm.spec for plan in plans if not plan.tests]

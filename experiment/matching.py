@@ -7,12 +7,13 @@ the full set costs more or less than the limit, more are drawn or fewer are scor
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .._util.progress import Progress, notice, silent
 from ..budgets.costs import cost_of_arm
 from ..budgets.notation import COST_FIELDS
-from ..budgets.plan import planned_model
+from ..budgets.plan import cascade_cost, planned_model
 from ..budgets.realised import limiting_kinds, matching_k, sample_costs
 from ..errors import MachineError
 from ..records import Cost
@@ -317,6 +318,11 @@ class _Matching:
     """The arms so far, each with its lengths and its k."""
 
     def __init__(self, planned: Planned, benchmark: Benchmark, counters: Mapping[str, TokenCounter]) -> None:
+        tests = planned.conditions.tests
+        if tests is not None:
+            fixed = {plan.arm.spec: plan.tests for plan in planned.plans if plan.tests}
+            tests = replace(tests, fixed=fixed)
+            planned = replace(planned, conditions=replace(planned.conditions, tests=tests))
         self._planned = planned
         self._benchmark = benchmark
         self._counters = counters
@@ -451,13 +457,35 @@ class _Matching:
                 limit = getattr(planned.budget or plan_of_first(first.plan.k), field)
             limits[kind] = limit
 
+        tests = self._cost_of_tests(place, plan_cost)
+
         def cost(k: int) -> Cost:
             planned_cost = plan_cost(k)
-            return realised(k).model_copy(update={field: getattr(planned_cost, field) for field in by_plan})
+            found = realised(k).model_copy(update={field: getattr(planned_cost, field) for field in by_plan})
+            # A single sample is not ranked.
+            return found if tests is None or k == 1 else cascade_cost([found, tests], (1.0, 1.0))
 
         if all(limits[kind] <= 0 for kind in kinds):
             return arm.plan.k
         return matching_k(cost, limits, arm.plan.k, tolerance)
+
+    def _cost_of_tests(self, place: int, plan_cost: Callable[[int], Cost]) -> Cost | None:
+        """Price the tests that an arm's plan counts on; None if it counts on none."""
+        if self._planned.conditions.tests is None:
+            return None
+        ks: list[int | None] = [*self._ks]
+        ks[place] = 2
+        plan = plan_again(self._planned, self._planned.plans, self._all_workloads(), ks)[place]
+        if not plan.tests:
+            return None
+        programs = plan_cost(2)
+        return Cost.model_validate(
+            {
+                field: None if (of_both := getattr(plan.cost, field)) is None else max(0.0, of_both - (of_one or 0.0))
+                for field in COST_FIELDS.values()
+                for of_one in (getattr(programs, field),)
+            }
+        )
 
     def _plan_cost(self, place: int) -> Callable[[int], Cost]:
         plan, conditions = self._planned.plans[place], self._planned.conditions

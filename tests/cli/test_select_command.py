@@ -91,6 +91,29 @@ def test_a_comparison_counts_both_and_uses_no_more_texts_than_planned(compare, t
     assert small["realised"]["flops"] == pytest.approx(plain["arms"][1]["realised"]["flops"] + score["cost_flops"])
 
 
+def test_an_open_k_is_what_tests_of_the_given_length_leave(compare, tiny: Path) -> None:
+    def k_with(tokens: int) -> int:
+        tests = [
+            {"task_id": name, "samples": [f" {name}(5) == 1\n"] * 2, "prompt_tokens": 40, "output_tokens": 2 * tokens}
+            for name in ("double", "square", "negate")
+        ]
+        (tiny / "tests.jsonl").write_text(jsonl(tests))
+        rows = [row | {"prompt_tokens": 40, "output_tokens": 50} for row in read_rows(tiny / "small.jsonl")]
+        (tiny / "many.jsonl").write_text(jsonl(rows * 5))
+        (tiny / "one.jsonl").write_text(
+            jsonl(row | {"prompt_tokens": 40, "output_tokens": 50} for row in read_rows(tiny / "big.jsonl"))
+        )
+        samples = ("--samples", "34b=one.jsonl", "--samples", "7b=many.jsonl", "--tests", "7b=tests.jsonl")
+        answer = answer_of(compare("34b:1", "7b", *samples, "--select", "codet,tests=2", "--json"))
+        small = answer["arms"][1]
+        assert small["realised"]["matched"]
+        assert small["realised"]["budget_ratio"]["flops"] <= 1.0
+        return small["k"]
+
+    short, long = k_with(10), k_with(50)
+    assert short > long > 1
+
+
 def test_a_curve_has_a_line_that_pays_for_tests(codebudget, tiny: Path) -> None:
     tests = [
         {"task_id": name, "samples": [f" {name}(5) == {right}\n"] * 4, "prompt_tokens": 40, "output_tokens": 60}
