@@ -22,7 +22,7 @@ class Files(Settings):
 
     samples: list[str] = option([], "Recorded generations: a file, folder or glob. Repeatable.", metavar="ARM=FILES")
     report: list[str] = option(
-        [], "Write the comparison to a file ending in .html, .md or .json. Repeatable.", metavar="FILE"
+        [], "Write to a file: .html, .md or .json; with --abstain also .svg or .png. Repeatable.", metavar="FILE"
     )
     as_json: bool = JSON
 
@@ -52,7 +52,7 @@ def compare(
     from ..report.plans import plans_on_each_as_json, print_plans_on_each
 
     check_selecting(selecting)
-    reports = _reports(files.report)
+    reports = _reports(files.report, abstains=selecting.abstain)
     recorded = samples_by_arm(files.samples)
     benchmarks = asked.load_each(running.family)
     check_on_tasks(selecting, benchmarks)
@@ -97,13 +97,13 @@ def compare(
         raise typer.Exit(1)
 
 
-def _reports(names: list[str]) -> list[Path]:
+def _reports(names: list[str], *, abstains: bool) -> list[Path]:
     """Return the files of --report, checked."""
     paths = [Path(name) for name in names]
     if paths:
         from ..report.files import check_reports
 
-        check_reports(paths)
+        check_reports(paths, abstains=abstains)
     return paths
 
 

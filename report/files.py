@@ -155,18 +155,31 @@ def macro_as_json(result: MacroComparison) -> dict[str, object]:
     }
 
 
+PICTURES = (".svg", ".png")
+"""Endings of pictures, which there are of arms that answer only where they are sure."""
+
 COMPARISON_FORMATS = {".html": write_comparison_page, ".md": write_markdown, ".json": write_json}
 
 
-def check_reports(paths: Sequence[Path]) -> None:
+def check_reports(paths: Sequence[Path], *, abstains: bool = False) -> None:
     """Refuse reports that cannot be written, before any work is done for them.
 
+    Args:
+        paths: The files.
+        abstains: Arms also answer only where they are sure, of which there may be a picture.
+
     Raises:
-        UserError: A file's name ends in none of `COMPARISON_FORMATS`, its folder is missing, or `check_output` refuses
-            it.
-        MachineError: A page is wanted but plotly is not installed.
+        UserError: A file's name ends in none of `COMPARISON_FORMATS`, nor as a picture where there is one; its folder
+            is missing, or `check_output` refuses it.
+        MachineError: A page is wanted but plotly is not installed, or a picture, but matplotlib is not.
     """
-    _check(paths, "`report`", COMPARISON_FORMATS)
+    pictures = [path for path in paths if abstains and path.suffix.lower() in PICTURES]
+    if pictures:
+        from .curves import check_plot
+
+        for path in pictures:
+            check_plot(path)
+    _check([path for path in paths if path not in pictures], "`report`", COMPARISON_FORMATS)
     if any(path.suffix.lower() == ".html" for path in paths):
         check_plots()
 
@@ -178,9 +191,15 @@ def write_reports(comparison: Comparison | MacroComparison, paths: Sequence[Path
         UserError: As `check_reports`.
         MachineError: As `check_reports`, or a file cannot be written.
     """
-    check_reports(paths)
+    abstains = not isinstance(comparison, MacroComparison) and any(arm.abstention for arm in comparison.arms)
+    check_reports(paths, abstains=abstains)
     for path in paths:
-        COMPARISON_FORMATS[path.suffix.lower()](comparison, path)
+        if path.suffix.lower() in PICTURES and not isinstance(comparison, MacroComparison):
+            from .abstention import write_abstention_plot
+
+            write_abstention_plot(comparison, path)
+        else:
+            COMPARISON_FORMATS[path.suffix.lower()](comparison, path)
 
 
 CURVE_FORMATS = (".json", ".csv")

@@ -96,7 +96,7 @@ def test_a_curve_has_a_cascade_from_its_realised_cost_on(codebudget, tiny: Path)
                 assert (one["k"], one["value"]) == (2, pytest.approx(score["value"]))
 
 
-def test_one_may_answer_only_where_one_is_sure(compare) -> None:
+def test_one_may_answer_only_where_one_is_sure(compare, tiny: Path) -> None:
     samples = ("--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl")
     arms = ("13b:1", "7b:2", "7b:1,13b:1")
     options = ("--abstain", "--ranker", "examples")
@@ -110,7 +110,12 @@ def test_one_may_answer_only_where_one_is_sure(compare) -> None:
     small = answer["arms"][1]["abstention"]["by_rule"]
     assert small["answered"] == pytest.approx((1 + 1 + 2 / 3) / 3)
     assert small["error"] == pytest.approx(1 - (1 / 2 + 1 / 2 + 2 / 3) / 3 / small["answered"])
-    table = compare(*arms, *samples, *options).stdout
+    pytest.importorskip("matplotlib")
+    table = compare(*arms, *samples, *options, "--report", "sure.svg").stdout
+    picture = (tiny / "sure.svg").read_text()
+    assert all(text in picture for text in (*arms, "share of tasks answered", "errors among the answers"))
+    refused = compare(*arms, *samples, "--report", "sure.png")
+    assert (refused.returncode, "ending in .html, .md or .json" in refused.stderr) == (2, True)
     assert "Answered only where candidates agree, picked by examples" in table
     assert max(map(len, table.splitlines())) <= 100
 
