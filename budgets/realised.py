@@ -184,12 +184,13 @@ class CascadeUse:
     """What a cascade used: the share of each task's draws that reach each stage, and each stage's usage of drawing.
 
     The usage is per task that reaches the stage, at its k; its token counts and FLOPs are ignored. `estimated`: some
-    token counts of samples are.
+    token counts of samples are. `tests` is the usage per task of drawing the tests that candidates are picked by.
     """
 
     reached: Sequence[Sequence[float]]
     measured: Sequence[Usage]
     estimated: bool = False
+    tests: Usage | None = None
 
 
 @dataclass(frozen=True)
@@ -198,11 +199,6 @@ class TestedUse:
 
     measured: Usage
     tests: Usage
-
-    @property
-    def flops(self) -> float | None:
-        """The FLOPs of the tests."""
-        return _sum_of([self.tests.prefill_flops, self.tests.decode_flops])
 
 
 @dataclass(frozen=True)
@@ -252,20 +248,24 @@ def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | Non
 
 
 def _tested(plan: Plan, tasks: Sequence[Sequence[Candidate]], use: TestedUse, prices: Prices | None) -> _Arm:
-    """Add what drawing tests took to an arm's cost; dollars of tests are not known."""
     arm = _arm(plan, tasks, use.measured, None if prices is None else prices.of_arm(plan.arm))
-    wall_s = use.tests.wall_s
+    return _with_tests(arm, use.tests)
+
+
+def _with_tests(arm: _Arm, tests: Usage) -> _Arm:
+    """Add what drawing tests took to an arm's cost; dollars of tests are not known."""
+    flops = _sum_of([tests.prefill_flops, tests.decode_flops])
 
     def total(cost: Cost) -> Cost:
         return cost.model_copy(
             update={
-                "flops": _sum_of([cost.flops, use.flops]),
-                "runtime_s": _sum_of([cost.runtime_s, wall_s]),
+                "flops": _sum_of([cost.flops, flops]),
+                "runtime_s": _sum_of([cost.runtime_s, tests.wall_s]),
                 "usd": None,
             }
         )
 
-    return replace(arm, cost=total(arm.cost), of_next=total(arm.of_next), tests_flops=use.flops)
+    return replace(arm, cost=total(arm.cost), of_next=total(arm.of_next), tests_flops=flops)
 
 
 def _cascade(
@@ -307,7 +307,8 @@ def _cascade(
             "kv_bytes": _largest([one.kv_bytes for one in use.measured]),
         }
     )
-    return _Arm(cascade_cost(costs, everything), cascade_cost(of_next, everything), usage, spread, reached)
+    arm = _Arm(cascade_cost(costs, everything), cascade_cost(of_next, everything), usage, spread, reached)
+    return arm if use.tests is None else _with_tests(arm, use.tests)
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def compare(
             )
     arms = [
         arm._replace(tests={task: one.usage for task, one in tests.get(named_arm.arm.spec, {}).items()})
-        if arm.plan.tests and not arm.plan.stages
+        if arm.plan.tests
         else arm
         for arm, named_arm in zip(arms, named, strict=True)
     ]
@@ -345,6 +345,7 @@ def realised_of(
     samples: list[Sequence[Sequence[Candidate]]] = []
     measured: list[Usage | CascadeUse | TestedUse | None] = []
     for place, (arm, pool) in enumerate(zip(arms, graded.pools, strict=True)):
+        tests = None if arm.tests is None else mean_usage([arm.tests.get(task_id, NO_TESTS) for task_id in tasks])
         if arm.plan.stages:
             found = [_counted_stages(arm, pool[task_id].candidates, tasks) for task_id in tasks]
             taken = [
@@ -352,16 +353,12 @@ def realised_of(
                 for stage, plan in zip(arm.stages, arm.plan.stages, strict=True)
             ]
             shares = [walk.reached for walk in walks[place]]
-            measured.append(CascadeUse(shares, taken, any(one.estimated for one in found)))
+            measured.append(CascadeUse(shares, taken, any(one.estimated for one in found), tests))
         else:
             found = [counted(pool[task_id].candidates, tasks, arm.counter) for task_id in tasks]
             usage = Usage() if arm.tally is None else arm.tally.per_task(arm.plan.k)
             usage = usage.model_copy(update={"estimated": any(one.estimated for one in found)})
-            if arm.tests is None:
-                measured.append(usage)
-            else:
-                tests = mean_usage([arm.tests.get(task_id, NO_TESTS) for task_id in tasks])
-                measured.append(TestedUse(usage, tests))
+            measured.append(usage if tests is None else TestedUse(usage, tests))
         samples.append([one.candidates for one in found])
     return realised_costs(
         [arm.plan for arm in arms],

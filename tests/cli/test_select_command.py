@@ -76,7 +76,7 @@ def test_a_comparison_counts_both_and_uses_no_more_texts_than_planned(compare, t
     rows = [row | {"prompt_tokens": 40} for row in read_rows(tiny / "small.jsonl")]
     (tiny / "small.jsonl").write_text(jsonl(rows))
     samples = ("--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl", "--tests", "7b=tests.jsonl")
-    arms = ("13b:1", "7b:3")
+    arms = ("13b:1", "7b:3", "7b:2,13b:1")
     answer = answer_of(compare(*arms, *samples, "--select", "codet,tests=2", "--json"))
     assert answer["decisive_ranker"] == "codet,tests=2"
     small = answer["arms"][1]
@@ -89,6 +89,10 @@ def test_a_comparison_counts_both_and_uses_no_more_texts_than_planned(compare, t
     assert score["cost_flops"] == pytest.approx(2 * decode_flops(find_model("7b").architecture, 40, 15))
     plain = answer_of(compare(*arms, "--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl", "--json"))
     assert small["realised"]["flops"] == pytest.approx(plain["arms"][1]["realised"]["flops"] + score["cost_flops"])
+    cascade, bare = answer["arms"][2], plain["arms"][2]
+    assert cascade["tests"] == 2
+    assert cascade["realised"]["flops"] == pytest.approx(bare["realised"]["flops"] + score["cost_flops"])
+    assert cascade["rankers"]["codet,tests=2"]["total_flops"] == pytest.approx(cascade["realised"]["flops"])
 
 
 def test_an_open_k_is_what_tests_of_the_given_length_leave(compare, tiny: Path) -> None:
