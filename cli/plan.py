@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import UserError
 from ..settings import Planning, Running, Selecting
 from .arguments import Arms, Asked, Json
 from .options import only, options
@@ -31,6 +32,8 @@ def plan(
         from ..experiment.choosing import planned_tests
 
         tests = planned_tests(selecting, arms, [] if benchmark is None else [benchmark])
+    elif selecting.tests:
+        raise UserError("`tests` are planned for with `select`: name the ranker that uses them, such as codet,tests=8")
     planned = plan_arms(arms, planning, family=running.family, benchmark=benchmark, tests=tests)
     if as_json:
         print_json(plans_as_json(planned))

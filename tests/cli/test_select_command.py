@@ -66,6 +66,12 @@ def test_a_selection_that_cannot_be_planned_is_one_line(codebudget, select: str,
     assert message in said
 
 
+def test_tests_without_a_selection_are_not_ignored(codebudget) -> None:
+    result = codebudget("plan", "34b:1", "7b", "--tests", "7b=from:13b")
+    assert result.returncode == 2
+    assert "--tests are planned for with --select" in result.stderr
+
+
 def test_a_comparison_counts_both_and_uses_no_more_texts_than_planned(compare, tiny: Path) -> None:
     counts = {"prompt_tokens": 40, "output_tokens": 60}
     tests = [
