@@ -20,6 +20,7 @@ Integrity = Literal["split", "shared"]
 """`split`: tests and candidate never share a process. `shared`: they do, which a candidate can abuse."""
 
 NonNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 FinishReason = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
 """End of a text: `stop`, `length` (the token limit), `content_filter`, `tool_calls`, or a server's own word."""
@@ -200,6 +201,9 @@ class Arm(Record):
     `name` is the model as typed (`70b`, `codellama-13b`, a path); `spec` is the whole arm as typed (`13b@int4:5`).
     `precision` is None until the family's default is filled in. `thinking` is None where the arm does not say whether
     the model thinks before it answers. A greedy arm is one sample at temperature 0.
+
+    A cascade (`7b:5,34b:1`) has `stages`, each an arm with a k, of which a later one is drawn only where those before
+    it do not suffice; its own `k` counts all their samples, and its `name` lists their models.
     """
 
     spec: str
@@ -208,6 +212,7 @@ class Arm(Record):
     thinking: bool | None = None
     k: Annotated[int, Field(ge=1)] | None = None
     greedy: bool = False
+    stages: Annotated[tuple[Arm, ...], LATER] = ()
 
 
 class Cost(Record):
@@ -247,6 +252,12 @@ class Plan(Record):
     `budget_ratio` is the cost over the first arm's (or over the budget). `matched`: the cost is at most the first
     arm's plus the tolerance, and one more sample would cost more than the first arm's. `equal`: within the tolerance
     on both sides. `leftover` is what the limits leave unused, and `workload` what the cost was counted for.
+
+    A cascade has the plans of its `stages`, each with the cost for a task that reaches it, and the share of tasks
+    `reached` by each. Its own cost is that at these shares; `least` is the cost of a task that goes no further than the
+    first stage, and `most` that of one that goes through all.
+
+    `tests` is the number of texts of tests that are drawn for each task to pick by; they are in its cost.
     """
 
     arm: Arm
@@ -260,6 +271,22 @@ class Plan(Record):
     binding: BudgetKind | None
     leftover: Cost
     workload: Workload | None = None
+    stages: tuple[Plan, ...] = ()
+    reached: tuple[Share, ...] = ()
+    least: Cost | None = None
+    most: Cost | None = None
+    tests: int = 0
+
+    @property
+    def single(self) -> tuple[Plan, ...]:
+        """The plans of single models that it consists of: its stages', or itself."""
+        return self.stages or (self,)
+
+    @property
+    def shown_k(self) -> str:
+        """Its k for tables: a number, `greedy`, those of its stages as `5 + greedy`, or with tests `5, 8 tests`."""
+        ks = " + ".join("greedy" if plan.arm.greedy else str(plan.k) for plan in self.single)
+        return f"{ks}, {self.tests} tests" if self.tests else ks
 
 
 class Usage(Record):
@@ -290,7 +317,8 @@ class Candidate(Record):
     `index` is its place among the arm's samples of the task. `stratum` names the setting it was drawn with where one
     arm holds several (the file it came from), and `prompt` the prompt it was drawn from where that is not the
     benchmark's. `logprobs` has one natural logarithm per output token. `thinking_tokens` counts the output tokens that
-    the model thought with before it answered.
+    the model thought with before it answered. `stage` is the place of the cascade's stage that it was drawn for; None
+    outside of cascades.
     """
 
     task_id: str
@@ -306,6 +334,7 @@ class Candidate(Record):
     output_tokens: int | None = None
     thinking_tokens: int | None = None
     logprobs: tuple[float, ...] | None = None
+    stage: Annotated[int | None, LATER] = None
 
 
 LEAST_CPU_S: Final = 0.5
@@ -479,7 +508,9 @@ class Realised(Record):
     FLOPs are None where the samples carry no token counts; seconds, memory and dollars where nobody measured them.
     `usage` is where the cost comes from, also per task at the arm's k, and `deviations` are lines that explain what is
     more than a tenth off the plan. `leftover` is what the limit leaves in the kinds that are known, and
-    `flops_over_tasks` the 10th and the 90th percentile of the tasks' FLOPs.
+    `flops_over_tasks` the 10th and the 90th percentile of the tasks' FLOPs. A cascade's cost is the sum over its
+    stages, each at the share of tasks that it `reached`. `tests_flops` is the part of its FLOPs that drew tests to pick
+    by; None where none were planned for.
     """
 
     cost: Cost = Cost()
@@ -490,6 +521,8 @@ class Realised(Record):
     deviations: tuple[str, ...] = ()
     leftover: Cost = Cost()
     flops_over_tasks: tuple[NonNegative, NonNegative] | None = None
+    reached: tuple[Share, ...] = ()
+    tests_flops: NonNegative | None = None
 
 
 class Spread(Record):
@@ -535,6 +568,57 @@ class Compression(Record):
     recovery_percent: Interval | None = None
 
 
+class Escalation(Record):
+    """The rule by which a cascade went on to its next stage, and how many of the scored tasks show examples.
+
+    Where a task shows examples, candidates suffice if one holds all of them, and at least the share `shown` of the
+    others agree with the most common behaviour of such; elsewhere, if at least the share `bare` agree. `tuned`: the
+    shares were chosen by the hidden tests of these tasks.
+    """
+
+    shown: Share
+    bare: Share
+    tasks_shown: int
+    tasks_bare: int
+    tuned: bool = False
+
+    @property
+    def words(self) -> str:
+        """Say where a cascade goes on: `where none of them holds all visible examples`."""
+        said = []
+        if self.tasks_shown:
+            said.append("none of them holds all visible examples")
+            if self.shown:
+                said.append(f"less than {self.shown:.0%} of the others agree with one that does")
+        if self.tasks_bare:
+            where = "where a task shows none, " if self.tasks_shown else ""
+            said.append(f"{where}less than {self.bare:.0%} of the others agree with one")
+        return f"where {', or '.join(said)}{' (tuned with tests)' if self.tuned else ''}"
+
+
+class AnsweredShare(Record):
+    """The share of tasks answered where at least this agreement is asked for, and the error rate among them.
+
+    `agreement` is None where it is that of the rule, and `error` where nothing is answered.
+    """
+
+    agreement: Share | None
+    answered: Share
+    error: Share | None
+
+
+class Abstention(Record):
+    """An arm that answers only where its candidates agree, by its rule and by several agreements.
+
+    At the first of `by_agreement` every task is answered; from the second on, where a task shows examples, a candidate
+    must hold all of them. `ranker` picks the answers.
+    """
+
+    by_rule: AnsweredShare
+    by_agreement: tuple[AnsweredShare, ...]
+    ranker: str
+
+
 class ArmResult(Record):
     """One arm of a comparison.
 
@@ -542,6 +626,8 @@ class ArmResult(Record):
     cost of its k samples as planned before anything was measured, None if nothing was. `pilot_k` is the k that its
     pilot gave, and `k_note` says why it was changed. `compression` is that of an arm drawn from a recipe's checkpoint.
     `per_task` holds the scores at k of every scored task, in the benchmark's order: pass@k and each ranker's.
+    `escalation` is a cascade's rule; its `n` is the fewest samples of its first stage, and its pass@k the chance that
+    one of those that it draws passes. `abstention` is the arm answering only where it is sure, if that was asked for.
     """
 
     plan: Plan
@@ -556,6 +642,8 @@ class ArmResult(Record):
     pilot_k: int | None = None
     k_note: str = ""
     compression: Compression | None = None
+    escalation: Escalation | None = None
+    abstention: Abstention | None = None
     per_task: dict[str, tuple[float, ...]] = {}
 
     @property
@@ -563,6 +651,12 @@ class ArmResult(Record):
         """The cost of its samples per task: realised if known, else planned."""
         known = {name: value for name, value in self.realised.cost if name != "schema_version" and value is not None}
         return self.plan.cost.model_copy(update=known)
+
+    @property
+    def drawing_flops(self) -> float | None:
+        """FLOPs of its samples alone, without those of tests that its plan counts on."""
+        flops = self.cost.flops
+        return None if flops is None else flops - (self.realised.tests_flops or 0.0)
 
     @property
     def ratio(self) -> Cost:

@@ -34,6 +34,12 @@ RECORDED = "recorded"
 OWN_MODEL = "self"
 """The scorer that is each arm's own model."""
 
+AUTO = "auto"
+"""The selection whose number of tests comes from a table that ships."""
+
+FITTED = "fitted"
+"""The least agreement that is chosen by the hidden tests of the benchmark that it is scored on."""
+
 Text = Annotated[str, Field(min_length=1)]
 # What a double holds exactly: larger ones overflow in computations.
 Whole = Annotated[int, Field(ge=1, le=2**53)]
@@ -132,6 +138,12 @@ class Planning(Settings):
     prices: Text | None = option(None, "Price file in TOML: models, prices, source and date.", metavar="FILE")
     batch_prices: bool = option(False, "Use the price file's batch prices, for samples drawn by a batch service.")
     concurrency: Whole | None = option(None, "Samples in memory at once.", shown="all k of a task")
+    escalate: Annotated[float, Field(ge=0, le=1)] | None = option(
+        None,
+        "Share of tasks planned to go on from each stage of a cascade such as 7b:5,34b:1 to the next.",
+        metavar="SHARE",
+        shown="all of them",
+    )
 
     @model_validator(mode="after")
     def _one_limit(self) -> Planning:
@@ -224,6 +236,39 @@ class Selecting(Settings):
         metavar=f"ARM|{OWN_MODEL}",
     )
 
+    select: Text | None = option(
+        None,
+        "Ranker that decides, and whose tests are paid for out of the limit, such as codet,tests=8; auto: the default "
+        "ranker, with the number of tests that scored best.",
+        metavar=f"RANKER|{AUTO}",
+    )
+    agreement: Text | None = option(
+        None,
+        "Least share of the other candidates that agree for a cascade such as 7b:5,34b:1 to go no further; fitted: "
+        "the share that scores best by the hidden tests, marked as tuned.",
+        metavar=f"SHARE|{FITTED}",
+        shown="0 where examples are shown, else 0.5",
+    )
+
+    abstain: bool = option(
+        False, "Also answer only where candidates agree: error rates against the share of tasks answered."
+    )
+
+    @model_validator(mode="after")
+    def _known_agreement(self) -> Selecting:
+        if self.agreement is not None and self.agreement != FITTED and self.least_agreement is None:
+            raise ValueError(f"`agreement` {self.agreement}: write a share from 0 to 1, or {FITTED}")
+        return self
+
+    @property
+    def least_agreement(self) -> float | None:
+        """The share that `agreement` gives; None if it gives none."""
+        try:
+            found = float(self.agreement or "")
+        except ValueError:
+            return None
+        return found if 0 <= found <= 1 else None
+
     @model_validator(mode="after")
     def _some_ranker(self) -> Selecting:
         if all(ranker == ORACLE for ranker in self.rankers):
@@ -235,8 +280,9 @@ class Selecting(Settings):
 
     @property
     def named(self) -> tuple[Any, ...]:
-        """The rankers, each once. `oracle` follows from pass@k and is not among them."""
-        return tuple(ranker for ranker in dict.fromkeys(self.rankers) if ranker != ORACLE)
+        """The rankers, each once, the selecting one first. `oracle` follows from pass@k and is not among them."""
+        first = () if self.select is None else (DEFAULT_RANKERS[0] if self.select == AUTO else self.select,)
+        return tuple(ranker for ranker in dict.fromkeys((*first, *self.rankers)) if ranker != ORACLE)
 
     @property
     def bounded(self) -> tuple[Any, ...]:

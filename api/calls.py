@@ -5,25 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 from ..errors import UserError
+from ..experiment.choosing import plan_comparison, planned_tests
 from ..experiment.components import sweep_components
 from ..experiment.curves import curve as curve_arms
 from ..experiment.curves import curve_samples, price
 from ..experiment.diverging import diverge as diverge_from
+from ..experiment.escalation import rule_of
 from ..experiment.files import execute as execute_files
 from ..experiment.macro import Parts, compare_on_each, macro_comparison
-from ..experiment.matching import arm_samples
+from ..experiment.matching import Cascading, arm_samples
 from ..experiment.outliers import find_outliers
-from ..experiment.own_tests import check_tests
-from ..experiment.planning import load_several, load_tasks, plan_on_each
+from ..experiment.planning import load_several, load_tasks
 from ..experiment.planning import plan as plan_arms
 from ..experiment.quantising import quantise as quantise_model
-from ..experiment.samples import named_arms
 from ..experiment.selection import check_on_tasks, check_selecting
 from ..experiment.selection import rank as rank_files
 from ..experiment.spending import rate_of
 from ..settings import (
     DEFAULT_FAMILY,
     DEFAULT_KS,
+    RECORDED,
     Charting,
     Diverging,
     Drawing,
@@ -61,6 +62,7 @@ def plan(
     *,
     family: str = DEFAULT_FAMILY,
     benchmark: str | Benchmark | None = None,
+    selecting: Selecting = Selecting(),
 ) -> Plans:
     """Say how many samples of each model the same cost buys: arithmetic, no GPU and no download.
 
@@ -69,6 +71,7 @@ def plan(
         planning: The budget, and which costs are counted.
         family: Where short names such as `7b` are looked up.
         benchmark: Whose token counts are planned for; None for one pass over 128 tokens per sample.
+        selecting: Its `select` names a ranker whose tests share the limit.
 
     Returns:
         The plans, in the order of the arms: `plan(["70b:1", "13b"])[1].k` is 5.
@@ -77,7 +80,8 @@ def plan(
         UserError: A setting cannot be read or contradicts another, or the arms cannot be planned.
     """
     chosen = None if benchmark is None else _benchmark(benchmark, family)
-    return Plans(plan_arms(arms, planning, family=family, benchmark=chosen))
+    tests = planned_tests(selecting, arms, [] if chosen is None else [chosen])
+    return Plans(plan_arms(arms, planning, family=family, benchmark=chosen, tests=tests))
 
 
 @overload
@@ -137,9 +141,11 @@ def compare(
     else:
         chosen = [_benchmark(benchmark, running.family)]
     check_on_tasks(selecting, chosen)
-    planned = plan_on_each(chosen, arms, planning, running.family)
-    check_tests(selecting, named_arms(planned[0].plans))
-    found = arm_samples(planned, chosen, _lists(samples), drawing, running)
+    planned = plan_comparison(
+        chosen, arms, samples or {}, planning, selecting, running.family, draws=drawing.engine != RECORDED
+    )
+    cascading = Cascading(grading, rule_of(selecting))
+    found = arm_samples(planned, chosen, _lists(samples), drawing, running, cascading=cascading)
     comparisons = compare_on_each(Parts(chosen, planned, found), drawing, grading, selecting, running)
     if isinstance(benchmark, list | tuple):
         return MacroComparisonResult(macro_comparison(comparisons, seed=running.seed, tolerance=planning.tolerance))

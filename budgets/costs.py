@@ -12,13 +12,29 @@ from .flops import task_flops
 from .memory import memory_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from ..records import Workload
+    from ..records import Arm, Workload
     from .calibration import Calibration
     from .hardware import Machine
     from .models import Model
     from .runtime import Regime, RuntimeOfK
+
+
+@dataclass(frozen=True)
+class PlannedTests:
+    """Texts of tests that models write for each task, to pick by, and that share the limit with the programs.
+
+    `texts` gives their number from the number of programs that the limit would buy without any. `authors` are the
+    models that write an arm's tests, by the arm as typed; an arm writes its own elsewhere, after the prompt that its
+    programs share. `output_tokens` is the length of a text by the arm as typed; elsewhere that of the arm's programs.
+    `fixed` are numbers of texts by the arm as typed that a plan has chosen, whatever its k becomes.
+    """
+
+    texts: Callable[[int], int]
+    authors: Mapping[str, Arm] = field(default_factory=dict)
+    output_tokens: Mapping[str, int] = field(default_factory=dict)
+    fixed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -27,7 +43,8 @@ class Conditions:
 
     Without a machine or a calibration there is no runtime, and without prices no dollars. `concurrency` is the number
     of a task's samples held at once; None holds all. `closed` names models that are planned by their price without
-    being looked up.
+    being looked up. `escalate` is the share of tasks that go on from each stage of a cascade to the next; None for all.
+    `tests` are those that candidates are picked by.
     """
 
     machine: Machine | None = None
@@ -36,6 +53,8 @@ class Conditions:
     prices: Prices = field(default_factory=Prices)
     concurrency: int | None = None
     closed: frozenset[str] = frozenset()
+    escalate: float | None = None
+    tests: PlannedTests | None = None
 
     @property
     def devices(self) -> int:

@@ -25,6 +25,47 @@ _FORM = "MODEL[@PRECISION][+think|+nothink][:K]"
 
 
 def parse_arm(text: str) -> Arm:
+    """Read an arm: a single one as `parse_single` does, or several, joined by commas, as the stages of a cascade.
+
+    A comma counts after a part that ends in `:K`, or where no `/` is in the text, since a path may hold one.
+
+    Raises:
+        UserError: As `parse_single`; or a stage states no k, or two stages draw the same samples.
+    """
+    parts = _stages(text)
+    if len(parts) == 1:
+        return parse_single(text)
+    stages = tuple(map(parse_single, parts))
+    if any(stage.k is None for stage in stages):
+        raise UserError(
+            f"arm {text!r}: every stage of a cascade states its k, a number or greedy; write it like 7b:5,34b:1 or "
+            "7b:2,34b:greedy"
+        )
+    sources = [(without_k(stage), stage.greedy) for stage in stages]
+    twice = next((source[0] for source in sources if sources.count(source) > 1), None)
+    if twice is not None:
+        raise UserError(f"arm {text!r}: two stages draw samples of {twice}; put them into one stage with a larger k")
+    return Arm(
+        spec=text,
+        name=", ".join(stage.name for stage in stages),
+        k=sum(stage.k or 0 for stage in stages),
+        stages=stages,
+    )
+
+
+def _stages(text: str) -> list[str]:
+    """Split a text into the stages of a cascade; a single arm is one."""
+    first, *rest = text.split(",")
+    parts = [first]
+    for piece in rest:
+        if "/" not in text or _is_count(_split(parts[-1], ":")[1]):
+            parts.append(piece)
+        else:
+            parts[-1] += f",{piece}"
+    return parts
+
+
+def parse_single(text: str) -> Arm:
     """Read `MODEL[@PRECISION][+think|+nothink][:K]`, K a number or `greedy`; a greedy arm has k = 1.
 
     `MODEL@recipe:FILE.toml` is a name, that of a model under a mixed recipe.
@@ -34,8 +75,11 @@ def parse_arm(text: str) -> Arm:
     both before its last `/`.
 
     Raises:
-        UserError: The model is empty, K is a number but not a whole one of at least 1, or K is not the last part.
+        UserError: The model is empty, K is a number but not a whole one of at least 1, K is not the last part, or it is
+            a cascade.
     """
+    if len(_stages(text)) > 1:
+        raise UserError(f"{text!r} is a cascade of several models; name one of them")
     rest, count = _split(text, ":")
     k, greedy = None, False
     if count is not None and (count.lower() == "greedy" or _NUMBER.fullmatch(count)):
@@ -62,8 +106,8 @@ def parse_arm(text: str) -> Arm:
 
 
 def without_k(arm: Arm) -> str:
-    """Strip the number of samples off an arm as typed."""
-    return arm.spec if arm.k is None else arm.spec.rpartition(":")[0]
+    """Strip the number of samples off an arm as typed; a cascade stays as it is."""
+    return arm.spec if arm.k is None or arm.stages else arm.spec.rpartition(":")[0]
 
 
 def parse_budget(text: str) -> Budget:

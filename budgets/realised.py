@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import quantiles
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +11,7 @@ from ..records import Budget, BudgetKind, Candidate, Cost, Plan, Realised, Usage
 from .flops import decode_flops, prefill_flops, task_flops
 from .memory import kv_bytes, weight_bytes, workspace_bytes
 from .notation import COST_FIELDS, format_amount
-from .plan import planned_model
+from .plan import cascade_cost, planned_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ def realised_costs(
     match: BudgetKind | None = None,
     budget: Budget | None = None,
     workload: Workload | None = None,
-    measured: Sequence[Usage | None] | None = None,
+    measured: Sequence[Usage | CascadeUse | TestedUse | None] | None = None,
     prices: Prices | None = None,
 ) -> list[Realised]:
     """Return every arm's realised cost per task at its k.
@@ -49,13 +49,18 @@ def realised_costs(
         budget: The budget planned for, in the first arm's place.
         workload: The workload planned for, if a plan has none of its own; if given, deviations are explained.
         measured: Per arm, the usage of drawing per task at its k; its token counts and FLOPs are ignored, except for
-            whether the samples' counts are `estimated`.
+            whether the samples' counts are `estimated`. Of a cascade, whose samples have their stage, its use; of an
+            arm that paid for tests, the use of both.
         prices: Token prices of the arms.
     """
     if measured is None:
         measured = [None] * len(plans)
     arms = [
-        _arm(plan, tasks, usage, None if prices is None else prices.of_arm(plan.arm))
+        _cascade(plan, tasks, usage, prices)
+        if isinstance(usage, CascadeUse)
+        else _tested(plan, tasks, usage, prices)
+        if isinstance(usage, TestedUse)
+        else _arm(plan, tasks, usage, None if prices is None else prices.of_arm(plan.arm))
         for plan, tasks, usage in zip(plans, samples, measured, strict=True)
     ]
     reference: Cost = budget if budget is not None else arms[0].cost
@@ -78,9 +83,13 @@ def realised_costs(
                 usage=arm.usage,
                 deviations=()
                 if workload is None
+                else _deviations_of_cascade(plan, arm)
+                if plan.stages
                 else explain_deviations(plan, plan.workload or workload, arm.cost, arm.usage),
                 leftover=_leftover(arm.cost, reference, kinds),
                 flops_over_tasks=arm.flops_over_tasks,
+                reached=arm.reached,
+                tests_flops=arm.tests_flops,
             )
         )
     return results
@@ -171,6 +180,28 @@ def _leftover(cost: Cost, reference: Cost, kinds: Sequence[BudgetKind]) -> Cost:
 
 
 @dataclass(frozen=True)
+class CascadeUse:
+    """What a cascade used: the share of each task's draws that reach each stage, and each stage's usage of drawing.
+
+    The usage is per task that reaches the stage, at its k; its token counts and FLOPs are ignored. `estimated`: some
+    token counts of samples are. `tests` is the usage per task of drawing the tests that candidates are picked by.
+    """
+
+    reached: Sequence[Sequence[float]]
+    measured: Sequence[Usage]
+    estimated: bool = False
+    tests: Usage | None = None
+
+
+@dataclass(frozen=True)
+class TestedUse:
+    """The usage of drawing an arm's programs, and per task that of the tests that they are picked by."""
+
+    measured: Usage
+    tests: Usage
+
+
+@dataclass(frozen=True)
 class _Arm:
     """An arm's realised cost per task at its k, and the cost with one more sample."""
 
@@ -178,6 +209,8 @@ class _Arm:
     of_next: Cost
     usage: Usage
     flops_over_tasks: tuple[float, float] | None
+    reached: tuple[float, ...] = ()
+    tests_flops: float | None = None
 
 
 def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | None, price: TokenPrice | None) -> _Arm:
@@ -214,6 +247,122 @@ def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | Non
     )
 
 
+def _tested(plan: Plan, tasks: Sequence[Sequence[Candidate]], use: TestedUse, prices: Prices | None) -> _Arm:
+    arm = _arm(plan, tasks, use.measured, None if prices is None else prices.of_arm(plan.arm))
+    return _with_tests(arm, use.tests)
+
+
+def _with_tests(arm: _Arm, tests: Usage) -> _Arm:
+    """Add what drawing tests took to an arm's cost; dollars of tests are not known."""
+    flops = _sum_of([tests.prefill_flops, tests.decode_flops])
+
+    def total(cost: Cost) -> Cost:
+        return cost.model_copy(
+            update={
+                "flops": _sum_of([cost.flops, flops]),
+                "runtime_s": _sum_of([cost.runtime_s, tests.wall_s]),
+                "usd": None,
+            }
+        )
+
+    return replace(arm, cost=total(arm.cost), of_next=total(arm.of_next), tests_flops=flops)
+
+
+def _cascade(
+    plan: Plan,
+    tasks: Sequence[Sequence[Candidate]],
+    use: CascadeUse,
+    prices: Prices | None,
+) -> _Arm:
+    """Sum a cascade's stages, each task's at the shares of its draws that reach them."""
+    shares = [tuple(mine) for mine in zip(*use.reached, strict=True)]
+    reached = tuple(sum(mine) / len(mine) for mine in shares)
+    stages = []
+    for place, (stage, mine) in enumerate(zip(plan.stages, shares, strict=True)):
+        rows = [[one for one in candidates if one.stage == place] for candidates in tasks]
+        price = None if prices is None else prices.of_arm(stage.arm)
+        stages.append(_StageCost(stage, _counted(_architecture(stage), rows, mine), use.measured[place], price))
+    costs = [stage.cost(stage.plan.k, share) for stage, share in zip(stages, reached, strict=True)]
+    of_next = [stages[0].cost(plan.stages[0].k + 1, reached[0]), *costs[1:]]
+    everything = (1.0,) * len(costs)
+    # Their costs have their shares already; a stage that nothing reaches costs nothing.
+    counted = [stage.counted for stage in stages]
+    usage = Usage(estimated=use.estimated)
+    spread = None
+    if all(one is not None for one in counted):
+        usage = _usage_of_stages(plan, [one for one in counted if one is not None], usage)
+        by_task = [
+            sum(prefill + stage.plan.k * decode for stage, (prefill, decode) in zip(stages, row, strict=True))
+            for row in zip(*(one.by_task for one in counted if one is not None), strict=True)
+        ]
+        spread = _tenths(by_task)
+    seconds = [_times(one.wall_s, share) for one, share in zip(use.measured, reached, strict=True)]
+    usage = usage.model_copy(
+        update={
+            "wall_s": _sum_of(seconds),
+            "busy_s": _sum_of([cost.runtime_s for cost in costs]),
+            "usd": _sum_of([cost.usd for cost in costs]),
+            "peak_memory_bytes": _largest([one.peak_memory_bytes for one in use.measured]),
+            "weight_bytes": _largest([one.weight_bytes for one in use.measured]),
+            "kv_bytes": _largest([one.kv_bytes for one in use.measured]),
+        }
+    )
+    arm = _Arm(cascade_cost(costs, everything), cascade_cost(of_next, everything), usage, spread, reached)
+    return arm if use.tests is None else _with_tests(arm, use.tests)
+
+
+@dataclass(frozen=True)
+class _StageCost:
+    """A stage's samples, counted at the shares of tasks that reach it, and what drawing them took of those."""
+
+    plan: Plan
+    counted: _Counted | None
+    measured: Usage
+    price: TokenPrice | None
+
+    def cost(self, k: int, reached: float) -> Cost:
+        """The cost of k samples, over all tasks."""
+        if reached == 0:
+            return Cost(flops=0.0, runtime_s=0.0, memory_bytes=0.0, usd=0.0)
+        more = k / self.plan.k
+        usd = _times(self.measured.usd, reached * more)
+        if usd is None and self.counted is not None and self.price is not None:
+            usd = self.counted.usd(k, self.price)
+        return Cost(
+            flops=None if self.counted is None else self.counted.flops(k),
+            runtime_s=_times(self.measured.busy_s, reached * more),
+            memory_bytes=self.measured.peak_memory_bytes,
+            usd=usd,
+        )
+
+
+def _usage_of_stages(plan: Plan, counted: Sequence[_Counted], usage: Usage) -> Usage:
+    ks = [stage.k for stage in plan.stages]
+    decode = [_times(one.decode_flops, k) for one, k in zip(counted, ks, strict=True)]
+    return usage.model_copy(
+        update={
+            "prompt_tokens": sum(one.prompt_tokens for one in counted),
+            "output_tokens": sum(k * one.output_tokens for one, k in zip(counted, ks, strict=True)),
+            "prefill_flops": _sum_of([one.prefill_flops for one in counted]),
+            "decode_flops": _sum_of(decode),
+        }
+    )
+
+
+def _times(amount: float | None, factor: float) -> float | None:
+    return None if amount is None else amount * factor
+
+
+def _sum_of(amounts: Sequence[float | None]) -> float | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if len(known) == len(amounts) else None
+
+
+def _largest(amounts: Sequence[int | None]) -> int | None:
+    known = [amount for amount in amounts if amount is not None]
+    return max(known) if len(known) == len(amounts) else None
+
+
 @dataclass(frozen=True)
 class _Counted:
     """Means per task: for the prompt and one sample; `by_task` has the FLOPs of both.
@@ -239,10 +388,14 @@ class _Counted:
 
     def spread(self, k: int) -> tuple[float, float] | None:
         """The 10th and the 90th percentile of the tasks' FLOPs of k samples; None for a single task."""
-        if len(self.by_task) < 2:
-            return None
-        tenths = quantiles((prefill + k * decode for prefill, decode in self.by_task), n=10, method="inclusive")
-        return tenths[0], tenths[-1]
+        return _tenths([prefill + k * decode for prefill, decode in self.by_task])
+
+
+def _tenths(amounts: Sequence[float]) -> tuple[float, float] | None:
+    if len(amounts) < 2:
+        return None
+    tenths = quantiles(amounts, n=10, method="inclusive")
+    return tenths[0], tenths[-1]
 
 
 def _architecture(plan: Plan) -> Architecture | None:
@@ -250,11 +403,25 @@ def _architecture(plan: Plan) -> Architecture | None:
     return None if model is None else model.architecture
 
 
-def _counted(architecture: Architecture | None, tasks: Sequence[Sequence[Candidate]]) -> _Counted | None:
-    """Count; None if a sample has no counts."""
+def _counted(
+    architecture: Architecture | None,
+    tasks: Sequence[Sequence[Candidate]],
+    weights: Sequence[float] | None = None,
+) -> _Counted | None:
+    """Count; None if a sample has no counts.
+
+    Args:
+        architecture: The model's; None leaves FLOPs uncounted.
+        tasks: The samples of each task.
+        weights: A share of each task's amounts that counts; a task of weight 0 may have no samples.
+    """
     sums = [0.0] * 4
     by_task = []
-    for candidates in tasks:
+    for place, candidates in enumerate(tasks):
+        weight = 1.0 if weights is None else weights[place]
+        if weight == 0:
+            by_task.append((0.0, 0.0))
+            continue
         pairs = [
             (candidate.prompt_tokens, candidate.output_tokens)
             for candidate in candidates
@@ -263,7 +430,7 @@ def _counted(architecture: Architecture | None, tasks: Sequence[Sequence[Candida
         if not pairs or len(pairs) < len(candidates):
             return None
         drawn = Counter(pairs)
-        means = (
+        totals = (
             sum(prompt for prompt, _ in pairs),
             sum(output for _, output in pairs),
             *(
@@ -275,8 +442,9 @@ def _counted(architecture: Architecture | None, tasks: Sequence[Sequence[Candida
                 )
             ),
         )
-        by_task.append((means[2] / len(pairs), means[3] / len(pairs)))
-        sums = [total + mean / len(pairs) for total, mean in zip(sums, means, strict=True)]
+        means = [weight * total / len(pairs) for total in totals]
+        by_task.append((means[2], means[3]))
+        sums = [total + mean for total, mean in zip(sums, means, strict=True)]
     prompt, output, prefill, decode = (total / len(tasks) for total in sums)
     if architecture is None:
         return _Counted(prompt, output, None, None, ())
@@ -370,6 +538,21 @@ def explain_deviations(plan: Plan, workload: Workload, cost: Cost, usage: Usage)
             )
         lines.append(f"dollars were {usd:.2f} times the plan: {why}")
     return tuple(lines)
+
+
+def _deviations_of_cascade(plan: Plan, arm: _Arm) -> tuple[str, ...]:
+    """Name the shares of tasks that reached its stages, and the part of a deviation that is due to lengths."""
+    flops = _off(arm.cost.flops, plan.cost.flops)
+    if flops is None or abs(flops - 1) <= NOTABLE:
+        return ()
+    said = ", ".join(
+        f"{share:.0%} of tasks reached {stage.arm.spec} (planned {planned:.0%})"
+        for stage, share, planned in zip(plan.stages[1:], arm.reached[1:], plan.reached[1:], strict=True)
+    )
+    at_these = cascade_cost([stage.cost for stage in plan.stages], arm.reached).flops
+    lengths = _off(arm.cost.flops, at_these)
+    rest = "" if lengths is None or abs(lengths - 1) < _PART else f", and lengths give {lengths:.2f} times the plan"
+    return (f"FLOPs were {flops:.2f} times the plan: {said}{rest}",)
 
 
 def _off(realised: float | None, planned: float | None) -> float | None:

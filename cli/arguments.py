@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 Arms = Annotated[
     list[str],
     typer.Argument(
-        metavar="ARM...", help="Model, with optional @PRECISION and :K (a number or greedy): 70b:1 13b@int4:5 7b"
+        metavar="ARM...",
+        help="Model, with optional @PRECISION and :K (a number or greedy): 70b:1 13b@int4:5 7b; or stages of which a "
+        "later one is drawn only where it is needed: 7b:5,34b:1",
     ),
 ]
 SampleFiles = Annotated[

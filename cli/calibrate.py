@@ -43,13 +43,13 @@ def calibrate(
         sweep_for,
     )
     from ..budgets.models import find_model
-    from ..budgets.notation import parse_arm
+    from ..budgets.notation import parse_single
 
     path = Path(out or DEFAULT_OUT)
     check_output(path, typed=out is not None)
     chosen = []
     for text in models:
-        arm = parse_arm(text)
+        arm = parse_single(text)
         model = find_model(arm.name, running.family)
         precision = arm.precision or model.default_precision
         if arm.k is not None or precision is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ..errors import MachineError
-from ..settings import Drawing, Grading, Planning, Running, Selecting, Settings, option
+from ..settings import RECORDED, Drawing, Grading, Planning, Running, Selecting, Settings, option
 from .arguments import JSON, Arms, AskedOnEach, samples_by_arm
 from .options import options
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
@@ -22,7 +22,7 @@ class Files(Settings):
 
     samples: list[str] = option([], "Recorded generations: a file, folder or glob. Repeatable.", metavar="ARM=FILES")
     report: list[str] = option(
-        [], "Write the comparison to a file ending in .html, .md or .json. Repeatable.", metavar="FILE"
+        [], "Write to a file: .html, .md or .json; with --abstain also .svg or .png. Repeatable.", metavar="FILE"
     )
     as_json: bool = JSON
 
@@ -43,22 +43,22 @@ def compare(
     Arms without --samples are drawn as by codebudget sample; samples in the store are reused. With several benchmarks,
     arms are compared on each and by their means, in which every benchmark counts the same.
     """
+    from ..experiment.choosing import plan_comparison
+    from ..experiment.escalation import rule_of
     from ..experiment.macro import Parts, answer_of, compare_on_each
-    from ..experiment.matching import arm_samples
-    from ..experiment.own_tests import check_tests
-    from ..experiment.planning import plan_on_each
-    from ..experiment.samples import named_arms, to_draw
+    from ..experiment.matching import Cascading, arm_samples
+    from ..experiment.samples import to_draw
     from ..experiment.selection import check_on_tasks, check_selecting
     from ..report.plans import plans_on_each_as_json, print_plans_on_each
 
     check_selecting(selecting)
-    reports = _reports(files.report)
+    reports = _reports(files.report, abstains=selecting.abstain)
     recorded = samples_by_arm(files.samples)
     benchmarks = asked.load_each(running.family)
     check_on_tasks(selecting, benchmarks)
-    planned = plan_on_each(benchmarks, arms, planning, running.family)
+    draws = drawing.engine != RECORDED
+    planned = plan_comparison(benchmarks, arms, recorded, planning, selecting, running.family, draws=draws)
     names = [benchmark.name for benchmark in benchmarks]
-    check_tests(selecting, named_arms(planned[0].plans))
     if to_draw(planned[0], recorded) and not files.as_json:
         print_plans_on_each(planned, names)
         if planned[0].measures:
@@ -68,7 +68,8 @@ def compare(
         typer.echo()
     with shown_progress() as progress:
         try:
-            found = arm_samples(planned, benchmarks, recorded, drawing, running, progress)
+            cascading = Cascading(grading, rule_of(selecting))
+            found = arm_samples(planned, benchmarks, recorded, drawing, running, progress, cascading)
         except MachineError:
             if files.as_json:
                 print_json(plans_on_each_as_json(planned, names))
@@ -96,14 +97,13 @@ def compare(
         raise typer.Exit(1)
 
 
-def _reports(names: list[str]) -> list[Path]:
+def _reports(names: list[str], *, abstains: bool) -> list[Path]:
     """Return the files of --report, checked."""
-    if not names:
-        return []
-    from ..report.files import check_reports
-
     paths = [Path(name) for name in names]
-    check_reports(paths)
+    if paths:
+        from ..report.files import check_reports
+
+        check_reports(paths, abstains=abstains)
     return paths
 
 

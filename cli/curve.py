@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from ..experiment.curves import Curve, Priced
 
 Arms = Annotated[
-    list[str], typer.Argument(metavar="ARM...", help="Model, with optional @PRECISION but no :K: 70b 13b@int4")
+    list[str],
+    typer.Argument(
+        metavar="ARM...", help="Model, with optional @PRECISION but no :K: 70b 13b@int4; or stages: 7b:5,34b:1"
+    ),
 ]
 
 
@@ -46,7 +49,7 @@ def curve(
     planning: Annotated[Planning, only(*_COUNTED)],
     drawing: Annotated[Drawing, only("preset", "temperature", "top_p", "max_tokens", "thinking", "logprobs")],
     grading: Grading,
-    selecting: Annotated[Selecting, only("rankers")],
+    selecting: Annotated[Selecting, only("rankers", "agreement", "select", "tests")],
     running: Annotated[Running, only("family", "seed", "store", "fresh")],
     output: Output,
 ) -> None:

@@ -65,9 +65,9 @@ def import_(
 def _model(text: str, family: str) -> tuple[str, str, bool | None]:
     """Get a model's name and precision as in plans, and whether it thinks; an unknown model keeps its own name."""
     from ..budgets.models import find_model
-    from ..budgets.notation import parse_arm
+    from ..budgets.notation import parse_single
 
-    arm = parse_arm(text)
+    arm = parse_single(text)
     if arm.k is not None:
         raise UserError(f"--model {text}: leave out the number of samples; write {text.rpartition(':')[0]}")
     try:

@@ -55,13 +55,14 @@ def run(
         sandbox_of(table.launcher, table.limits.limits(), table.workers) as sandbox,
     ):
         conformance = examined(sandbox, store, progress) if table.check else None
+        grader = Grader(sandbox, store, progress, fresh=running.fresh)
         with times.step("drawing"):
-            inputs = samples_of(prepared, store, progress, fresh=running.fresh)
+            inputs = samples_of(prepared, store, progress, fresh=running.fresh, grader=grader)
         made = make_run(
             file,
             inputs,
             prepared.rankers,
-            Grader(sandbox, store, progress, fresh=running.fresh),
+            grader,
             folder,
             making=Making(sys.argv[1:], conformance, times),
             progress=progress,

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ..settings import Planning, Running
+from ..errors import UserError
+from ..settings import Planning, Running, Selecting
 from .arguments import Arms, Asked, Json
 from .options import only, options
 from .progress import print_json, warn
@@ -17,6 +18,7 @@ def plan(
     arms: Arms,
     planning: Planning,
     asked: Asked,
+    selecting: Annotated[Selecting, only("select", "tests")],
     running: Annotated[Running, only("family", "strict")],
     as_json: Json = False,
 ) -> None:
@@ -24,8 +26,15 @@ def plan(
     from ..experiment.planning import plan as plan_arms
     from ..report.plans import plans_as_json, print_plans
 
-    benchmark = None if asked.benchmark is None else asked.load(running.family)
-    planned = plan_arms(arms, planning, family=running.family, benchmark=benchmark)
+    benchmark, tests = None if asked.benchmark is None else asked.load(running.family), None
+    if selecting.select is not None:
+        # Other plans load no ranker.
+        from ..experiment.choosing import planned_tests
+
+        tests = planned_tests(selecting, arms, [] if benchmark is None else [benchmark])
+    elif selecting.tests:
+        raise UserError("`tests` are planned for with `select`: name the ranker that uses them, such as codet,tests=8")
+    planned = plan_arms(arms, planning, family=running.family, benchmark=benchmark, tests=tests)
     if as_json:
         print_json(plans_as_json(planned))
     else:

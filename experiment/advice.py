@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .._util.figures import interval
+from ..budgets.notation import without_k
 from ..estimators import PASS_AT_K
 from ..records import VerdictSentences
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         Interval,
         MacroArm,
         PairedResult,
+        Plan,
         RankerScore,
     )
 
@@ -44,6 +46,7 @@ class _Option(NamedTuple):
         picked: Its score by the deciding ranker, and what that costs.
         cost: That of its samples per task.
         results: It on each benchmark, by name.
+        stages: Of a cascade, the plan of each stage.
     """
 
     spec: str
@@ -54,6 +57,7 @@ class _Option(NamedTuple):
     picked: RankerScore
     cost: Cost
     results: Mapping[str, ArmResult]
+    stages: tuple[Plan, ...] = ()
 
     @property
     def is_estimated(self) -> bool:
@@ -69,6 +73,8 @@ class _Option(NamedTuple):
     @property
     def name(self) -> str:
         """The arm as typed, with its k."""
+        if self.stages:
+            return self.spec
         return f"{self.model} greedy" if self.greedy else f"{self.model} x{self.times.replace(' to ', '-')}"
 
 
@@ -165,13 +171,14 @@ def _option(arm: ArmResult, ranker: str) -> _Option:
     typed = arm.plan.arm
     return _Option(
         spec=typed.spec,
-        model=typed.spec if typed.k is None else typed.spec.rpartition(":")[0],
+        model=without_k(typed),
         greedy=typed.greedy,
         ks=(arm.plan.k,),
         passing=arm.pass_at_k,
         picked=arm.rankers[ranker],
         cost=arm.cost,
         results={"": arm},
+        stages=arm.plan.stages,
     )
 
 
@@ -278,21 +285,46 @@ def _contradictions(arms: Sequence[_Option], chosen: int, other: int, metric: st
 
 def _action(arm: _Option, pick: str) -> str:
     """Say what to do with an arm."""
+    if arm.stages:
+        return _cascade(arm, pick)
     if arm.greedy:
         return f"draw {arm.model} once, greedily"
     return f"draw {arm.model} once" if max(arm.ks) == 1 else f"draw {arm.model} {arm.times} times and {pick}"
 
 
+def _cascade(arm: _Option, pick: str) -> str:
+    """Say what to do with a cascade, where it goes on, and how often it did."""
+    first, *others = arm.stages
+    results = list(arm.results.values())
+    said = [_drawn(first)]
+    for place, stage in enumerate(others, 1):
+        reached = sum(result.realised.reached[place] for result in results) / len(results)
+        words = "" if results[0].escalation is None else f" {results[0].escalation.words}"
+        again = words if place == 1 else " where these do not suffice either"
+        said.append(f"{_drawn(stage)}{again} ({reached:.0%} of tasks)")
+    last = others[-1]
+    if last.arm.greedy and pick.startswith("let"):
+        return f"draw {said[0]} and {pick}; draw {', and '.join(said[1:])}, and take that"
+    return f"draw {', and '.join(said)}; {pick}"
+
+
+def _drawn(stage: Plan) -> str:
+    model = without_k(stage.arm)
+    if stage.arm.greedy:
+        return f"{model} greedily"
+    return f"{model} once" if stage.k == 1 else f"{model} {stage.k} times"
+
+
 def _effects(arms: Sequence[_Option], chosen: int, other: int, paired: Sequence[PairedResult], advice: _Advice) -> str:
-    """Compare the chosen arm's score with another's, and with that one's model decoded greedily if that is an arm."""
-    first = _effect(arms[chosen], arms[other], paired, advice.metric)
-    effects = f"{first} {_one(arms[other])}{_interval(arms[chosen], arms[other], paired, advice.metric)}"
-    for place, arm in enumerate(arms):
-        same = arm.model == arms[other].model
-        if arm.greedy and same and place not in (chosen, other):
-            greedy = _effect(arms[chosen], arm, paired, advice.metric)
-            effects += f" and {greedy} its greedy{_interval(arms[chosen], arm, paired, advice.metric)}"
-    return effects
+    """Compare the chosen arm's score with another's, and first with its model's greedy arm if there is one."""
+    mine, its = arms[chosen], arms[other]
+    greedy = [
+        arm for place, arm in enumerate(arms) if arm.greedy and arm.model == its.model and place not in (chosen, other)
+    ]
+    return " and ".join(
+        f"{_effect(mine, arm, paired, advice.metric)} {_one(arm)}{_interval(mine, arm, paired, advice.metric)}"
+        for arm in (*greedy, its)
+    )
 
 
 def _effect(chosen: _Option, other: _Option, paired: Sequence[PairedResult], metric: str) -> str:

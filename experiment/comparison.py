@@ -13,7 +13,9 @@ import numpy as np
 from .._util.progress import Progress, silent
 from ..budgets.dollars import Prices
 from ..budgets.mixed import split_mixed
-from ..budgets.realised import k_left, realised_costs
+from ..budgets.notation import parse_single
+from ..budgets.plan import planned_model
+from ..budgets.realised import CascadeUse, TestedUse, k_left, realised_costs
 from ..errors import RankerError
 from ..estimators import PASS_AT_K, FloatArray, holm, mean_interval, paired_difference, pass_at_k, recovery_percent
 from ..rankers import Offers
@@ -23,6 +25,7 @@ from ..records import (
     BudgetKind,
     Comparison,
     Cost,
+    Escalation,
     LeftScore,
     PairedResult,
     RankerScore,
@@ -34,14 +37,17 @@ from ..records import (
     Workload,
 )
 from ..settings import BLIND_RANKER, ORACLE, RECORDED
+from .abstaining import abstention
 from .advice import advise
 from .agreement import agreement
+from .cascades import rank_cascade
+from .choosing import cut_tests, mean_usage, with_tests_to_draw
 from .compressed import UNQUANTISED, Comparing, compared_tokens
-from .lengths import counted
-from .own_tests import generated_by_arm
-from .pools import Wanted, grade_arms
+from .escalation import DEFAULT_RULE, rule_of
+from .lengths import Counted, counted, counter_of
+from .own_tests import arms_with_tests, generated_by_arm, given_tests
+from .pools import grade_arms
 from .ranking import rank_pool, ranking_cost
-from .samples import named_arms
 from .scorers import open_scorers
 from .selection import open_judging
 from .workspace import open_workspace
@@ -50,15 +56,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..estimators import PairedDifference
+    from ..records import Candidate, Plan
     from ..settings import Drawing, Grading, Running, Selecting
     from ..tasks import Benchmark
+    from .escalation import Rule
     from .planning import Planned
     from .pools import GradedArms, Pool
-    from .ranking import Judging, RankedTask
+    from .ranking import Judging, RankedTask, Rankings, Walk
     from .samples import ArmSamples
 
 
 NO_PRICES: Final = Prices()
+NO_TESTS: Final = Usage(prefill_flops=0.0, decode_flops=0.0, output_tokens=0.0, wall_s=0.0)
 
 
 class Terms(NamedTuple):
@@ -70,6 +79,7 @@ class Terms(NamedTuple):
         match: What the plans were matched by; FLOPs if neither this nor `budget` is given.
         budget: What the plans were made for, instead of the first arm.
         prices: Prices of tokens drawn elsewhere.
+        rule: By which cascades go on.
     """
 
     workload: Workload
@@ -77,6 +87,7 @@ class Terms(NamedTuple):
     match: BudgetKind | None = None
     budget: Budget | None = None
     prices: Prices = NO_PRICES
+    rule: Rule = DEFAULT_RULE
 
 
 def compare(
@@ -106,8 +117,27 @@ def compare(
         MachineError: No sandbox works here, or the store or an engine failed.
     """
     specs = [arm.plan.arm.spec for arm in arms]
-    named = named_arms([arm.plan for arm in arms])
+    named = arms_with_tests([arm.plan for arm in arms])
+    selecting = with_tests_to_draw(selecting, [arm.plan for arm in arms])
     tests = generated_by_arm(selecting.tests, named, benchmark, drawing, running, progress)
+    given = given_tests(selecting.tests, named)
+    for arm, one in zip(arms, named, strict=True):
+        spec = one.arm.spec
+        if selecting.select is not None and not arm.plan.tests:
+            # Its single sample is not ranked, so it has no tests, and its ranker finds none.
+            tests[spec] = {}
+        if arm.plan.tests and spec in tests:
+            is_own = parse_single(given.models.get(spec, spec)).name == one.arm.name
+            programs = counted(arm.candidates, benchmark.by_id, counter_of(arm.plan.single[0].model)).candidates
+            tests[spec] = cut_tests(
+                tests[spec], arm.plan.tests, programs, planned_model(arm.plan.single[0]) if is_own else None
+            )
+    arms = [
+        arm._replace(tests={task: one.usage for task, one in tests.get(named_arm.arm.spec, {}).items()})
+        if arm.plan.tests
+        else arm
+        for arm, named_arm in zip(arms, named, strict=True)
+    ]
     terms = Terms(
         planned.workload,
         planned.settings.tolerance,
@@ -126,8 +156,11 @@ def compare(
             for arm in arms
         ]
     with open_scorers(selecting.scorer, specs, drawing, running) as scorers:
-        offers = {spec: Offers(tests.get(spec), scorers.get(spec)) for spec in specs}
+        offers = {
+            spec: Offers(tests.get(one.arm.spec), scorers.get(spec)) for spec, one in zip(specs, named, strict=True)
+        }
         with open_judging(selecting.bounded, grading, running, progress, offers=offers) as judging:
+            judging = replace(judging, rule=rule_of(selecting), abstains=selecting.abstain)
             return compare_arms(benchmark, arms, terms, judging, decisive_ranker=selecting.decisive)
 
 
@@ -150,17 +183,14 @@ def compare_arms(
     """
     drawn = [candidate for arm in arms for candidate in arm.candidates]
     judging.check([arm.plan.arm.spec for arm in arms], benchmark, drawn)
-    wanted = [Wanted(arm.plan.arm.spec, arm.plan.k, arm.candidates) for arm in arms]
-    graded = grade_arms(benchmark, wanted, judging.grader, allow_shared=judging.allow_shared)
+    graded = grade_arms(benchmark, [arm.wanted for arm in arms], judging.grader, allow_shared=judging.allow_shared)
     failures: dict[str, str] = {}
     ranked = []
     for arm, pool in zip(arms, graded.pools, strict=True):
         # A ranker that failed on an arm is not run on the next.
         left = {name: ranker for name, ranker in judging.rankers.items() if name not in failures}
-        left_k = partial(k_left, arm.plan, arm.plan.workload or terms.workload)
-        rows, failed = rank_pool(
-            arm.plan.arm.spec, pool, graded.tasks, [arm.plan.k], replace(judging, rankers=left), k_left=left_k
-        )
+        chosen = replace(judging, rankers=left)
+        rows, failed = rank_arm(arm.plan, pool, graded.tasks, [arm.plan.k], chosen, terms.workload)
         ranked.append(rows)
         failures |= failed
     if decisive_ranker in failures:
@@ -171,16 +201,37 @@ def compare_arms(
         for arm, pool in zip(arms, graded.pools, strict=True)
         if (line := agreement(arm.verdicts, pool).line)
     ]
+    if judging.abstains:
+        arms = [
+            arm._replace(abstention=abstention(arm.plan, pool, graded.tasks, judging, decisive_ranker))
+            for arm, pool in zip(arms, graded.pools, strict=True)
+        ]
     return comparison_of(
         benchmark.name,
         arms,
         graded._replace(warnings=[*graded.warnings, *left_out, *recorded]),
         [{name: rows for name, rows in mine.items() if name not in failures} for mine in ranked],
-        terms,
+        terms._replace(rule=judging.rule),
         sandbox=judging.grader.sandbox.launcher.name,
         decisive_ranker=decisive_ranker,
         seed=judging.seed,
     )
+
+
+def rank_arm(
+    plan: Plan, pool: Pool, tasks: Sequence[Task], ks: Sequence[int], judging: Judging, workload: Workload
+) -> Rankings:
+    """Rank an arm at several k; a cascade is replayed at its own.
+
+    Raises:
+        RankerError: A ranker failed, and `judging` is strict.
+        SandboxError: The sandbox failed.
+    """
+    if plan.stages:
+        return rank_cascade(plan, pool, tasks, judging)
+    # With its tests in the limit, its k is what is left.
+    left_k = None if plan.tests else partial(k_left, plan, plan.workload or workload)
+    return rank_pool(plan.arm.spec, pool, tasks, ks, judging, k_left=left_k)
 
 
 def comparison_of(
@@ -209,12 +260,18 @@ def comparison_of(
     scored, pools, left_out, warnings, sandbox_errors, doubts = graded
     scores = [_scores(arm.plan.k, pool, scored, rows) for arm, pool, rows in zip(arms, pools, ranked, strict=True)]
     plans = [arm.plan for arm in arms]
-    realised = realised_of(arms, graded, terms)
-    warnings = warnings + _of_realised(arms, realised)
+    walks = [walks_of(rows) for rows in ranked]
+    realised = realised_of(arms, graded, terms, walks)
+    warnings = warnings + _of_realised(arms, realised) + _of_walks(arms, walks)
+    rules = [_escalation(mine, terms.rule) for mine in walks]
     results = _with_totals(
         [
-            _arm_result(arm, pool, scored, score, cost, None if place == 0 else scores[0].single, seed)
-            for place, (arm, pool, score, cost) in enumerate(zip(arms, pools, scores, realised, strict=True))
+            _arm_result(arm, pool, scored, score, cost, _single_of_first(place, plans, scores), seed).model_copy(
+                update={"escalation": escalation, "abstention": arm.abstention}
+            )
+            for place, (arm, pool, score, cost, escalation) in enumerate(
+                zip(arms, pools, scores, realised, rules, strict=True)
+            )
         ],
         terms,
     )
@@ -237,15 +294,72 @@ def comparison_of(
     )
 
 
-def realised_of(arms: Sequence[ArmSamples], graded: GradedArms, terms: Terms) -> list[Realised]:
-    """Count what the scored samples took; token counts that they lack are estimated, and marked."""
+def walks_of(ranked: Mapping[str, Sequence[RankedTask]]) -> list[Walk]:
+    """Get the ways of the tasks through a cascade, which are the same for all rankers; empty for a single arm."""
+    rows = next(iter(ranked.values()), ())
+    return [row.walk for row in rows if row.walk is not None]
+
+
+def _escalation(walks: Sequence[Walk], rule: Rule) -> Escalation | None:
+    """Record the rule of a cascade; None for a single arm."""
+    if not walks:
+        return None
+    shown = sum(walk.shown for walk in walks)
+    # One that was fitted is known by the walks alone.
+    return Escalation(
+        shown=next((walk.least for walk in walks if walk.shown), rule.shown),
+        bare=next((walk.least for walk in walks if not walk.shown), rule.bare),
+        tasks_shown=shown,
+        tasks_bare=len(walks) - shown,
+        tuned=rule.is_fitted,
+    )
+
+
+def _of_walks(arms: Sequence[ArmSamples], walks: Sequence[Sequence[Walk]]) -> list[str]:
+    """Tell of tasks that end before a stage for want of samples."""
+    return [
+        f"{arm.plan.arm.spec}: {lacking} of {len(mine)} tasks should have gone on to a stage of which they have no "
+        "samples, since their programs now behave differently; draw it again with --fresh"
+        for arm, mine in zip(arms, walks, strict=True)
+        if (lacking := sum(walk.lacking > 0 for walk in mine))
+    ]
+
+
+def _single_of_first(place: int, plans: Sequence[Plan], scores: Sequence[_Scores]) -> FloatArray | None:
+    """Get pass@1 of the first arm, for arms that can be placed between a blind pick and it: no cascade is involved."""
+    return None if place == 0 or plans[0].stages or plans[place].stages else scores[0].single
+
+
+def realised_of(
+    arms: Sequence[ArmSamples], graded: GradedArms, terms: Terms, walks: Sequence[Sequence[Walk]]
+) -> list[Realised]:
+    """Count what the scored samples took; token counts that they lack are estimated, and marked.
+
+    Args:
+        arms: Their plans, and what made their samples.
+        graded: Tasks and candidates.
+        terms: What the plans were made for.
+        walks: Of cascades, the way of each task; empty for single arms.
+    """
     tasks = {task.id: task for task in graded.tasks}
-    samples, measured = [], []
-    for arm, pool in zip(arms, graded.pools, strict=True):
-        found = [counted(pool[task_id].candidates, tasks, arm.counter) for task_id in tasks]
-        usage = Usage() if arm.tally is None else arm.tally.per_task(arm.plan.k)
+    samples: list[Sequence[Sequence[Candidate]]] = []
+    measured: list[Usage | CascadeUse | TestedUse | None] = []
+    for place, (arm, pool) in enumerate(zip(arms, graded.pools, strict=True)):
+        tests = None if arm.tests is None else mean_usage([arm.tests.get(task_id, NO_TESTS) for task_id in tasks])
+        if arm.plan.stages:
+            found = [_counted_stages(arm, pool[task_id].candidates, tasks) for task_id in tasks]
+            taken = [
+                Usage() if stage.tally is None else stage.tally.per_task(plan.k)
+                for stage, plan in zip(arm.stages, arm.plan.stages, strict=True)
+            ]
+            shares = [walk.reached for walk in walks[place]]
+            measured.append(CascadeUse(shares, taken, any(one.estimated for one in found), tests))
+        else:
+            found = [counted(pool[task_id].candidates, tasks, arm.counter) for task_id in tasks]
+            usage = Usage() if arm.tally is None else arm.tally.per_task(arm.plan.k)
+            usage = usage.model_copy(update={"estimated": any(one.estimated for one in found)})
+            measured.append(usage if tests is None else TestedUse(usage, tests))
         samples.append([one.candidates for one in found])
-        measured.append(usage.model_copy(update={"estimated": any(one.estimated for one in found)}))
     return realised_costs(
         [arm.plan for arm in arms],
         samples,
@@ -258,13 +372,25 @@ def realised_of(arms: Sequence[ArmSamples], graded: GradedArms, terms: Terms) ->
     )
 
 
+def _counted_stages(arm: ArmSamples, candidates: Sequence[Candidate], tasks: Mapping[str, Task]) -> Counted:
+    """Count a cascade's candidates of a task, each stage's by its own model's tokenizer."""
+    parts = [
+        counted([one for one in candidates if one.stage == place], tasks, stage.counter)
+        for place, stage in enumerate(arm.stages)
+    ]
+    return Counted(
+        tuple(one for part in parts for one in part.candidates), next((p.estimated for p in parts if p.estimated), "")
+    )
+
+
 def _of_realised(arms: Sequence[ArmSamples], realised: Sequence[Realised]) -> list[str]:
     """List what readers must know of realised costs."""
     notes = [arm.k_note for arm in arms if arm.k_note]
     guessed = [arm for arm, result in zip(arms, realised, strict=True) if result.usage.estimated]
     if guessed:
         names = ", ".join(arm.plan.arm.spec for arm in guessed)
-        ways = " and ".join(dict.fromkeys(arm.counter.name for arm in guessed))
+        counters = [one.counter for arm in guessed for one in arm.stages or (arm,)]
+        ways = " and ".join(dict.fromkeys(counter.name for counter in counters))
         notes.append(f"some samples of {names} have no token counts, so FLOPs are estimated {ways}")
     return notes + [
         f"{arm.plan.arm.spec} was planned to match, but its samples took {_ratios(result)} of the limit"
@@ -281,7 +407,7 @@ def _with_totals(results: Sequence[ArmResult], terms: Terms) -> tuple[ArmResult,
     for result in results:
         rankers = {}
         for name, score in result.rankers.items():
-            drawing, ranking = result.cost.flops, score.cost_flops
+            drawing, ranking = result.drawing_flops, score.cost_flops
             total = None if drawing is None or ranking is None else drawing + ranking
             ratio = None if total is None or not limit else total / limit
             rankers[name] = score.model_copy(update={"total_flops": total, "total_ratio": ratio})
@@ -332,7 +458,9 @@ class _Scores(NamedTuple):
 def _scores(k: int, pool: Pool, tasks: Sequence[Task], ranked: Mapping[str, Sequence[RankedTask]]) -> _Scores:
     counts = np.array([len(pool[task.id].verdicts) for task in tasks], dtype=np.int64)
     passes = np.array([int(pool[task.id].passed.sum()) for task in tasks], dtype=np.int64)
-    values = {PASS_AT_K: pass_at_k(counts, passes, k)}
+    walks = walks_of(ranked)
+    passing = np.array([walk.passing for walk in walks], np.float64) if walks else pass_at_k(counts, passes, k)
+    values = {PASS_AT_K: passing}
     costs, left = {}, {}
     for name, rows in ranked.items():
         values[name] = np.array([row.at_k[k] for row in rows], np.float64)
@@ -361,9 +489,10 @@ def _ranking_cost(k: int, rows: Sequence[RankedTask]) -> Cost:
     seconds: list[float] = []
     for row in rows:
         cost = ranking_cost(row.ranking)
-        flops.append(None if cost is None else k * cost.per_candidate_flops + cost.fixed_flops)
+        ranked = k if row.walk is None else row.walk.ranked
+        flops.append(None if cost is None else ranked * cost.per_candidate_flops + cost.fixed_flops)
         drawing_s = 0.0 if row.ranking.tests_usage is None else row.ranking.tests_usage.wall_s or 0.0
-        seconds.append(k / len(row.ranking.scores) * (row.ranking.usage.wall_s or 0.0) + drawing_s)
+        seconds.append(ranked / len(row.ranking.scores) * (row.ranking.usage.wall_s or 0.0) + drawing_s)
     known = [amount for amount in flops if amount is not None]
     return Cost(
         flops=float(np.mean(known)) if len(known) == len(flops) else None,
@@ -408,15 +537,16 @@ def _arm_result(
             uses_tests=name in scores.tested,
         )
     sizes = [len(pool[task.id].verdicts) for task in tasks]
+    firsts = [sum(not one.stage for one in pool[task.id].candidates) for task in tasks]
     return ArmResult(
         plan=arm.plan,
-        n=min(sizes),
+        n=min(firsts),
         samples=sum(sizes),
         pass_at_k=mean_interval(scores.values[PASS_AT_K], seed=seed),
         rankers=rankers,
         realised=realised,
         statuses=dict(statuses),
-        strata=_strata(pool, tasks, seed),
+        strata=() if arm.plan.stages else _strata(pool, tasks, seed),
         estimate=arm.estimate,
         pilot_k=arm.pilot_k,
         k_note=arm.k_note,

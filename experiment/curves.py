@@ -6,7 +6,9 @@ k whose cost fits f. As there, a ranker's own cost is not charged to the budget:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
@@ -14,20 +16,25 @@ import numpy as np
 from .._util.progress import Progress, silent
 from ..budgets.costs import Conditions, check_conditions, cost_of_arm, how_to_know
 from ..budgets.dollars import check_prices
-from ..budgets.notation import COST_FIELDS, parse_amount, parse_arm, without_k
-from ..budgets.plan import UNKNOWN_PRECISION, priced_model
-from ..budgets.realised import flops_of_samples
+from ..budgets.notation import COST_FIELDS, parse_amount, parse_arm, parse_single, without_k
+from ..budgets.plan import UNKNOWN_PRECISION, cascade_cost, plan_arms, priced_model
+from ..budgets.realised import CascadeUse, flops_of_samples, realised_costs
 from ..errors import UserError
 from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
-from ..records import Arm, Cost, FileRecord, Interval, Record, Workload
-from ..settings import RECORDED
+from ..rankers import Offers, load_ranker
+from ..records import Arm, Cost, FileRecord, Interval, Plan, Record, Usage, Workload
+from ..settings import BLIND_RANKER, RECORDED, Drawing
+from .cascades import rank_cascade
+from .choosing import chosen, cut_tests, mean_usage, shows_examples
 from .crossings import By, Crossing, Steps, find_crossing, format_budget
 from .drawing import Session, draw_arms
+from .escalation import rule_of
 from .lengths import counted, counter_of, mean_lengths
+from .own_tests import generated_by_arm, given_tests
 from .planning import conditions_of, workload_of
-from .pools import Pool, Wanted, by_task, grade_arms, pool_common_strata
-from .ranking import score_pool
-from .samples import NamedArm, files_by_arm, read_arm
+from .pools import Pool, Wanted, WantedStage, by_task, grade_arms, pool_common_strata
+from .ranking import PoolScores, score_pool
+from .samples import NamedArm, check_once, files_by_arm, read_arm, staged
 from .selection import open_judging
 from .targets import Target
 from .workspace import open_workspace
@@ -37,7 +44,7 @@ if TYPE_CHECKING:
 
     from ..budgets.models import Model
     from ..records import Candidate, Task
-    from ..settings import Charting, Drawing, Grading, Planning, Running, Selecting
+    from ..settings import Charting, Grading, Planning, Running, Selecting
     from ..tasks import Benchmark
     from .ranking import Judging
 
@@ -60,6 +67,9 @@ class CurvePoint(Interval):
 class CurveArm(Record):
     """One arm: `n` samples of each task, the cost of one and of all n per task, and points by metric.
 
+    A cascade is one point: at every budget from its realised cost on it has the score at its k. `n` is then that k, and
+    both costs are its cost; `reached` is the share of tasks that reaches each of its stages.
+
     Metrics are `pass_at_k` and the rankers as typed; each has a point for every budget of the curve. `workload` has the
     lengths of its samples, None if lengths or a convention were given.
     """
@@ -72,6 +82,7 @@ class CurveArm(Record):
     cost_of_all: float
     metrics: dict[str, tuple[CurvePoint, ...]]
     workload: Workload | None = None
+    reached: tuple[float, ...] = ()
 
 
 class Curve(FileRecord):
@@ -102,7 +113,8 @@ class Curve(FileRecord):
 class PricedArm(NamedTuple):
     """An arm with an open k, and the cost of k samples per task.
 
-    `known` is None if only the model's price is known; `workload` is that of the arm's own samples if measured.
+    `known` is None if only the model's price is known; `workload` is that of the arm's own samples if measured. A
+    cascade has its `plan`, and the costs of its `stages`; its own `cost` is that if all tasks reach all of them.
     """
 
     arm: Arm
@@ -111,6 +123,13 @@ class PricedArm(NamedTuple):
     cost: Callable[[int], Cost]
     known: Model | None = None
     workload: Workload | None = None
+    plan: Plan | None = None
+    stages: tuple[PricedArm, ...] = ()
+
+    @property
+    def single(self) -> tuple[PricedArm, ...]:
+        """Its stages, or itself."""
+        return self.stages or (self,)
 
 
 class Range(NamedTuple):
@@ -151,14 +170,23 @@ def price_by_samples(
     priced: Priced, benchmark: Benchmark, candidates: Sequence[Sequence[Candidate]]
 ) -> tuple[PricedArm, ...]:
     """Price arms by the lengths of their own samples, on the tasks and settings that all of them have."""
-    specs = [arm.arm.spec for arm in priced.arms]
-    by_arm, _ = pool_common_strata(specs, [by_task(listed) for listed in candidates])
+    singles = [single for arm in priced.arms for single in arm.single]
+    listed = [
+        [one for one in rows if not arm.stages or one.stage == place]
+        for arm, rows in zip(priced.arms, candidates, strict=True)
+        for place in range(len(arm.single))
+    ]
+    by_arm, _ = pool_common_strata([one.arm.spec for one in singles], [by_task(rows) for rows in listed])
     shared = set.intersection(*(set(found) for found in by_arm))
-    arms = []
-    for arm, found in zip(priced.arms, by_arm, strict=True):
+    measured = []
+    for single, found in zip(singles, by_arm, strict=True):
         mine = [candidate for task_id, rows in found.items() if task_id in shared for candidate in rows]
-        arms.append(_by_samples(arm, priced.conditions, benchmark, mine) if mine else arm)
-    return tuple(arms)
+        measured.append(_by_samples(single, priced.conditions, benchmark, mine) if mine else single)
+    waiting = iter(measured)
+    return tuple(
+        arm._replace(stages=tuple(next(waiting) for _ in arm.stages)) if arm.stages else next(waiting)
+        for arm in priced.arms
+    )
 
 
 def _by_samples(
@@ -190,9 +218,11 @@ def curve_samples(
         UserError: A file or a row is wrong, or the store has several sets of an arm's samples and nothing says which.
         MachineError: The store has none.
     """
-    files = files_by_arm(samples, [NamedArm(arm.arm, arm.precision or "") for arm in priced.arms])
+    check_once([arm.arm for arm in priced.arms])
+    singles = [single for arm in priced.arms for single in arm.single]
+    files = files_by_arm(samples, [NamedArm(arm.arm, arm.precision or "") for arm in singles])
     found = {spec: read_arm(spec, patterns, benchmark).candidates for spec, patterns in files.items()}
-    missing = [arm for arm in priced.arms if arm.arm.spec not in found]
+    missing = [arm for arm in singles if arm.arm.spec not in found]
     if missing:
         targets = [Target(arm.arm, arm.model, "", arm.precision or "", 1) for arm in missing]
         replaying = drawing.model_copy(update={"engine": RECORDED})
@@ -200,7 +230,10 @@ def curve_samples(
             session = Session(replaying, store, running.seed)
             drawn = draw_arms(targets, benchmark.tasks, session, priced.conditions, progress)
         found |= {target.arm.spec: arm.candidates for target, arm in zip(targets, drawn.arms, strict=True)}
-    return [found[arm.arm.spec] for arm in priced.arms]
+    return [
+        tuple(staged([found[stage.arm.spec] for stage in arm.stages])) if arm.stages else found[arm.arm.spec]
+        for arm in priced.arms
+    ]
 
 
 def curve(
@@ -232,17 +265,84 @@ def curve(
     within = None if charting.budget is None else parse_range(charting.by, charting.budget)
     rankers = selecting.named if "rankers" in selecting.model_fields_set else selecting.named[:1]
     arms = price_by_samples(priced, benchmark, candidates) if priced.measures else priced.arms
-    with open_judging(rankers, grading, running, progress, offers={}) as judging:
+    paid = _with_tests_paid(arms, candidates, charting, selecting, running, benchmark)
+    with open_judging(rankers, grading, running, progress, offers=paid.offers) as judging:
         return curve_of(
             benchmark,
-            arms,
-            candidates,
-            judging,
+            (*arms, *paid.arms),
+            (*candidates, *paid.candidates),
+            replace(judging, rule=rule_of(selecting)),
             workload=priced.workload,
             by=charting.by,
             within=within,
             points=charting.points,
         )
+
+
+class _Paid(NamedTuple):
+    """Lines of arms that pay for their tests, with their candidates, and what rankers are offered, by arm."""
+
+    arms: Sequence[PricedArm] = ()
+    candidates: Sequence[Sequence[Candidate]] = ()
+    offers: Mapping[str, Offers] = MappingProxyType({})
+
+
+def _with_tests_paid(
+    arms: Sequence[PricedArm],
+    candidates: Sequence[Sequence[Candidate]],
+    charting: Charting,
+    selecting: Selecting,
+    running: Running,
+    benchmark: Benchmark,
+) -> _Paid:
+    """Offer arms their tests, and with `--select` add a line to each that has any, whose budgets pay for both.
+
+    Raises:
+        UserError: The selection or the tests are wrong, budgets are not FLOPs, or the cost of tests is unknown.
+        MachineError: The store has no tests of a model.
+    """
+    found = chosen(selecting, shown=shows_examples([benchmark]))
+    if found is None and not selecting.tests:
+        return _Paid()
+    if found is not None and charting.by != "flops":
+        raise UserError("`select` counts the FLOPs of tests: leave out `by`")
+    named = [NamedArm(arm.single[0].arm, arm.single[0].precision or "") for arm in arms]
+    recorded = Drawing(engine=RECORDED)
+    tests = generated_by_arm(selecting.tests, named, benchmark, recorded, running)
+    given = given_tests(selecting.tests, named)
+    lines, rows, offers = [], [], {}
+    for arm, one, mine in zip(arms, named, candidates, strict=True):
+        spec = one.arm.spec
+        texts = 0 if found is None else found.texts(min(map(len, by_task(mine).values()), default=0))
+        if not texts or spec not in tests:
+            offers[arm.arm.spec] = Offers(tests.get(spec, None if found is None else {}))
+            continue
+        is_own = parse_single(given.models.get(spec, spec)).name == one.arm.name
+        programs = counted(mine, benchmark.by_id, counter_of(arm.single[0].model)).candidates
+        model = None if not is_own else arm.single[0].known
+        cut = cut_tests(tests[spec], texts, programs, model)
+        offers[arm.arm.spec] = Offers(cut)
+        if arm.stages:
+            continue
+        usage = mean_usage([cut[task.id].usage for task in benchmark.tasks if task.id in cut])
+        if usage.prefill_flops is None or usage.decode_flops is None:
+            raise UserError(f"{spec}: the cost of its tests is unknown, since their rows name no known model")
+        flops = usage.prefill_flops + usage.decode_flops
+        line = f"{spec} with {texts} tests"
+        lines.append(arm._replace(arm=one.arm.model_copy(update={"spec": line}), cost=_plus(arm.cost, flops)))
+        rows.append(mine)
+        offers[line] = offers[arm.arm.spec]
+    return _Paid(lines, rows, offers)
+
+
+def _plus(cost: Callable[[int], Cost], flops: float) -> Callable[[int], Cost]:
+    """Add the FLOPs of tests to a cost; a single sample is not ranked."""
+
+    def total(k: int) -> Cost:
+        found = cost(k)
+        return found if k == 1 or found.flops is None else found.model_copy(update={"flops": found.flops + flops})
+
+    return total
 
 
 def parse_range(by: By, text: str) -> Range:
@@ -269,8 +369,24 @@ def price_arms(
         UserError: An arm has a k; a model is unknown or does not fit; or the cost of samples cannot be known.
     """
     check_conditions(conditions)
-    check_prices(arms, conditions.prices)
-    return tuple(_price(arm, family, workload, conditions, by) for arm in arms)
+    check_prices([single for arm in arms for single in arm.stages or (arm,)], conditions.prices)
+    return tuple(
+        _price_cascade(arm, family, workload, conditions, by)
+        if arm.stages
+        else _price(arm, family, workload, conditions, by)
+        for arm in arms
+    )
+
+
+def _price_cascade(arm: Arm, family: str, workload: Workload, conditions: Conditions, by: By) -> PricedArm:
+    (plan,) = plan_arms(
+        [arm], family=family, workload=workload, match=by, conditions=replace(conditions, escalate=None)
+    )
+    stages = tuple(
+        _price(stage.model_copy(update={"k": None}), family, workload, conditions, by)._replace(arm=stage)
+        for stage in arm.stages
+    )
+    return PricedArm(arm, plan.model, plan.precision, lambda _: plan.cost, plan=plan, stages=stages)
 
 
 def curve_of(
@@ -300,11 +416,17 @@ def curve_of(
         UserError: No task can be scored for all arms, or no arm has samples for a budget in the range.
         SandboxError: Nothing can be scored or ranked because the sandbox failed.
     """
-    wanted = [Wanted(priced.arm.spec, 1, listed) for priced, listed in zip(arms, candidates, strict=True)]
+    wanted = [_wanted(priced, listed) for priced, listed in zip(arms, candidates, strict=True)]
     graded = grade_arms(benchmark, wanted, judging.grader, allow_shared=judging.allow_shared)
     tasks, pools, warnings = graded.tasks, graded.pools, list(graded.warnings)
     costs = []
-    for priced, pool in zip(arms, pools, strict=True):
+    replayed: dict[int, _Replayed] = {}
+    for place, (priced, pool) in enumerate(zip(arms, pools, strict=True)):
+        if priced.plan is not None:
+            replayed[place] = _replay(priced, priced.plan, pool, tasks, judging, by)
+            # It has one point, which no further sample ends.
+            costs.append(np.array([replayed[place].cost, np.inf], np.float64))
+            continue
         n, note = _samples_per_task(priced.arm.spec, pool, tasks)
         warnings += note
         costs.append(np.array([_amount(priced, k, by) for k in range(1, n + 2)], np.float64))
@@ -320,30 +442,33 @@ def curve_of(
     warnings += undefined
 
     tables = [
-        score_pool(
+        replayed[place].scores
+        if place in replayed
+        else score_pool(
             priced.arm.spec,
             pool,
             tasks,
             np.unique(at[_defined(at, cost)]),
             judging,
         )
-        for priced, pool, cost, at in zip(arms, pools, costs, ks, strict=True)
+        for place, (priced, pool, cost, at) in enumerate(zip(arms, pools, costs, ks, strict=True))
     ]
     results = tuple(
         CurveArm(
             spec=priced.arm.spec,
             model=priced.model,
             precision=priced.precision,
-            n=len(cost) - 1,
+            n=priced.arm.k if priced.stages and priced.arm.k else len(cost) - 1,
             cost_of_one=float(cost[0]),
             cost_of_all=float(cost[-2]),
             metrics={
-                metric: _points(budgets, at, table.ks, values, len(cost) - 1, judging.seed)
+                metric: _points(budgets, at, table.ks, values, priced.arm.k if priced.stages else None, judging.seed)
                 for metric, values in table.scores.items()
             },
             workload=priced.workload,
+            reached=replayed[place].reached if place in replayed else (),
         )
-        for priced, cost, at, table in zip(arms, costs, ks, tables, strict=True)
+        for place, (priced, cost, at, table) in enumerate(zip(arms, costs, ks, tables, strict=True))
     )
     crossings = []
     for metric in (PASS_AT_K, *judging.rankers):
@@ -370,6 +495,53 @@ def curve_of(
         warnings=tuple(warnings),
         sandbox_errors=graded.sandbox_errors,
     )
+
+
+def _wanted(priced: PricedArm, candidates: Sequence[Candidate]) -> Wanted:
+    if priced.plan is None:
+        return Wanted(priced.arm.spec, 1, candidates)
+    stages = [WantedStage(stage.arm.spec, stage.k) for stage in priced.plan.stages]
+    return Wanted(priced.arm.spec, priced.plan.k, candidates, stages)
+
+
+class _Replayed(NamedTuple):
+    """A cascade's scores as of one sample, its cost, and the share of tasks that reaches each of its stages."""
+
+    scores: PoolScores
+    cost: float
+    reached: tuple[float, ...]
+
+
+def _replay(priced: PricedArm, plan: Plan, pool: Pool, tasks: Sequence[Task], judging: Judging, by: By) -> _Replayed:
+    """Replay a cascade: its FLOPs are those of the tasks' own samples where these have lengths."""
+    # The rules of pass@k need a ranker's rows.
+    chosen = judging if judging.rankers else replace(judging, rankers={BLIND_RANKER: load_ranker(BLIND_RANKER)})
+    found = rank_cascade(plan, pool, tasks, replace(chosen, strict=True))
+    walks = [row.walk for row in next(iter(found.rows.values())) if row.walk is not None]
+    reached = tuple(float(np.mean([walk.reached[place] for walk in walks])) for place in range(len(plan.stages)))
+    cost = cascade_cost(
+        [stage.cost(single.k) for stage, single in zip(priced.stages, plan.stages, strict=True)], reached
+    )
+    if all(stage.workload is not None for stage in priced.stages):
+        by_id = {task.id: task for task in tasks}
+        counters = [counter_of(stage.model) for stage in priced.stages]
+        samples = [
+            [
+                one
+                for place, counter in enumerate(counters)
+                for one in counted([c for c in pool[task.id].candidates if c.stage == place], by_id, counter).candidates
+            ]
+            for task in tasks
+        ]
+        use = CascadeUse([walk.reached for walk in walks], [Usage() for _ in plan.stages])
+        (realised,) = realised_costs([plan], samples=[samples], tolerance=0.0, measured=[use])
+        cost = cost.model_copy(update={"flops": realised.cost.flops})
+    amount: float | None = getattr(cost, COST_FIELDS[by])
+    if amount is None:
+        raise UserError(f"{priced.arm.spec}: its cost by {by} is unknown")
+    scores = {PASS_AT_K: np.array([[walk.passing] for walk in walks], np.float64)}
+    scores |= {name: np.array([[row.at_k[plan.k]] for row in found.rows[name]], np.float64) for name in judging.rankers}
+    return _Replayed(PoolScores(np.array([1], np.int64), scores), amount, reached)
 
 
 def _price(arm: Arm, family: str, workload: Workload, conditions: Conditions, by: By) -> PricedArm:
@@ -445,7 +617,7 @@ def _why_empty(cost: FloatArray, by: By) -> str:
 
 
 def _points(
-    budgets: FloatArray, ks: IntArray, known: IntArray, values: FloatArray, n: int, seed: int
+    budgets: FloatArray, ks: IntArray, known: IntArray, values: FloatArray, cascade_k: int | None, seed: int
 ) -> tuple[CurvePoint, ...]:
     intervals = dict(zip(known.tolist(), mean_intervals(values, seed=seed), strict=True))
     points = []
@@ -455,5 +627,6 @@ def _points(
             why: Literal["below", "above"] = "below" if k < 1 else "above"
             points.append(CurvePoint(budget=budget, k=None, value=None, low=None, high=None, undefined=why))
         else:
-            points.append(CurvePoint(budget=budget, k=k, value=found.value, low=found.low, high=found.high))
+            shown = k if cascade_k is None else cascade_k
+            points.append(CurvePoint(budget=budget, k=shown, value=found.value, low=found.low, high=found.high))
     return tuple(points)

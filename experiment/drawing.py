@@ -171,6 +171,8 @@ class ArmDrawer:
         self._progress = progress
         self._meter = session.meter() if meter is None else meter
         self._announced: set[str] = set()
+        # Arms and stages of one model share samples, which --fresh draws again once.
+        self._asked: dict[tuple[object, ...], Asked] = {}
 
     @property
     def draws(self) -> bool:
@@ -203,7 +205,9 @@ class ArmDrawer:
         if not self.draws:
             yield lambda tasks, k: _replayed(target._replace(k=k), tasks, session)
             return
-        engine, urls, asked = session.drawing.engine, session.base_urls, Asked(set(), {})
+        engine, urls = session.drawing.engine, session.base_urls
+        source = target.weights, target.precision, target.arm.thinking, target.arm.greedy
+        asked = self._asked.setdefault(source, Asked(set(), {}))
         key = circumstances(engine, target.weights, target.precision, urls)
         start = starter(
             engine,

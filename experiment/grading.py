@@ -107,7 +107,12 @@ class Grader:
         conditions = {task_id: self._task_key(task, checks[task_id]) for task_id, task in tasks.items()}
         keys = [key_of("verdict", conditions[program.task.id], program.text) for program in programs]
         known = {} if self._fresh else self._store.verdicts(dict.fromkeys(keys))
-        places = [place for place, key in enumerate(keys) if key not in known]
+        # A cascade's stage and an arm of its own may have the same programs.
+        first: dict[str, int] = {}
+        for place, key in enumerate(keys):
+            if key not in known:
+                first.setdefault(key, place)
+        places = list(first.values())
         jobs = [Job(programs[place].task, checks[programs[place].task.id], programs[place].text) for place in places]
         with _Batches(self._store.put_verdicts) as batches:
             for done, (number, verdict) in enumerate(self.sandbox.grade(jobs), start=1):

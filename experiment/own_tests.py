@@ -12,7 +12,7 @@ from .._util.progress import Progress, notice, silent
 from ..budgets.costs import Conditions
 from ..budgets.flops import decode_flops, prefill_flops
 from ..budgets.models import UnknownModelError, catalogue_model, find_model
-from ..budgets.notation import parse_arm
+from ..budgets.notation import parse_single
 from ..errors import UserError
 from ..rankers import load_ranker
 from ..sampler.generated_tests import read_tests, tests_of_rows
@@ -21,20 +21,19 @@ from ..sampler.rows import Remarks
 from ..settings import RECORDED
 from .drawing import draw_arms, session_of
 from .lengths import counter_of
-from .samples import arm_called
+from .samples import NamedArm, arms_called
 from .targets import target_of_arm
 from .workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ..budgets.architecture import Architecture
-    from ..records import GeneratedTests, Task
+    from ..records import GeneratedTests, Plan, Task
     from ..sampler.generated_tests import RowOfTests
     from ..settings import Drawing, Running, Selecting
     from ..tasks import Benchmark
     from .lengths import TokenCounter
-    from .samples import NamedArm
 
 FROM = "from:"
 """The prefix of a model whose tests an arm takes."""
@@ -50,6 +49,11 @@ class GivenTests(NamedTuple):
     def has(self, spec: str) -> bool:
         """Whether an arm has tests."""
         return bool(self.for_all) or spec in self.files or spec in self.models
+
+
+def arms_with_tests(plans: Sequence[Plan]) -> list[NamedArm]:
+    """Name the arms that tests belong to: single ones, and of a cascade its first stage."""
+    return [NamedArm(plan.single[0].arm, plan.single[0].precision) for plan in plans]
 
 
 def given_tests(tests: Sequence[str], arms: Sequence[NamedArm]) -> GivenTests:
@@ -68,21 +72,26 @@ def given_tests(tests: Sequence[str], arms: Sequence[NamedArm]) -> GivenTests:
             continue
         if not name or not what.removeprefix(FROM):
             raise UserError(f"`tests` {text}: write FILES, ARM=FILES or ARM={FROM}OTHER")
-        spec = arm_called(name, arms, f"`tests` {text}")
-        if not what.startswith(FROM):
-            files[spec] = (*files.get(spec, ()), what)
-        elif spec in models:
-            raise UserError(f"`tests` {text}: {spec} already has tests from {models[spec]}; keep one")
-        else:
-            models[spec] = what.removeprefix(FROM)
+        for spec in arms_called(name, arms, f"`tests` {text}"):
+            if not what.startswith(FROM):
+                files[spec] = (*files.get(spec, ()), what)
+            elif spec in models:
+                raise UserError(f"`tests` {text}: {spec} already has tests from {models[spec]}; keep one")
+            else:
+                models[spec] = what.removeprefix(FROM)
     both = next((spec for spec in models if spec in files), None)
     if both is not None:
         raise UserError(f"`tests`: {both} has both files and {FROM}{models[both]}; keep one")
     return GivenTests(tuple(for_all), files, models)
 
 
-def check_tests(selecting: Selecting, arms: Sequence[NamedArm]) -> None:
+def check_tests(selecting: Selecting, arms: Sequence[NamedArm], unranked: Collection[str] = ()) -> None:
     """Find an arm that lacks the tests a ranker needs, before anything is drawn.
+
+    Args:
+        selecting: The rankers and the tests.
+        arms: All of them.
+        unranked: Those that need none, by their specs.
 
     Raises:
         UserError: There is one, or `tests` cannot be read.
@@ -90,7 +99,8 @@ def check_tests(selecting: Selecting, arms: Sequence[NamedArm]) -> None:
     given = given_tests(selecting.tests, arms)
     for ranker in selecting.named:
         needs = load_ranker(ranker).needs if isinstance(ranker, str) else ranker.needs
-        lacking = [named.arm.spec for named in arms if not given.has(named.arm.spec)]
+        specs = [named.arm.spec for named in arms if named.arm.spec not in unranked]
+        lacking = [spec for spec in specs if not given.has(spec)]
         if "tests" in needs and lacking:
             name = ranker if isinstance(ranker, str) else ranker.name
             raise UserError(
@@ -215,7 +225,7 @@ def _from(
         named = next(arm for arm in arms if arm.arm.spec == spec)
         if other in (spec, named.arm.name, f"{named.arm.name}@{named.precision}", spec.rpartition(":")[0]):
             return read_priced(patterns, benchmark, _known_name(named.arm.name, running.family), f"{spec}: ")
-    arm = parse_arm(other)
+    arm = parse_single(other)
     target = target_of_arm(arm, running.family, served=drawing.engine == "openai")
     # Without a number of texts, those in the store.
     how = drawing if arm.k is not None else drawing.model_copy(update={"engine": RECORDED})

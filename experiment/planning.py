@@ -21,6 +21,7 @@ from .benchmarks import about, check_names, part_of_each, told_apart
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from ..budgets.costs import PlannedTests
     from ..budgets.memory import MemoryFit
     from ..records import Budget, Plan
     from ..settings import Planning
@@ -139,6 +140,7 @@ def plan(
     benchmark: Benchmark | None = None,
     to_measure: bool = False,
     closed: Collection[str] = (),
+    tests: PlannedTests | None = None,
 ) -> Planned:
     """Give every arm a sample count.
 
@@ -149,6 +151,7 @@ def plan(
         benchmark: Whose token counts are planned for; None for the paper's convention.
         to_measure: Lengths will be measured, so an arm that seems to exceed the limit may not.
         closed: Models to plan by their price without looking them up.
+        tests: Tests that candidates are picked by, and that share the limit with them.
 
     Raises:
         UserError: A setting cannot be read or contradicts another, or the arms cannot be planned.
@@ -156,7 +159,7 @@ def plan(
     parsed = [parse_arm(arm) for arm in arms]
     budget = None if settings.limit is None else parse_budget(settings.limit)
     workload = workload_of(settings, benchmark, to_measure=to_measure)
-    conditions = replace(conditions_of(settings), closed=frozenset(closed))
+    conditions = replace(conditions_of(settings), closed=frozenset(closed), tests=tests)
     plans = plan_arms(
         parsed,
         family=family,
@@ -171,7 +174,11 @@ def plan(
 
 
 def plan_on_each(
-    benchmarks: Sequence[Benchmark], arms: Sequence[str], settings: Planning, family: str
+    benchmarks: Sequence[Benchmark],
+    arms: Sequence[str],
+    settings: Planning,
+    family: str,
+    tests: PlannedTests | None = None,
 ) -> list[Planned]:
     """Plan the same arms for each benchmark, whose lengths will be measured; see `plan`.
 
@@ -181,7 +188,7 @@ def plan_on_each(
     found = []
     for benchmark in benchmarks:
         with about(benchmark, benchmarks):
-            found.append(plan(arms, settings, family=family, benchmark=benchmark, to_measure=True))
+            found.append(plan(arms, settings, family=family, benchmark=benchmark, to_measure=True, tests=tests))
     return found
 
 
@@ -193,7 +200,7 @@ def plan_again(
     Args:
         planned: The terms.
         plans: The arms; others are matched to the first unless there is a budget.
-        workloads: Of each.
+        workloads: Of each; a cascade's stages have one each.
         ks: Numbers of samples of arms with an open k; None for what the limit pays for.
 
     Raises:
@@ -236,6 +243,7 @@ def conditions_of(settings: Planning) -> Conditions:
         regime=settings.regime,
         prices=prices_of(settings),
         concurrency=settings.concurrency,
+        escalate=settings.escalate,
     )
 
 
@@ -308,18 +316,22 @@ def memory_fits(planned: Planned) -> list[MemoryFit | None]:
         return [None] * len(planned.plans)
     fits: list[MemoryFit | None] = []
     for plan in planned.plans:
-        model = planned_model(plan)
-        if model is None:
-            fits.append(None)
-            continue
-        fits.append(
-            memory_fit(
-                model.architecture,
-                plan.precision,
-                plan.workload or planned.workload,
-                plan.k,
-                limit,
-                concurrency=planned.conditions.concurrency,
-            )
-        )
+        found = [_memory_fit(planned, single, limit) for single in plan.single]
+        # A cascade's stages are loaded one after another.
+        known = [fit for fit in found if fit is not None]
+        fits.append(max(known, key=lambda fit: fit.needed_bytes) if len(known) == len(found) else None)
     return fits
+
+
+def _memory_fit(planned: Planned, plan: Plan, limit: float) -> MemoryFit | None:
+    model = planned_model(plan)
+    if model is None:
+        return None
+    return memory_fit(
+        model.architecture,
+        plan.precision,
+        plan.workload or planned.workload,
+        plan.k,
+        limit,
+        concurrency=planned.conditions.concurrency,
+    )

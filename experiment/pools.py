@@ -20,12 +20,38 @@ if TYPE_CHECKING:
     from ..records import Candidate, IoCase, PublicTask, ReferenceCheck, Task, Verdict
 
 
+class WantedStage(NamedTuple):
+    """A cascade's stage as typed, the samples it needs per task, and tasks that were not drawn since none reach it."""
+
+    spec: str
+    k: int
+    spared: frozenset[str] = frozenset()
+
+
 class Wanted(NamedTuple):
-    """An arm as typed, the samples it needs per task, and its candidates."""
+    """An arm as typed, the samples it needs per task, and its candidates; of a cascade also what its stages need."""
 
     spec: str
     k: int
     candidates: Sequence[Candidate]
+    stages: Sequence[WantedStage] = ()
+
+    def lacks(self, task_id: str, candidates: Sequence[Candidate]) -> str | None:
+        """Say which samples of a task are missing; None if there are enough."""
+        if not self.stages:
+            return _too_few(self.spec, len(candidates), self.k)
+        for place, stage in enumerate(self.stages):
+            have = sum(candidate.stage == place for candidate in candidates)
+            why = _too_few(f"{stage.spec}, a stage of {self.spec}", have, stage.k)
+            if why is not None and task_id not in stage.spared:
+                return why
+        return None
+
+
+def _too_few(spec: str, have: int, k: int) -> str | None:
+    if have >= k:
+        return None
+    return f"{'no sample' if have == 0 else f'only {have} of {k} samples'} of {spec}"
 
 
 class GradedTask(NamedTuple):
@@ -89,7 +115,7 @@ def scorable(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, al
         UserError: No task has enough samples of all arms.
         SandboxError: A box failed.
     """
-    by_arm, warnings = pool_common_strata([arm.spec for arm in arms], [by_task(arm.candidates) for arm in arms])
+    by_arm, warnings = _common_strata(arms)
     tasks, left_out = _tasks_of_all(benchmark, arms, by_arm, warnings)
     left_out |= benchmark.left_out
     checks = grader.check(tasks)
@@ -100,6 +126,24 @@ def scorable(benchmark: Benchmark, arms: Sequence[Wanted], grader: Grader, *, al
         elif check.integrity == "shared" and not allow_shared:
             left_out[task.id] = "its values cannot cross between processes; --allow-shared scores it all the same"
     return Scorable([task for task in tasks if task.id not in left_out], by_arm, checks, left_out, warnings)
+
+
+def _common_strata(arms: Sequence[Wanted]) -> tuple[list[CandidatesByTask], list[str]]:
+    """Keep the strata that all arms and all stages of cascades have; see `pool_common_strata`."""
+    parts = [
+        (place, stage, of_arm.spec if stage is None else of_arm.stages[stage].spec)
+        for place, of_arm in enumerate(arms)
+        for stage in (range(len(of_arm.stages)) if of_arm.stages else (None,))
+    ]
+    kept, warnings = pool_common_strata(
+        [spec for *_, spec in parts],
+        [by_task([one for one in arms[place].candidates if one.stage == stage]) for place, stage, _ in parts],
+    )
+    merged: list[CandidatesByTask] = [{} for _ in arms]
+    for (place, *_), found in zip(parts, kept, strict=True):
+        for task_id, rows in found.items():
+            merged[place].setdefault(task_id, []).extend(rows)
+    return merged, list(dict.fromkeys(warnings))
 
 
 def grade_pools(found: Scorable, grader: Grader) -> list[Pool]:
@@ -219,10 +263,9 @@ def _tasks_of_all(
     left_out: dict[str, str] = {}
     for task in benchmark.tasks:
         for arm, candidates in zip(arms, by_arm, strict=True):
-            have = len(candidates.get(task.id, ()))
-            if have < arm.k:
-                what = "no sample" if have == 0 else f"only {have} of {arm.k} samples"
-                left_out[task.id] = f"{what} of {arm.spec}"
+            why = arm.lacks(task.id, candidates.get(task.id, ()))
+            if why is not None:
+                left_out[task.id] = why
                 break
     tasks = [task for task in benchmark.tasks if task.id not in left_out]
     if tasks:
@@ -231,7 +274,7 @@ def _tasks_of_all(
     for arm, candidates in zip(arms, by_arm, strict=True):
         spec, k = arm.spec, arm.k
         most = max((len(rows) for rows in candidates.values()), default=0)
-        if most < k:
+        if most < k and not arm.stages:
             raise UserError(
                 f"{spec}: pass@{k} needs {k} samples per task, and no task has more than {most}; ask for a smaller "
                 f"k or give more files{because}"

@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from ..rankers import (
 )
 from ..rankers.combine import copies
 from .agreement import agreement
+from .escalation import DEFAULT_RULE
 from .grading import Grader
 from .pools import Pool, Wanted, grade_arms, public_task
 
@@ -37,8 +38,11 @@ if TYPE_CHECKING:
     from ..rankers import Rewarder
     from ..records import Candidate, Interval, IoCase, Outcome, PublicTask, Ranking, Task, Usage
     from ..tasks import Benchmark
+    from .escalation import Rule
     from .grading import Grader
     from .pools import GradedTask, Pool
+
+Found = TypeVar("Found")
 
 NOTHING = Offers()
 """Offers to rankers if nobody gave more than the candidates."""
@@ -57,6 +61,8 @@ class Judging:
         strict: A failing ranker ends the work; else it is left out with a warning.
         seed: Of subsets, resampling and rankers.
         progress: Told how far grading and ranking are.
+        rule: Decides whether a cascade goes on, and whether an answer is sure.
+        abstains: Also score arms that answer only where they are sure.
     """
 
     grader: Grader
@@ -67,6 +73,8 @@ class Judging:
     strict: bool = False
     seed: int = 0
     progress: Progress = silent
+    rule: Rule = DEFAULT_RULE
+    abstains: bool = False
 
     def offered(self, spec: str) -> Offers:
         """Get what rankers may use for an arm."""
@@ -86,15 +94,38 @@ class Judging:
                 check_offered(ranker, self.offered(spec).kinds | {"execution"})
 
 
+class Walk(NamedTuple):
+    """The way of one task through a cascade, on average over what its stages may draw.
+
+    Attributes:
+        reached: The share of draws that reach each stage.
+        passing: The share in which a drawn sample passes.
+        ranked: The number of candidates that are ranked: all that were drawn, or none where the last stage is taken
+            as it is.
+        shown: Whether the task shows examples.
+        least: The agreement with which its candidates suffice.
+        lacking: The share that ends before a stage of which the task has no samples, though it should go on.
+    """
+
+    reached: tuple[float, ...]
+    passing: float
+    ranked: float
+    shown: bool = True
+    least: float = 0.0
+    lacking: float = 0.0
+
+
 class RankedTask(NamedTuple):
     """One ranker on one task: all candidates ranked, the cost of that, and rank-score@k by k.
 
-    `left` is the k left of a budget once ranking is paid for, and the score at it.
+    `left` is the k left of a budget once ranking is paid for, and the score at it. `walk` is that of a cascade, whose
+    score is at its k.
     """
 
     ranking: Ranking
     at_k: dict[int, float]
     left: tuple[int, float] | None = None
+    walk: Walk | None = None
 
 
 class Rankings(NamedTuple):
@@ -179,26 +210,18 @@ def rank_pool(
     Raises:
         RankerError: A ranker failed, and `judging` is strict.
     """
-    rankers, grader, seed = judging.rankers, judging.grader, judging.seed
-    offers = judging.offered(spec)
+    rankers, seed = judging.rankers, judging.seed
+    offers = remembering(judging.offered(spec))
     failed: dict[str, str] = {}
-    turn = threading.Lock()
 
-    def rank(task: Task) -> dict[str, RankedTask]:
-        # Threads wait for the sandbox together and do no more: in CPython 3.11 two cannot make syntax trees at once.
-        with turn:
-            return rank_in_turn(task)
-
-    def rank_in_turn(task: Task) -> dict[str, RankedTask]:
+    def rank(task: Task, runner: RememberingRunner) -> dict[str, RankedTask]:
         graded = pool[task.id]
         shown = public_task(task, graded.candidates)
-        # Shared by the rankers: two that look at the same calls run each program once.
-        runner = RememberingRunner(_Waiting(grader, turn))
         rows = {}
         for name, ranker in rankers.items():
             if name in failed:
                 continue
-            context = behind.context(task.id, random.Random(f"{seed}/{task.id}"), runner)
+            context = offers.context(task.id, random.Random(f"{seed}/{task.id}"), runner)
             try:
                 ranked = RankedPool(ranker, shown, graded.candidates, context)
                 scores = ranked.score_at_ks(graded.passed, ks, seed=seed)
@@ -212,16 +235,46 @@ def rank_pool(
             rows[name] = RankedTask(ranked.ranking, at_k, left)
         return rows
 
-    # Shared too: a text for two rankers is scored once.
-    behind = offers if offers.scorer is None else offers._replace(scorer=RememberingScorer(offers.scorer))
-    found: dict[str, list[RankedTask]] = {name: [] for name in rankers}
+    return rankings_of(in_turns(spec, tasks, judging, rank), rankers, failed)
+
+
+def rankings_of(
+    tasks: Sequence[Mapping[str, RankedTask]], rankers: Mapping[str, Ranker], failed: dict[str, str]
+) -> Rankings:
+    """Collect the rows of ranked tasks by ranker, without those of rankers that failed."""
+    rows = {name: [task[name] for task in tasks] for name in rankers if name not in failed}
+    return Rankings(rows, failed)
+
+
+def remembering(offers: Offers) -> Offers:
+    """Share a scorer among rankers: a text for two of them is scored once."""
+    return offers if offers.scorer is None else offers._replace(scorer=RememberingScorer(offers.scorer))
+
+
+def in_turns(
+    spec: str, tasks: Sequence[Task], judging: Judging, work: Callable[[Task, RememberingRunner], Found]
+) -> list[Found]:
+    """Work on every task of an arm with a runner of its own, which rankers share; the sandbox is kept busy.
+
+    Raises:
+        RankerError: `work` raises it.
+    """
+    grader = judging.grader
+    turn = threading.Lock()
+
+    def run(task: Task) -> Found:
+        # Threads wait for the sandbox together and do no more: in CPython 3.11 two cannot make syntax trees at once.
+        with turn:
+            # Two rankers that look at the same calls run each program once.
+            return work(task, RememberingRunner(_Waiting(grader, turn)))
+
+    found: list[Found] = []
     threads = ThreadPoolExecutor(grader.sandbox.workers)
     # An interrupted command does not wait for a ranker that may never return.
-    waits = not any(map(is_foreign, rankers.values()))
+    waits = not any(map(is_foreign, judging.rankers.values()))
     try:
-        for place, rows in enumerate(threads.map(rank, tasks)):
-            for name, row in rows.items():
-                found[name].append(row)
+        for place, one in enumerate(threads.map(run, tasks)):
+            found.append(one)
             judging.progress(f"ranking {spec}", place + 1, len(tasks))
     except KeyboardInterrupt:
         threads.shutdown(wait=waits, cancel_futures=True)
@@ -230,7 +283,7 @@ def rank_pool(
         threads.shutdown(cancel_futures=True)
         raise
     threads.shutdown()
-    return Rankings({name: rows for name, rows in found.items() if name not in failed}, failed)
+    return found
 
 
 class _Waiting:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._util.hashing import key_of, record_text
 from ..budgets.flops import forward_flops
-from ..budgets.notation import parse_arm
+from ..budgets.notation import parse_single
 from ..errors import UserError
 from ..records import Likelihood
 from ..sampler.late import LateEngine, StaleDescriptionError, circumstances
@@ -166,7 +166,7 @@ def open_scorers(
     if engine == RECORDED:
         raise UserError(f"`scorer` {scorer}: `engine` {RECORDED} cannot score; choose one that can, such as auto")
     named = {spec: spec if scorer == OWN_MODEL else scorer for spec in specs}
-    targets = {text: target_of_arm(parse_arm(text), family, served=engine == "openai") for text in named.values()}
+    targets = {text: target_of_arm(parse_single(text), family, served=engine == "openai") for text in named.values()}
     made = with_checkpoints(list(targets.values()), engine, running)
     targets = dict(zip(targets, made, strict=True))
     if scorer != OWN_MODEL and any(target.arm.thinking is not None for target in targets.values()):

@@ -47,7 +47,7 @@ def check_selecting(selecting: Selecting) -> None:
         UserError: There is one.
     """
     offered: set[Need] = {"execution", "reward"}
-    if selecting.tests:
+    if selecting.tests or selecting.select is not None:
         offered.add("tests")
     if selecting.scorer is not None:
         offered.add("scorer")

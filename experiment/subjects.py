@@ -10,7 +10,7 @@ from .._util.hashing import key_of, record_text
 from .._util.progress import Progress, notice, silent
 from ..budgets.mixed import PREFIX, MixedRecipe, load_mixed, split_mixed
 from ..budgets.models import config_precision, find_model, hub_config_file, looks_like_hub_id, weights_of
-from ..budgets.notation import parse_arm
+from ..budgets.notation import parse_single
 from ..budgets.recipe import Recipe, is_recipe, parse_recipe
 from ..compression.linears import find_linears
 from ..compression.mixed import apply_mixed
@@ -85,7 +85,7 @@ def find_subject(spec: str, running: Running, progress: Progress = silent) -> Su
         if subject.is_altered:
             raise UserError(f"{spec}: a mixed recipe is applied to the original; give the model without another recipe")
         return subject._replace(spec=spec, mixed=mixed)
-    arm = parse_arm(spec)
+    arm = parse_single(spec)
     if (arm.k is not None and not arm.greedy) or arm.thinking is not None:
         raise UserError(f"{spec}: texts are greedy and one per prompt; write MODEL[@PRECISION] alone")
     try:

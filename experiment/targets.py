@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .._util.progress import Progress, notice, silent
 from ..budgets.dollars import check_prices
 from ..budgets.models import find_model, weights_of
-from ..budgets.notation import parse_arm, without_k
+from ..budgets.notation import parse_single, without_k
 from ..budgets.plan import UNKNOWN_PRECISION, plan_arms, planned_model, priced_model
 from ..errors import UserError
 from ..settings import RECORDED
@@ -89,7 +89,7 @@ def targets_of(
     Raises:
         UserError: An arm cannot be read or is given twice, its model is unknown, or its k is open and nothing sets it.
     """
-    parsed = [parse_arm(arm) for arm in arms]
+    parsed = [parse_single(arm) for arm in arms]
     twice = next((arm for arm in arms if list(arms).count(arm) > 1), None)
     if twice is not None:
         raise UserError(f"the arm {twice} is listed twice; remove one")

@@ -13,6 +13,7 @@ from .._util.bounded import read_whole
 from .._util.printable import one_line
 from .._util.toml_lines import line_of, named_place, parse_board_text, place_in_file
 from ..errors import MachineError, UserError
+from ..experiment.escalation import rule_of
 from ..settings import (
     DEFAULT_FAMILY,
     DEFAULT_RANKERS,
@@ -64,6 +65,7 @@ class Board(_Table):
     arms: Annotated[list[Text], Field(min_length=1, max_length=100)]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     rankers: Annotated[list[Text], Field(min_length=1, max_length=50)] = list(DEFAULT_RANKERS)
+    agreement: Text | None = None
     ks: Annotated[list[Whole], Field(max_length=100)] | None = None
     benchmarks: Annotated[list[BenchmarkTable], Field(min_length=1, max_length=50)]
     budget: Planning = Planning()
@@ -72,8 +74,8 @@ class Board(_Table):
 
     @property
     def selecting(self) -> Selecting:
-        """The rankers; the first one decides for those without tests."""
-        return Selecting(rankers=self.rankers)
+        """The rankers, of which the first one decides for those without tests, and the agreement cascades go by."""
+        return Selecting(rankers=self.rankers, agreement=self.agreement)
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,8 @@ def _check(file: BoardFile) -> None:
     if not set(board.rankers) - {ORACLE}:
         with file.at("rankers"):
             raise UserError("oracle picks by the hidden tests and is always shown; add one that works without them")
+    with file.at("agreement"):
+        rule_of(board.selecting)
     names = [(table.name, table.tasks) for table in board.benchmarks]
     for place, name in enumerate(names):
         if name[0] in [earlier for earlier, _ in names[:place]]:

@@ -112,7 +112,7 @@ class ModelPart(_Part):
     """The maker of an arm's samples of one benchmark. `exact`: the engine promises equal text for equal seeds.
 
     `k` is the number of scored samples, `pilot_k` the number that a pilot gave, None if there was none, and `lengths`
-    what both were planned for.
+    what both were planned for. A cascade has one for each `stage`, counted from 0.
     """
 
     arm: str
@@ -131,6 +131,7 @@ class ModelPart(_Part):
     seed: int | None = None
     settings: Settings | None = None
     files: tuple[SampleFile, ...] = ()
+    stage: Annotated[int, Field(ge=0, lt=100)] | None = None
 
 
 class RankerPart(_Part):

@@ -17,9 +17,11 @@ from ..errors import EngineError, MachineError, UserError
 from ..experiment import planning
 from ..experiment.compressed import Comparing, compared_tokens
 from ..experiment.drawing import ArmDrawer, Session, sampling_settings
+from ..experiment.escalation import rule_of
 from ..experiment.grading import chosen_launcher
 from ..experiment.matching import match_arms
-from ..experiment.samples import NamedArm, files_by_arm, with_ways
+from ..experiment.ranking import Judging
+from ..experiment.samples import ArmSamples, files_by_arm, named_arms, with_ways
 from ..experiment.targets import check_engine, check_servable, target_of_plan
 from ..rankers import check_scripts, load_ranker
 from ..rankers.registry import data_file_of, parse_specs
@@ -39,8 +41,8 @@ if TYPE_CHECKING:
 
     from .._util.progress import Progress
     from ..experiment.compressed import ComparedTokens
+    from ..experiment.grading import Grader
     from ..experiment.planning import Planned
-    from ..experiment.samples import ArmSamples
     from ..rankers import Ranker
     from ..records import Limits, Plan
     from ..sampler.store import Store
@@ -113,7 +115,9 @@ def plan_board(
         conditions = Conditions(prices=planning.prices_of(board.budget), closed=frozenset(closed))
     for number, arm in enumerate(board.arms):
         with file.at("arms", number):
-            priced_model(parse_arm(arm), board.family, conditions)
+            parsed = parse_arm(arm)
+            for single in parsed.stages or (parsed,):
+                priced_model(single, board.family, conditions)
     found = []
     for table, benchmark in zip(board.benchmarks, benchmarks, strict=True):
         with file.at("budget"):
@@ -253,13 +257,19 @@ def check_draws(file: BoardFile, benchmarks: Sequence[PlannedBenchmark], drawing
         return
     for planned, plans in zip(benchmarks, lacking, strict=True):
         for plan in plans:
-            with file.at("arms", file.board.arms.index(plan.arm.spec)):
+            with file.at("arms", _place_of_arm(file, plan.arm.spec)):
                 check_servable([target_of_plan(plan)], drawing.engine, planned.conditions)
     with file.at("sampling", "engine"):
         try:
             check_engine(drawing.engine)
         except EngineError as error:
             raise with_ways(error, _WAYS) from None
+
+
+def _place_of_arm(file: BoardFile, spec: str) -> int:
+    """Find a single arm, or the cascade that has it as a stage."""
+    arms = [parse_arm(arm) for arm in file.board.arms]
+    return next(place for place, arm in enumerate(arms) if spec in [single.spec for single in arm.stages or (arm,)])
 
 
 class PreparedBoard(NamedTuple):
@@ -297,7 +307,7 @@ def prepare_board(file: BoardFile) -> PreparedBoard:
 
 
 def samples_of(
-    prepared: PreparedBoard, store: Store, progress: Progress, *, fresh: bool = False
+    prepared: PreparedBoard, store: Store, progress: Progress, *, fresh: bool = False, grader: Grader | None = None
 ) -> list[tuple[PlannedBenchmark, list[ArmInput]]]:
     """Get samples for the arms of every benchmark of a board: from their files, the store, or drawn.
 
@@ -306,20 +316,26 @@ def samples_of(
         store: Where drawn samples are kept.
         progress: Told how far drawing is.
         fresh: Draw again what the store has.
+        grader: Runs the programs that cascades decide by.
 
     Raises:
         UserError: A file of samples is wrong; the message names the line.
         MachineError: An engine or the store failed.
     """
     session = Session(prepared.drawing, store, prepared.file.board.seed, fresh, family=prepared.file.board.family)
+    board = prepared.file.board
+    judging = None
+    if grader is not None:
+        judging = Judging(grader, {}, seed=board.seed, progress=progress, rule=rule_of(board.selecting))
     found = []
     for place, planned in enumerate(prepared.benchmarks):
         inputs = _read_inputs(prepared.file, place, planned)
         recorded = {spec: read.candidates for spec, read in inputs.items()}
-        drawer = None if len(inputs) == len(planned.plans) else ArmDrawer(session, planned.conditions, progress)
+        missing = _to_draw(prepared.file, place, planned)
+        drawer = ArmDrawer(session, planned.conditions, progress) if missing else None
         try:
             # By bytes, since a verifier may lack the tokenizer.
-            arms = match_arms(planned.terms, planned.benchmark, recorded, drawer)
+            arms = match_arms(planned.terms, planned.benchmark, recorded, drawer, judging=judging)
         except MachineError as error:
             raise with_ways(error, _WAYS) from None
         tokens: Mapping[str, ComparedTokens] = {}
@@ -329,7 +345,12 @@ def samples_of(
         pilot_ks = {arm.plan.arm.spec: arm.pilot_k for arm in arms if arm.pilot_k is not None}
         final = planned._replace(plans=[arm.plan for arm in arms], pilot_ks=pilot_ks)
         _check_amounts(final.plans)
-        made = [_input(final, arm, inputs.get(arm.plan.arm.spec)) for arm in arms]
+        made = [
+            _input_of_cascade(final, arm, inputs)
+            if arm.plan.stages
+            else _input(final, arm, inputs.get(arm.plan.arm.spec))
+            for arm in arms
+        ]
         kept = [one._replace(tokens=tokens.get(arm.plan.arm.spec)) for arm, one in zip(arms, made, strict=True)]
         found.append((final, kept))
     return found
@@ -338,7 +359,8 @@ def samples_of(
 def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict[str, ArmInput]:
     """Read a benchmark's arms that have files of samples; tasks without any are told as a notice."""
     inputs = {}
-    plans, tasks = {plan.arm.spec: plan for plan in planned.plans}, planned.benchmark.by_id
+    plans = {single.arm.spec: single for plan in planned.plans for single in plan.single}
+    tasks = planned.benchmark.by_id
     for spec, patterns in _files(file, place, planned).items():
         with file.at("benchmarks", place, "samples"):
             # Files may hold samples of tasks that the board leaves out.
@@ -354,6 +376,21 @@ def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict
         kept = [candidate for candidate in read.candidates if candidate.task_id in tasks]
         inputs[spec] = ArmInput(kept, _made_by(planned, plans[spec], source="files", files=files))
     return inputs
+
+
+def _input_of_cascade(planned: PlannedBenchmark, arm: ArmSamples, read: Mapping[str, ArmInput]) -> ArmInput:
+    """Make a cascade's input: each stage has its maker, its k and its lengths."""
+    parts = []
+    for place, (plan, stage) in enumerate(zip(arm.plan.stages, arm.stages, strict=True)):
+        files = read.get(plan.arm.spec)
+        if files is None and stage.series is None:
+            # Nothing reached it, so nothing made samples.
+            part = _made_by(planned, plan, source="drawn", k=plan.k)
+        else:
+            single = ArmSamples(plan, (), stage.tally, series=stage.series)
+            part = _input(planned, single, files).made_by
+        parts.append(part.model_copy(update={"arm": arm.plan.arm.spec, "stage": place}))
+    return ArmInput(arm.candidates, parts[0], stages=arm.stages, later_made_by=tuple(parts[1:]))
 
 
 def _input(planned: PlannedBenchmark, arm: ArmSamples, read: ArmInput | None) -> ArmInput:
@@ -388,14 +425,14 @@ def _made_by(planned: PlannedBenchmark, plan: Plan, **fields: Any) -> ModelPart:
 
 def _to_draw(file: BoardFile, place: int, planned: PlannedBenchmark) -> list[Plan]:
     found = _files(file, place, planned)
-    return [plan for plan in planned.plans if plan.arm.spec not in found]
+    return [single for plan in planned.plans for single in plan.single if single.arm.spec not in found]
 
 
 def _files(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict[str, list[str]]:
     table = file.board.benchmarks[place]
     samples = {arm: [_beside(file, name) for name in names] for arm, names in table.samples.items()}
     with file.at("benchmarks", place, "samples"):
-        return files_by_arm(samples, [NamedArm(plan.arm, plan.precision) for plan in planned.plans])
+        return files_by_arm(samples, named_arms(planned.plans))
 
 
 def with_files(typed: str, place: Callable[[str], str]) -> str:

@@ -39,7 +39,7 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
         (
             _text(arm.spec),
             str(arm.precision),
-            str(arm.k),
+            arm.shown_k,
             f"{'~' * arm.realised.estimated}{_number(arm.cost.flops, '.3g')}",
             fraction(arm.ratio.flops),
             "equal" if arm.equal else "yes" if arm.matched else "no",
@@ -62,6 +62,7 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
     ]
     if section.grading:
         lines += [f"Graded by {'; '.join(map(_graded, section.grading))}.", ""]
+    lines += _cascades(section)
     lines += _compressed(section)
     lines += _differences(section.paired)
     lines += [f"- Warning: {_text(warning)}" for warning in section.warnings]
@@ -125,6 +126,16 @@ def _differences(paired: Sequence[PairPart]) -> list[str]:
         for pair in paired
     ]
     return [*_table(("difference", "metric", "value", "p (Holm)"), rows), ""]
+
+
+def _cascades(section: BenchmarkScores) -> list[str]:
+    """List the stages of cascades, and the share of tasks that reached each."""
+    rows = [
+        (_text(arm.spec), _text(stage.spec), _number(stage.planned, ".0%"), _number(stage.reached, ".1%"))
+        for arm in section.arms
+        for stage in arm.stages
+    ]
+    return [*_table(("cascade", "stage", "planned", "reached by"), rows), ""] if rows else []
 
 
 def _compressed(section: BenchmarkScores) -> list[str]:

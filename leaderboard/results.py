@@ -11,13 +11,14 @@ from ..budgets.costs import Conditions, cost_of_arm
 from ..budgets.notation import parse_budget
 from ..budgets.plan import planned_model
 from ..budgets.realised import flops_of_samples
-from ..estimators import mean_interval, pass_at_k
+from ..estimators import PASS_AT_K, mean_interval, pass_at_k
 from ..experiment.comparison import Terms, comparison_of
+from ..experiment.escalation import rule_of
 from ..experiment.lengths import BYTES, counted
 from ..experiment.macro import macro_comparison
 from ..experiment.matching import k_note
-from ..experiment.pools import Wanted
-from ..experiment.samples import ArmSamples
+from ..experiment.pools import Wanted, WantedStage
+from ..experiment.samples import ArmSamples, StageSamples
 from ..records import IoTests
 from ..settings import ORACLE
 from .files import SCHEMA_VERSION
@@ -26,6 +27,7 @@ from .results_file import (
     ArmScores,
     BenchmarkScores,
     CompressionPart,
+    EscalationPart,
     GradingPart,
     LeftSpread,
     MeanScores,
@@ -36,6 +38,7 @@ from .results_file import (
     Results,
     Sentences,
     Spread,
+    StagePart,
     StratumPart,
     TaskScores,
     WorkloadPart,
@@ -98,11 +101,23 @@ class PlannedBenchmark(NamedTuple):
         pilot_k = self.pilot_ks.get(plan.arm.spec)
         note = "" if pilot_k in (None, plan.k) else k_note(plan.arm.spec, plan.k, pilot_k or 0)
         compression = self.compressions.get(plan.arm.spec)
-        return ArmSamples(plan, (), pilot_k=pilot_k, k_note=note, compression=compression)
+        stages = tuple(StageSamples() for _ in plan.stages)
+        return ArmSamples(plan, (), pilot_k=pilot_k, k_note=note, compression=compression, stages=stages)
 
     def wanted(self, samples: Sequence[Sequence[Any]]) -> list[Wanted]:
-        """Pair arms with their candidates, as pools take them."""
-        return [Wanted(plan.arm.spec, plan.k, rows) for plan, rows in zip(self.plans, samples, strict=True)]
+        """Pair arms with their candidates, as pools take them.
+
+        A task without any sample of a cascade's later stage is one that did not reach it.
+        """
+        found = []
+        for plan, rows in zip(self.plans, samples, strict=True):
+            stages = []
+            for place, stage in enumerate(plan.stages):
+                there = {row.task_id for row in rows if row.stage == place}
+                spared = frozenset(task.id for task in self.benchmark.tasks if task.id not in there)
+                stages.append(WantedStage(stage.arm.spec, stage.k, spared if place else frozenset()))
+            found.append(Wanted(plan.arm.spec, plan.k, rows, stages))
+        return found
 
 
 class GradedBenchmark(NamedTuple):
@@ -115,6 +130,9 @@ class GradedBenchmark(NamedTuple):
 
 def ks_of(board: Board, plan: Plan, pool: Pool, tasks: Sequence[Task]) -> list[int]:
     """List the k to score an arm at, ascending: its own, and the board's or `DEFAULT_KS` up to its n."""
+    if plan.stages:
+        # Its stages have their k.
+        return [plan.k]
     n = min(len(pool[task.id].verdicts) for task in tasks)
     usual = (first * 10**power for power in range(len(str(n))) for first in DEFAULT_KS)
     return sorted({plan.k} | {k for k in (usual if board.ks is None else board.ks) if k <= n})
@@ -129,7 +147,8 @@ def terms_of(board: Board, planned: PlannedBenchmark) -> Terms:
     """Get the terms of a benchmark's plans."""
     budget = budget_of(board)
     match = None if budget is not None else board.budget.match or "flops"
-    return Terms(planned.workload, board.budget.tolerance, match, budget, planned.conditions.prices)
+    rule = rule_of(board.selecting)
+    return Terms(planned.workload, board.budget.tolerance, match, budget, planned.conditions.prices, rule)
 
 
 def results_of(board: Board, sections: Sequence[GradedBenchmark]) -> Results:
@@ -208,12 +227,18 @@ def _arm(
     board: Board, planned: PlannedBenchmark, result: ArmResult, pool: Pool, tasks: Sequence[Task], ranked: Ranked
 ) -> ArmScores:
     plan = result.plan
-    model = planned_model(plan)
+    models = [planned_model(single) for single in plan.single]
+    parameters = [None if model is None else model.architecture.parameter_count() for model in models]
     ks = ks_of(board, plan, pool, tasks)
-    cost = _cost(planned, plan, pool, tasks)
     counts = np.array([len(pool[task.id].verdicts) for task in tasks], np.int64)
     passes = np.array([int(pool[task.id].passed.sum()) for task in tasks], np.int64)
-    passing = {k: pass_at_k(counts, passes, k) for k in ks}
+    if plan.stages:
+        passing = {plan.k: np.array(result.per_task[PASS_AT_K], np.float64)}
+        costs = {plan.k: plan.cost.model_copy(update={"flops": result.cost.flops})}
+    else:
+        cost = _cost(planned, plan, pool, tasks)
+        passing = {k: pass_at_k(counts, passes, k) for k in ks}
+        costs = {k: cost(k) for k in ks}
     rankers = {
         name: RankerScores(
             cost_flops=result.rankers[name].cost_flops,
@@ -237,7 +262,7 @@ def _arm(
         precision=plan.precision,
         k=plan.k,
         greedy=plan.arm.greedy,
-        parameters=None if model is None else model.architecture.parameter_count(),
+        parameters=max((count for count in parameters if count is not None), default=None),
         plan=PlannedCost(
             cost=Amounts.of(plan.cost),
             budget_ratio=Amounts.of(plan.budget_ratio),
@@ -256,7 +281,7 @@ def _arm(
             for stratum in result.strata
         ),
         ks=tuple(ks),
-        costs={k: Amounts.of(cost(k)) for k in ks},
+        costs={k: Amounts.of(one) for k, one in costs.items()},
         pass_at_k=_spreads(passing, board.seed),
         rankers=rankers,
         per_task=TaskScores(
@@ -267,6 +292,11 @@ def _arm(
         ),
         pilot_k=result.pilot_k,
         compression=None if result.compression is None else CompressionPart.of(result.compression),
+        stages=tuple(
+            StagePart(spec=stage.arm.spec, model=stage.model, k=stage.k, planned=share, reached=reached)
+            for stage, share, reached in zip(plan.stages, plan.reached, result.realised.reached, strict=True)
+        ),
+        escalation=None if result.escalation is None else EscalationPart(**result.escalation.model_dump()),
     )
 
 

@@ -149,6 +149,26 @@ class RealisedCost(_Part):
     estimated: bool = False
 
 
+class StagePart(_Part):
+    """A stage of a cascade: its model, its k, and the shares of tasks planned to reach it, and that did."""
+
+    spec: str
+    model: str
+    k: K
+    planned: Share
+    reached: Share
+
+
+class EscalationPart(_Part):
+    """The rule by which a cascade went on; see `records.Escalation`."""
+
+    shown: Share
+    bare: Share
+    tasks_shown: Count
+    tasks_bare: Count
+    tuned: bool
+
+
 class StratumPart(_Part):
     """pass@1 of an arm's samples made with one setting."""
 
@@ -235,6 +255,15 @@ class ArmScores(_Part):
     per_task: TaskScores
     pilot_k: K | None = None
     compression: CompressionPart | None = None
+    stages: Annotated[tuple[StagePart, ...], Field(max_length=100)] = ()
+    escalation: EscalationPart | None = None
+
+    @property
+    def shown_k(self) -> str:
+        """Its k for tables: a number, or those of a cascade's stages."""
+        if not self.stages:
+            return str(self.k)
+        return " + ".join("greedy" if one.spec.endswith(":greedy") else str(one.k) for one in self.stages)
 
     @property
     def cost(self) -> Amounts:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .._util.printable import one_line
 from ..compression.divergence import Along, BaseTokens
 from ..experiment.compressed import ComparedTokens
-from ..experiment.ranking import RankedTask, ranking_cost
+from ..experiment.ranking import RankedTask, Walk, ranking_cost
 from ..records import Candidate, FinishReason, Integrity, Ranking, Realised, Status, Usage, Verdict
 from . import strict_json
 
@@ -60,6 +60,7 @@ class CandidateRow(RunRow):
     output_tokens: _COUNT | None = None
     thinking_tokens: _COUNT | None = None
     logprobs: tuple[float | Literal["-inf"], ...] | None = None
+    stage: Annotated[int, Field(ge=0, lt=100)] | None = None
 
     @classmethod
     def of(cls, benchmark: str, arm: str, candidate: Candidate) -> CandidateRow:
@@ -109,6 +110,29 @@ class VerdictRow(RunRow):
         """Get a row's verdict, without measurements."""
         fields = self.model_dump(exclude={"benchmark", "arm", "task_id", "index"}, exclude_none=True)
         return Verdict(**fields)
+
+
+_SHARE = Annotated[float, Field(ge=0, le=1)]
+
+
+class WalkPart(_Part):
+    """The way of a task through a cascade; see `experiment.ranking.Walk`."""
+
+    reached: Annotated[tuple[_SHARE, ...], Field(min_length=2, max_length=100)]
+    passing: _SHARE
+    ranked: _COST
+    shown: bool
+    least: _SHARE
+    lacking: _SHARE
+
+    @classmethod
+    def of(cls, walk: Walk) -> WalkPart:
+        """Convert a walk."""
+        return cls(**walk._asdict())
+
+    def walk(self) -> Walk:
+        """Convert to a walk."""
+        return Walk(**self.model_dump())
 
 
 class LeftPart(_Part):
@@ -188,6 +212,7 @@ class RankingRow(RunRow):
     executions: _COUNT
     at_k: dict[Annotated[int, Field(ge=1, lt=2**31)], Annotated[float, Field(ge=0, le=1)]]
     left: LeftPart | None = None
+    walk: WalkPart | None = None
 
     @classmethod
     def of(cls, benchmark: str, arm: str, task_id: str, ranker: str, ranked: RankedTask) -> RankingRow:
@@ -204,6 +229,7 @@ class RankingRow(RunRow):
             executions=ranking.executions,
             at_k=ranked.at_k,
             left=None if ranked.left is None else LeftPart(k=ranked.left[0], score=ranked.left[1]),
+            walk=None if ranked.walk is None else WalkPart.of(ranked.walk),
         )
 
     def ranked(self) -> RankedTask:
@@ -211,7 +237,8 @@ class RankingRow(RunRow):
         ranking = Ranking(
             scores=self.scores, usage=_used(self.flops), tests_usage=_used(self.tests_flops), executions=self.executions
         )
-        return RankedTask(ranking, dict(self.at_k), None if self.left is None else (self.left.k, self.left.score))
+        left = None if self.left is None else (self.left.k, self.left.score)
+        return RankedTask(ranking, dict(self.at_k), left, None if self.walk is None else self.walk.walk())
 
 
 def _used(flops: float | None) -> Usage:

@@ -6,18 +6,17 @@ import platform
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
 from .._util.outputs import check_output_folder, replacing_folder
 from .._util.redaction import redactor
-from ..budgets.realised import k_left
 from ..errors import MachineError, UserError
-from ..experiment.comparison import realised_of
+from ..experiment.comparison import rank_arm, realised_of, walks_of
+from ..experiment.escalation import rule_of
 from ..experiment.pools import GradedTask, gather, grade_pools, scorable
-from ..experiment.ranking import Judging, rank_pool
+from ..experiment.ranking import Judging
 from . import files
 from .manifest import (
     RUN_ID,
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from ..experiment.grading import Grader
     from ..experiment.pools import GradedArms, Pool
     from ..experiment.ranking import RankedTask
+    from ..experiment.samples import StageSamples
     from ..rankers import Ranker
     from ..records import Candidate, Compression
     from ..sampler.series import Tally
@@ -64,12 +64,17 @@ if TYPE_CHECKING:
 
 
 class ArmInput(NamedTuple):
-    """An arm's candidates of one benchmark and what made them; if drawn here, their cost, and tokens if compressed."""
+    """An arm's candidates of one benchmark and what made them; if drawn here, their cost, and tokens if compressed.
+
+    Of a cascade, `stages` has what made each, `made_by` is about the first and `later_made_by` about the others.
+    """
 
     candidates: Sequence[Candidate]
     made_by: ModelPart
     tally: Tally | None = None
     tokens: ComparedTokens | None = None
+    stages: tuple[StageSamples, ...] = ()
+    later_made_by: tuple[ModelPart, ...] = ()
 
 
 class WrittenRun(NamedTuple):
@@ -154,7 +159,8 @@ def make_run(
         MachineError: The run cannot be written, or nothing can be scored because the sandbox failed.
     """
     board, times = file.board, making.times
-    judging = Judging(grader, rankers, strict=True, seed=board.seed, progress=progress)
+    rule = rule_of(board.selecting)
+    judging = Judging(grader, rankers, strict=True, seed=board.seed, progress=progress, rule=rule)
     sections: list[GradedBenchmark] = []
     checks: list[BenchmarkPart] = []
     timings: list[ArmTimings] = []
@@ -190,7 +196,7 @@ def make_run(
         results = results_of(board, sections)
     except ValidationError as error:
         raise UserError(f"a run cannot contain these results: {_first(error)}; change the board") from None
-    models = [arm.made_by for _, arms in inputs for arm in arms]
+    models = [part for _, arms in inputs for arm in arms for part in (arm.made_by, *arm.later_made_by)]
     timing = Timings(
         schema_version=files.SCHEMA_VERSION, started_at=times.started_at, steps=times.steps, arms=tuple(timings)
     )
@@ -295,14 +301,7 @@ def rank_arms(
 ) -> list[dict[str, list[RankedTask]]]:
     """Rank all arms at the k each is scored at."""
     return [
-        rank_pool(
-            plan.arm.spec,
-            pool,
-            graded.tasks,
-            ks_of(board, plan, pool, graded.tasks),
-            judging,
-            k_left=partial(k_left, plan, plan.workload or planned.workload),
-        ).rows
+        rank_arm(plan, pool, graded.tasks, ks_of(board, plan, pool, graded.tasks), judging, planned.workload).rows
         for plan, pool in zip(planned.plans, graded.pools, strict=True)
     ]
 
@@ -315,9 +314,13 @@ def _arm_timings(
     ranked: Sequence[Mapping[str, Sequence[RankedTask]]],
 ) -> list[ArmTimings]:
     realised = realised_of(
-        [planned.arm_samples(plan)._replace(tally=arm.tally) for plan, arm in zip(planned.plans, arms, strict=True)],
+        [
+            planned.arm_samples(plan)._replace(tally=arm.tally, stages=arm.stages)
+            for plan, arm in zip(planned.plans, arms, strict=True)
+        ],
         graded,
         terms_of(board, planned),
+        [walks_of(rows) for rows in ranked],
     )
     return [
         ArmTimings(
@@ -335,8 +338,11 @@ def _arm_timings(
 
 
 def _seconds(rows: Sequence[RankedTask], k: int) -> float:
-    """Time the ranking of k samples of a task."""
-    return sum((row.ranking.usage.wall_s or 0.0) * k / len(row.ranking.scores) for row in rows) / len(rows)
+    """Time the ranking of k samples of a task, or of as many as a cascade ranks."""
+    return sum(
+        (row.ranking.usage.wall_s or 0.0) * (k if row.walk is None else row.walk.ranked) / len(row.ranking.scores)
+        for row in rows
+    ) / len(rows)
 
 
 def _manifest(

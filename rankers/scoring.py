@@ -92,6 +92,16 @@ class RankedPool:
             return rank_score_at_ks(np.array(self.ranking.scores, np.float64), passed, ks)
         return np.array([self.score_at_k(passed, k, subsets=subsets, seed=seed) for k in ks], np.float64)
 
+    def scores_within(self, subset: IntArray) -> FloatArray:
+        """Score some of the candidates, by their places, as if there were no others.
+
+        Raises:
+            RankerError: The ranker breaks its contract.
+        """
+        if self._ranker.pointwise:
+            return np.array(self.ranking.scores, np.float64)[subset]
+        return self._rank_subset(subset)
+
     def _rank_subset(self, subset: IntArray) -> FloatArray:
         return np.array(self._rank([self._candidates[int(i)] for i in subset]).scores, np.float64)
 

@@ -160,6 +160,10 @@ def _facts(comparison: Comparison) -> list[tuple[str, str]]:
     for arm in comparison.arms:
         counts = ", ".join(f"{count} {status}" for status, count in arm.statuses.items())
         facts.append((f"{arm.plan.arm.spec}, {arm.samples} samples", counts))
+        if arm.escalation is not None:
+            shares = zip(arm.plan.stages[1:], arm.realised.reached[1:], strict=True)
+            reached = ", ".join(f"{stage.arm.spec} by {share:.1%} of tasks" for stage, share in shares)
+            facts.append((f"{arm.plan.arm.spec}, reached", f"{reached}; it goes on {arm.escalation.words}"))
         if arm.plan.cost.flops is not None:
             facts.append((f"{arm.plan.arm.spec}, planned per task", f"{arm.plan.cost.flops:.3g} FLOPs"))
         if arm.realised.cost.flops is not None:

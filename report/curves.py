@@ -54,6 +54,10 @@ def print_curve(curve: Curve, notes: Sequence[str]) -> None:
     print_text(f"{budgets} at which an arm's k changes; --json, --out and --plot have all of them.")
     for arm in curve.arms:
         one, all_n = format_budget(curve.by, arm.cost_of_one), format_budget(curve.by, arm.cost_of_all)
+        if arm.reached:
+            shares = ", then ".join(f"{share:.0%}" for share in arm.reached[1:])
+            print_text(f"{arm.spec}: costs {one}, where {shares} of tasks go on; its score holds from there on.")
+            continue
         print_text(
             f"{arm.spec}: one sample costs {one}, its {arm.n} cost {all_n}; undefined from what {arm.n + 1} cost."
         )
@@ -116,7 +120,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 _DASHES = ("-", "--", "-.", ":")
 _ABREAST = 3
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -162,7 +166,7 @@ def write_plot(curve: Curve, path: Path) -> None:
     rows = math.ceil(len(metrics) / columns)
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        matplotlib.rcParams.update(STYLE)
         figure = Figure(figsize=(1.5 + 3.6 * columns, 0.8 + 2.9 * rows), layout="constrained", dpi=150)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for place, panel in enumerate(panels.flat):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..experiment.curves import Curve
-    from ..records import Comparison, Plan
+    from ..records import ArmResult, Comparison, Plan
 
 
 def write_json(comparison: Comparison | MacroComparison, path: Path) -> None:
@@ -41,18 +41,33 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
     """Build one arm of `plan --json`, as in DESIGN.md."""
     fields = {"cost": plan.cost, "budget_ratio": plan.budget_ratio, "leftover": plan.leftover}
     costs = {name: cost.model_dump() for name, cost in fields.items()}
-    return {
-        "spec": plan.arm.spec,
-        "model": plan.model,
-        "precision": plan.precision,
-        "k": plan.k,
-        "cost": costs["cost"],
-        "budget_ratio": costs["budget_ratio"],
-        "matched": plan.matched,
-        "equal": plan.equal,
-        "binding": plan.binding,
-        "leftover": costs["leftover"],
-    }
+    cascade: dict[str, object] = {}
+    if plan.stages and plan.least is not None and plan.most is not None:
+        cascade = {
+            "stages": [
+                {"spec": stage.arm.spec, "model": stage.model, "k": stage.k, "reached": share}
+                | {"cost": stage.cost.model_dump()}
+                for stage, share in zip(plan.stages, plan.reached, strict=True)
+            ],
+            "cost_at": {"none": plan.least.model_dump(), "all": plan.most.model_dump()},
+        }
+    tests = {"tests": plan.tests} if plan.tests else {}
+    return (
+        cascade
+        | tests
+        | {
+            "spec": plan.arm.spec,
+            "model": plan.model,
+            "precision": plan.precision,
+            "k": plan.k,
+            "cost": costs["cost"],
+            "budget_ratio": costs["budget_ratio"],
+            "matched": plan.matched,
+            "equal": plan.equal,
+            "binding": plan.binding,
+            "leftover": costs["leftover"],
+        }
+    )
 
 
 def comparison_as_json(result: Comparison) -> dict[str, object]:
@@ -83,6 +98,7 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
                 "k_note": dumped["k_note"],
                 "compression": dumped["compression"],
             }
+            | _cascade_as_json(arm)
         )
     return {
         "benchmark": result.benchmark,
@@ -98,6 +114,22 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
         "warnings": list(result.warnings),
         "doubts": list(result.doubts),
     }
+
+
+def _cascade_as_json(arm: ArmResult) -> dict[str, object]:
+    """Build what only some arms have: a cascade's stages with the shares that reached them, its rule, abstention."""
+    sure: dict[str, object] = {} if arm.abstention is None else {"abstention": arm.abstention.model_dump()}
+    if arm.escalation is None:
+        return sure
+    planned = zip(arm.plan.stages, arm.plan.reached, arm.realised.reached, strict=True)
+    return {
+        "stages": [
+            {"spec": stage.arm.spec, "model": stage.model, "k": stage.k, "reached": reached, "planned_reached": share}
+            | {"cost": stage.cost.model_dump()}
+            for stage, share, reached in planned
+        ],
+        "escalation": arm.escalation.model_dump(),
+    } | sure
 
 
 def macro_as_json(result: MacroComparison) -> dict[str, object]:
@@ -123,18 +155,31 @@ def macro_as_json(result: MacroComparison) -> dict[str, object]:
     }
 
 
+PICTURES = (".svg", ".png")
+"""Endings of pictures, which there are of arms that answer only where they are sure."""
+
 COMPARISON_FORMATS = {".html": write_comparison_page, ".md": write_markdown, ".json": write_json}
 
 
-def check_reports(paths: Sequence[Path]) -> None:
+def check_reports(paths: Sequence[Path], *, abstains: bool = False) -> None:
     """Refuse reports that cannot be written, before any work is done for them.
 
+    Args:
+        paths: The files.
+        abstains: Arms also answer only where they are sure, of which there may be a picture.
+
     Raises:
-        UserError: A file's name ends in none of `COMPARISON_FORMATS`, its folder is missing, or `check_output` refuses
-            it.
-        MachineError: A page is wanted but plotly is not installed.
+        UserError: A file's name ends in none of `COMPARISON_FORMATS`, nor as a picture where there is one; its folder
+            is missing, or `check_output` refuses it.
+        MachineError: A page is wanted but plotly is not installed, or a picture, but matplotlib is not.
     """
-    _check(paths, "`report`", COMPARISON_FORMATS)
+    pictures = [path for path in paths if abstains and path.suffix.lower() in PICTURES]
+    if pictures:
+        from .curves import check_plot
+
+        for path in pictures:
+            check_plot(path)
+    _check([path for path in paths if path not in pictures], "`report`", COMPARISON_FORMATS)
     if any(path.suffix.lower() == ".html" for path in paths):
         check_plots()
 
@@ -146,9 +191,15 @@ def write_reports(comparison: Comparison | MacroComparison, paths: Sequence[Path
         UserError: As `check_reports`.
         MachineError: As `check_reports`, or a file cannot be written.
     """
-    check_reports(paths)
+    abstains = not isinstance(comparison, MacroComparison) and any(arm.abstention for arm in comparison.arms)
+    check_reports(paths, abstains=abstains)
     for path in paths:
-        COMPARISON_FORMATS[path.suffix.lower()](comparison, path)
+        if path.suffix.lower() in PICTURES and not isinstance(comparison, MacroComparison):
+            from .abstention import write_abstention_plot
+
+            write_abstention_plot(comparison, path)
+        else:
+            COMPARISON_FORMATS[path.suffix.lower()](comparison, path)
 
 
 CURVE_FORMATS = (".json", ".csv")

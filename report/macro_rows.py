@@ -37,7 +37,7 @@ def arm_rows(result: MacroComparison) -> Iterator[ArmRow]:
             yield ArmRow(
                 arm.spec,
                 comparison.benchmark,
-                "greedy" if found.plan.arm.greedy else str(found.plan.k),
+                found.plan.shown_k,
                 _flops(found.cost, [found]),
                 fraction(found.ratio.flops),
                 ("equal" if found.equal else "yes") if found.matched else "no",

@@ -48,6 +48,7 @@ def markdown_of(comparison: Comparison) -> str:
         "Scores are fractions of tasks with 95 % intervals over tasks.",
         "",
         *_arms(comparison),
+        *_cascades(comparison),
         *_compressed(comparison),
         *_paired(comparison),
     ]
@@ -118,7 +119,7 @@ def _arms(comparison: Comparison) -> list[str]:
         rows.append(
             [
                 code(plan.arm.spec),
-                "greedy" if plan.arm.greedy else str(plan.k),
+                plan.shown_k,
                 "-" if arm.cost.flops is None else f"{'~' * arm.realised.usage.estimated}{arm.cost.flops:.3g}",
                 fraction(arm.ratio.flops),
                 ("equal" if arm.equal else "yes") if arm.matched else "no",
@@ -127,6 +128,19 @@ def _arms(comparison: Comparison) -> list[str]:
             ]
         )
     return _table(heads, rows)
+
+
+def _cascades(comparison: Comparison) -> list[str]:
+    rows = [
+        [code(arm.plan.arm.spec), code(stage.arm.spec), f"{planned:.0%}", f"{reached:.1%}"]
+        for arm in comparison.arms
+        for stage, planned, reached in zip(arm.plan.stages, arm.plan.reached, arm.realised.reached, strict=True)
+    ]
+    if not rows:
+        return []
+    words = dict.fromkeys(arm.escalation.words for arm in comparison.arms if arm.escalation is not None)
+    caption = " ".join(f"A cascade goes on {plain(one)}." for one in words)
+    return [caption, "", *_table(["cascade", "stage", "planned", "reached by"], rows)]
 
 
 def _compressed(comparison: Comparison) -> list[str]:

@@ -74,6 +74,13 @@ def plan_notes(planned: Planned) -> Iterator[str]:
     against = "first arm" if planned.budget is None else "budget"
     yield f"ratios are to the {against}; binding is the limit that one more sample would break"
     yield from describe_memory(planned)
+    yield from describe_cascades(planned)
+    tested = [plan.arm.spec for plan in planned.plans if plan.tests]
+    if tested:
+        yield (
+            f"costs of {', '.join(tested)} hold the tests that they are picked by, each text as long as a program; the "
+            "prompt that both share is prefilled once"
+        )
     yield describe_workload(planned.workload)
     for spec in unverified_arms(planned):
         yield f"{spec} is unverified: its shape is from memory, not from a source (codebudget models show)"
@@ -88,7 +95,7 @@ def plan_notes(planned: Planned) -> Iterator[str]:
 def describe_prices(planned: Planned) -> str | None:
     """Show in one line what tokens cost, with a price file's sources; None without token prices."""
     shown = []
-    for plan in planned.plans:
+    for plan in [single for one in planned.plans for single in one.single]:
         price = planned.conditions.prices.of_arm(plan.arm)
         if price is None:
             continue
@@ -101,6 +108,28 @@ def describe_prices(planned: Planned) -> str | None:
     if not shown:
         return None
     return f"prices per million tokens, each sample a request that pays for its prompt: {'; '.join(shown)}"
+
+
+def describe_cascades(planned: Planned) -> Iterator[str]:
+    """Say in a line per cascade what it costs where no task, a share of them, or every task goes on."""
+    for plan in planned.plans:
+        if plan.least is None or plan.most is None:
+            continue
+        kinds = [kind for kind, field in COST_FIELDS.items() if getattr(plan.most, field) is not None]
+        shares = {"if no task goes on": plan.least, "if all do": plan.most}
+        if plan.reached[1] < 1:
+            shares = {
+                "if no task goes on": plan.least,
+                f"if {plan.reached[1]:.0%} do": plan.cost,
+                "if all do": plan.most,
+            }
+        for kind in kinds:
+            said = [
+                f"{format_amount(kind, getattr(cost, COST_FIELDS[kind]))} {words}" for words, cost in shares.items()
+            ]
+            yield f"{plan.arm.spec} takes {', '.join(said)}"
+        if planned.settings.escalate is None:
+            yield f"{plan.arm.spec} is planned as if every task went on; --escalate SHARE plans for fewer"
 
 
 def describe_memory(planned: Planned) -> Iterator[str]:
@@ -121,7 +150,7 @@ def describe_memory(planned: Planned) -> Iterator[str]:
 
 def unverified_arms(planned: Planned) -> list[str]:
     """List the arms whose model's shape was recalled from memory, as typed."""
-    models = [(plan.arm.spec, planned_model(plan)) for plan in planned.plans]
+    models = [(single.arm.spec, planned_model(single)) for plan in planned.plans for single in plan.single]
     return [spec for spec, model in models if model is not None and model.unverified]
 
 
@@ -174,8 +203,8 @@ def _cells(plan: Plan, kinds: Sequence[BudgetKind]) -> tuple[str, ...]:
     left = [text for kind in kinds if (text := amount(plan.leftover, kind)) is not None]
     return (
         plan.arm.spec,
-        f"{plan.model}\n@{plan.precision}",
-        "greedy" if plan.arm.greedy else str(plan.k),
+        "\n".join(f"{single.model}\n@{single.precision}" for single in plan.single),
+        plan.shown_k,
         *(over_ratio(kind) for kind in kinds),
         "\n".join(left),
         plan.binding or "-",

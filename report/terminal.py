@@ -13,7 +13,7 @@ from .tables import GAP, Column, abreast, cells, print_table, print_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ..records import ArmResult, Comparison, Cost, Interval, RankerScore, Workload
+    from ..records import ArmResult, Comparison, Cost, Interval, Plan, RankerScore, Workload
 
 _OTHER_COSTS = {"runtime_s": "runtime", "memory_bytes": "memory", "usd": "USD"}
 _MOST_NAME = 30
@@ -29,13 +29,17 @@ def print_comparison(comparison: Comparison) -> None:
         "95 % intervals over tasks. FLOPs are per task."
     )
     _print_arms(comparison)
+    if any(arm.plan.stages for arm in comparison.arms):
+        _print_cascades(comparison)
     if any(arm.estimate is not None or _is_realised(arm) for arm in comparison.arms):
         _print_costs(comparison)
     if any(arm.compression is not None for arm in comparison.arms):
         _print_compressed(comparison)
     _print_rankers(comparison)
-    if any(arm.plan.k > 1 and arm.plan.cost.flops is not None for arm in comparison.arms[1:]):
+    if any(map(_has_choice, comparison.arms[1:])):
         _print_paid(comparison)
+    if any(arm.abstention is not None for arm in comparison.arms):
+        _print_abstention(comparison)
     if comparison.paired:
         _print_paired(comparison)
     if any(arm.strata for arm in comparison.arms):
@@ -64,7 +68,7 @@ def _print_arms(comparison: Comparison) -> None:
         (
             _name(arm),
             printable(arm.plan.precision),
-            "greedy" if arm.plan.arm.greedy else str(arm.plan.k),
+            arm.plan.shown_k,
             _marked(arm, _flops(arm.cost.flops)),
             fraction(arm.ratio.flops),
             *(fraction(getattr(arm.ratio, field)) for field in limited),
@@ -78,6 +82,19 @@ def _print_arms(comparison: Comparison) -> None:
     _print_table(columns, rows, "Arms")
     if any(arm.realised.usage.estimated for arm in comparison.arms):
         print_text("~ estimated: some or all samples have no token counts")
+
+
+def _print_cascades(comparison: Comparison) -> None:
+    """Print the stages of cascades, and the share of tasks that reached each."""
+    rows = []
+    for arm in comparison.arms:
+        for place, (stage, reached) in enumerate(zip(arm.plan.stages, arm.realised.reached, strict=True)):
+            spec = printable(stage.arm.spec)
+            rows.append((_name(arm) if place == 0 else "", spec, f"{arm.plan.reached[place]:.0%}", f"{reached:.1%}"))
+    columns = (Column("arm", folds=True), Column("stage", folds=True), Column("planned", right=True))
+    _print_table((*columns, Column("reached by", right=True)), rows, "Cascades: tasks that reach each stage")
+    for words in dict.fromkeys(arm.escalation.words for arm in comparison.arms if arm.escalation is not None):
+        print_text(f"A cascade goes on {words}.")
 
 
 def _marked(arm: ArmResult, figure: str) -> str:
@@ -101,13 +118,12 @@ def _print_costs(comparison: Comparison) -> None:
     for arm in comparison.arms:
         plan = arm.plan
         name = _name(arm)
-        measured = plan.workload or comparison.workload
         if arm.estimate is not None:
-            rows.append((name, "plan", arm.estimate, _lengths(comparison.workload, plan.k), ""))
+            rows.append((name, "plan", arm.estimate, _lengths(plan, comparison.workload, measured=False), ""))
             name = ""
         if arm.estimate is None or arm.pilot_k is not None:
             what = "plan" if arm.pilot_k is None else "pilot"
-            rows.append((name, what, plan.cost, _lengths(measured, plan.k), ""))
+            rows.append((name, what, plan.cost, _lengths(plan, comparison.workload), ""))
             name = ""
         spread = arm.realised.flops_over_tasks
         over_tasks = "" if spread is None else f"{spread[0]:.2g} to {spread[1]:.2g}"
@@ -176,16 +192,24 @@ def _workload(comparison: Comparison) -> str:
     return f"{workload.prompt_tokens} prompt and {workload.output_tokens} output tokens ({workload.source})"
 
 
-def _lengths(workload: Workload, k: int) -> Usage:
-    prompts = k if workload.convention == "paper" else 1
-    return Usage(prompt_tokens=prompts * workload.prompt_tokens, output_tokens=k * workload.output_tokens)
+def _lengths(plan: Plan, workload: Workload, *, measured: bool = True) -> Usage:
+    """Count the tokens that an arm is planned for: by its own lengths, or by those before anything was measured."""
+    prompts = outputs = 0.0
+    for single, share in zip(plan.single, plan.reached or (1.0,), strict=True):
+        mine = (single.workload if measured else None) or workload
+        prompts += share * (single.k if mine.convention == "paper" else 1) * mine.prompt_tokens
+        outputs += share * single.k * mine.output_tokens
+    return Usage(prompt_tokens=prompts, output_tokens=outputs)
 
 
 def _notes(arm: ArmResult) -> Iterator[str]:
     """Yield lines on an arm's lengths, its memory, and what is off its plan."""
-    workload = arm.plan.workload
-    if workload is not None and arm.estimate is not None:
-        yield f"{workload.prompt_tokens} prompt and {workload.output_tokens} output tokens ({workload.source})"
+    for single in arm.plan.single:
+        workload = single.workload
+        if workload is not None and arm.estimate is not None:
+            of_stage = f"{single.arm.spec}: " if arm.plan.stages else ""
+            lengths = f"{workload.prompt_tokens} prompt and {workload.output_tokens} output tokens"
+            yield f"{of_stage}{lengths} ({workload.source})"
     parts = {"weights": arm.realised.usage.weight_bytes, "cache": arm.realised.usage.kv_bytes}
     parts["peak"] = arm.realised.usage.peak_memory_bytes
     known = [f"{name} {format_amount('memory', amount)}" for name, amount in parts.items() if amount is not None]
@@ -247,14 +271,17 @@ def _print_paid(comparison: Comparison) -> None:
     first = comparison.arms[0].plan.arm
     title = f"Score once ranking is paid for, and the share closed of the gap to one sample of {first.name}"
     names = list(comparison.arms[0].rankers)
-    for arms in _abreast(
-        [arm for arm in comparison.arms[1:] if arm.plan.k > 1 and arm.plan.cost.flops is not None], names, _SHARE
-    ):
+    for arms in _abreast(list(filter(_has_choice, comparison.arms[1:])), names, _SHARE):
         columns = [Column("ranker", folds=True)]
         for arm in arms:
             columns += (Column(_name(arm), folds=True), Column("gap", right=True))
         rows = [(printable(name), *(cell for arm in arms for cell in _share(arm, name))) for name in names]
         _print_table(columns, rows, title)
+
+
+def _has_choice(arm: ArmResult) -> bool:
+    """Whether an arm's ranking could be paid for out of fewer samples: not a cascade's, whose stages have their k."""
+    return arm.plan.k > 1 and arm.plan.cost.flops is not None and not arm.plan.stages
 
 
 def _share(arm: ArmResult, ranker: str) -> tuple[str, str]:
@@ -264,6 +291,26 @@ def _share(arm: ArmResult, ranker: str) -> tuple[str, str]:
     else:
         left = f"{score.left.value:.3f} at k={score.left.k:g}"
     return left, "-" if score.gap_closed is None else f"{score.gap_closed:.0%}"
+
+
+def _print_abstention(comparison: Comparison) -> None:
+    """Print error rates against shares of tasks answered, by the agreement that is asked for."""
+    rows = []
+    for arm in comparison.arms:
+        if arm.abstention is None:
+            continue
+        all_of_them, *others = arm.abstention.by_agreement
+        listed = [
+            ("", all_of_them),
+            ("rule", arm.abstention.by_rule),
+            *((f"{one.agreement:.0%}", one) for one in others),
+        ]
+        for place, (asked, one) in enumerate(listed):
+            error = "-" if one.error is None else f"{one.error:.1%}"
+            rows.append((_name(arm) if place == 0 else "", asked or "none", f"{one.answered:.1%}", error))
+    columns = (Column("arm", folds=True), Column("agreement asked", right=True), Column("answered", right=True))
+    title = f"Answered only where candidates agree, picked by {comparison.decisive_ranker}"
+    _print_table((*columns, Column("errors among them", right=True)), rows, title)
 
 
 def _print_paired(comparison: Comparison) -> None:

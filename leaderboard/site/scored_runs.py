@@ -94,7 +94,8 @@ def _is_whole(arm: ArmScores, tasks: int) -> bool:
     return (
         all(len(values) == tasks for values in lists)
         and all(passed <= n for n, passed in zip(by_task.n, by_task.passed, strict=True))
-        and max((*arm.ks, arm.k)) <= min(by_task.n)
+        # Of a cascade, tasks that go no further have fewer samples.
+        and (bool(arm.stages) or max((*arm.ks, arm.k)) <= min(by_task.n))
         and list(arm.ks) == sorted(set(arm.ks))
         and all(k in arm.pass_at_k and k in arm.costs for k in (*arm.ks, arm.k))
         and by_task.rankers.keys() >= arm.rankers.keys() - {ORACLE}

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...budgets.realised import k_left
 from ...errors import CodebudgetError, MachineError, SandboxError, UserError
 from ...estimators import rank_score_at_ks
+from ...experiment.comparison import rank_arm
+from ...experiment.escalation import rule_of
 from ...experiment.lengths import BYTES, counted, mean_lengths
-from ...experiment.matching import PILOT_SAMPLES, RECORDED_SAMPLES, pilot_of
+from ...experiment.matching import DRAWN_SAMPLES, PILOT_SAMPLES, RECORDED_SAMPLES, pilot_of
 from ...experiment.planning import plan_again
 from ...experiment.pools import GradedTask, gather, scorable
-from ...experiment.ranking import Judging, rank_pool
+from ...experiment.ranking import Judging
 from ...sampler.files import program_in
 from .. import files
 from ..differences import MOST, Difference, compare, difference
@@ -26,14 +26,14 @@ from ..rows import RankingRow
 from . import regrade
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ..._util.progress import Progress
     from ...experiment.grading import Grader
     from ...experiment.pools import Pool, Scorable
     from ...experiment.ranking import RankedTask
     from ...rankers import Ranker
-    from ...records import Candidate, Task
+    from ...records import Candidate, Plan, Task
     from ..results import PlannedBenchmark
     from ..rows import VerdictRow
     from .reading import RecordedRun
@@ -96,6 +96,15 @@ class OwnRankers(NamedTuple):
     rankers: Mapping[str, Ranker]
     missing: Mapping[str, str]
     differences: Sequence[Difference] = ()
+
+
+def _by_stage(
+    plans: Sequence[Plan], samples: Sequence[Sequence[Candidate]]
+) -> Iterator[tuple[Plan, int | None, list[Candidate]]]:
+    """Yield arms with their candidates, and cascades once for each stage, with that stage's."""
+    for plan, candidates in zip(plans, samples, strict=True):
+        for stage in range(len(plan.stages)) if plan.stages else (None,):
+            yield plan, stage, [one for one in candidates if one.stage == stage]
 
 
 class Rechecked(NamedTuple):
@@ -193,11 +202,13 @@ class _Recheck:
         planned, terms = self._planned, self._planned.terms
         if not terms.measures:
             return
-        parts = {part.arm: part for part in self._run.manifest.models if part.benchmark == self._name}
+        parts = {(part.arm, part.stage): part for part in self._run.manifest.models if part.benchmark == self._name}
         workloads = []
-        for plan, candidates in zip(planned.plans, samples, strict=True):
-            part = parts.get(plan.arm.spec)
+        for plan, stage, candidates in _by_stage(planned.plans, samples):
+            part = parts.get((plan.arm.spec, stage))
             what, measured = RECORDED_SAMPLES, candidates
+            if stage is not None and part is not None and part.source == "drawn":
+                what = DRAWN_SAMPLES
             if part is not None and part.pilot_k is not None:
                 what, measured = PILOT_SAMPLES, pilot_of(planned.benchmark, candidates)
             if not measured:
@@ -206,7 +217,8 @@ class _Recheck:
             found = mean_lengths(counted(measured, planned.benchmark.by_id, BYTES), what)
             workloads.append(terms.measured_workload(found))
             lengths = None if part is None or part.lengths is None else part.lengths.model_dump()
-            name = f"models {self._name} {plan.arm.spec} lengths"
+            of_stage = "" if stage is None else f" stage {stage}"
+            name = f"models {self._name} {plan.arm.spec}{of_stage} lengths"
             again = LengthsPart.of(workloads[-1]).model_dump()
             self.found.add(compare(files.MANIFEST, "", lengths, again, name))
         for place, plan in enumerate(planned.plans):
@@ -340,6 +352,10 @@ class _Recheck:
                         shape = f"{len(pool[task.id].verdicts)} scores, at k {ks}"
                         self._add(difference(files.RANKINGS, f"row {number}", "", f"{len(row.scores)} scores", shape))
                         fits = False
+                    if (0 if row.walk is None else len(row.walk.reached)) != len(plan.stages):
+                        stages = f"that of {len(plan.stages)} stages"
+                        self._add(difference(files.RANKINGS, f"row {number}", "walk", "that of others", stages))
+                        fits = False
         if not fits:
             return None
         if list(rows) != keys:
@@ -374,12 +390,11 @@ class _Recheck:
                 continue
             # A ranker that failed on an arm is not run on the next.
             left = {name: ranker for name, ranker in usable.items() if name not in failures}
-            judging = Judging(self._grader, left, seed=board.seed, progress=self._progress)
+            rule = rule_of(board.selecting)
+            judging = Judging(self._grader, left, seed=board.seed, progress=self._progress, rule=rule)
             ks = ks_of(board, plan, pool, tasks)
             try:
-                ranked, failed = rank_pool(
-                    spec, pool, some, ks, judging, k_left=partial(k_left, plan, plan.workload or self._planned.workload)
-                )
+                ranked, failed = rank_arm(plan, pool, some, ks, judging, self._planned.workload)
             except SandboxError:
                 raise
             except MachineError as error:
@@ -411,8 +426,10 @@ class _Recheck:
             self.found.notes.append(f"{self._name}: {name}: its rankings were not checked: {why}")
             return
         self.found.notes.append(f"{self._name}: {name}: its scores were not recomputed: {why}")
-        for spec, pool in zip(self._specs, pools, strict=True):
-            for task in tasks:
+        for plan, pool in zip(self._planned.plans, pools, strict=True):
+            spec = plan.arm.spec
+            # A cascade's score is no function of its candidates' scores alone.
+            for task in () if plan.stages else tasks:
                 number, row = rows[spec, task.id, name]
                 ks = sorted(row.at_k)
                 at_k = rank_score_at_ks(np.array(row.scores, np.float64), pool[task.id].passed, ks)

@@ -39,8 +39,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...rankers import Ranker
+    from ...records import Plan
     from ...tasks import Benchmark
     from ..board import BenchmarkTable, Board
+    from ..manifest import Manifest, ModelPart
     from ..results import PlannedBenchmark
     from .reading import RecordedRun
 
@@ -212,9 +214,10 @@ def check_models(board: Board, named: Named) -> set[str]:
     """
     try:
         prices = Prices(tokens=tuple(parse_token_price(text) for text in board.budget.usd_per_mtok))
-        known = {arm: parse_arm(arm) for arm in board.arms}
-        strange = {arm.name: spec for spec, arm in known.items() if catalogue_model(arm.name, board.family) is None}
-        closed = {arm.name for arm in known.values() if arm.name in strange and prices.own(arm) is not None}
+        parsed = [parse_arm(arm) for arm in board.arms]
+        known = [(arm.spec, single) for arm in parsed for single in arm.stages or (arm,)]
+        strange = {arm.name: spec for spec, arm in known if catalogue_model(arm.name, board.family) is None}
+        closed = {arm.name for _, arm in known if arm.name in strange and prices.own(arm) is not None}
     except UserError as error:
         raise RunError(str(error)) from None
     unused = [name for name in named.models if name not in strange]
@@ -331,11 +334,15 @@ def planned_of_run(run: RecordedRun, named: Named) -> list[PlannedBenchmark]:
 
 def _as_measured(run: RecordedRun, planned: PlannedBenchmark) -> PlannedBenchmark:
     """Plan for the lengths and k in a run's manifest; `recheck` measures both again."""
-    parts = {part.arm: part for part in run.manifest.models if part.benchmark == planned.benchmark.name}
-    mine = [parts.get(plan.arm.spec) for plan in planned.plans]
+    parts = parts_of(run.manifest, planned)
+    mine = [parts.get((plan.arm.spec, None)) for plan in planned.plans]
     if not planned.terms.measures:
         return planned
-    workloads = [planned.workload if part is None or part.lengths is None else part.lengths.workload() for part in mine]
+    workloads = [
+        planned.workload if part is None or part.lengths is None else part.lengths.workload()
+        for plan in planned.plans
+        for part in (parts.get((plan.arm.spec, stage)) for stage in stages_of(plan))
+    ]
     ks = [
         plan.k if part is None or part.k is None or plan.arm.k is not None else part.k
         for plan, part in zip(planned.plans, mine, strict=True)
@@ -343,6 +350,16 @@ def _as_measured(run: RecordedRun, planned: PlannedBenchmark) -> PlannedBenchmar
     pilot_ks = {part.arm: part.pilot_k for part in mine if part is not None and part.pilot_k is not None}
     plans = plan_again(planned.terms, planned.plans, workloads, ks)
     return planned._replace(plans=plans, pilot_ks=pilot_ks)
+
+
+def parts_of(manifest: Manifest, planned: PlannedBenchmark) -> dict[tuple[str, int | None], ModelPart]:
+    """Map what made a benchmark's samples by arm, and by stage of a cascade."""
+    return {(part.arm, part.stage): part for part in manifest.models if part.benchmark == planned.benchmark.name}
+
+
+def stages_of(plan: Plan) -> list[int | None]:
+    """List a cascade's stages as a manifest counts them; None alone for a single arm."""
+    return list(range(len(plan.stages))) or [None]
 
 
 class Verifiable(NamedTuple):

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._util.printable import printable
-from ...budgets.notation import without_k
+from ...errors import UserError
 from ...experiment.grading import Grader
+from ...experiment.samples import files_by_arm, named_arms
 from ...sampler.store import open_store
 from .. import files
 from ..differences import compare, difference
@@ -19,7 +20,7 @@ from ..results import results_of
 from .recheck import OwnRankers, Verification, past_computing, recheck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ..._util.progress import Progress
     from ...records import Plan
@@ -148,7 +149,8 @@ def _manifest(run: RecordedRun, benchmarks: Sequence[PlannedBenchmark], own: Own
         "seed": manifest.seed,
         "benchmarks": [(part.benchmark, part.spec, part.content_hash) for part in manifest.benchmarks],
         "models": [
-            (part.benchmark, part.arm, part.model, part.precision, part.source, part.k) for part in manifest.models
+            (part.benchmark, part.arm, part.stage, part.model, part.precision, part.source, part.k)
+            for part in manifest.models
         ],
         "sandbox.limits": manifest.sandbox.limits.model_dump(),
         "sandbox.allow_shared": manifest.sandbox.allow_shared,
@@ -156,8 +158,7 @@ def _manifest(run: RecordedRun, benchmarks: Sequence[PlannedBenchmark], own: Own
         "rankers": list(manifest.rankers),
     }
     files_of = [
-        {plan.arm.spec for plan in planned.plans if _names(plan) & set(table.samples)}
-        for planned, table in zip(benchmarks, board.benchmarks, strict=True)
+        _recorded(planned.plans, table.samples) for planned, table in zip(benchmarks, board.benchmarks, strict=True)
     ]
     recomputed: dict[str, Any] = {
         "name": board.name,
@@ -169,13 +170,15 @@ def _manifest(run: RecordedRun, benchmarks: Sequence[PlannedBenchmark], own: Own
             (
                 planned.benchmark.name,
                 plan.arm.spec,
-                plan.model,
-                plan.precision,
-                "files" if plan.arm.spec in recorded_files else "drawn",
-                plan.k,
+                place if plan.stages else None,
+                single.model,
+                single.precision,
+                "files" if single.arm.spec in recorded_files else "drawn",
+                single.k,
             )
             for planned, recorded_files in zip(benchmarks, files_of, strict=True)
             for plan in planned.plans
+            for place, single in enumerate(plan.single)
         ],
         "sandbox.limits": board.sandbox.limits.limits().model_dump(),
         "sandbox.allow_shared": board.sandbox.allow_shared,
@@ -194,10 +197,12 @@ def _manifest(run: RecordedRun, benchmarks: Sequence[PlannedBenchmark], own: Own
     return found
 
 
-def _names(plan: Plan) -> set[str]:
-    """List names by which an arm's files may be given."""
-    name = plan.arm.name
-    return {plan.arm.spec, without_k(plan.arm), name, f"{name}@{plan.precision}"}
+def _recorded(plans: Sequence[Plan], samples: Mapping[str, Sequence[str]]) -> set[str]:
+    """Find the single arms and stages that a board gives files for, by their specs; none if it names no such arm."""
+    try:
+        return set(files_by_arm(samples, named_arms(plans)))
+    except UserError:
+        return set()
 
 
 def _timings(run: RecordedRun) -> list[Difference]:

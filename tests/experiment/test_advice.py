@@ -100,11 +100,11 @@ def named(model: str, k: int) -> str:
     return f"one {model} [+6.0, +14.0]" if k == 1 else f"{model} x{k} [+6.0, +14.0]"
 
 
-def test_greedy_decoding_of_the_model_compared_with_is_compared_too() -> None:
+def test_greedy_decoding_of_the_model_compared_with_is_named_first() -> None:
     planned = plans("34b:1", "34b:greedy", "13b:2")
     arms = [arm(planned[0], 0.4, 0.4), arm(planned[1], 0.45, 0.45), arm(planned[2], 0.6, 0.6)]
     said = advise(arms, pairs(arms, {(0, 1): 0.2, (0, 2): 0.01, (1, 2): 0.01}), "examples")
-    assert "0.600, 20.0 points above one 34b [+16.0, +24.0] and 15.0 points above its greedy [+11.0, +19.0], for " in (
+    assert "0.600, 15.0 points above 34b greedy [+11.0, +19.0] and 20.0 points above one 34b [+16.0, +24.0], for " in (
         said.without_tests
     )
 

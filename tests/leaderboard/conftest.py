@@ -115,6 +115,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def cascade_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a board with a cascade of the same two models."""
+    board = BOARD.replace('"7b:2"', '"7b:1,13b:1", "7b:2"')
+    folder = write_board(tmp_path_factory.mktemp("cascade"), board)
+    done = codebudget(folder, "leaderboard", "run", "board.toml", "--out", "run")
+    assert done.returncode == 0, done.stderr
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
 def grader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grader]:
     """A stranger's grader: it has graded nothing that it is told, and remembers what it found itself."""
     launcher = ProcessLauncher()

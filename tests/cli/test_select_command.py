@@ -1,0 +1,142 @@
+"""`--select`: a limit split into programs and tests, on plans and comparisons."""
+
+import json
+from pathlib import Path
+
+import pytest
+from codebudget.budgets.flops import decode_flops, prefill_flops
+from codebudget.budgets.models import find_model
+
+from support.rows import jsonl, read_rows
+
+LENGTHS = ("--prompt-tokens", "150", "--output-tokens", "120")
+
+
+def answer_of(result) -> dict:
+    assert result.returncode in (0, 1), result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def flops(model: str, texts: int) -> int:
+    architecture = find_model(model).architecture
+    return prefill_flops(architecture, 150) + texts * decode_flops(architecture, 150, 120)
+
+
+def test_a_limit_pays_for_programs_and_tests_after_one_prompt(codebudget) -> None:
+    select = ("--select", "codet,tests=4")
+    first, small = answer_of(codebudget("plan", "34b:1", "7b", *LENGTHS, *select, "--json"))["arms"]
+    # A single sample is never ranked.
+    assert "tests" not in first
+    assert first["cost"]["flops"] == flops("34b", 1)
+    assert small["tests"] == 4
+    assert small["cost"]["flops"] == flops("7b", small["k"] + 4) <= first["cost"]["flops"] < flops("7b", small["k"] + 5)
+    (bare,) = answer_of(codebudget("plan", "34b:1", "7b", *LENGTHS, "--json"))["arms"][1:]
+    assert bare["k"] == small["k"] + 4
+    assert small["matched"]
+
+
+def test_tests_of_another_model_pay_for_their_own_prompt(codebudget) -> None:
+    select = ("--select", "codet,tests=2", "--tests", "7b=from:13b")
+    small = answer_of(codebudget("plan", "34b:1", "7b", *LENGTHS, *select, "--json"))["arms"][1]
+    assert small["cost"]["flops"] == flops("7b", small["k"]) + flops("13b", 2)
+
+
+def test_auto_takes_tests_where_tasks_show_no_examples(codebudget, tiny: Path) -> None:
+    limit = ("--budget", f"flops={flops('7b', 12)}", "--json")
+    (bare,) = answer_of(codebudget("plan", "7b", *LENGTHS, "--select", "auto", *limit))["arms"]
+    assert (bare["tests"], bare["k"]) == (8, 4)
+    (shown,) = answer_of(codebudget("plan", "7b", *LENGTHS, "--select", "auto", "--benchmark", "tiny.jsonl", *limit))[
+        "arms"
+    ]
+    assert ("tests" in shown, shown["k"]) == (False, 12)
+
+
+@pytest.mark.parametrize(
+    ("select", "message"),
+    [
+        ("codet", "say how many texts of tests, such as codet,tests=8"),
+        ("nope", "unknown ranker 'nope'"),
+        ("codet,tests=0", "say how many texts of tests"),
+    ],
+)
+def test_a_selection_that_cannot_be_planned_is_one_line(codebudget, select: str, message: str) -> None:
+    result = codebudget("plan", "34b:1", "7b", "--select", select)
+    assert result.returncode == 2
+    (said,) = result.stderr.splitlines()
+    assert message in said
+
+
+def test_tests_without_a_selection_are_not_ignored(codebudget) -> None:
+    result = codebudget("plan", "34b:1", "7b", "--tests", "7b=from:13b")
+    assert result.returncode == 2
+    assert "--tests are planned for with --select" in result.stderr
+
+
+def test_a_comparison_counts_both_and_uses_no_more_texts_than_planned(compare, tiny: Path) -> None:
+    counts = {"prompt_tokens": 40, "output_tokens": 60}
+    tests = [
+        {"task_id": name, "samples": [f" {name}(5) == {right}\n" for right in (10, 25, -5, 0)]} | counts
+        for name in ("double", "square", "negate")
+    ]
+    (tiny / "tests.jsonl").write_text(jsonl(tests))
+    rows = [row | {"prompt_tokens": 40} for row in read_rows(tiny / "small.jsonl")]
+    (tiny / "small.jsonl").write_text(jsonl(rows))
+    samples = ("--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl", "--tests", "7b=tests.jsonl")
+    arms = ("13b:1", "7b:3", "7b:2,13b:1")
+    answer = answer_of(compare(*arms, *samples, "--select", "codet,tests=2", "--json"))
+    assert answer["decisive_ranker"] == "codet,tests=2"
+    small = answer["arms"][1]
+    assert small["tests"] == 2
+    score = small["rankers"]["codet,tests=2"]
+    # All of the total is in what the arm took: programs, and two of four texts.
+    assert score["total_flops"] == pytest.approx(small["realised"]["flops"])
+    assert score["total_ratio"] == pytest.approx(small["realised"]["budget_ratio"]["flops"])
+    # The prompt is as long as that of the programs, and its pass is theirs.
+    assert score["cost_flops"] == pytest.approx(2 * decode_flops(find_model("7b").architecture, 40, 15))
+    plain = answer_of(compare(*arms, "--samples", "13b=big.jsonl", "--samples", "7b=small.jsonl", "--json"))
+    assert small["realised"]["flops"] == pytest.approx(plain["arms"][1]["realised"]["flops"] + score["cost_flops"])
+    cascade, bare = answer["arms"][2], plain["arms"][2]
+    assert cascade["tests"] == 2
+    assert cascade["realised"]["flops"] == pytest.approx(bare["realised"]["flops"] + score["cost_flops"])
+    assert cascade["rankers"]["codet,tests=2"]["total_flops"] == pytest.approx(cascade["realised"]["flops"])
+
+
+def test_an_open_k_is_what_tests_of_the_given_length_leave(compare, tiny: Path) -> None:
+    def k_with(tokens: int) -> int:
+        tests = [
+            {"task_id": name, "samples": [f" {name}(5) == 1\n"] * 2, "prompt_tokens": 40, "output_tokens": 2 * tokens}
+            for name in ("double", "square", "negate")
+        ]
+        (tiny / "tests.jsonl").write_text(jsonl(tests))
+        rows = [row | {"prompt_tokens": 40, "output_tokens": 50} for row in read_rows(tiny / "small.jsonl")]
+        (tiny / "many.jsonl").write_text(jsonl(rows * 5))
+        (tiny / "one.jsonl").write_text(
+            jsonl(row | {"prompt_tokens": 40, "output_tokens": 50} for row in read_rows(tiny / "big.jsonl"))
+        )
+        samples = ("--samples", "34b=one.jsonl", "--samples", "7b=many.jsonl", "--tests", "7b=tests.jsonl")
+        answer = answer_of(compare("34b:1", "7b", *samples, "--select", "codet,tests=2", "--json"))
+        small = answer["arms"][1]
+        assert small["realised"]["matched"]
+        assert small["realised"]["budget_ratio"]["flops"] <= 1.0
+        return small["k"]
+
+    short, long = k_with(10), k_with(50)
+    assert short > long > 1
+
+
+def test_a_curve_has_a_line_that_pays_for_tests(codebudget, tiny: Path) -> None:
+    tests = [
+        {"task_id": name, "samples": [f" {name}(5) == {right}\n"] * 4, "prompt_tokens": 40, "output_tokens": 60}
+        for name, right in (("double", 10), ("square", 25), ("negate", -5))
+    ]
+    (tiny / "tests.jsonl").write_text(jsonl(tests))
+    rows = [row | {"prompt_tokens": 40} for row in read_rows(tiny / "small.jsonl")]
+    (tiny / "small.jsonl").write_text(jsonl(rows))
+    ran = ("--benchmark", "tiny.jsonl", "--sandbox", "process", "--workers", "1", "--json")
+    options = ("--samples", "7b=small.jsonl", "--tests", "7b=tests.jsonl", "--select", "codet,tests=2")
+    free, paid = answer_of(codebudget("curve", "7b", *options, *ran))["arms"]
+    assert (free["spec"], paid["spec"]) == ("7b", "7b with 2 tests")
+    assert paid["cost_of_one"] == free["cost_of_one"]
+    extra = 2 * decode_flops(find_model("7b").architecture, 40, 15)
+    assert paid["cost_of_all"] == pytest.approx(free["cost_of_all"] + extra)
+    assert list(paid["metrics"]) == ["pass_at_k", "codet,tests=2"]
