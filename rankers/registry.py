@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from .._util import plugins
 from ..errors import UserError
 from .combine import PARAMETER, Chain, Distinct
-from .protocol import NEEDS, Ranker, uses_of
+from .protocol import NEEDS, Ranker, is_own, uses_of
 
 _KIND = "ranker"
 GROUP = "codebudget.rankers"
@@ -128,7 +128,7 @@ def is_foreign(ranker: Ranker) -> bool:
     """Whether a ranker, or a link of it, is foreign."""
     if isinstance(ranker, Chain | Distinct):
         return any(map(is_foreign, ranker.links))
-    return type(ranker).__module__.partition(".")[0] != __package__.partition(".")[0]
+    return not is_own(ranker)
 
 
 def _sources(ranker: Ranker) -> list[str]:
