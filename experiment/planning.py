@@ -15,7 +15,6 @@ from ..budgets.plan import plan_arms, planned_model
 from ..errors import UserError
 from ..records import Workload
 from ..settings import DEFAULT_FAMILY
-from ..tasks import load_benchmark
 from .benchmarks import about, check_names, told_apart
 
 if TYPE_CHECKING:
@@ -101,6 +100,8 @@ def load_tasks(
         UserError: There is no such benchmark or family, or the mapping of fields is wrong.
         MachineError: A package or the hub is out of reach.
     """
+    from ..tasks import load_benchmark
+
     whole = load_benchmark(benchmark_name(named, family), fields, **slicing)
     return whole if tasks is None else whole.first(tasks)
 

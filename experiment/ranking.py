@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -28,12 +30,14 @@ from ..rankers.combine import copies
 from .agreement import agreement
 from .grading import Grader
 from .pools import Pool, Wanted, grade_arms, public_task
+from .remembered import KeptRankings, RankedOnce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .._util.progress import Progress
     from ..estimators import FloatArray, IntArray
+    from ..rankers import Context
     from ..records import Candidate, Interval, IoCase, Outcome, PublicTask, Ranking, Task, Usage
     from ..tasks import Benchmark
     from .grading import Grader
@@ -180,6 +184,9 @@ def rank_pool(
     offers = judging.offered(spec)
     failed: dict[str, str] = {}
     turn = threading.Lock()
+    rankings = KeptRankings(grader, ks, seed)
+    keys = {task.id: rankings.keys(task, pool[task.id], rankers, offers) for task in tasks}
+    kept = rankings.read([key for of_task in keys.values() for key in of_task.values()])
 
     def rank(task: Task) -> dict[str, RankedTask]:
         # Threads wait for the sandbox together and do no more: in CPython 3.11 two cannot make syntax trees at once.
@@ -188,25 +195,36 @@ def rank_pool(
 
     def rank_in_turn(task: Task) -> dict[str, RankedTask]:
         graded = pool[task.id]
-        shown = public_task(task, graded.candidates)
         # Shared by the rankers: two that look at the same calls run each program once.
         runner = RememberingRunner(_Waiting(grader, turn))
-        rows = {}
+        shown = functools.cache(lambda: public_task(task, graded.candidates))
+        rows: dict[str, RankedTask] = {}
+        fresh: dict[str, RankedOnce] = {}
         for name, ranker in rankers.items():
             if name in failed:
                 continue
             context = behind.context(task.id, random.Random(f"{seed}/{task.id}"), runner)
+            make = functools.cache(partial(_ranked_pool, ranker, shown, graded, context))
+            key = keys[task.id].get(name, "")
             try:
-                ranked = RankedPool(ranker, shown, graded.candidates, context)
-                scores = ranked.score_at_ks(graded.passed, ks, seed=seed)
-                at_k = dict(zip(ks, scores.tolist(), strict=True))
-                left = _left(ranked, graded, at_k, k_left, seed)
+                known = kept.get(key)
+                found = known or RankedOnce(make().ranking, tuple(make().score_at_ks(graded.passed, ks, seed=seed)), {})
+                at_k = dict(zip(ks, found.at_k, strict=True))
+                left = _k_left(found.ranking, k_left)
+                if left is not None and left not in at_k and left not in found.at_left:
+                    score = make().score_at_k(graded.passed, left, seed=seed)
+                    found = found._replace(at_left={**found.at_left, left: score})
             except RankerError as error:
                 if judging.strict:
                     raise
                 failed.setdefault(name, str(error))
                 continue
-            rows[name] = RankedTask(ranked.ranking, at_k, left)
+            if key and found is not known:
+                fresh[key] = found
+            rows[name] = RankedTask(
+                found.ranking, at_k, None if left is None else (left, {**found.at_left, **at_k}[left])
+            )
+        rankings.write(fresh)
         return rows
 
     # Shared too: a text for two rankers is scored once.
@@ -228,6 +246,10 @@ def rank_pool(
         raise
     threads.shutdown()
     return Rankings({name: rows for name, rows in found.items() if name not in failed}, failed)
+
+
+def _ranked_pool(ranker: Ranker, shown: Callable[[], PublicTask], graded: GradedTask, context: Context) -> RankedPool:
+    return RankedPool(ranker, shown(), graded.candidates, context)
 
 
 class _Waiting:
@@ -253,20 +275,9 @@ class _Waiting:
             self._turn.acquire()
 
 
-def _left(
-    ranked: RankedPool,
-    graded: GradedTask,
-    at_k: Mapping[int, float],
-    k_left: Callable[[float, float], int | None] | None,
-    seed: int,
-) -> tuple[int, float] | None:
-    cost = ranking_cost(ranked.ranking)
-    if k_left is None or cost is None:
-        return None
-    k = k_left(*cost)
-    if k is None:
-        return None
-    return k, at_k[k] if k in at_k else ranked.score_at_k(graded.passed, k, seed=seed)
+def _k_left(ranking: Ranking, k_left: Callable[[float, float], int | None] | None) -> int | None:
+    cost = ranking_cost(ranking)
+    return None if k_left is None or cost is None else k_left(*cost)
 
 
 def ranking_cost(ranking: Ranking) -> RankingCost | None:

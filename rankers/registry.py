@@ -131,6 +131,22 @@ def is_foreign(ranker: Ranker) -> bool:
     return not is_own(ranker)
 
 
+def identity_of(ranker: Ranker) -> str | None:
+    """Name a ranker with all that its scores may depend on besides codebudget's code; None where that is not known.
+
+    Known are codebudget's own rankers whose settings are plain values.
+    """
+    if not is_own(ranker):
+        return None
+    settings = {name: value for name, value in vars(ranker).items() if name != "links"}
+    links = [identity_of(link) for link in getattr(ranker, "links", ())]
+    plain = (str, int, float, bool, frozenset, type(None))
+    if None in links or not all(isinstance(value, plain) for value in settings.values()):
+        return None
+    shown = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in settings.items()}
+    return repr((type(ranker).__module__, type(ranker).__qualname__, ranker.version, sorted(shown.items()), links))
+
+
 def _sources(ranker: Ranker) -> list[str]:
     if isinstance(ranker, Chain | Distinct):
         return [source for link in ranker.links for source in _sources(link)]
