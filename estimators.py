@@ -17,20 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UndefinedEstimateError, UserError
+from .records import PASS_AT_K as PASS_AT_K
 from .records import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-PASS_AT_K = "pass_at_k"
-"""Name of that metric where others are named after rankers."""
-
 _Z = NormalDist().inv_cdf(0.975)
 _CHUNK_CELLS = 1 << 20  # numbers held at once while resampling: 8 MiB
+_KEPT_CELLS = 1 << 22  # resampled indices kept for the next numbers: 32 MiB
 _FLOYD = 10_000  # from more samples than this numpy draws some subsets in another way
 _EXACT_SIGNS = 16  # up to this many differing tasks, all 2^16 sign patterns are cheaper than a Monte Carlo run
 
@@ -504,7 +503,15 @@ def _bounds(values: FloatArray, floor: float, resamples: int, seed: int) -> tupl
     if bool(np.all(values == values[0])):
         unseen, value = _Z * _Z / (n + _Z * _Z), float(values[0])
         return value - unseen * (value - floor), value + unseen * (1.0 - value)
-    means = np.concatenate([values[drawn].mean(axis=1) for drawn in _resamples(n, resamples, seed)])
+    return _resampled_bounds(np.asarray(values, np.float64).tobytes(), resamples, seed)
+
+
+@functools.lru_cache(maxsize=1024)
+def _resampled_bounds(values: bytes, resamples: int, seed: int) -> tuple[float, float]:
+    """The bounds of `_bounds` of some float64 numbers that differ; the same ones come in many tables."""
+    numbers = np.frombuffer(values, np.float64)
+    n = numbers.size
+    means = np.concatenate([np.take(numbers, drawn).mean(axis=1) for drawn in _resamples(n, resamples, seed)])
     tail = interval_tail(n)
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
@@ -531,7 +538,7 @@ def _macro_bounds(boards: Sequence[FloatArray], floor: float, resamples: int, se
             up += ((high - values[0]) / count) ** 2
             continue
         # Benchmarks of one size must not get the same resamples.
-        drawn = [values[rows].mean(axis=1) for rows in _resamples(n, resamples, (seed, place))]
+        drawn = [np.take(values, rows).mean(axis=1) for rows in _resamples(n, resamples, (seed, place))]
         means += np.concatenate(drawn) / count
         centre += float(values.mean()) / count
         error += variance
@@ -546,8 +553,20 @@ def _macro_bounds(boards: Sequence[FloatArray], floor: float, resamples: int, se
     return max(floor, mean - math.sqrt(down)), min(1.0, mean + math.sqrt(up))
 
 
-def _resamples(n: int, resamples: int, seed: int | tuple[int, ...]) -> Iterator[IntArray]:
-    """Indices of n tasks drawn with replacement: [resamples, n] in chunks."""
+def _resamples(n: int, resamples: int, seed: int | tuple[int, ...]) -> Iterable[IntArray]:
+    """Indices of n tasks drawn with replacement: [resamples, n] in chunks, not to be written to.
+
+    Few enough are drawn once for all numbers.
+    """
+    return _kept_resamples(n, resamples, seed) if n * resamples <= _KEPT_CELLS else _drawn(n, resamples, seed)
+
+
+@functools.lru_cache(maxsize=4)
+def _kept_resamples(n: int, resamples: int, seed: int | tuple[int, ...]) -> tuple[IntArray, ...]:
+    return tuple(_drawn(n, resamples, seed))
+
+
+def _drawn(n: int, resamples: int, seed: int | tuple[int, ...]) -> Iterator[IntArray]:
     generator = np.random.default_rng(seed)
     rows = max(1, _CHUNK_CELLS // n)
     for start in range(0, resamples, rows):

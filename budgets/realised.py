@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache, partial
 from statistics import quantiles
 from typing import TYPE_CHECKING, Final
 
@@ -254,6 +255,9 @@ def _counted(architecture: Architecture | None, tasks: Sequence[Sequence[Candida
     """Count; None if a sample has no counts."""
     sums = [0.0] * 4
     by_task = []
+    # Tasks share lengths.
+    of_prompt = cache(partial(prefill_flops, architecture)) if architecture is not None else None
+    of_sample = cache(partial(decode_flops, architecture)) if architecture is not None else None
     for candidates in tasks:
         pairs = [
             (candidate.prompt_tokens, candidate.output_tokens)
@@ -268,10 +272,10 @@ def _counted(architecture: Architecture | None, tasks: Sequence[Sequence[Candida
             sum(output for _, output in pairs),
             *(
                 (0, 0)
-                if architecture is None
+                if of_prompt is None or of_sample is None
                 else (
-                    sum(times * prefill_flops(architecture, prompt) for (prompt, _), times in drawn.items()),
-                    sum(times * decode_flops(architecture, *pair) for pair, times in drawn.items()),
+                    sum(times * of_prompt(prompt) for (prompt, _), times in drawn.items()),
+                    sum(times * of_sample(*pair) for pair, times in drawn.items()),
                 )
             ),
         )
