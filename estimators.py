@@ -333,11 +333,9 @@ def resampled_means(values: FloatArray, *, resamples: int = 10_000, seed: int = 
     The resamples depend only on the number of tasks and the seed: all arms and metrics get the same ones.
     """
     n = values.shape[0]
-    for drawn in _resamples(n, resamples, seed):
-        rows = len(drawn)
-        cells = (drawn + n * np.arange(rows)[:, None]).reshape(-1)
-        counts = np.bincount(cells, minlength=rows * n).reshape(rows, n)
-        yield counts.astype(np.float64) @ values / n
+    kept = n * resamples <= _KEPT_CELLS
+    for counts in _kept_counts(n, resamples, seed) if kept else _counts(n, resamples, seed):
+        yield counts @ values / n
 
 
 def recovery_percent(scores: FloatArray, base: FloatArray, *, resamples: int = 10_000, seed: int = 0) -> Interval:
@@ -564,6 +562,19 @@ def _resamples(n: int, resamples: int, seed: int | tuple[int, ...]) -> Iterable[
 @functools.lru_cache(maxsize=4)
 def _kept_resamples(n: int, resamples: int, seed: int | tuple[int, ...]) -> tuple[IntArray, ...]:
     return tuple(_drawn(n, resamples, seed))
+
+
+@functools.lru_cache(maxsize=2)
+def _kept_counts(n: int, resamples: int, seed: int) -> tuple[FloatArray, ...]:
+    return tuple(_counts(n, resamples, seed))
+
+
+def _counts(n: int, resamples: int, seed: int) -> Iterator[FloatArray]:
+    """How often each of n tasks is in each resample: [resamples, n] in chunks."""
+    for drawn in _resamples(n, resamples, seed):
+        rows = len(drawn)
+        cells = (drawn + n * np.arange(rows)[:, None]).reshape(-1)
+        yield np.bincount(cells, minlength=rows * n).reshape(rows, n).astype(np.float64)
 
 
 def _drawn(n: int, resamples: int, seed: int | tuple[int, ...]) -> Iterator[IntArray]:

@@ -121,6 +121,10 @@ def _tokenizer_file(weights: str) -> Path | None:
         return file if file.is_file() else None
     if importlib.util.find_spec("huggingface_hub") is None:
         return None
+    # The library's own import takes longer than the look.
+    constants: Any = importlib.import_module("huggingface_hub.constants")
+    if not Path(constants.HF_HUB_CACHE, f"models--{weights.replace('/', '--')}").is_dir():
+        return None
     hub: Any = importlib.import_module("huggingface_hub")
     try:
         found = hub.try_to_load_from_cache(weights, "tokenizer.json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import sys
-from functools import partial
+from functools import cache, partial
 from importlib import metadata
 from typing import Any, NamedTuple
 
@@ -50,7 +50,7 @@ class RankerDetails(NamedTuple):
 def available() -> list[RankerInfo]:
     """List registered rankers by name, including those that cannot be loaded."""
     infos = []
-    for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
+    for point in sorted(_points(tuple(sys.path)), key=lambda point: point.name):
         needs: tuple[str, ...] = ()
         try:
             ranker = _load_point(point, Spec(point.name, {}))
@@ -60,6 +60,12 @@ def available() -> list[RankerInfo]:
             summary = str(error)
         infos.append(RankerInfo(point.name, plugins.distribution_of(point), summary, needs))
     return infos
+
+
+@cache
+def _points(path: tuple[str, ...]) -> tuple[metadata.EntryPoint, ...]:
+    """List what distributions on a path register, which reads files of each."""
+    return tuple(metadata.entry_points(group=GROUP))
 
 
 def details(typed: str) -> list[RankerDetails]:
@@ -113,7 +119,7 @@ def _loaded(spec: Spec) -> Ranker:
     in_file = plugins.class_in_file(spec.name, _KIND)
     if in_file is not None:
         return _make(*in_file, spec)
-    points = list(metadata.entry_points(group=GROUP, name=spec.name))
+    points = [point for point in _points(tuple(sys.path)) if point.name == spec.name]
     if not points:
         raise UserError(_unknown(spec.name))
     return _load_point(plugins.only_point(points, _KIND), spec)
@@ -189,7 +195,7 @@ def _checked(ranker: Any, source: str, spec: Spec) -> Ranker:
 
 
 def _unknown(spec: str) -> str:
-    names = sorted({point.name for point in metadata.entry_points(group=GROUP)})
+    names = sorted({point.name for point in _points(tuple(sys.path))})
     close = difflib.get_close_matches(spec, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"unknown ranker {spec!r}: {hint}choose from {', '.join(names) or 'none'}, or give FILE.py:Class"

@@ -242,15 +242,18 @@ def _ends_in_code(task: Task) -> bool:
 
 def _samples(row: Row, count: SampleCount, remarks: Remarks) -> list[_Sample]:
     name, found = samples_of(row.fields, row.where, remarks, count)
-    return [
-        _Sample(
-            encodable(text),
-            optional_fields(said, name, row.task, row.where, remarks),
-            recorded_verdict(said, row.where, remarks),
-        )
-        for text, said in found
-        if text is not None
-    ]
+    samples: list[_Sample] = []
+    known: Mapping[str, Any] | None = None
+    for text, said in found:
+        if text is None:
+            continue
+        # The samples of a list of texts share all that is said of them.
+        if said is not known or len(said) > 1:
+            fields = optional_fields(said, name, row.task, row.where, remarks)
+            verdict = recorded_verdict(said, row.where, remarks)
+            known = said
+        samples.append(_Sample(encodable(text), fields, verdict))
+    return samples
 
 
 class Attempt(NamedTuple):

@@ -10,8 +10,8 @@ the sandbox hands their verdicts and outcomes to a new store. Then every command
 own: with outcomes in the store, with rankings too, and so again; it must print the same each time.
 
 `--plain` ranks the candidates of so many tasks with the default ranker at every k twice in this process: all subsets at
-once, and each by itself as a plug-in without `subset_ranking` is. Their scores must be equal; the ratio is reported. The
-last line of standard output is JSON.
+once, and each by itself as a plug-in without `subset_ranking` is. Their scores must be equal; the ratio is reported.
+The last line of standard output is JSON.
 """
 
 from __future__ import annotations
@@ -251,9 +251,9 @@ def timed(inputs: Inputs, launcher: str) -> dict[str, dict[str, Any]]:
 
 
 def _rows(path: str) -> list[Any]:
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.endswith(".gz") else open(path, encoding="utf-8")
-    with opened as file:
-        return [json.loads(line) for line in file]
+    data = Path(path).read_bytes()
+    text = (gzip.decompress(data) if path.endswith(".gz") else data).decode("utf-8")
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def _by_task(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
