@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
-from .._util.hashing import key_of, record_text
+from .._util.hashing import KeysAfter, key_of, record_text
 from .._util.progress import Progress, notice, silent
 from ..records import Limits, Outcome, ReferenceCheck, Task, Verdict
 from ..sandbox import Job, Sandbox, choose_launcher
@@ -106,7 +106,8 @@ class Grader:
         """
         tasks = {program.task.id: program.task for program in programs}
         conditions = {task_id: self._task_key(task, checks[task_id]) for task_id, task in tasks.items()}
-        keys = [key_of("verdict", conditions[program.task.id], program.text) for program in programs]
+        of_task = {task_id: KeysAfter("verdict", condition) for task_id, condition in conditions.items()}
+        keys = [of_task[program.task.id].key(program.text) for program in programs]
         known = {} if self._fresh else self._store.verdicts(dict.fromkeys(keys))
         places = [place for place, key in enumerate(keys) if key not in known]
         jobs = [Job(programs[place].task, checks[programs[place].task.id], programs[place].text) for place in places]

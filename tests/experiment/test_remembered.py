@@ -133,9 +133,9 @@ def test_programs_of_the_same_texts_are_extracted_once(tmp_path, monkeypatch):
     monkeypatch.setattr(stored, "programs_of", lambda texts: taken.extend(texts) or extract(texts))
     write("    return 2 * x\n\nprint(3)", "Sure!\n```python\ndef double(x):\n    return x + x\n```")
     first = read()
-    assert [candidate.program for candidate in first] == [
-        f"{PROMPT}    return 2 * x\n",
-        "def double(x):\n    return x + x\n",
+    assert [candidate.program.rstrip() for candidate in first] == [
+        f"{PROMPT}    return 2 * x",
+        "def double(x):\n    return x + x",
     ]
     assert len(taken) == 1
     assert read() == first
