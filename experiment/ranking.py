@@ -26,11 +26,10 @@ from ..rankers import (
     check_scripts,
     is_foreign,
 )
-from ..rankers.combine import copies
 from .agreement import agreement
 from .grading import Grader
-from .pools import Pool, Wanted, grade_arms, public_task
-from .remembered import KeptRankings, RankedOnce
+from .pools import GradedTask, Pool, Wanted, grade_arms, public_task
+from .remembered import KeptRankings, RankedOnce, copies_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from ..records import Candidate, Interval, IoCase, Outcome, PublicTask, Ranking, Task, Usage
     from ..tasks import Benchmark
     from .grading import Grader
-    from .pools import GradedTask, Pool
 
 NOTHING = Offers()
 """Offers to rankers if nobody gave more than the candidates."""
@@ -407,7 +405,7 @@ def score_rankers(
         left_out=graded.left_out,
         warnings=warnings,
         sandbox_errors=graded.sandbox_errors,
-        rows=[row for name, rows in ranked.items() for row in _placed(name, rows, graded.tasks, pool)],
+        rows=_placed(ranked, graded.tasks, pool, judging.grader),
     )
 
 
@@ -429,14 +427,25 @@ def rank_untested(
         by_task.setdefault(candidate.task_id, []).append(candidate)
     rows: list[RankedRow] = []
     tasks = [task for task in benchmark.tasks if task.id in by_task]
+    offers, rankings = judging.offered(SPEC), KeptRankings(judging.grader, (), judging.seed)
+    keys = {task.id: rankings.keys(task, GradedTask(by_task[task.id], []), judging.rankers, offers) for task in tasks}
+    kept = rankings.read([key for of_task in keys.values() for key in of_task.values()])
+    alike = copies_of(judging.grader, {task.id: (task, by_task[task.id]) for task in tasks})
     for done, task in enumerate(tasks, start=1):
         mine = by_task[task.id]
         runner = RememberingRunner(judging.grader)
+        fresh: dict[str, RankedOnce] = {}
         for name, ranker in judging.rankers.items():
-            rng = random.Random(f"{judging.seed}/{task.id}")
-            context = judging.offered(SPEC).context(task.id, rng, runner)
-            ranking = RankedPool(ranker, public_task(task, mine), mine, context).ranking
-            rows += _rows(task, name, ranking.scores, mine)
+            key = keys[task.id].get(name, "")
+            found = kept.get(key)
+            if found is None:
+                context = offers.context(task.id, random.Random(f"{judging.seed}/{task.id}"), runner)
+                ranked = RankedPool(ranker, public_task(task, mine), mine, context)
+                found = RankedOnce(ranked.ranking, (), {})
+                if key:
+                    fresh[key] = found
+            rows += _rows(task, name, found.ranking.scores, mine, alike[task.id])
+        rankings.write(fresh)
         judging.progress(f"ranking {SPEC}", done, len(tasks))
     return Ranked(0, 0, {}, {}, {}, [], 0, rows)
 
@@ -460,14 +469,22 @@ def _result(rows: Sequence[RankedTask], ks: Sequence[int], seed: int) -> RankerR
     )
 
 
-def _placed(name: str, rows: Sequence[RankedTask], tasks: Sequence[Task], pool: Pool) -> Iterator[RankedRow]:
-    for task, row in zip(tasks, rows, strict=True):
-        yield from _rows(task, name, row.ranking.scores, pool[task.id].candidates)
+def _placed(
+    ranked: Mapping[str, Sequence[RankedTask]], tasks: Sequence[Task], pool: Pool, grader: Grader
+) -> list[RankedRow]:
+    alike = copies_of(grader, {task.id: (task, pool[task.id].candidates) for task in tasks})
+    return [
+        placed
+        for name, rows in ranked.items()
+        for task, row in zip(tasks, rows, strict=True)
+        for placed in _rows(task, name, row.ranking.scores, pool[task.id].candidates, alike[task.id])
+    ]
 
 
-def _rows(task: Task, name: str, scores: Sequence[float], candidates: Sequence[Candidate]) -> list[RankedRow]:
+def _rows(
+    task: Task, name: str, scores: Sequence[float], candidates: Sequence[Candidate], alike: Sequence[int]
+) -> list[RankedRow]:
     order = sorted(range(len(scores)), key=lambda place: (-scores[place], candidates[place].index))
-    alike = copies([candidate.program for candidate in candidates], task.entry_point)
     rows: list[RankedRow] = []
     for number, at in enumerate(order, start=1):
         tied = bool(rows) and rows[-1].score == scores[at]

@@ -14,6 +14,7 @@ import numpy as np
 
 from .._util.hashing import key_of, key_of_files, record_text
 from ..rankers import identity_of, uses_of
+from ..rankers.combine import copies
 from ..records import Ranking, Task
 
 if TYPE_CHECKING:
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 
     from .._util.hashing import KeyPart
     from ..rankers import Offers, Ranker
+    from ..records import Candidate
     from .grading import Grader
     from .pools import GradedTask
 
 _RANKINGS: Final = "rankings"
+_COPIES: Final = "copies"
 _SHOWN: Final = frozenset(Task.model_fields) - {"tests"}
 """The fields of a task that what rankers see of it may follow from."""
 
@@ -78,12 +81,25 @@ class KeptRankings:
         self._grader.keep(_RANKINGS, {key: _dumped(ranked) for key, ranked in rankings.items()})
 
 
+def copies_of(grader: Grader, candidates: Mapping[str, tuple[Task, Sequence[Candidate]]]) -> dict[str, tuple[int, ...]]:
+    """Count for each candidate how many of its task's share its program's form, by task id."""
+    programs = {name: [one.program for one in listed] for name, (_, listed) in candidates.items()}
+    keys = {name: key_of(_code(), task.entry_point, *programs[name]) for name, (task, _) in candidates.items()}
+    kept = grader.kept(_COPIES, list(keys.values()))
+    found = {
+        name: tuple(kept[keys[name]]) if keys[name] in kept else copies(programs[name], task.entry_point)
+        for name, (task, _) in candidates.items()
+    }
+    grader.keep(_COPIES, {key: found[name] for name, key in keys.items() if key not in kept})
+    return found
+
+
 def _identity(ranker: Ranker, offers: Offers) -> str | None:
     is_scored = offers.scorer is not None and "scorer" in uses_of(ranker)
     return None if is_scored else identity_of(ranker)
 
 
-def _logprobs(candidate: Any) -> KeyPart:
+def _logprobs(candidate: Candidate) -> KeyPart:
     return None if candidate.logprobs is None else array("d", candidate.logprobs).tobytes()
 
 

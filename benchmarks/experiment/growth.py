@@ -106,9 +106,7 @@ def measured(programs: int, n: int) -> dict[str, float]:
         for what in ("first_s", "again_s"):
             start = time.process_time()
             with open_store(Path(folder) / "store.sqlite") as store:
-                judging = Judging(
-                    Grader(Judge(), store), {name: load_ranker(name) for name in ("codebudget", "majority")}
-                )
+                judging = Judging(Grader(Judge(), store), rankers)
                 graded = grade_arms(benchmark, [Wanted(SPEC, n, candidates)], judging.grader, allow_shared=False)
                 rank_pool(SPEC, graded.pools[0], graded.tasks, [n // 5, n], judging)
             found[what] = round(time.process_time() - start, 3)
