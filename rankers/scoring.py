@@ -56,7 +56,9 @@ class RankedPool:
         self._account = Account(ranker, context)
         used = uses_of(ranker)
         if "logprobs" not in used:
-            candidates = [candidate.model_copy(update={"logprobs": None}) for candidate in candidates]
+            candidates = [
+                one if one.logprobs is None else one.model_copy(update={"logprobs": None}) for one in candidates
+            ]
         elif "logprobs" in ranker.needs and any(candidate.logprobs is None for candidate in candidates):
             raise MachineError(
                 f"{origin(ranker)} uses the candidates' logprobs, but some of {task.id} have none; draw them with "
