@@ -17,20 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UndefinedEstimateError, UserError
+from .records import PASS_AT_K as PASS_AT_K
 from .records import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-PASS_AT_K = "pass_at_k"
-"""Name of that metric where others are named after rankers."""
-
 _Z = NormalDist().inv_cdf(0.975)
 _CHUNK_CELLS = 1 << 20  # numbers held at once while resampling: 8 MiB
+_KEPT_CELLS = 1 << 22  # resampled indices kept for the next numbers: 32 MiB
+_FLOYD = 10_000  # from more samples than this numpy draws some subsets in another way
 _EXACT_SIGNS = 16  # up to this many differing tasks, all 2^16 sign patterns are cheaper than a Monte Carlo run
 
 
@@ -146,22 +146,63 @@ def rank_score_at_k_by_subsets(
         UndefinedEstimateError: The task has fewer than k samples.
         UserError: k or `subsets` is below 1, or `rank` gives NaN or a wrong number of scores.
     """
+
+    def rank_each(chosen: IntArray) -> FloatArray:
+        scores = np.empty(chosen.shape, np.float64)
+        for place, subset in enumerate(chosen):
+            found = np.asarray(rank(subset), np.float64)
+            if found.shape != subset.shape:
+                raise _wrong_scores(k)
+            scores[place] = found
+        return scores
+
+    return rank_score_at_k_of_subsets(rank_each, passed, k, subsets=subsets, seed=seed, key=key)
+
+
+def rank_score_at_k_of_subsets(
+    rank: Callable[[IntArray], FloatArray],
+    passed: BoolArray,
+    k: int,
+    *,
+    subsets: int = 200,
+    seed: int,
+    key: str = "",
+) -> float:
+    """`rank_score_at_k_by_subsets` where all subsets are ranked at once.
+
+    Args:
+        rank: Given subsets, an array [subsets, k] of indices, returns their scores in the same shape.
+        passed: As there, like all that follow.
+        k: Subset size.
+        subsets: How many.
+        seed: See `subsets_of`.
+        key: See `subsets_of`.
+
+    Raises:
+        UndefinedEstimateError: The task has fewer than k samples.
+        UserError: k or `subsets` is below 1, or `rank` gives NaN or a wrong number of scores.
+    """
     passes = np.asarray(passed, np.bool_)
     _require_k(np.array([len(passes)], np.int64), k, "rank-score@k")
     if k == 1:
         return float(passes.mean())
-    total = 0.0
     chosen = subsets_of(len(passes), k, subsets, seed, key)
-    for subset in chosen:
-        scores = np.asarray(rank(subset), np.float64)
-        if scores.shape != subset.shape or bool(np.isnan(scores).any()):
-            raise UserError(f"a ranker must give {k} scores, none of them NaN, for a subset of {k} samples")
-        total += float(passes[subset[scores == scores.max()]].mean())
-    return total / len(chosen)
+    scores = np.asarray(rank(chosen), np.float64)
+    if scores.shape != chosen.shape or bool(np.isnan(scores).any()):
+        raise _wrong_scores(k)
+    best = scores == scores.max(axis=1, keepdims=True)
+    shares = (best & passes[chosen]).sum(axis=1) / best.sum(axis=1)
+    # Added one by one: the last digit depends on the order.
+    return float(np.add.accumulate(shares)[-1]) / len(chosen)
 
 
+def _wrong_scores(k: int) -> UserError:
+    return UserError(f"a ranker must give {k} scores, none of them NaN, for a subset of {k} samples")
+
+
+@functools.lru_cache(maxsize=128)
 def subsets_of(n: int, k: int, count: int, seed: int, key: str = "") -> IntArray:
-    """Random k-subsets of range(n): an array [count, k] with ascending rows.
+    """Random k-subsets of range(n): an array [count, k] with ascending rows, not to be written to.
 
     Where there are no more than `count` subsets, each comes once. Else they are drawn independently and depend only on
     the arguments: all rankers get the same subsets, and a smaller `count` gives the first of a larger one.
@@ -169,12 +210,34 @@ def subsets_of(n: int, k: int, count: int, seed: int, key: str = "") -> IntArray
     """
     if not 1 <= k <= n or count < 1:
         raise UserError(f"cannot take {count} subsets of {k} from {n}: need 1 <= k <= n and at least one subset")
+    chosen = _subsets_of(n, k, count, seed, key)
+    chosen.setflags(write=False)
+    return chosen
+
+
+def _subsets_of(n: int, k: int, count: int, seed: int, key: str) -> IntArray:
     if math.comb(n, k) <= count:
         return np.array(list(itertools.combinations(range(n), k)), np.int64)
     digest = hashlib.blake2b(f"{seed}/{n}/{k}/{key}".encode(), digest_size=16).digest()
     generator = np.random.default_rng(int.from_bytes(digest))
-    drawn = [np.sort(generator.choice(n, k, replace=False, shuffle=False)) for _ in range(count)]
-    return np.stack(drawn).astype(np.int64)
+    if n > _FLOYD:
+        drawn = [np.sort(generator.choice(n, k, replace=False, shuffle=False)) for _ in range(count)]
+        return np.stack(drawn).astype(np.int64)
+    return _floyd(generator, n, k, count)
+
+
+def _floyd(generator: np.random.Generator, n: int, k: int, count: int) -> IntArray:
+    """Draw subsets as `generator.choice` does one by one (Floyd's algorithm: Bentley 1987), all at once.
+
+    Element i is a random one up to n - k + i, or n - k + i itself where that is taken.
+    """
+    drawn = generator.integers(0, np.arange(n - k, n), (count, k), endpoint=True)
+    taken = np.zeros((count, n), np.bool_)
+    rows = np.arange(count)
+    for place, last in enumerate(range(n - k, n)):
+        element = np.where(taken[rows, drawn[:, place]], last, drawn[:, place])
+        taken[rows, element] = True
+    return np.nonzero(taken)[1].reshape(count, k).astype(np.int64)
 
 
 def wilson_interval(successes: float, trials: int) -> Interval:
@@ -270,11 +333,9 @@ def resampled_means(values: FloatArray, *, resamples: int = 10_000, seed: int = 
     The resamples depend only on the number of tasks and the seed: all arms and metrics get the same ones.
     """
     n = values.shape[0]
-    for drawn in _resamples(n, resamples, seed):
-        rows = len(drawn)
-        cells = (drawn + n * np.arange(rows)[:, None]).reshape(-1)
-        counts = np.bincount(cells, minlength=rows * n).reshape(rows, n)
-        yield counts.astype(np.float64) @ values / n
+    kept = n * resamples <= _KEPT_CELLS
+    for counts in _kept_counts(n, resamples, seed) if kept else _counts(n, resamples, seed):
+        yield counts @ values / n
 
 
 def recovery_percent(scores: FloatArray, base: FloatArray, *, resamples: int = 10_000, seed: int = 0) -> Interval:
@@ -440,7 +501,15 @@ def _bounds(values: FloatArray, floor: float, resamples: int, seed: int) -> tupl
     if bool(np.all(values == values[0])):
         unseen, value = _Z * _Z / (n + _Z * _Z), float(values[0])
         return value - unseen * (value - floor), value + unseen * (1.0 - value)
-    means = np.concatenate([values[drawn].mean(axis=1) for drawn in _resamples(n, resamples, seed)])
+    return _resampled_bounds(np.asarray(values, np.float64).tobytes(), resamples, seed)
+
+
+@functools.lru_cache(maxsize=1024)
+def _resampled_bounds(values: bytes, resamples: int, seed: int) -> tuple[float, float]:
+    """The bounds of `_bounds` of some float64 numbers that differ; the same ones come in many tables."""
+    numbers = np.frombuffer(values, np.float64)
+    n = numbers.size
+    means = np.concatenate([np.take(numbers, drawn).mean(axis=1) for drawn in _resamples(n, resamples, seed)])
     tail = interval_tail(n)
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
@@ -467,7 +536,7 @@ def _macro_bounds(boards: Sequence[FloatArray], floor: float, resamples: int, se
             up += ((high - values[0]) / count) ** 2
             continue
         # Benchmarks of one size must not get the same resamples.
-        drawn = [values[rows].mean(axis=1) for rows in _resamples(n, resamples, (seed, place))]
+        drawn = [np.take(values, rows).mean(axis=1) for rows in _resamples(n, resamples, (seed, place))]
         means += np.concatenate(drawn) / count
         centre += float(values.mean()) / count
         error += variance
@@ -482,8 +551,33 @@ def _macro_bounds(boards: Sequence[FloatArray], floor: float, resamples: int, se
     return max(floor, mean - math.sqrt(down)), min(1.0, mean + math.sqrt(up))
 
 
-def _resamples(n: int, resamples: int, seed: int | tuple[int, ...]) -> Iterator[IntArray]:
-    """Indices of n tasks drawn with replacement: [resamples, n] in chunks."""
+def _resamples(n: int, resamples: int, seed: int | tuple[int, ...]) -> Iterable[IntArray]:
+    """Indices of n tasks drawn with replacement: [resamples, n] in chunks, not to be written to.
+
+    Few enough are drawn once for all numbers.
+    """
+    return _kept_resamples(n, resamples, seed) if n * resamples <= _KEPT_CELLS else _drawn(n, resamples, seed)
+
+
+@functools.lru_cache(maxsize=4)
+def _kept_resamples(n: int, resamples: int, seed: int | tuple[int, ...]) -> tuple[IntArray, ...]:
+    return tuple(_drawn(n, resamples, seed))
+
+
+@functools.lru_cache(maxsize=2)
+def _kept_counts(n: int, resamples: int, seed: int) -> tuple[FloatArray, ...]:
+    return tuple(_counts(n, resamples, seed))
+
+
+def _counts(n: int, resamples: int, seed: int) -> Iterator[FloatArray]:
+    """How often each of n tasks is in each resample: [resamples, n] in chunks."""
+    for drawn in _resamples(n, resamples, seed):
+        rows = len(drawn)
+        cells = (drawn + n * np.arange(rows)[:, None]).reshape(-1)
+        yield np.bincount(cells, minlength=rows * n).reshape(rows, n).astype(np.float64)
+
+
+def _drawn(n: int, resamples: int, seed: int | tuple[int, ...]) -> Iterator[IntArray]:
     generator = np.random.default_rng(seed)
     rows = max(1, _CHUNK_CELLS // n)
     for start in range(0, resamples, rows):

@@ -459,6 +459,10 @@ class GeneratedTests(Record):
     usage: Usage = Usage()
 
 
+PASS_AT_K: Final = "pass_at_k"
+"""Name of that metric where others are named after rankers."""
+
+
 class Interval(Record):
     """An estimate with its 95 % confidence interval; all None where the estimate is undefined."""
 

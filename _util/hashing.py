@@ -28,8 +28,20 @@ def key_of(*parts: KeyPart) -> str:
     Returns:
         The digest in hexadecimal.
     """
-    encoded = map(_encoded, parts)
-    return hashlib.sha256(b"".join([b"%b%d:%b" % (tag, len(data), data) for tag, data in encoded])).hexdigest()
+    return hashlib.sha256(_bytes_of(parts)).hexdigest()
+
+
+class KeysAfter:
+    """Keys of texts behind the same first parts: `KeysAfter(*parts).key(text)` is `key_of(*parts, text)`."""
+
+    def __init__(self, *parts: KeyPart) -> None:
+        self._state = hashlib.sha256(_bytes_of(parts))
+
+    def key(self, text: str) -> str:
+        """Hash the parts and a text."""
+        state = self._state.copy()
+        state.update(_bytes_of((text,)))
+        return state.hexdigest()
 
 
 def record_text(record: Record, fields: Collection[str] | None = None) -> str:
@@ -74,6 +86,14 @@ def _versioned(value: object, fields: Collection[str] | None = None) -> object:
     if isinstance(value, (tuple, list)):
         return [_versioned(item) for item in value]
     return value
+
+
+def _bytes_of(parts: Iterable[KeyPart]) -> bytes:
+    found = []
+    for part in parts:
+        tag, data = (b"s", part.encode("utf-8", "surrogatepass")) if type(part) is str else _encoded(part)
+        found.append(b"%b%d:%b" % (tag, len(data), data))
+    return b"".join(found)
 
 
 def _encoded(part: KeyPart) -> tuple[bytes, bytes]:

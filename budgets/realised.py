@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from statistics import quantiles
 from typing import TYPE_CHECKING, Final
 
@@ -417,6 +418,9 @@ def _counted(
     """
     sums = [0.0] * 4
     by_task = []
+    # Tasks share lengths.
+    of_prompt = cache(partial(prefill_flops, architecture)) if architecture is not None else None
+    of_sample = cache(partial(decode_flops, architecture)) if architecture is not None else None
     for place, candidates in enumerate(tasks):
         weight = 1.0 if weights is None else weights[place]
         if weight == 0:
@@ -435,10 +439,10 @@ def _counted(
             sum(output for _, output in pairs),
             *(
                 (0, 0)
-                if architecture is None
+                if of_prompt is None or of_sample is None
                 else (
-                    sum(times * prefill_flops(architecture, prompt) for (prompt, _), times in drawn.items()),
-                    sum(times * decode_flops(architecture, *pair) for pair, times in drawn.items()),
+                    sum(times * of_prompt(prompt) for (prompt, _), times in drawn.items()),
+                    sum(times * of_sample(*pair) for pair, times in drawn.items()),
                 )
             ),
         )

@@ -221,7 +221,7 @@ def curve_samples(
     check_once([arm.arm for arm in priced.arms])
     singles = [single for arm in priced.arms for single in arm.single]
     files = files_by_arm(samples, [NamedArm(arm.arm, arm.precision or "") for arm in singles])
-    found = {spec: read_arm(spec, patterns, benchmark).candidates for spec, patterns in files.items()}
+    found = {spec: read_arm(spec, patterns, benchmark, running).candidates for spec, patterns in files.items()}
     missing = [arm for arm in singles if arm.arm.spec not in found]
     if missing:
         targets = [Target(arm.arm, arm.model, "", arm.precision or "", 1) for arm in missing]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
-from .._util.hashing import key_of, record_text
+from .._util.hashing import KeysAfter, key_of, record_text
 from .._util.progress import Progress, notice, silent
 from ..records import Limits, Outcome, ReferenceCheck, Task, Verdict
 from ..sandbox import Job, Sandbox, choose_launcher
 from .workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from ..records import IoCase, PublicTask
@@ -74,7 +74,8 @@ class Grader:
         self._fresh = fresh
         self._store = store
         self._progress = progress
-        self._conditions = key_of(sandbox.environment(), record_text(sandbox.limits))
+        self.conditions = key_of(sandbox.environment(), record_text(sandbox.limits))
+        """Key of what all results depend on besides the program and its task."""
 
     def check(self, tasks: Sequence[Task]) -> dict[str, ReferenceCheck]:
         """Run the reference solution of every task, by task id. Only checks that hold are kept.
@@ -82,7 +83,7 @@ class Grader:
         Raises:
             SandboxError: a box failed.
         """
-        keys = {task.id: key_of("check", self._conditions, record_text(task)) for task in tasks}
+        keys = {task.id: key_of("check", self.conditions, record_text(task)) for task in tasks}
         kept = {} if self._fresh else self._store.records(_CHECKS, keys.values())
         checks = {
             task.id: ReferenceCheck.model_validate(kept[keys[task.id]]) for task in tasks if keys[task.id] in kept
@@ -105,7 +106,8 @@ class Grader:
         """
         tasks = {program.task.id: program.task for program in programs}
         conditions = {task_id: self._task_key(task, checks[task_id]) for task_id, task in tasks.items()}
-        keys = [key_of("verdict", conditions[program.task.id], program.text) for program in programs]
+        of_task = {task_id: KeysAfter("verdict", condition) for task_id, condition in conditions.items()}
+        keys = [of_task[program.task.id].key(program.text) for program in programs]
         known = {} if self._fresh else self._store.verdicts(dict.fromkeys(keys))
         # A cascade's stage and an arm of its own may have the same programs.
         first: dict[str, int] = {}
@@ -132,6 +134,14 @@ class Grader:
         asked = ["cases", *(text for case in cases for text in (case.input, case.output))]
         return self._outcomes(task, programs, asked, lambda missing: self.sandbox.judge(task, missing, cases))
 
+    def kept(self, kind: str, keys: Sequence[str]) -> dict[str, Any]:
+        """Read what was kept of some results that follow from outcomes."""
+        return {} if self._fresh else self._store.records(kind, keys)
+
+    def keep(self, kind: str, results: Mapping[str, Any]) -> None:
+        """Keep some of them, as JSON values by key."""
+        self._store.put_records(kind, results)
+
     def _outcomes(
         self,
         task: PublicTask,
@@ -141,7 +151,7 @@ class Grader:
     ) -> list[list[Outcome]]:
         kind = _OUTCOMES if task.rule is None else f"{_OUTCOMES} by {task.rule}"
         keys = {
-            program: key_of(kind, self._conditions, task.prompt, task.entry_point, task.preamble + program, *asked)
+            program: key_of(kind, self.conditions, task.prompt, task.entry_point, task.preamble + program, *asked)
             for program in programs
         }
         kept = {} if self._fresh else self._store.records(_OUTCOMES, keys.values())
@@ -166,7 +176,7 @@ class Grader:
         tests = record_text(task.tests) if task.tests else ""
         terms = record_text(check, {"integrity", "mutates_arguments", "sites", "calls"})
         limits = record_text(self.sandbox.limits.resolve(check.cpu_s))
-        return key_of(self._conditions, limits, task.prompt, task.entry_point, tests, terms)
+        return key_of(self.conditions, limits, task.prompt, task.entry_point, tests, terms)
 
 
 def why_unfit(task: Task, check: ReferenceCheck) -> str:

@@ -69,11 +69,14 @@ def counted(candidates: Sequence[Candidate], tasks: Mapping[str, Task], counter:
     distinct = list(dict.fromkeys(prompts.values()))
     of_prompt = dict(zip(distinct, _in_batches(counter, distinct), strict=True))
     of_output = _in_batches(counter, [candidates[place].raw for place in outputless])
-    filled = list(candidates)
+    missing: dict[int, dict[str, int]] = {}
     for place in promptless:
-        filled[place] = filled[place].model_copy(update={"prompt_tokens": max(1, of_prompt[prompts[place]])})
+        missing[place] = {"prompt_tokens": max(1, of_prompt[prompts[place]])}
     for place, tokens in zip(outputless, of_output, strict=True):
-        filled[place] = filled[place].model_copy(update={"output_tokens": max(1, tokens)})
+        missing.setdefault(place, {})["output_tokens"] = max(1, tokens)
+    filled = list(candidates)
+    for place, lengths in missing.items():
+        filled[place] = filled[place].model_copy(update=lengths)
     what = "tokens" if promptless and outputless else "prompt tokens" if promptless else "output tokens"
     return Counted(tuple(filled), f"{what} estimated {counter.name}")
 
@@ -117,6 +120,10 @@ def _tokenizer_file(weights: str) -> Path | None:
         file = Path(weights) / "tokenizer.json"
         return file if file.is_file() else None
     if importlib.util.find_spec("huggingface_hub") is None:
+        return None
+    # The library's own import takes longer than the look.
+    constants: Any = importlib.import_module("huggingface_hub.constants")
+    if not Path(constants.HF_HUB_CACHE, f"models--{weights.replace('/', '--')}").is_dir():
         return None
     hub: Any = importlib.import_module("huggingface_hub")
     try:

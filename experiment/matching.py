@@ -110,7 +110,7 @@ def arm_samples(
     read = []
     for benchmark in benchmarks:
         with about(benchmark, benchmarks):
-            read.append({spec: read_arm(spec, patterns, benchmark) for spec, patterns in files.items()})
+            read.append({spec: read_arm(spec, patterns, benchmark, running) for spec, patterns in files.items()})
     parts = [_Part(*part) for part in zip(planned, benchmarks, read, strict=True)]
     missing = _lacking(planned[0], files)
     if not missing:

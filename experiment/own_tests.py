@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +15,7 @@ from ..budgets.models import UnknownModelError, catalogue_model, find_model
 from ..budgets.notation import parse_single
 from ..errors import UserError
 from ..rankers import load_ranker
-from ..sampler.generated_tests import read_tests, tests_of_rows
+from ..sampler.generated_tests import read_test_rows, tests_by_task, tests_of_rows
 from ..sampler.prompting import continued_by_tests
 from ..sampler.rows import Remarks
 from ..settings import RECORDED
@@ -140,8 +140,9 @@ def generated_by_arm(
     found: dict[str, dict[str, GeneratedTests]] = {}
     # Arms that take the tests of one model share them.
     others: dict[str, dict[str, GeneratedTests]] = {}
-    # Files for all arms are read for each, whose authors may differ.
+    # Files for all arms are priced for each, whose authors may differ.
     once = cache(notice)
+    read = cache(partial(_read, benchmark=benchmark))
     for spec, model in models.items():
         whose = f"{spec}: " if spec in given.models or spec in given.files else ""
         if spec in given.models:
@@ -150,7 +151,10 @@ def generated_by_arm(
                 others[other] = _from(other, given, arms, benchmark, drawing, running, progress)
             found[spec] = others[other]
         elif given.has(spec):
-            found[spec] = read_priced(given.files.get(spec, given.for_all), benchmark, model, whose, tell=once)
+            rows, remarks = read(given.files.get(spec, given.for_all))
+            for line in remarks:
+                once(f"{whose}tests: {line}")
+            found[spec] = _priced(rows, benchmark, model)
         else:
             continue
         _tell_missing(whose, found[spec], benchmark.by_id, once)
@@ -178,14 +182,22 @@ def read_priced(
     Raises:
         UserError: A file or a row is wrong.
     """
-    tasks, remarks = benchmark.by_id, Remarks()
-    pricer = _Pricer(tasks, model)
-    found = read_tests(
-        patterns, tasks, benchmark.beyond, remarks, elsewhere=benchmark.elsewhere, complete=pricer.complete
-    )
-    for line in remarks.lines:
+    rows, remarks = _read(patterns, benchmark)
+    for line in remarks:
         tell(f"{whose}tests: {line}")
-    return found
+    return _priced(rows, benchmark, model)
+
+
+def _read(patterns: Sequence[str], benchmark: Benchmark) -> tuple[list[RowOfTests], tuple[str, ...]]:
+    """Read rows of tests, and what is left out."""
+    remarks = Remarks()
+    rows = read_test_rows(patterns, benchmark.by_id, benchmark.beyond, remarks, elsewhere=benchmark.elsewhere)
+    return rows, remarks.lines
+
+
+def _priced(rows: Sequence[RowOfTests], benchmark: Benchmark, model: str | None) -> dict[str, GeneratedTests]:
+    pricer = _Pricer(benchmark.by_id, model)
+    return tests_by_task(list(map(pricer.complete, rows)))
 
 
 def plain_tests(patterns: Sequence[str], benchmark: Benchmark) -> dict[str, GeneratedTests] | None:
@@ -245,6 +257,14 @@ def _known_name(name: str, family: str) -> str | None:
         return None
 
 
+class _Author(NamedTuple):
+    """A model that wrote tests: its shape, its tokenizer, and its FLOPs of decoding."""
+
+    architecture: Architecture
+    counter: TokenCounter
+    decode: Callable[[int, int], int]
+
+
 class _Pricer:
     """Counts the cost of rows of tests, a task's prompt once."""
 
@@ -252,14 +272,14 @@ class _Pricer:
         self._tasks = tasks
         self._model = model
         self._prompts: dict[str, int] = {}
-        self._known: dict[str, tuple[Architecture, TokenCounter] | None] = {}
+        self._known: dict[str, _Author] = {}
 
     def complete(self, row: RowOfTests) -> RowOfTests:
         """Fill in the tokens and FLOPs that a row lacks."""
         author = self._author(row.model)
         if author is None or (row.costs["prefill_flops"] is not None and row.costs["decode_flops"] is not None):
             return row
-        architecture, counter = author
+        architecture, counter, decode = author
         costs, estimated = dict(row.costs), False
         first = row.task_id not in self._prompts
         prompt_tokens = costs["prompt_tokens"]
@@ -278,10 +298,10 @@ class _Pricer:
         else:
             lengths = [round(costs["output_tokens"] / max(1, len(row.texts)))] * len(row.texts)
         costs["prefill_flops"] = float(prefill_flops(architecture, read))
-        costs["decode_flops"] = float(sum(decode_flops(architecture, context, tokens) for tokens in lengths))
+        costs["decode_flops"] = float(sum(decode(context, tokens) for tokens in lengths))
         return row._replace(costs=costs, estimated=estimated)
 
-    def _author(self, named: str | None) -> tuple[Architecture, TokenCounter] | None:
+    def _author(self, named: str | None) -> _Author | None:
         """Find a row's model: the one it names if that is in the catalogue, else the one given."""
         known = None if named is None else catalogue_model(named)
         # A short name such as 7b may be any family's.
@@ -289,7 +309,9 @@ class _Pricer:
         if name is None:
             return None
         if name not in self._known:
-            self._known[name] = (find_model(name).architecture, counter_of(name))
+            architecture = find_model(name).architecture
+            # Texts share lengths.
+            self._known[name] = _Author(architecture, counter_of(name), cache(partial(decode_flops, architecture)))
         return self._known[name]
 
 

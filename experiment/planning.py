@@ -15,7 +15,6 @@ from ..budgets.plan import plan_arms, planned_model
 from ..errors import UserError
 from ..records import Workload
 from ..settings import DEFAULT_FAMILY, Slicing
-from ..tasks import load_benchmark
 from .benchmarks import about, check_names, part_of_each, told_apart
 
 if TYPE_CHECKING:
@@ -102,6 +101,8 @@ def load_tasks(
         UserError: There is no such benchmark, family or choice, or the mapping of fields is wrong.
         MachineError: A package or the hub is out of reach.
     """
+    from ..tasks import load_benchmark
+
     whole = load_benchmark(benchmark_name(named, family), fields, **slicing.slicing)
     return whole if tasks is None else whole.first(tasks)
 

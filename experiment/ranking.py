@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -24,23 +26,22 @@ from ..rankers import (
     check_scripts,
     is_foreign,
 )
-from ..rankers.combine import copies
 from .agreement import agreement
 from .escalation import DEFAULT_RULE
 from .grading import Grader
-from .pools import Pool, Wanted, grade_arms, public_task
+from .pools import GradedTask, Pool, Wanted, grade_arms, public_task
+from .remembered import KeptRankings, RankedOnce, copies_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .._util.progress import Progress
     from ..estimators import FloatArray, IntArray
-    from ..rankers import Rewarder
+    from ..rankers import Context, Rewarder
     from ..records import Candidate, Interval, IoCase, Outcome, PublicTask, Ranking, Task, Usage
     from ..tasks import Benchmark
     from .escalation import Rule
     from .grading import Grader
-    from .pools import GradedTask, Pool
 
 Found = TypeVar("Found")
 
@@ -213,26 +214,40 @@ def rank_pool(
     rankers, seed = judging.rankers, judging.seed
     offers = remembering(judging.offered(spec))
     failed: dict[str, str] = {}
+    rankings = KeptRankings(judging.grader, ks, seed)
+    keys = {task.id: rankings.keys(task, pool[task.id], rankers, offers) for task in tasks}
+    kept = rankings.read([key for of_task in keys.values() for key in of_task.values()])
 
     def rank(task: Task, runner: RememberingRunner) -> dict[str, RankedTask]:
         graded = pool[task.id]
-        shown = public_task(task, graded.candidates)
-        rows = {}
+        shown = functools.cache(lambda: public_task(task, graded.candidates))
+        rows: dict[str, RankedTask] = {}
+        fresh: dict[str, RankedOnce] = {}
         for name, ranker in rankers.items():
             if name in failed:
                 continue
             context = offers.context(task.id, random.Random(f"{seed}/{task.id}"), runner)
+            make = functools.cache(partial(_ranked_pool, ranker, shown, graded, context))
+            key = keys[task.id].get(name, "")
             try:
-                ranked = RankedPool(ranker, shown, graded.candidates, context)
-                scores = ranked.score_at_ks(graded.passed, ks, seed=seed)
-                at_k = dict(zip(ks, scores.tolist(), strict=True))
-                left = _left(ranked, graded, at_k, k_left, seed)
+                known = kept.get(key)
+                found = known or RankedOnce(make().ranking, tuple(make().score_at_ks(graded.passed, ks, seed=seed)), {})
+                at_k = dict(zip(ks, found.at_k, strict=True))
+                left = _k_left(found.ranking, k_left)
+                if left is not None and left not in at_k and left not in found.at_left:
+                    score = make().score_at_k(graded.passed, left, seed=seed)
+                    found = found._replace(at_left={**found.at_left, left: score})
             except RankerError as error:
                 if judging.strict:
                     raise
                 failed.setdefault(name, str(error))
                 continue
-            rows[name] = RankedTask(ranked.ranking, at_k, left)
+            if key and found is not known:
+                fresh[key] = found
+            rows[name] = RankedTask(
+                found.ranking, at_k, None if left is None else (left, {**found.at_left, **at_k}[left])
+            )
+        rankings.write(fresh)
         return rows
 
     return rankings_of(in_turns(spec, tasks, judging, rank), rankers, failed)
@@ -286,6 +301,10 @@ def in_turns(
     return found
 
 
+def _ranked_pool(ranker: Ranker, shown: Callable[[], PublicTask], graded: GradedTask, context: Context) -> RankedPool:
+    return RankedPool(ranker, shown(), graded.candidates, context)
+
+
 class _Waiting:
     """A runner that gives up its thread's turn while it waits."""
 
@@ -309,20 +328,9 @@ class _Waiting:
             self._turn.acquire()
 
 
-def _left(
-    ranked: RankedPool,
-    graded: GradedTask,
-    at_k: Mapping[int, float],
-    k_left: Callable[[float, float], int | None] | None,
-    seed: int,
-) -> tuple[int, float] | None:
-    cost = ranking_cost(ranked.ranking)
-    if k_left is None or cost is None:
-        return None
-    k = k_left(*cost)
-    if k is None:
-        return None
-    return k, at_k[k] if k in at_k else ranked.score_at_k(graded.passed, k, seed=seed)
+def _k_left(ranking: Ranking, k_left: Callable[[float, float], int | None] | None) -> int | None:
+    cost = ranking_cost(ranking)
+    return None if k_left is None or cost is None else k_left(*cost)
 
 
 def ranking_cost(ranking: Ranking) -> RankingCost | None:
@@ -452,7 +460,7 @@ def score_rankers(
         left_out=graded.left_out,
         warnings=warnings,
         sandbox_errors=graded.sandbox_errors,
-        rows=[row for name, rows in ranked.items() for row in _placed(name, rows, graded.tasks, pool)],
+        rows=_placed(ranked, graded.tasks, pool, judging.grader),
     )
 
 
@@ -474,14 +482,25 @@ def rank_untested(
         by_task.setdefault(candidate.task_id, []).append(candidate)
     rows: list[RankedRow] = []
     tasks = [task for task in benchmark.tasks if task.id in by_task]
+    offers, rankings = judging.offered(SPEC), KeptRankings(judging.grader, (), judging.seed)
+    keys = {task.id: rankings.keys(task, GradedTask(by_task[task.id], []), judging.rankers, offers) for task in tasks}
+    kept = rankings.read([key for of_task in keys.values() for key in of_task.values()])
+    alike = copies_of(judging.grader, {task.id: (task, by_task[task.id]) for task in tasks})
     for done, task in enumerate(tasks, start=1):
         mine = by_task[task.id]
         runner = RememberingRunner(judging.grader)
+        fresh: dict[str, RankedOnce] = {}
         for name, ranker in judging.rankers.items():
-            rng = random.Random(f"{judging.seed}/{task.id}")
-            context = judging.offered(SPEC).context(task.id, rng, runner)
-            ranking = RankedPool(ranker, public_task(task, mine), mine, context).ranking
-            rows += _rows(task, name, ranking.scores, mine)
+            key = keys[task.id].get(name, "")
+            found = kept.get(key)
+            if found is None:
+                context = offers.context(task.id, random.Random(f"{judging.seed}/{task.id}"), runner)
+                ranked = RankedPool(ranker, public_task(task, mine), mine, context)
+                found = RankedOnce(ranked.ranking, (), {})
+                if key:
+                    fresh[key] = found
+            rows += _rows(task, name, found.ranking.scores, mine, alike[task.id])
+        rankings.write(fresh)
         judging.progress(f"ranking {SPEC}", done, len(tasks))
     return Ranked(0, 0, {}, {}, {}, [], 0, rows)
 
@@ -505,14 +524,22 @@ def _result(rows: Sequence[RankedTask], ks: Sequence[int], seed: int) -> RankerR
     )
 
 
-def _placed(name: str, rows: Sequence[RankedTask], tasks: Sequence[Task], pool: Pool) -> Iterator[RankedRow]:
-    for task, row in zip(tasks, rows, strict=True):
-        yield from _rows(task, name, row.ranking.scores, pool[task.id].candidates)
+def _placed(
+    ranked: Mapping[str, Sequence[RankedTask]], tasks: Sequence[Task], pool: Pool, grader: Grader
+) -> list[RankedRow]:
+    alike = copies_of(grader, {task.id: (task, pool[task.id].candidates) for task in tasks})
+    return [
+        placed
+        for name, rows in ranked.items()
+        for task, row in zip(tasks, rows, strict=True)
+        for placed in _rows(task, name, row.ranking.scores, pool[task.id].candidates, alike[task.id])
+    ]
 
 
-def _rows(task: Task, name: str, scores: Sequence[float], candidates: Sequence[Candidate]) -> list[RankedRow]:
+def _rows(
+    task: Task, name: str, scores: Sequence[float], candidates: Sequence[Candidate], alike: Sequence[int]
+) -> list[RankedRow]:
     order = sorted(range(len(scores)), key=lambda place: (-scores[place], candidates[place].index))
-    alike = copies([candidate.program for candidate in candidates], task.entry_point)
     rows: list[RankedRow] = []
     for number, at in enumerate(order, start=1):
         tied = bool(rows) and rows[-1].score == scores[at]

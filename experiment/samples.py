@@ -9,16 +9,19 @@ from .._util.progress import notice
 from ..budgets.notation import parse_arm, without_k
 from ..errors import MachineError, UserError
 from ..sampler.files import read_samples
+from ..sampler.stored import keeping_programs
 from ..settings import RECORDED
 from .lengths import BYTES, TokenCounter
 from .pools import Wanted, WantedStage
+from .workspace import open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ..records import Abstention, Arm, Candidate, Compression, Cost, Plan, Usage
-    from ..sampler.files import Recorded
+    from ..sampler.files import Recorded, Texts
     from ..sampler.series import Series, Tally
+    from ..settings import Running
     from ..tasks import Benchmark
     from .planning import Planned
 
@@ -189,14 +192,24 @@ def arms_called(name: str, arms: Sequence[NamedArm], shown: str, others: Collect
     return specs
 
 
-def read_arm(spec: str, patterns: Sequence[str], benchmark: Benchmark) -> Recorded:
+def read_arm(spec: str, patterns: Sequence[str], benchmark: Benchmark, running: Running) -> Recorded:
     """Read an arm's recorded candidates; tasks without any, and what is left out, are told as notices.
+
+    Programs that were taken out of the same texts before come from the store.
 
     Raises:
         UserError: A file or a row is wrong.
+        MachineError: The store cannot be used.
     """
+
+    def extract(texts: Sequence[Texts]) -> list[list[str]]:
+        if not any(of_task.texts for of_task in texts):
+            return [[] for _ in texts]
+        with open_workspace(running.store) as store:
+            return keeping_programs(store, fresh=running.fresh)(texts)
+
     tasks = benchmark.by_id
-    recorded = read_samples(patterns, tasks, spec, benchmark.beyond, benchmark.elsewhere)
+    recorded = read_samples(patterns, tasks, spec, benchmark.beyond, benchmark.elsewhere, extract)
     for line in recorded.remarks:
         notice(f"{spec}: {line}")
     if recorded.missing:

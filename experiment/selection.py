@@ -131,7 +131,7 @@ def rank(
         UserError: A setting, a file or a row is wrong, or nothing can be scored.
         MachineError: No sandbox works here, or the store or an engine failed.
     """
-    recorded = read_arm(SPEC, files, benchmark)
+    recorded = read_arm(SPEC, files, benchmark, running)
     for line in notes_of_settings(recorded.strata):
         notice(line)
     tests = plain_tests(selecting.tests, benchmark)

@@ -26,6 +26,7 @@ from ..experiment.targets import check_engine, check_servable, target_of_plan
 from ..rankers import check_scripts, load_ranker
 from ..rankers.registry import data_file_of, parse_specs
 from ..sampler.files import read_samples
+from ..sampler.stored import keeping_programs
 from ..sandbox import Sandbox
 from ..sandbox.conformance import conformance, corpus_digest
 from ..settings import RECORDED
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from ..experiment.planning import Planned
     from ..rankers import Ranker
     from ..records import Limits, Plan
+    from ..sampler.files import Texts
     from ..sampler.store import Store
     from ..settings import Drawing
     from ..tasks import Benchmark
@@ -329,7 +331,7 @@ def samples_of(
         judging = Judging(grader, {}, seed=board.seed, progress=progress, rule=rule_of(board.selecting))
     found = []
     for place, planned in enumerate(prepared.benchmarks):
-        inputs = _read_inputs(prepared.file, place, planned)
+        inputs = _read_inputs(prepared.file, place, planned, keeping_programs(store, fresh=fresh))
         recorded = {spec: read.candidates for spec, read in inputs.items()}
         missing = _to_draw(prepared.file, place, planned)
         drawer = ArmDrawer(session, planned.conditions, progress) if missing else None
@@ -356,7 +358,9 @@ def samples_of(
     return found
 
 
-def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict[str, ArmInput]:
+def _read_inputs(
+    file: BoardFile, place: int, planned: PlannedBenchmark, extract: Callable[[Sequence[Texts]], list[list[str]]]
+) -> dict[str, ArmInput]:
     """Read a benchmark's arms that have files of samples; tasks without any are told as a notice."""
     inputs = {}
     plans = {single.arm.spec: single for plan in planned.plans for single in plan.single}
@@ -364,7 +368,7 @@ def _read_inputs(file: BoardFile, place: int, planned: PlannedBenchmark) -> dict
     for spec, patterns in _files(file, place, planned).items():
         with file.at("benchmarks", place, "samples"):
             # Files may hold samples of tasks that the board leaves out.
-            read = read_samples(patterns, load_whole(file, place).by_id, spec)
+            read = read_samples(patterns, load_whole(file, place).by_id, spec, extract=extract)
         for line in read.remarks:
             notice(f"{spec}: {line}")
         missing = set(read.missing) & set(tasks)

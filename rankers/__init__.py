@@ -4,7 +4,7 @@ from ..records import Likelihood
 from .check.contract import Finding, check_contract
 from .offers import Offers, RememberingRunner, RememberingScorer, check_offered, check_scripts
 from .protocol import Context, Need, Ranker, Rewarder, Runner, Scorer, ranks_scripts, uses_of
-from .registry import RankerDetails, RankerInfo, available, details, is_foreign, load_ranker
+from .registry import RankerDetails, RankerInfo, available, details, identity_of, is_foreign, load_ranker
 from .scoring import RankedPool, TaskScore, score_task
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "check_offered",
     "check_scripts",
     "details",
+    "identity_of",
     "is_foreign",
     "load_ranker",
     "ranks_scripts",

@@ -27,7 +27,9 @@ class Executions(NamedTuple):
         input_of: [asserts]: the column of `outputs` that each assert is about.
         expected: [asserts]: the value that each assert expects for its input, or `NO_VALUE` where it is not of the
             form `call == value` or its value is unavailable. It may be one that no program returned.
-        copies: [programs]: how often each program was drawn, at least once.
+        copies: [programs]: how often each program was drawn, at least once. Rules that say so take several pools of
+            the same programs at once, [pools, programs], with 0 where a program is not in one; its score there means
+            nothing.
         votes: [asserts]: how often each assert was drawn.
     """
 
@@ -52,7 +54,7 @@ def maxpass(executions: Executions) -> FloatArray:
 def codet(executions: Executions) -> FloatArray:
     """sqrt(|S|) |T| of a consensus set S, the programs passing exactly the asserts T (Chen et al. 2022, section 2.2).
 
-    The square root is as in the paper's experiments (its appendix A). Copies count on both sides.
+    The square root is as in the paper's experiments (its appendix A). Copies count on both sides. Takes several pools.
     """
     _, sizes = groups(executions.holds, executions.copies)
     return np.sqrt(sizes) * maxpass(executions)
@@ -61,7 +63,7 @@ def codet(executions: Executions) -> FloatArray:
 def majority(executions: Executions) -> FloatArray:
     """Count programs that agree on all inputs: minimum Bayes risk over results (Shi et al. 2022, section 3.2).
 
-    A program that fails on an input agrees with none.
+    A program that fails on an input agrees with none. Takes several pools.
     """
     _, sizes = groups(executions.outputs, executions.copies)
     return np.where((executions.outputs == NO_VALUE).any(axis=1), 0.0, sizes)
@@ -70,15 +72,19 @@ def majority(executions: Executions) -> FloatArray:
 def mbr_exec(executions: Executions) -> FloatArray:
     """Average the inputs on which a program agrees with others: the same risk with the paper's soft loss.
 
-    It stands in for `majority` where there are so many inputs that hardly any program fails on none.
+    It stands in for `majority` where there are so many inputs that hardly any program fails on none. Takes several
+    pools.
     """
     # Integers until the last step: their sum is the same in any order, so equal scores stay equal.
-    agreeing = _agreement_counts(executions.outputs) @ executions.copies.astype(np.float64)
+    agreeing = executions.copies.astype(np.float64) @ agreement_counts(executions.outputs)
     return np.asarray(agreeing / max(1, executions.outputs.shape[1]), np.float64)
 
 
 def alphacode(executions: Executions) -> FloatArray:
-    """Size clusters (Li et al. 2022, section 4.5): failing is a behaviour too, except on all inputs."""
+    """Size clusters (Li et al. 2022, section 4.5): failing is a behaviour too, except on all inputs.
+
+    Takes several pools.
+    """
     _, sizes = groups(executions.outputs, executions.copies)
     return np.where((executions.outputs == NO_VALUE).all(axis=1), 0.0, sizes)
 
@@ -92,7 +98,7 @@ def srank(executions: Executions) -> FloatArray:
     group, sizes = groups(executions.outputs, executions.copies)
     first = np.unique(group, return_index=True)[1]
     inputs = max(1, executions.outputs.shape[1])
-    overlap = _agreement_counts(executions.outputs[first])
+    overlap = agreement_counts(executions.outputs[first])
     np.fill_diagonal(overlap, inputs)
     # As above.
     value = overlap @ (sizes[first] * maxpass(executions)[first])
@@ -104,7 +110,7 @@ def b4(executions: Executions, *, a: float = 1e3, b0: float = 1e5) -> FloatArray
 
     With x programs and y asserts in the set, of N and M: ln B(x + a, N - x + 1) + ln B(y + a, M - y + 1) +
     ln B(s1 + 1, n1 - s1 + 1) + ln B(s0 + 1, n0 - s0 + b0), where n1 and n0 count the cells of the other programs' rows
-    at the set's asserts and at the others, and s1 and s0 those that hold.
+    at the set's asserts and at the others, and s1 and s0 those that hold. Takes several pools.
 
     Args:
         executions: The results.
@@ -115,11 +121,11 @@ def b4(executions: Executions, *, a: float = 1e3, b0: float = 1e5) -> FloatArray
     votes = executions.votes.astype(np.float64)
     held = executions.holds.astype(np.float64)
     passing = executions.copies @ held
-    programs, asserts = float(executions.copies.sum()), float(votes.sum())
+    programs, asserts = executions.copies.sum(axis=-1, keepdims=True).astype(np.float64), float(votes.sum())
     kept = held @ votes
     outside = programs - sizes
-    holding_in = held @ (votes * passing) - sizes * kept
-    holding_out = (1.0 - held) @ (votes * passing)
+    holding_in = (votes * passing) @ held.T - sizes * kept
+    holding_out = (votes * passing) @ (1.0 - held).T
     return (
         _ln_beta(sizes + a, outside + 1)
         + _ln_beta(kept + a, asserts - kept + 1)
@@ -161,21 +167,29 @@ def _left_out_auc(executions: Executions) -> FloatArray:
 
 def agreement_shares(outputs: IntArray) -> FloatArray:
     """The share of inputs on which two programs return the same and neither fails: [programs, programs]."""
-    return np.asarray(_agreement_counts(outputs) / max(1, outputs.shape[1]), np.float64)
+    return np.asarray(agreement_counts(outputs) / max(1, outputs.shape[1]), np.float64)
 
 
-def _agreement_counts(outputs: IntArray) -> FloatArray:
+def agreement_counts(outputs: IntArray) -> FloatArray:
     """Count those inputs: [programs, programs]."""
     same = np.array([((outputs == row) & (row != NO_VALUE)).sum(axis=1) for row in outputs], np.float64)
     return same.reshape(len(outputs), len(outputs))
 
 
 def groups(rows: IntArray | BoolArray, copies: IntArray) -> tuple[IntArray, FloatArray]:
-    """Number the groups of equal rows and count each one's programs, for every row: two arrays [programs]."""
+    """Number the groups of equal rows, [programs], and count each one's programs for every row, shaped as `copies`."""
+    group = group_numbers(rows)
+    if copies.ndim == 1:
+        sizes: FloatArray = np.bincount(group, copies.astype(np.float64)).astype(np.float64)
+        return group, sizes[group]
+    members = np.equal.outer(group, np.arange(group.max(initial=-1) + 1)).astype(np.float64)
+    return group, (copies.astype(np.float64) @ members)[..., group]
+
+
+def group_numbers(rows: IntArray | BoolArray) -> IntArray:
+    """Number the groups of equal rows in the order of their first: [programs]."""
     numbers: dict[bytes, int] = {}
-    group = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows], np.int64)
-    sizes: FloatArray = np.bincount(group, copies.astype(np.float64)).astype(np.float64)
-    return group, sizes[group]
+    return np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows], np.int64)
 
 
 def _ln_beta(x: FloatArray, y: FloatArray) -> FloatArray:

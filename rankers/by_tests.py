@@ -5,17 +5,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..records import Candidate, PublicTask, Ranking
 from . import agreement
 from .asserts import PER_SAMPLE
 from .runs import execute
+from .subsets import aces_in, by_copies, one_by_one, srank_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..estimators import FloatArray
+    from ..estimators import FloatArray, IntArray
     from .agreement import Executions
     from .protocol import Context, Need
+    from .runs import Runs
+    from .subsets import SubsetRanking
 
 
 class _ByTests(ABC):
@@ -36,17 +41,38 @@ class _ByTests(ABC):
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
         """Score by the rule."""
-        executed = execute(task, candidates, context, tests=self._tests, per_sample=self._asserts)
+        executed = self._executed(task, candidates, context)
         if executed is None:
             return Ranking(scores=(0.0,) * len(candidates))
         return Ranking(scores=executed.spread(self._score(executed.executions)))
+
+    def subset_ranking(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> SubsetRanking:
+        """See `RanksSubsets`."""
+        executed = self._executed(task, candidates, context)
+        if executed is None:
+            return lambda subsets: np.zeros(subsets.shape)
+        return lambda subsets: self._score_in(executed.executions, executed.place[subsets])
+
+    def _executed(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Runs | None:
+        return execute(task, candidates, context, tests=self._tests, per_sample=self._asserts)
 
     @abstractmethod
     def _score(self, executions: Executions) -> FloatArray:
         """One score per distinct program."""
 
+    def _score_in(self, executions: Executions, rows: IntArray) -> FloatArray:
+        """One score per candidate of each subset; see `subsets`."""
+        return one_by_one(self._score, executions, rows)
 
-class CodeT(_ByTests):
+
+class _ByCopies(_ByTests, ABC):
+    """A rule that takes several pools."""
+
+    def _score_in(self, executions: Executions, rows: IntArray) -> FloatArray:
+        return by_copies(self._score, executions, rows)
+
+
+class CodeT(_ByCopies):
     """Consensus sets by the programs and the generated tests in them: CodeT (Chen et al. 2022)."""
 
     name = "codet"
@@ -65,7 +91,7 @@ class MaxPass(_ByTests):
         return agreement.maxpass(executions)
 
 
-class MbrExec(_ByTests):
+class MbrExec(_ByCopies):
     """The candidate that most others agree with on the generated tests' inputs: MBR-exec (Shi et al. 2022)."""
 
     name = "mbr-exec"
@@ -74,7 +100,7 @@ class MbrExec(_ByTests):
         return agreement.mbr_exec(executions)
 
 
-class AlphaCode(_ByTests):
+class AlphaCode(_ByCopies):
     """The largest cluster of equal behaviour on the generated tests' inputs: AlphaCode (Li et al. 2022)."""
 
     name = "alphacode"
@@ -91,6 +117,9 @@ class SRank(_ByTests):
     def _score(self, executions: Executions) -> FloatArray:
         return agreement.srank(executions)
 
+    def _score_in(self, executions: Executions, rows: IntArray) -> FloatArray:
+        return srank_in(executions, rows)
+
 
 class Aces(_ByTests):
     """Generated tests weighted by how well they agree with the others: ACES-C (2026, arXiv 2604.03922)."""
@@ -100,8 +129,11 @@ class Aces(_ByTests):
     def _score(self, executions: Executions) -> FloatArray:
         return agreement.aces(executions)
 
+    def _score_in(self, executions: Executions, rows: IntArray) -> FloatArray:
+        return aces_in(executions, rows)
 
-class B4(_ByTests):
+
+class B4(_ByCopies):
     """Consensus sets by the posterior of being the right one: B4 (Chen et al. 2024).
 
     Args:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from .._util.parsing import UNPARSABLE, parse
 from ..records import Candidate, PublicTask, Ranking
 from .protocol import ranks_scripts, uses_of
+from .subsets import by_count, in_turn, least_in, subset_ranking_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..estimators import FloatArray, IntArray
     from ..records import Candidate, PublicTask
     from .protocol import Context, Need, Ranker
+    from .subsets import SubsetRanking
 
 
 class Composite:
@@ -60,6 +65,21 @@ class Chain(Composite):
         places = {key: float(place) for place, key in enumerate(sorted(set(keys)))}
         return Ranking(scores=tuple(places[key] for key in keys))
 
+    def subset_ranking(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> SubsetRanking:
+        """See `RanksSubsets`; a link that nothing is left for is not prepared either."""
+        prepare = [cache(partial(subset_ranking_of, link, task, candidates, context)) for link in self.links]
+
+        def scores(subsets: IntArray) -> FloatArray:
+            found = np.zeros(subsets.shape)
+            for prepared in prepare:
+                found = in_turn([found, prepared()(subsets)])
+                ordered = np.sort(found, axis=1)
+                if not (ordered[:, 1:] == ordered[:, :-1]).any():
+                    break
+            return found
+
+        return scores
+
 
 KEEP = "keep"
 """Parameter of every ranker that another follows."""
@@ -74,6 +94,7 @@ class Pruning(Composite):
     """
 
     pointwise = False
+    drops = True
 
     def __init__(self, ranker: Ranker, keep: float) -> None:
         self.links = (ranker,)
@@ -132,6 +153,27 @@ class Distinct(Composite):
         ranking = self.links[0].rank(task, list(standing.values()), context)
         score = dict(zip(standing, ranking.scores, strict=True))
         return ranking.model_copy(update={"scores": tuple(score[one] for one in forms)})
+
+    def subset_ranking(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> SubsetRanking:
+        """See `RanksSubsets`."""
+        rank = subset_ranking_of(self.links[0], task, candidates, context)
+        forms = [form(candidate.program, task.entry_point) for candidate in candidates]
+        number = {one: place for place, one in enumerate(dict.fromkeys(forms))}
+        of_each = np.array([number[one] for one in forms], np.int64)
+        texts = [(candidate.program, candidate.index) for candidate in candidates]
+        by_text = np.array(sorted(range(len(texts)), key=texts.__getitem__), np.int64)
+        turn = np.argsort(by_text)
+
+        def scores(subsets: IntArray) -> FloatArray:
+            rows = of_each[subsets]
+            standing = least_in(rows, len(number), turn[subsets])
+            found = np.empty(subsets.shape)
+            for some, first, order in by_count(rows, len(number)):
+                stands = by_text[np.take_along_axis(standing[some], first, axis=1)]
+                found[some] = np.take_along_axis(rank(stands), order, axis=1)
+            return found
+
+        return scores
 
 
 @lru_cache(maxsize=1 << 14)

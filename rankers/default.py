@@ -16,11 +16,14 @@ from .asserts import PER_SAMPLE
 from .consensus import consensus, log_prior
 from .runs import Runs, execute, pool_of
 from .simple import Examples
+from .subsets import consensus_in, in_turn, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ..estimators import FloatArray, IntArray
     from .protocol import Context, Need
+    from .subsets import SubsetRanking
 
 _MOST_CALLS = 100
 _DIGITS = 9
@@ -57,14 +60,28 @@ class Codebudget:
         places = {key: float(place) for place, key in enumerate(sorted(set(keys)))}
         return Ranking(scores=tuple(places[key] for key in keys))
 
+    def subset_ranking(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> SubsetRanking:
+        """See `RanksSubsets`."""
+        held = np.array(Examples().rank(task, candidates, context).scores, np.float64)
+        executed = self._executed(task, candidates, context)
+        prior = log_prior(executed.programs, task.entry_point)
+
+        def scores(subsets: IntArray) -> FloatArray:
+            agreed = consensus_in(executed.executions, prior, executed.place[subsets])
+            return in_turn([held[subsets], rounded(agreed, _DIGITS)])
+
+        return scores
+
     def _agreement(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> tuple[float, ...]:
+        executed = self._executed(task, candidates, context)
+        prior = log_prior(executed.programs, task.entry_point)
+        return executed.spread(consensus(executed.executions, prior))
+
+    def _executed(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Runs:
         executed = None
         if context.has("tests"):
             executed = execute(task, candidates, context, tests=self._tests, per_sample=self._asserts)
-        if executed is None:
-            executed = _on_examples(task, candidates, context)
-        prior = log_prior(executed.programs, task.entry_point)
-        return executed.spread(consensus(executed.executions, prior))
+        return _on_examples(task, candidates, context) if executed is None else executed
 
 
 def _on_examples(task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Runs:

@@ -232,3 +232,8 @@ def ranks_scripts(ranker: Ranker) -> bool:
     """Whether a ranker knows scripts, which have no function to call; unsaid, one does that only reads candidates."""
     said = getattr(ranker, "ranks_scripts", None)
     return uses_of(ranker).isdisjoint({"execution", "tests"}) if said is None else bool(said)
+
+
+def is_own(ranker: Ranker) -> bool:
+    """Whether a ranker's class is one of codebudget's own, whatever its links are."""
+    return type(ranker).__module__.partition(".")[0] == __package__.partition(".")[0]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 import inspect
 import sys
-from functools import partial
+from functools import cache, partial
 from importlib import metadata
 from typing import Any, NamedTuple
 
 from .._util import plugins
 from ..errors import UserError
 from .combine import KEEP, PARAMETER, Chain, Composite, Distinct, Pruning
-from .protocol import NEEDS, Ranker, uses_of
+from .protocol import NEEDS, Ranker, is_own, uses_of
 from .verifier.names import MODEL, SHIPPED, VERIFIER
 
 _KIND = "ranker"
@@ -51,7 +51,7 @@ class RankerDetails(NamedTuple):
 def available() -> list[RankerInfo]:
     """List registered rankers by name, including those that cannot be loaded."""
     infos = []
-    for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
+    for point in sorted(_points(tuple(sys.path)), key=lambda point: point.name):
         needs: tuple[str, ...] = ()
         try:
             ranker = _load_point(point, Spec(point.name, {}))
@@ -61,6 +61,12 @@ def available() -> list[RankerInfo]:
             summary = str(error)
         infos.append(RankerInfo(point.name, plugins.distribution_of(point), summary, needs))
     return infos
+
+
+@cache
+def _points(path: tuple[str, ...]) -> tuple[metadata.EntryPoint, ...]:
+    """List what distributions on a path register, which reads files of each."""
+    return tuple(metadata.entry_points(group=GROUP))
 
 
 def details(typed: str) -> list[RankerDetails]:
@@ -122,7 +128,7 @@ def _loaded(spec: Spec) -> Ranker:
     in_file = plugins.class_in_file(spec.name, _KIND)
     if in_file is not None:
         return _make(*in_file, spec)
-    points = list(metadata.entry_points(group=GROUP, name=spec.name))
+    points = [point for point in _points(tuple(sys.path)) if point.name == spec.name]
     if not points:
         raise UserError(_unknown(spec.name))
     return _load_point(plugins.only_point(points, _KIND), spec)
@@ -137,7 +143,23 @@ def is_foreign(ranker: Ranker) -> bool:
     """Whether a ranker, or a link of it, is foreign."""
     if isinstance(ranker, Composite):
         return any(map(is_foreign, ranker.links))
-    return type(ranker).__module__.partition(".")[0] != __package__.partition(".")[0]
+    return not is_own(ranker)
+
+
+def identity_of(ranker: Ranker) -> str | None:
+    """Name a ranker with all that its scores may depend on besides codebudget's code; None where that is not known.
+
+    Known are codebudget's own rankers whose settings are plain values.
+    """
+    if not is_own(ranker):
+        return None
+    settings = {name: value for name, value in vars(ranker).items() if name != "links"}
+    links = [identity_of(link) for link in getattr(ranker, "links", ())]
+    plain = (str, int, float, bool, frozenset, type(None))
+    if None in links or not all(isinstance(value, plain) for value in settings.values()):
+        return None
+    shown = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in settings.items()}
+    return repr((type(ranker).__module__, type(ranker).__qualname__, ranker.version, sorted(shown.items()), links))
 
 
 def _sources(ranker: Ranker) -> list[str]:
@@ -182,7 +204,7 @@ def _checked(ranker: Any, source: str, spec: Spec) -> Ranker:
 
 
 def _unknown(spec: str) -> str:
-    names = sorted({point.name for point in metadata.entry_points(group=GROUP)})
+    names = sorted({point.name for point in _points(tuple(sys.path))})
     close = difflib.get_close_matches(spec, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"unknown ranker {spec!r}: {hint}choose from {', '.join(names) or 'none'}, or give FILE.py:Class"

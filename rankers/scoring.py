@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,15 +17,21 @@ from ..estimators import (
     IntArray,
     rank_score_at_k,
     rank_score_at_k_by_subsets,
+    rank_score_at_k_of_subsets,
     rank_score_at_ks,
 )
 from ..records import Candidate, PublicTask, Ranking
 from .offers import NO_SCRIPTS, Account
 from .protocol import Context, Ranker, ranks_scripts, uses_of
 from .registry import is_foreign, origin
+from .subsets import ranks_subsets, subset_ranking_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from .subsets import SubsetRanking
+
+Answer = TypeVar("Answer")
 
 
 class TaskScore(NamedTuple):
@@ -49,7 +56,9 @@ class RankedPool:
         self._account = Account(ranker, context)
         used = uses_of(ranker)
         if "logprobs" not in used:
-            candidates = [candidate.model_copy(update={"logprobs": None}) for candidate in candidates]
+            candidates = [
+                one if one.logprobs is None else one.model_copy(update={"logprobs": None}) for one in candidates
+            ]
         elif "logprobs" in ranker.needs and any(candidate.logprobs is None for candidate in candidates):
             raise MachineError(
                 f"{origin(ranker)} uses the candidates' logprobs, but some of {task.id} have none; draw them with "
@@ -57,6 +66,7 @@ class RankedPool:
             )
         self._candidates = candidates
         self._is_foreign = is_foreign(ranker)
+        self._subset_ranking: SubsetRanking | None = None
         start = time.perf_counter()
         ranking = self._rank(candidates)
         self.ranking = self._account.charge(ranking, time.perf_counter() - start)
@@ -78,6 +88,10 @@ class RankedPool:
             )
         if self._ranker.pointwise:
             return float(rank_score_at_k([np.array(self.ranking.scores, np.float64)], [passed], k)[0])
+        if ranks_subsets(self._ranker):
+            return rank_score_at_k_of_subsets(
+                self._rank_subsets, passed, k, subsets=subsets, seed=seed, key=self._task.id
+            )
         return rank_score_at_k_by_subsets(self._rank_subset, passed, k, subsets=subsets, seed=seed, key=self._task.id)
 
     def score_at_ks(self, passed: BoolArray, ks: Sequence[int], *, subsets: int = 200, seed: int) -> FloatArray:
@@ -105,22 +119,22 @@ class RankedPool:
     def _rank_subset(self, subset: IntArray) -> FloatArray:
         return np.array(self._rank([self._candidates[int(i)] for i in subset]).scores, np.float64)
 
+    def _rank_subsets(self, subsets: IntArray) -> FloatArray:
+        if self._subset_ranking is None:
+            prepare = partial(subset_ranking_of, self._ranker, self._task, self._candidates, self._account.context)
+            self._subset_ranking = self._asked(prepare)
+        rank = self._subset_ranking
+        scores = self._asked(lambda: np.asarray(rank(subsets), np.float64))
+        if scores.shape != subsets.shape or not bool(np.isfinite(scores).all()):
+            raise RankerError(
+                f"{origin(self._ranker)} must give one finite score per candidate of each subset of {self._task.id}"
+            )
+        return scores
+
     def _rank(self, candidates: Sequence[Candidate]) -> Ranking:
         """Rank, enforcing the ranker's contract."""
-        if not self._is_foreign:
-            return self._held(candidates)
-        with plugins.contained(self._failure):
-            return self._held(candidates)
-
-    def _held(self, candidates: Sequence[Candidate]) -> Ranking:
-        try:
-            ranking = plain_ranking(self._ranker.rank(self._task, candidates, self._account.context))
-        except UserError as error:
-            raise RankerError(f"{origin(self._ranker)} failed on {self._task.id}: {error}") from error
-        except CodebudgetError:
-            raise
-        except Exception as error:  # a plug-in may raise anything; all of it is the plug-in's fault
-            raise self._failure(plugins.cause_of(error)) from error
+        context = self._account.context
+        ranking = self._asked(lambda: plain_ranking(self._ranker.rank(self._task, candidates, context)))
         if not isinstance(ranking, Ranking):
             raise RankerError(f"{origin(self._ranker)} must return a Ranking, not {type(ranking).__name__}")
         if len(ranking.scores) != len(candidates):
@@ -131,6 +145,23 @@ class RankedPool:
         if not all(math.isfinite(score) for score in ranking.scores):
             raise RankerError(f"{origin(self._ranker)} gave a non-finite score on {self._task.id}")
         return ranking
+
+    def _asked(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask the ranker, holding what it raises."""
+        if not self._is_foreign:
+            return self._held(ask)
+        with plugins.contained(self._failure):
+            return self._held(ask)
+
+    def _held(self, ask: Callable[[], Answer]) -> Answer:
+        try:
+            return ask()
+        except UserError as error:
+            raise RankerError(f"{origin(self._ranker)} failed on {self._task.id}: {error}") from error
+        except CodebudgetError:
+            raise
+        except Exception as error:  # a plug-in may raise anything; all of it is the plug-in's fault
+            raise self._failure(plugins.cause_of(error)) from error
 
     def _failure(self, cause: str) -> RankerError:
         return RankerError(f"{origin(self._ranker)} failed on {self._task.id}: {cause}")

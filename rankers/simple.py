@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..records import Candidate, PublicTask, Ranking, called_name
-from .agreement import NO_VALUE
+from .agreement import NO_VALUE, group_numbers
 from .code import code_characters
 from .runs import expected_side, inputs_of
+from .subsets import copies_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..estimators import FloatArray, IntArray
     from .protocol import Context, Need
+    from .subsets import SubsetRanking
 
 
 class Random:
@@ -129,6 +134,21 @@ class Majority:
         returned = [tuple(row) for row in rows.tolist()]
         agreeing = Counter(values for values in returned if NO_VALUE not in values)
         return Ranking(scores=tuple(float(agreeing[values]) for values in returned))
+
+    def subset_ranking(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> SubsetRanking:
+        """See `RanksSubsets`."""
+        calls = inputs_of(task, context)
+        if not calls or not candidates:
+            return lambda subsets: np.zeros(subsets.shape)
+        outputs = context.runner.values(task, [candidate.program for candidate in candidates], calls)
+        group, fails = group_numbers(outputs), (outputs == NO_VALUE).any(axis=1)
+
+        def scores(subsets: IntArray) -> FloatArray:
+            of_each = group[subsets]
+            sizes = copies_in(of_each, len(candidates))
+            return np.where(fails[subsets], 0.0, np.take_along_axis(sizes, of_each, axis=1))
+
+        return scores
 
 
 class Executability:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..estimators import PASS_AT_K
-from ..records import Cost, MacroComparison
+from ..records import PASS_AT_K, Cost, MacroComparison
 from .macro_rows import mean_name
 from .page import Part, write_file
 from .page_data import BoardData, EntryData, IndexData, RunNotes, cost_data, span

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from ..budgets.notation import COST_FIELDS, format_amount
 from ..budgets.plan import planned_model
 from ..experiment.planning import memory_fits
-from .files import plan_as_json
 from .tables import Column, print_table, print_text
 
 if TYPE_CHECKING:
@@ -22,6 +21,9 @@ _HEADERS: dict[BudgetKind, str] = {"flops": "FLOPs/task", "runtime": "runtime", 
 
 def plans_as_json(planned: Planned) -> dict[str, Any]:
     """Build `codebudget plan --json`."""
+    # What reads and writes pages is not needed for a table.
+    from .files import plan_as_json
+
     rows = [plan_as_json(arm) for arm in planned.plans]
     for row, fit in zip(rows, memory_fits(planned), strict=True):
         if fit is not None:

@@ -20,7 +20,7 @@ from .scripts import extract_script
 from .task_names import TaskNames
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from ..records import Task
     from .rows import Row, TextField
@@ -113,12 +113,25 @@ class _Sample:
     verdict: bool | None
 
 
+class Texts(NamedTuple):
+    """Texts for one task, each with the prompt it was drawn from, or None where that is the benchmark's."""
+
+    task: Task
+    texts: Sequence[tuple[str, str | None]]
+
+
+def programs_of(texts: Sequence[Texts]) -> list[list[str]]:
+    """Take the programs out of texts: one list per task, in order."""
+    return [[program_in(raw, of_task.task, prompt) for raw, prompt in of_task.texts] for of_task in texts]
+
+
 def read_samples(
     patterns: Sequence[str],
     tasks: Mapping[str, Task],
     arm: str,
     beyond: Collection[str] = (),
     elsewhere: Collection[str] = (),
+    extract: Callable[[Sequence[Texts]], list[list[str]]] = programs_of,
 ) -> Recorded:
     """The candidates of one arm, out of files.
 
@@ -134,6 +147,7 @@ def read_samples(
         arm: The arm's name, for the candidates.
         beyond: Ids of the benchmark's other tasks, whose rows are left out.
         elsewhere: Ids of other benchmarks' tasks, whose rows in the same files are theirs.
+        extract: Takes the programs out of all texts, once the files are read; see `stored.keeping_programs`.
 
     Raises:
         UserError: If a pattern means no file, a row is wrong, or a file is beyond a bound; the message names file and
@@ -150,10 +164,24 @@ def read_samples(
             held[-1].add(row.task.id)
             samples[row.task.id] += [(place, sample) for sample in _samples(row, count, remarks)]
     strata = strata_of(files, held)
+    programs = extract(
+        [
+            Texts(tasks[task_id], [(sample.raw, sample.fields.get("prompt")) for _, sample in listed])
+            for task_id, listed in samples.items()
+        ]
+    )
     candidates = tuple(
-        _candidate(tasks[task_id], arm, index, strata[place], sample)
-        for task_id, listed in samples.items()
-        for index, (place, sample) in enumerate(listed)
+        Candidate(
+            task_id=task_id,
+            arm=arm,
+            index=index,
+            raw=sample.raw,
+            program=program,
+            stratum=strata[place],
+            **sample.fields,
+        )
+        for (task_id, listed), of_task in zip(samples.items(), programs, strict=True)
+        for index, ((place, sample), program) in enumerate(zip(listed, of_task, strict=True))
     )
     if not candidates:
         of_whom = " of this benchmark's tasks" if elsewhere else ""
@@ -217,27 +245,18 @@ def _ends_in_code(task: Task) -> bool:
 
 def _samples(row: Row, count: SampleCount, remarks: Remarks) -> list[_Sample]:
     name, found = samples_of(row.fields, row.where, remarks, count)
-    return [
-        _Sample(
-            encodable(text),
-            optional_fields(said, name, row.task, row.where, remarks),
-            recorded_verdict(said, row.where, remarks),
-        )
-        for text, said in found
-        if text is not None
-    ]
-
-
-def _candidate(task: Task, arm: str, index: int, stratum: str | None, sample: _Sample) -> Candidate:
-    return Candidate(
-        task_id=task.id,
-        arm=arm,
-        index=index,
-        raw=sample.raw,
-        program=program_in(sample.raw, task, sample.fields.get("prompt")),
-        stratum=stratum,
-        **sample.fields,
-    )
+    samples: list[_Sample] = []
+    known: Mapping[str, Any] | None = None
+    for text, said in found:
+        if text is None:
+            continue
+        # The samples of a list of texts share all that is said of them.
+        if said is not known or len(said) > 1:
+            fields = optional_fields(said, name, row.task, row.where, remarks)
+            verdict = recorded_verdict(said, row.where, remarks)
+            known = said
+        samples.append(_Sample(encodable(text), fields, verdict))
+    return samples
 
 
 class Attempt(NamedTuple):

@@ -16,7 +16,7 @@ from .rows import TEST_FORMS, Remarks, number_of, read_rows, samples_of
 from .task_names import TaskNames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -52,9 +52,20 @@ def read_tests(
     remarks: Remarks | None = None,
     *,
     elsewhere: Collection[str] = (),
-    complete: Callable[[RowOfTests], RowOfTests] | None = None,
 ) -> dict[str, GeneratedTests]:
-    """Read generated tests by task id, with the usage of drawing them where every row has it.
+    """Read generated tests by task id, with the usage of drawing them where every row has it; as `read_test_rows`."""
+    return tests_by_task(read_test_rows(patterns, tasks, beyond, remarks, elsewhere=elsewhere))
+
+
+def read_test_rows(
+    patterns: Sequence[str],
+    tasks: Mapping[str, Task],
+    beyond: Collection[str] = (),
+    remarks: Remarks | None = None,
+    *,
+    elsewhere: Collection[str] = (),
+) -> list[RowOfTests]:
+    """Read rows of generated tests that have a text.
 
     Rows are as for samples: one text as `completion`, or a list of them as `samples`. A row's `prompt_tokens`,
     `output_tokens`, `prefill_flops`, `decode_flops` and `wall_s` are what its texts took.
@@ -65,7 +76,6 @@ def read_tests(
         beyond: Ids of the benchmark's other tasks, whose rows are left out.
         remarks: Receives what is left out.
         elsewhere: Ids of other benchmarks' tasks, whose rows in the same files are theirs.
-        complete: Fills in the usage that a row lacks.
 
     Raises:
         UserError: A pattern means no file, a row is wrong, or a file is beyond a bound; the message names file and
@@ -84,15 +94,16 @@ def read_tests(
                 raise UserError(f"{where}: a text of tests is longer than 1 MiB; shorten or remove it")
             if not texts:
                 continue
-            one = RowOfTests(
-                task.id,
-                tuple(map(encodable, texts)),
-                {name: _amount(row, name, where) for name in _COSTS},
-                _text(row, "prompt"),
-                _text(row, "model"),
+            found.append(
+                RowOfTests(
+                    task.id,
+                    tuple(map(encodable, texts)),
+                    {name: _amount(row, name, where) for name in _COSTS},
+                    _text(row, "prompt"),
+                    _text(row, "model"),
+                )
             )
-            found.append(one if complete is None else complete(one))
-    return _by_task(found)
+    return found
 
 
 def tests_of_rows(
@@ -100,12 +111,13 @@ def tests_of_rows(
 ) -> dict[str, GeneratedTests]:
     """Make generated tests of drawn texts, by task id, as `read_tests` does from a file with their `rows_of_tests`."""
     rows = rows_of_tests(tasks, series, texts, architecture)
-    return _by_task(
+    return tests_by_task(
         [RowOfTests(row["task_id"], (row["completion"],), {name: row.get(name) for name in _COSTS}) for row in rows]
     )
 
 
-def _by_task(rows: Sequence[RowOfTests]) -> dict[str, GeneratedTests]:
+def tests_by_task(rows: Sequence[RowOfTests]) -> dict[str, GeneratedTests]:
+    """Join rows by task id, with the usage of drawing them where every row of a task has it."""
     by_task: dict[str, list[RowOfTests]] = {}
     for row in rows:
         by_task.setdefault(row.task_id, []).append(row)

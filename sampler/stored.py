@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import functools
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .._util.hashing import key_of
-from .files import program_in
+from .._util.redaction import redactor
+from .files import program_in, programs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..records import Candidate
+    from .files import Texts
     from .prompting import Settings
     from .series import TaskKeys
     from .store import Store
 
 _BATCH = 1000
+_TASKS = 10
+"""Tasks whose programs are written at once."""
+
+_PROGRAMS: Final = "programs"
 
 
 def taken(store: Store, samples: Sequence[tuple[TaskKeys, int]], settings: Settings) -> tuple[Candidate, ...]:
@@ -44,6 +51,31 @@ def extracted(store: Store, samples: Sequence[tuple[TaskKeys, int]]) -> tuple[Ca
             found[key] = found[key]._replace(candidate=candidate, extractor=tags[keys.prefix])
         store.put_programs({key: found[key] for _, key in some})
     return tuple(found[key].candidate for _, key in wanted if key in found)
+
+
+def keeping_programs(store: Store, *, fresh: bool = False) -> Callable[[Sequence[Texts]], list[list[str]]]:
+    """Make an extractor of programs for `files.read_samples` that keeps what it found; `fresh` takes nothing kept."""
+
+    def extract(texts: Sequence[Texts]) -> list[list[str]]:
+        keys = [_key_of_texts(of_task) for of_task in texts]
+        kept = {} if fresh else store.records(_PROGRAMS, keys)
+        redact = redactor().text
+        for start in range(0, len(texts), _TASKS):
+            some = zip(keys[start : start + _TASKS], texts[start : start + _TASKS], strict=True)
+            missing = {key: of_task for key, of_task in some if key not in kept}
+            found = dict(zip(missing, programs_of(list(missing.values())), strict=True))
+            # A secret is not kept, and its mark would be another program.
+            plain = {key: programs for key, programs in found.items() if programs == list(map(redact, programs))}
+            store.put_records(_PROGRAMS, plain)
+            kept |= found
+        return [kept[key] for key in keys]
+
+    return extract
+
+
+def _key_of_texts(of_task: Texts) -> str:
+    task, texts = of_task
+    return key_of(_extractor(), task.prompt, task.entry_point, task.is_script, *task.stop, *chain.from_iterable(texts))
 
 
 def _tag(keys: TaskKeys) -> str:

@@ -34,15 +34,19 @@ def forgotten_modules(test: str, program: str) -> tuple[str, ...]:
         test: The test code.
         program: A program that passes it, or as much of one as there is.
     """
-    test_tree, program_tree = module(test), module(program) or module(program + "\n    pass\n")
-    if test_tree is None or program_tree is None:
+    test_tree = module(test)
+    if test_tree is None:
         return ()
     used = {
         node.value.id
         for node in ast.walk(test_tree)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     }
-    return tuple(sorted((used & sys.stdlib_module_names) - _bound(test_tree) - _bound(program_tree)))
+    used &= sys.stdlib_module_names
+    program_tree = module(program) or module(program + "\n    pass\n") if used else None
+    if program_tree is None:
+        return ()
+    return tuple(sorted(used - _bound(test_tree) - _bound(program_tree)))
 
 
 def _bound(tree: ast.Module) -> set[str]:

@@ -1,5 +1,6 @@
 """Estimators against enumeration, published identities and hand-worked values."""
 
+import hashlib
 import itertools
 import math
 from fractions import Fraction
@@ -170,6 +171,13 @@ class TestSubsets:
         assert drawn.shape == (4_000, 6)
         assert (np.diff(drawn, axis=1) > 0).all()
         assert np.bincount(drawn.reshape(-1), minlength=20) / 4_000 == pytest.approx(np.full(20, 0.3), abs=0.04)
+
+    @pytest.mark.parametrize(("n", "k"), [(9, 4), (25, 2), (25, 13), (25, 24), (300, 40)])
+    def test_subsets_are_those_that_numpy_draws_one_by_one(self, n, k):
+        digest = hashlib.blake2b(f"5/{n}/{k}/a task".encode(), digest_size=16).digest()
+        generator = np.random.default_rng(int.from_bytes(digest))
+        one_by_one = [sorted(generator.choice(n, k, replace=False, shuffle=False).tolist()) for _ in range(20)]
+        assert subsets_of(n, k, 20, seed=5, key="a task").tolist() == one_by_one
 
     def test_depend_on_the_arguments_alone(self):
         first = subsets_of(30, 5, 50, seed=7, key="HumanEval/3")

@@ -7,14 +7,17 @@ import random
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from ..._util import plugins
 from ...errors import RankerError, UserError
 from ...records import Ranking
 from ..offers import Account, RememberingRunner
 from ..protocol import Context, ranks_scripts, uses_of
 from ..scoring import plain_ranking
+from ..subsets import ranks_subsets, subset_ranking_of
 from .toys import ToyRewarder, ToyScorer, toys
-from .watching import Notes, ShownContext, shown_candidate, shown_task
+from .watching import Notes, ShownCandidate, ShownContext, ShownTask, shown_candidate, shown_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,6 +56,7 @@ def check_contract(make: Callable[[], Ranker], runner: Runner | None) -> tuple[F
         ("follows its candidates", _follows),
         ("ties equal candidates", _ties_equals),
         ("is pointwise as declared", _is_pointwise),
+        ("ranks subsets as one by one", _ranks_subsets),
         ("declares what it uses", _declares),
         ("sees what is shown alone", _sees_the_shown),
         ("its cost is reported", _costs),
@@ -116,10 +120,33 @@ class _Trial:
             )
         return list(ranking.scores)
 
-    def _ranking(self, ranker: Ranker, toy: Toy, candidates: Sequence[Candidate], context: Context) -> Ranking:
-        task = shown_task(toy.task, self.notes)
+    def scores_of_subsets(self, toy: Toy, orders: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Score subsets of a toy's candidates at once, all of one size.
+
+        Raises:
+            _BrokenError: There is not one finite score each.
+        """
+        context = Context(random.Random(0), self._runners.get(toy.task.id), tests=toy.tests, scorer=ToyScorer())
+        shown = ShownContext(Account(self.ranker, context).context, self.notes)
+        task, candidates = self._shown(toy, toy.candidates)
+        try:
+            with plugins.contained(RankerError):
+                found = subset_ranking_of(self.ranker, task, candidates, shown)(np.array(orders, np.int64))
+                scores = np.asarray(found, np.float64)
+        except UserError as error:
+            raise _BrokenError(f"subset_ranking fails on {toy.task.id}: {' '.join(str(error).split())}") from error
+        if scores.shape != (len(orders), len(orders[0])) or not bool(np.isfinite(scores).all()):
+            raise _BrokenError("subset_ranking must give one finite score per candidate of each subset")
+        rows: list[list[float]] = scores.tolist()
+        return rows
+
+    def _shown(self, toy: Toy, candidates: Sequence[Candidate]) -> tuple[ShownTask, list[ShownCandidate]]:
         logprobs = "logprobs" in self._declared
         shown = [shown_candidate(candidate, self.notes, logprobs=logprobs) for candidate in candidates]
+        return shown_task(toy.task, self.notes), shown
+
+    def _ranking(self, ranker: Ranker, toy: Toy, candidates: Sequence[Candidate], context: Context) -> Ranking:
+        task, shown = self._shown(toy, candidates)
         try:
             with plugins.contained(RankerError):
                 ranking = plain_ranking(ranker.rank(task, shown, ShownContext(context, self.notes)))
@@ -222,6 +249,25 @@ def _is_pointwise(trial: _Trial) -> str:
     return ""
 
 
+def _ranks_subsets(trial: _Trial) -> str:
+    if not ranks_subsets(trial.ranker):
+        return "it does not rank them at once"
+    chance = random.Random(3)
+    for toy in trial.toys:
+        places = range(len(toy.candidates))
+        for k in range(2, len(places) + 1):
+            orders = [sorted(chance.sample(places, k)) for _ in range(_SUBSETS)]
+            for order, found in zip(orders, trial.scores_of_subsets(toy, orders), strict=True):
+                alone = trial.scores(toy, order)
+                pairs = [(a, b) for a in range(k) for b in range(a)]
+                if any(_sign(found[a], found[b]) != _sign(alone[a], alone[b]) for a, b in pairs):
+                    raise _BrokenError(
+                        f"subset_ranking orders candidates of {toy.task.id} otherwise than rank does: leave it out, or "
+                        "score each subset as rank would if there were no other candidates"
+                    )
+    return "all at once"
+
+
 def _declares(trial: _Trial) -> str:
     undeclared = [need for need in trial.notes.undeclared if need not in uses_of(trial.ranker)]
     if undeclared:
@@ -257,7 +303,7 @@ def _costs(trial: _Trial) -> str:
     return ", ".join(parts)
 
 
-_NEED_RANKINGS = (_takes_few, _is_deterministic, _follows, _ties_equals, _is_pointwise, _costs)
+_NEED_RANKINGS = (_takes_few, _is_deterministic, _follows, _ties_equals, _is_pointwise, _ranks_subsets, _costs)
 
 
 def _sign(a: float, b: float) -> int:

@@ -3,7 +3,7 @@
 import hashlib
 from itertools import combinations
 
-from codebudget._util.hashing import key_of, record_text
+from codebudget._util.hashing import KeysAfter, key_of, record_text
 from codebudget.records import Example, PublicTask
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,3 +53,10 @@ def test_the_text_of_a_record_has_every_field_and_the_version_of_every_record() 
         f'{{"schema_version":1,"id":"a","prompt":"é","entry_point":"f","examples":[{example}]}}'
     )
     assert record_text(task, {"id", "examples"}) == f'{{"id":"a","examples":[{example}]}}'
+
+
+def test_a_key_of_texts_behind_the_same_parts_is_that_of_all_parts():
+    after = KeysAfter("verdict", 1, None)
+    assert [after.key(text) for text in ("", "a", "a\ud800")] == [
+        key_of("verdict", 1, None, text) for text in ("", "a", "a\ud800")
+    ]

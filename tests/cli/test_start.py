@@ -23,6 +23,19 @@ def test_help_names_the_commands(codebudget, option: str) -> None:
         assert command in result.stdout
 
 
+def test_help_loads_no_command() -> None:
+    listed = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "codebudget", "--help"], capture_output=True, text=True
+    )
+    assert "pydantic" not in listed.stderr
+
+
+def test_a_mistyped_command_is_told_the_one_that_was_meant(codebudget) -> None:
+    result = codebudget("comprae")
+    assert result.returncode == 2
+    assert "compare" in result.stderr
+
+
 def test_alone_it_shows_its_help_as_lines(codebudget) -> None:
     result = codebudget()
     assert result.returncode == 2
@@ -30,9 +43,10 @@ def test_alone_it_shows_its_help_as_lines(codebudget) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_help_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize("words", [["--help"], ["plan", "70b:1", "13b"]], ids=["help", "plan"])
+def test_help_and_plan_import_nothing_heavy(words: list[str]) -> None:
     listed = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "codebudget", "--help"], capture_output=True, text=True
+        [sys.executable, "-X", "importtime", "-m", "codebudget", *words], capture_output=True, text=True
     )
     imported = {line.rpartition("|")[2].strip() for line in listed.stderr.splitlines()}
     assert "typer" in imported

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 import typer
-from codebudget.cli.main import app
+from codebudget.cli.commands import make_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def test_commands_are_found(repository: Path) -> None:
 
 def mistake(words: tuple[str, ...]) -> str | None:
     """Why the command line would not take a command; nothing of it is run."""
-    command, arguments, parent = typer.main.get_command(app), list(words[1:]), None
+    command, arguments, parent = typer.main.get_command(make_app()), list(words[1:]), None
     try:
         while True:
             context = command.make_context("codebudget", arguments, parent=parent)

@@ -147,6 +147,24 @@ class FalselyPointwise(Base):
         return Ranking(scores=tuple(-abs(length * len(lengths) - sum(lengths)) / 1.0 for length in lengths))
 
 
+class OtherInSubsets(Base):
+    """Prefers by one thing alone, and by another in subsets."""
+
+    pointwise = False
+
+    def subset_ranking(self, task, candidates, context):
+        return lambda subsets: subsets.astype(float)
+
+
+class FewInSubsets(Base):
+    """Scores too few in subsets."""
+
+    pointwise = False
+
+    def subset_ranking(self, task, candidates, context):
+        return lambda subsets: subsets[1:].astype(float)
+
+
 class UndeclaredRunner(Base):
     """Runs programs without saying so."""
 
@@ -198,6 +216,8 @@ BREAKING = [
     (ByPlace, "follows its candidates", "never by its position in the list"),
     (Noisy, "ties equal candidates", "leave ties unbroken"),
     (FalselyPointwise, "is pointwise as declared", "put pointwise = False"),
+    (OtherInSubsets, "ranks subsets as one by one", "otherwise than rank does"),
+    (FewInSubsets, "ranks subsets as one by one", "one finite score per candidate of each subset"),
     (UndeclaredRunner, "declares what it uses", r"needs = frozenset\(\{'execution'\}\)"),
     (SwallowedRunner, "declares what it uses", r"needs = frozenset\(\{'execution'\}\)"),
     (UndeclaredLogprobs, "declares what it uses", r"needs = frozenset\(\{'logprobs'\}\)"),
