@@ -14,7 +14,7 @@ from ..._util.parsing import expression, find_function, module
 from ...records import called_name
 from . import constants as named
 from .kinds import Guess, Kind, Parameter, guesses, is_open, joined, list_of, of_value, parameters_of
-from .values import Draw
+from .values import Draw, literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,7 +86,7 @@ def _form(prompt: str, entry_point: str, calls: tuple[str, ...], header: tuple[P
 
 @lru_cache(maxsize=4096)
 def _header(source: str, entry_point: str) -> tuple[Parameter, ...] | None:
-    for closing in ("", "\n    pass\n"):
+    for closing in ("", "\n    pass\n", "\n        pass\n"):
         function = find_function(module(source + closing), entry_point)
         if function is not None:
             return parameters_of(function, is_method="." in entry_point)
@@ -130,7 +130,7 @@ def _options(place: int, parameter: Parameter, shown: Sequence[tuple[Any, ...]],
 
 def written(name: str, arguments: Iterable[Any]) -> str:
     """Write a call."""
-    return f"{name}({', '.join(map(repr, arguments))})"
+    return f"{name}({', '.join(map(literal, arguments))})"
 
 
 def is_plain(arguments: Any) -> bool:
@@ -147,10 +147,11 @@ def drawn(form: Form, kinds: tuple[Kind, ...], count: int, constants: Constants 
     """Draw so many distinct calls, fewer where there are not so many; those with `constants` are made for them."""
     about = "" if constants is None else repr(constants)
     key = f"{form.key}/{'/'.join(map(str, kinds))}/{about}"
-    focus = 0.15 if constants is None else 0.6
-    draw = Draw(key, form.constants if constants is None else constants, least=form.least, focus=focus)
+    draw = Draw(key, form.constants if constants is None else constants, least=form.least)
     calls: dict[str, None] = {}
     for _ in range(3 * count):
+        if constants is not None:
+            draw.focus = 1.0 if len(calls) < count // 2 else 0.5
         arguments = draw.arguments(kinds)
         if constants is not None and constants.types:
             arguments = draw.mistyped(arguments)

@@ -70,9 +70,8 @@ def of_program(program: str) -> Constants:
     if tree is None:
         return Constants()
     idle = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    found: list[Any] = [
-        node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in idle
-    ]
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in idle]
+    found: list[Any] = [node.value for node in sorted(nodes, key=lambda node: (node.lineno, node.col_offset))]
     texts = (value for value in found if isinstance(value, str) and 0 < len(value) <= _LONGEST)
     numbers = (
         value for value in found if type(value) in (int, float) and abs(value) <= _LARGEST and value not in (0, 1)

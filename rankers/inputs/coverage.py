@@ -6,6 +6,7 @@ is a number, whose bits stand for lines. A candidate that changes the harness ch
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from ...records import called_name
@@ -99,26 +100,33 @@ def {name}(place):
 """
 
 _SCRIPT = """
+import io as _io
+import json as _json
 
-def _run():
-    exec(compile(_SOURCE, _FILE, "exec", dont_inherit=True), {{"__name__": "__main__", "__file__": _FILE}})
-
-
-_shown, _sys.stdout = _sys.stdout, __import__("io").StringIO()
-_bits = _covered(_run)
-print(_bits, file=_shown, flush=True)
+_CODE = compile(_SOURCE, _FILE, "exec", dont_inherit=True)
+_shown, _known, _chosen = _sys.stdout, 0, []
+for _place, _text in enumerate(_json.loads(_sys.stdin.read())):
+    _sys.stdin, _sys.stdout = _io.StringIO(_text), _io.StringIO()
+    _bits = _covered(lambda: exec(_CODE, {{"__name__": "__main__", "__file__": _FILE}}))
+    if _bits & ~_known:
+        _chosen.append(_place)
+        _known |= _bits
+print(*_chosen[:{places}], file=_shown, flush=True)
 """
+_MOST_PLACES = 40
+"""Chosen places that a script's harness tells: what comes back in full is 256 characters long."""
 
 
 def covering(task: PublicTask, program: str, calls: Sequence[tuple[Any, ...]] = ()) -> str:
-    """Write the harness of a program: called or run as the program is, it gives the lines reached instead.
+    """Write the harness of a program: called or run as the program is, it tells of lines reached instead.
 
-    A function's takes the place of one of `calls`, arguments that are literals; lines that run while the program is
-    loaded do not count.
+    A function's takes the place of one of `calls`, arguments that are literals, and gives its lines, but for those that
+    run while the program is loaded. A script's reads a JSON array of inputs, runs the script on each in one process,
+    and prints the places of those that reach lines which none before did.
     """
     head = _HARNESS.format(source=program, most=_MOST_LINES, bits=BITS)
     if task.is_script:
-        return head + _SCRIPT.format()
+        return head + _SCRIPT.format(places=_MOST_PLACES)
     owner, _, name = task.entry_point.rpartition(".")
     return head + _FUNCTION.format(owner=owner, name=name, calls=list(calls))
 
@@ -141,12 +149,21 @@ def reached(
     return [[_bits(outcome.value) for outcome in row[: len(mine)]] for row, mine in zip(rows, calls, strict=True)]
 
 
-def reached_by_script(
-    task: PublicTask, runner: Runner, programs: Sequence[str], inputs: Sequence[str]
-) -> list[list[int]]:
-    """Find the lines that each script reaches on each input; see `reached`."""
-    rows = runner.evaluate(task, [covering(task, program) for program in programs], inputs)
-    return [[_bits(outcome.value) for outcome in row] for row in rows]
+def reaching(task: PublicTask, runner: Runner, programs: Sequence[str], inputs: Sequence[str]) -> list[list[int]]:
+    """Choose the inputs on which each script reaches lines that it reached on none before: their places, ascending.
+
+    Raises:
+        SandboxError: The sandbox itself failed.
+    """
+    rows = runner.evaluate(task, [covering(task, program) for program in programs], [json.dumps(list(inputs))])
+    return [_places(outcome.value, len(inputs)) for (outcome,) in rows]
+
+
+def _places(value: str | None, count: int) -> list[int]:
+    """Read an answer; a program may have made it up, so that it may be any text."""
+    words = (value or "").strip("'").split()[:_MOST_PLACES]
+    places = {int(word) for word in words if word.isascii() and word.isdigit() and len(word) < 5}
+    return sorted(place for place in places if place < count)
 
 
 def _bits(value: str | None) -> int:

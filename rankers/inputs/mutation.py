@@ -8,6 +8,7 @@ from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ..._util.parsing import expression
+from .values import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def variants(call: str) -> tuple[str, ...]:
     name = ast.unparse(tree.func)
     by_argument = [
         [
-            f"{name}({', '.join(map(repr, (*arguments[:place], value, *arguments[place + 1 :])))})"
+            f"{name}({', '.join(map(literal, (*arguments[:place], value, *arguments[place + 1 :])))})"
             for value in _changed(old)
         ]
         for place, old in enumerate(arguments)

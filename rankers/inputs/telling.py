@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from functools import lru_cache
@@ -11,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..agreement import NO_VALUE
+from ..agreement import NO_VALUE, groups
 from . import calls, constants, coverage, scripts
 from .mutation import variants
 
@@ -35,7 +36,10 @@ _MOST_NAMING = 100
 _PROBES = 3
 _PROBE_WEIGHT, _DOUBT = 6.0, 0.1
 """How much the share of programs that run on arguments of some kinds counts, against what the prompt says of them."""
-_SCRIPT_INPUTS = 24
+_SCRIPT_TRIED, _SCRIPT_VARIED = 16, 8
+"""Inputs made out of a script's visible ones, and those of them that coverage chooses: each takes a process."""
+_SCRIPT_FIT = 0.8
+"""Share of the programs that run on visible inputs that must run on one made out of them: else its form is broken."""
 _LIGHT = 16.0
 """Effort of a light call: a function of an integer that calls itself twice ends soon enough."""
 
@@ -61,23 +65,60 @@ def told_apart(task: PublicTask, programs: Sequence[str], copies: IntArray, runn
     Raises:
         SandboxError: The sandbox itself failed.
     """
-    made = _for_script(task) if task.is_script else _for_function(task, programs, copies, runner)
-    return _run(task, programs, made, runner)
+    if task.is_script:
+        return _for_script(task, programs, copies, runner)
+    shared, own = _for_function(task, programs, copies, runner)
+    told = _run(task, programs, (*shared, *own), runner)
+    return _splitting(told, frozenset(shared))
 
 
-def _for_script(task: PublicTask) -> tuple[str, ...]:
-    return tuple(scripts.varied([case.input for case in task.cases], _SCRIPT_INPUTS))
+def _for_script(task: PublicTask, programs: Sequence[str], copies: IntArray, runner: Execution) -> Told:
+    """Vary the visible inputs; most of a script's programs must run on what they come to as on those themselves."""
+    shown = tuple(dict.fromkeys(case.input for case in task.cases))
+    tried = scripts.varied(shown, len(shown) + _SCRIPT_TRIED)
+    if not shown:
+        return Told((), np.empty((len(programs), 0), np.int64))
+    wanted = np.zeros(len(tried))
+    for places, count in zip(coverage.reaching(task, runner, programs, tried), copies, strict=True):
+        wanted[places] += count
+    wanted[: len(shown)] = np.inf
+    chosen = np.sort(np.argsort(-wanted, kind="stable")[: len(shown) + _SCRIPT_VARIED])
+    inputs = tuple(tried[place] for place in chosen)
+    outputs = runner.values(task, programs, inputs)
+    returning = copies @ (outputs != NO_VALUE)
+    fit = returning >= _SCRIPT_FIT * returning[: len(shown)].mean()
+    fit[: len(shown)] = True
+    return Told(tuple(itertools.compress(inputs, fit)), outputs[:, fit])
 
 
-def _for_function(task: PublicTask, programs: Sequence[str], copies: IntArray, runner: Execution) -> tuple[str, ...]:
+def _for_function(
+    task: PublicTask, programs: Sequence[str], copies: IntArray, runner: Execution
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Make calls that do not depend on the programs' texts, and calls for what these name."""
     shown = _in_turns([variants(example.call) for example in task.examples])[:_VARIED]
     form = calls.form_of(task, programs)
     if form is None:
-        return tuple(shown)
+        return tuple(shown), ()
     kinds = _likeliest(task, form, programs, copies, runner)
     shared = tuple(dict.fromkeys([*shown, *calls.drawn(form, kinds, _DRAWN)]))
     own = _own(_Pool(task, programs, form, kinds, shared[:_TRACED], runner), copies)
-    return tuple(dict.fromkeys([*shared, *own]))
+    return shared, tuple(call for call in own if call not in set(shared))
+
+
+def _splitting(told: Told, shared: frozenset[str]) -> Told:
+    """Keep the shared inputs, and each other one that splits programs which behave alike on all kept so far."""
+    kept = np.array([text in shared for text in told.inputs], np.bool_)
+    cluster, _ = groups(told.outputs[:, kept], np.ones(len(told.outputs), np.int64))
+    while True:
+        first = np.unique(cluster, return_index=True)[1]
+        splits = (told.outputs != told.outputs[first[cluster]]).any(axis=0) & ~kept
+        if not splits.any():
+            break
+        place = int(splits.argmax())
+        kept[place] = True
+        pairs = np.stack([cluster, told.outputs[:, place]], axis=1)
+        cluster = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
+    return Told(tuple(itertools.compress(told.inputs, kept)), told.outputs[:, kept])
 
 
 def _in_turns(lists: Sequence[Sequence[str]]) -> list[str]:
@@ -161,8 +202,6 @@ def _run(task: PublicTask, programs: Sequence[str], inputs: tuple[str, ...], run
     A call that does not end costs a program those after it, so that calls at the edges come last; and all heavy ones,
     since more of them would mostly cost the same time again.
     """
-    if task.is_script or not inputs:
-        return Told(inputs, _values(task, programs, inputs, runner))
     ordered = sorted(inputs, key=lambda call: (_is_at_edge(call), _effort(call), call))
     light = tuple(call for call in ordered if _effort(call) <= _LIGHT)
     heavy = tuple(call for call in ordered if _effort(call) > _LIGHT)

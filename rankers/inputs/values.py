@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import string
 from typing import TYPE_CHECKING, Any, Final
@@ -25,14 +26,17 @@ class Draw:
         key: The seed; the same key draws the same.
         constants: Texts, numbers and words to draw from among others.
         least: The least integer, where the task names one.
-        focus: The chance that a plain value is, or holds, one of the constants.
+        focus: The chance that a plain value is, or holds, one of the constants; it may be changed.
     """
 
     def __init__(self, key: str, constants: Constants, *, least: int | None = None, focus: float = 0.15) -> None:
         self._rng = random.Random(key)
         self._constants = constants
         self._least = self._lower = least
-        self._focus = focus
+        self.focus = focus
+        self._integers = [number for number in constants.numbers if isinstance(number, int)]
+        # All themselves first, so that none is left out.
+        self._turns = itertools.cycle([number + step for step in (0, 1, -1) for number in self._integers])
         self._words = [word for word in constants.words if len(word) > 2] or list(_WORDS)
         marks = "".join(text for text in constants.texts if len(text) <= 2 and not text.isalnum())
         self._marks = "".join(dict.fromkeys(mark for mark in marks if not mark.isspace()))
@@ -80,9 +84,8 @@ class Draw:
 
     def _int(self) -> int:
         rng = self._rng
-        numbers = [number for number in self._constants.numbers if isinstance(number, int)]
-        if numbers and self._chance(self._focus):
-            value = rng.choice(numbers) + rng.choice((0, 0, 0, 1, -1))
+        if self._integers and self._chance(self.focus):
+            value = next(self._turns)
         else:
             low, high = rng.choice(((0, 12), (0, 12), (0, 12), (10, 40), (10, 40), (20, 130), (100, 1500), (-20, -1)))
             value = rng.randint(low, high)
@@ -91,7 +94,7 @@ class Draw:
     def _float(self) -> float:
         rng = self._rng
         numbers = [float(number) for number in self._constants.numbers]
-        if numbers and self._chance(self._focus):
+        if numbers and self._chance(self.focus):
             return rng.choice(numbers)
         form = rng.randrange(5)
         value = (
@@ -160,7 +163,7 @@ class Draw:
     def _word(self) -> str:
         rng = self._rng
         texts = self._constants.texts
-        if texts and self._chance(2 * self._focus):
+        if texts and self._chance(2 * self.focus):
             return rng.choice(texts)
         form = rng.randrange(6)
         if form < 3:
@@ -172,7 +175,7 @@ class Draw:
 
     def _str(self) -> str:
         rng = self._rng
-        if self._chance(self._focus if not self._marks else 2.5 * self._focus):
+        if self._chance(self.focus if not self._marks else 2.5 * self.focus):
             made = self._around_constants()
             if made is not None:
                 return made
@@ -247,6 +250,18 @@ class Draw:
             fits = all(type(item).__name__ == kind.items[0].name for item in other)
             return rng.choice((same, same, shared + same[:2], list(other), other[::-1])) if fits else same
         return None
+
+
+def literal(value: Any) -> str:
+    """Write a value as its `repr`, but that of a set in the same order in every process."""
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(map(literal, value))
+        return f"[{inner}]" if isinstance(value, list) else f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{literal(key)}: {literal(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (set, frozenset)) and value:
+        return "{" + ", ".join(sorted(map(literal, value))) + "}"
+    return repr(value)
 
 
 def _frozen(value: Any) -> Any:
