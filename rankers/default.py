@@ -12,6 +12,7 @@ from .consensus import consensus, log_prior
 from .inputs import told_apart
 from .runs import execute, pool_of
 from .simple import Examples
+from .text_signs import length_prior, unbound_prior
 from .voting import votes, weights
 
 if TYPE_CHECKING:
@@ -63,8 +64,10 @@ class Codebudget:
         if not candidates:
             return ()
         pool = pool_of(candidates)
-        prior = log_prior(pool.programs, task.entry_point)
         told = told_apart(task, pool.programs, pool.copies, context.runner)
         shares = np.zeros(len(pool.programs))
         shares[pool.place] = held
-        return tuple(votes(told.outputs, weights(pool.copies, prior, shares), prior)[pool.place].tolist())
+        prior = log_prior(pool.programs, task.entry_point) + unbound_prior(pool.programs)
+        weight = weights(pool.copies, prior, shares)
+        prior = prior + length_prior(pool.programs, float(weight.sum()))
+        return tuple(votes(told.outputs, weight, prior)[pool.place].tolist())

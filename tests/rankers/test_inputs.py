@@ -245,7 +245,7 @@ def test_a_script_without_visible_inputs_has_none(runner: Callable[[], Rememberi
 
 def test_the_default_ranker_votes_on_made_inputs(runner: Callable[[], RememberingRunner]) -> None:
     task = task_of('def f(x: int) -> bool:\n    """Whether it is so."""\n')
-    programs = (PARITY, FIVES, ALSO_FIVES, ODD, BROKEN)
+    programs = (PARITY, FIVES, FIVES.replace("x", "y"), FIVES.replace("5", "9"), BROKEN)
     pool = [Candidate(task_id="t", arm="a", index=i, raw=text, program=text) for i, text in enumerate(programs)]
 
     def scores(order: Sequence[Candidate]) -> list[float]:
