@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _FAULT = 2.0
 """As a fault in `consensus`: the natural logarithm by which it lowers a program's odds."""
 
-_LENGTH_VOTES = 0.5
-"""Votes that a program e times as long is worth; from 0.25 to 1 the choice matters little."""
+_LENGTH_VOTES = 1.0
+"""Natural logarithm that a program e times as long gains where there is one voter; from 0.25 to 1 it matters little."""
 
 _BUILTINS = frozenset({*dir(builtins), "__file__"})
 
@@ -35,8 +35,8 @@ def unbound_prior(programs: Sequence[str]) -> FloatArray:
 def length_prior(programs: Sequence[str], voters: float) -> FloatArray:
     """Return the log of a prior for programs with more code, up to a constant: [programs].
 
-    Programs that fail mostly leave cases out. It counts against `voters` votes as some half of a vote more would, so
-    that it decides in small pools and hardly matters in large ones.
+    Programs that fail often leave cases out. It is shared among `voters`, so that it decides in small pools and hardly
+    matters in large ones.
     """
     lengths = np.array([_log_length(program) for program in programs], np.float64)
     return np.asarray(_LENGTH_VOTES / max(1.0, voters) * (lengths - lengths.max(initial=0.0)), np.float64)
