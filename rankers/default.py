@@ -69,5 +69,7 @@ class Codebudget:
         shares[pool.place] = held
         prior = log_prior(pool.programs, task.entry_point) + unbound_prior(pool.programs)
         weight = weights(pool.copies, prior, shares)
-        prior = prior + length_prior(pool.programs, float(weight.sum()))
+        if told.inputs:
+            # Alone it would say little, and that wrongly: the longest program is hardly ever the best.
+            prior = prior + length_prior(pool.programs, float(weight.sum()))
         return tuple(votes(told.outputs, weight, prior)[pool.place].tolist())
