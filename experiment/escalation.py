@@ -9,7 +9,7 @@ import numpy as np
 
 from ..rankers import load_ranker
 from ..rankers.combine import form
-from ..rankers.default import variants
+from ..rankers.inputs.mutation import variants
 from ..settings import FITTED
 
 if TYPE_CHECKING:

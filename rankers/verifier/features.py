@@ -18,7 +18,7 @@ from ..agreement import NO_VALUE, agreement_shares, groups, maxpass
 from ..code import code_characters, is_degenerate
 from ..combine import form
 from ..consensus import text_signs
-from ..default import variants
+from ..inputs.mutation import variants
 from ..runs import execute, pool_of
 from ..simple import Examples
 

@@ -198,9 +198,9 @@ def test_the_method_that_others_and_asserts_confirm_is_first(rank: Rank, name: s
 def test_methods_are_told_apart_by_their_names(rank: Rank) -> None:
     deduped = rank("examples,dedupe=true", METHOD, SORTS, MISNAMED, SORTS.replace("xs", "ys")).scores
     assert deduped == (1, 0, 1)
-    # Without anything to run on, a method that leaves its task undone comes last; one without `self` in use does not.
+    # Without examples too a method that leaves its task undone comes last; one without `self` in use does not.
     bare = METHOD.model_copy(update={"examples": ()})
     undone = "class Solution:\n    def order(self, xs):\n        return []\n"
     own = SAME.replace("return xs", "return self.go(xs)") + "    def go(self, xs):\n        return xs\n"
     scores = rank("codebudget", bare, undone, SORTS, own, tests=GeneratedTests()).scores
-    assert scores[1] == scores[2] > scores[0]
+    assert min(scores[1], scores[2]) > scores[0]

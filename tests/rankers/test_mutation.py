@@ -3,7 +3,7 @@
 import ast
 
 import pytest
-from codebudget.rankers.default import MOST, variants
+from codebudget.rankers.inputs.mutation import MOST, variants
 
 
 def arguments(call: str) -> tuple:

@@ -1,0 +1,6 @@
+"""Inputs that rankers make where no model wrote tests: drawn, mutated, and chosen by what they tell apart."""
+
+from .mutation import variants
+from .telling import Told, told_apart
+
+__all__ = ["Told", "told_apart", "variants"]

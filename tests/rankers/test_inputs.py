@@ -1,0 +1,259 @@
+"""Inputs made where no model wrote tests: their types, that they are the same each time, and what they tell apart."""
+
+import ast
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pytest
+from codebudget.errors import SandboxError
+from codebudget.rankers import Context, RankedPool, RememberingRunner, load_ranker
+from codebudget.rankers.inputs import Told, told_apart
+from codebudget.rankers.inputs.calls import Form, arguments_of, drawn, form_of
+from codebudget.rankers.inputs.constants import of_program, of_prose
+from codebudget.rankers.inputs.kinds import Kind, guesses, joined, of_annotation, of_value
+from codebudget.records import Candidate, Example, IoCase, PublicTask
+from codebudget.sandbox import Sandbox, choose_launcher
+
+
+def task_of(prompt: str, *examples: tuple[str, str]) -> PublicTask:
+    shown = tuple(Example(call=call, expected=expected) for call, expected in examples)
+    return PublicTask(id="t", prompt=prompt, entry_point="f", examples=shown)
+
+
+def form(prompt: str, *examples: tuple[str, str], programs: Sequence[str] = ()) -> Form:
+    found = form_of(task_of(prompt, *examples), programs)
+    assert found is not None
+    return found
+
+
+def likeliest(found: Form) -> tuple[Kind, ...]:
+    return found.profiles[0][0]
+
+
+def fits(value: object, kind: Kind) -> bool:
+    """Whether a value is of a kind; written apart from what draws it."""
+    if kind.name == "any":
+        return True
+    if type(value).__name__ != kind.name:
+        return False
+    if isinstance(value, dict):
+        keys, values = kind.items
+        return all(fits(key, keys) and fits(item, values) for key, item in value.items())
+    if not isinstance(value, list | tuple | set):
+        return True
+    if kind.fixed:
+        return len(value) == len(kind.items) and all(map(fits, value, kind.items))
+    return all(fits(item, kind.items[0]) for item in value)
+
+
+ANNOTATED = (
+    ("int", "int"),
+    ("float", "float"),
+    ("str", "str"),
+    ("bool", "bool"),
+    ("List[int]", "list[int]"),
+    ("list[list[int]]", "list[list[int]]"),
+    ("'Sequence[str]'", "list[str]"),
+    ("Optional[Dict[str, List[float]]]", "dict[str, list[float]]"),
+    ("tuple[int, str]", "tuple[int, str]"),
+    ("Tuple[int, ...]", "tuple[int]"),
+    ("set[str] | None", "set[str]"),
+    ("typing.List[typing.Any]", "list[any]"),
+)
+
+
+@pytest.mark.parametrize(("annotation", "name"), ANNOTATED)
+def test_annotated_arguments_are_of_their_types(annotation: str, name: str) -> None:
+    found = form(f'def f(x: {annotation}, k: int = 3):\n    """Do something."""\n')
+    (kind,) = likeliest(found)
+    assert str(kind) == name
+    calls = drawn(found, (kind,), 40)
+    assert len(calls) > (1 if name == "bool" else 30)
+    for call in calls:
+        (value,) = arguments_of(call) or (None,)
+        assert fits(value, kind), call
+
+
+def test_an_annotation_that_says_nothing_is_none() -> None:
+    header = ast.parse("def f(a: Tree, b: Callable[[int], int], c: None, d): pass").body[0]
+    assert isinstance(header, ast.FunctionDef)
+    kinds = [of_annotation(each.annotation) for each in header.args.args]
+    assert kinds == [None, None, Kind("NoneType"), None]
+
+
+def test_examples_say_what_names_do_not() -> None:
+    shown = ("f([[1, 2], [3]], 'a')", "4"), ("f([], 'b')", "0")
+    assert [str(kind) for kind in likeliest(form("def f(s, n):\n", *shown))] == ["list[list[int]]", "str"]
+    # Where both speak the annotation is right, but for what it leaves open.
+    assert [str(kind) for kind in likeliest(form("def f(s: list, n: float):\n", ("f(['a'], 1)", "1")))] == [
+        "list[str]",
+        "float",
+    ]
+
+
+def test_values_of_several_types_are_joined() -> None:
+    assert str(joined([of_value(1), of_value(2.5)])) == "float"
+    assert str(of_value([1, "a"])) == "list[any]"
+    assert str(joined([of_value([]), of_value(["a"]), of_value(None)])) == "list[str]"
+    assert str(of_value({"a": [1.0]})) == "dict[str, list[float]]"
+
+
+@pytest.mark.parametrize(
+    ("name", "prose", "wanted"),
+    [
+        ("words", "Return the longest.", "list[str]"),
+        ("q", "Given a list of integers q, return their sum.", "list[int]"),
+        ("zz", "You are given a string zz; count its vowels.", "str"),
+        ("n", "Whether it is prime.", "int"),
+        ("grid", "The number of islands.", "list[list[int]]"),
+    ],
+)
+def test_names_and_words_speak_for_types(name: str, prose: str, wanted: str) -> None:
+    assert str(guesses(name, prose)[0].kind) == wanted
+
+
+def test_constants_are_named_by_prompts_and_programs() -> None:
+    prose = of_prose("Return 'YES' if the number is over 10.5, or -3. The operators are addition ( + ) and `//`.")
+    assert prose.texts == ("YES", "+", "//")
+    assert prose.numbers == (10.5, -3)
+    assert {"return", "operators"} <= set(prose.words)
+    program = 'def f(x):\n    """Not this."""\n    return isinstance(x, str) and x.split("-")[0] == "ab" or x == 77\n'
+    found = of_program(program)
+    assert (found.texts, found.numbers, found.types) == (("-", "ab"), (77,), ("str",))
+    assert of_program("def (").is_empty
+
+
+def test_calls_are_made_around_constants() -> None:
+    found = form('def f(x: int):\n    """Do it."""\n')
+    named = of_program("def f(x):\n    return 1 if x == 4321 else 2 if x > 987 else 3\n")
+    arguments = {(arguments_of(call) or (0,))[0] for call in drawn(found, likeliest(found), 16, named)}
+    assert {4320, 4321, 4322} & arguments
+    assert {986, 987, 988} & arguments
+    dates = of_program("def f(x):\n    return x.split('-')\n")
+    texts = drawn(form("def f(x: str):\n"), (Kind("str"),), 16, dates)
+    assert any(any(mark.isdigit() for mark in text) and "-" in text for text in texts)
+
+
+def test_a_task_without_a_header_takes_its_programs() -> None:
+    found = form("Sum two numbers.", programs=["def f(a: int, b: int): ...", "def f(a: int, b: int): 1", "def f(): 2"])
+    assert [str(kind) for kind in likeliest(found)] == ["int", "int"]
+    assert form_of(task_of("Sum two numbers."), ["x = 1", "def ("]) is None
+    assert form_of(task_of("def f():\n"), []) is None
+
+
+def test_methods_leave_out_self() -> None:
+    task = PublicTask(id="t", prompt="class A:\n    def f(self, s: str) -> int:\n", entry_point="A.f")
+    found = form_of(task, [])
+    assert found is not None
+    assert [str(kind) for kind in likeliest(found)] == ["str"]
+    assert all(call.startswith(("A().f('", 'A().f("')) for call in drawn(found, likeliest(found), 9))
+
+
+_HASHES = """
+from codebudget.rankers.inputs.calls import drawn, form_of
+from codebudget.records import PublicTask
+found = form_of(PublicTask(id="t", prompt="def f(a: set[str], b: dict[str, int], s):\\n", entry_point="f"), [])
+print([call for kinds, _ in found.profiles for call in drawn(found, kinds, 5)])
+"""
+
+
+def test_calls_are_the_same_in_every_process() -> None:
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", _HASHES], env={"PYTHONHASHSEED": seed}, check=True, capture_output=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+
+
+FIVES = "def f(x):\n    return x > 5\n"
+ALSO_FIVES = "def f(n):\n    return not n <= 5\n"
+ODD = "def f(x):\n    return x > 5 and x != 7654\n"
+PARITY = "def f(x):\n    return x % 2 == 0\n"
+ENDLESS = "def f(x):\n    while True:\n        pass\n"
+BROKEN = "def f(x:\n"
+
+
+@pytest.fixture(scope="module", params=["process", "bubblewrap"])
+def runner(request: pytest.FixtureRequest) -> Iterator[Callable[[], RememberingRunner]]:
+    try:
+        launcher = choose_launcher(request.param).launcher
+    except SandboxError as error:
+        pytest.skip(str(error))
+    with Sandbox(launcher, workers=1) as sandbox:
+        yield lambda: RememberingRunner(sandbox)
+
+
+def clusters(told: Told) -> list[int]:
+    rows = [row.tobytes() for row in told.outputs]
+    return [rows.index(row) for row in rows]
+
+
+def test_programs_that_differ_are_told_apart(runner: Callable[[], RememberingRunner]) -> None:
+    task = task_of('def f(x: int) -> bool:\n    """Whether it is so."""\n')
+    programs = (FIVES, ALSO_FIVES, ODD, PARITY, ENDLESS, BROKEN)
+    told = told_apart(task, programs, np.ones(6, np.int64), runner())
+    assert clusters(told) == [0, 0, 2, 3, 4, 4]
+    assert "f(7654)" in told.inputs
+    again = told_apart(task, programs[::-1], np.ones(6, np.int64), runner())
+    assert again.inputs == told.inputs
+    assert clusters(again) == [0, 0, 2, 3, 4, 4]
+
+
+def test_what_splits_nothing_is_not_kept(runner: Callable[[], RememberingRunner]) -> None:
+    task = task_of('def f(x: int) -> bool:\n    """Whether it is so."""\n')
+    alone = told_apart(task, (FIVES,), np.ones(1, np.int64), runner())
+    both = told_apart(task, (FIVES, ODD), np.ones(2, np.int64), runner())
+    assert set(alone.inputs) < set(both.inputs)
+    assert len(set(both.inputs) - set(alone.inputs)) == 1
+
+
+def test_types_are_found_by_running(runner: Callable[[], RememberingRunner]) -> None:
+    # The name says a number, and nothing but running that it is not.
+    program = "def f(num):\n    return sum(letter in '2357BD' for letter in num.strip())\n"
+    other = program.replace("BD", "BC")
+    task = task_of('def f(num):\n    """Count those that are primes."""\n')
+    told = told_apart(task, (program, other), np.ones(2, np.int64), runner())
+    assert all(isinstance((arguments_of(call) or (0,))[0], str) for call in told.inputs)
+    assert clusters(told) == [0, 1]
+
+
+LINES = "n = int(input())\nnumbers = list(map(int, input().split()))\n"
+SUM, SPAN = LINES + "print(sum(numbers[:n]))\n", LINES + "print(max(numbers) + min(numbers))\n"
+
+
+def test_scripts_are_told_apart_by_inputs_of_their_form(runner: Callable[[], RememberingRunner]) -> None:
+    shown = (IoCase(input="2\n1 4\n", output="5\n"), IoCase(input="1\n7\n", output="7\n"))
+    task = PublicTask(id="t", prompt="Add.", entry_point="", is_script=True, cases=shown[:1])
+    told = told_apart(task, (SUM, SPAN, "print(\n"), np.ones(3, np.int64), runner())
+    assert told.inputs[0] == shown[0].input
+    assert clusters(told) == [0, 1, 2]
+    for text in told.inputs:
+        count, numbers = text.splitlines()
+        assert int(count) == len(numbers.split())
+
+
+def test_a_script_without_visible_inputs_has_none(runner: Callable[[], RememberingRunner]) -> None:
+    task = PublicTask(id="t", prompt="Add.", entry_point="", is_script=True)
+    told = told_apart(task, (SUM, SPAN), np.ones(2, np.int64), runner())
+    assert told.outputs.shape == (2, 0)
+
+
+def test_the_default_ranker_votes_on_made_inputs(runner: Callable[[], RememberingRunner]) -> None:
+    task = task_of('def f(x: int) -> bool:\n    """Whether it is so."""\n')
+    programs = (PARITY, FIVES, FIVES.replace("x", "y"), FIVES.replace("5", "9"), BROKEN)
+    pool = [Candidate(task_id="t", arm="a", index=i, raw=text, program=text) for i, text in enumerate(programs)]
+
+    def scores(order: Sequence[Candidate]) -> list[float]:
+        context = Context(random.Random(0), runner())
+        return list(RankedPool(load_ranker("codebudget"), task, order, context).ranking.scores)
+
+    found = scores(pool)
+    assert found[1] == found[2] == max(found)
+    assert found[4] == min(found)
+    assert found[1] > found[3] > found[0] > found[4]
+    assert scores(pool[::-1]) == found[::-1]
