@@ -100,10 +100,7 @@ class _Trial:
         """
         ranker = ranker or self.ranker
         places = range(len(toy.candidates)) if order is None else order
-        runner = self._runners.get(toy.task.id)
-        account = Account(
-            ranker, Context(random.Random(0), runner, tests=toy.tests, scorer=ToyScorer(), rewarder=ToyRewarder())
-        )
+        account = Account(ranker, self._context(toy))
         start = time.perf_counter()
         ranking = self._ranking(ranker, toy, [toy.candidates[place] for place in places], account.context)
         took = time.perf_counter() - start
@@ -126,8 +123,7 @@ class _Trial:
         Raises:
             _BrokenError: There is not one finite score each.
         """
-        context = Context(random.Random(0), self._runners.get(toy.task.id), tests=toy.tests, scorer=ToyScorer())
-        shown = ShownContext(Account(self.ranker, context).context, self.notes)
+        shown = ShownContext(Account(self.ranker, self._context(toy)).context, self.notes)
         task, candidates = self._shown(toy, toy.candidates)
         try:
             with plugins.contained(RankerError):
@@ -139,6 +135,10 @@ class _Trial:
             raise _BrokenError("subset_ranking must give one finite score per candidate of each subset")
         rows: list[list[float]] = scores.tolist()
         return rows
+
+    def _context(self, toy: Toy) -> Context:
+        runner = self._runners.get(toy.task.id)
+        return Context(random.Random(0), runner, tests=toy.tests, scorer=ToyScorer(), rewarder=ToyRewarder())
 
     def _shown(self, toy: Toy, candidates: Sequence[Candidate]) -> tuple[ShownTask, list[ShownCandidate]]:
         logprobs = "logprobs" in self._declared
