@@ -229,8 +229,8 @@ class Box:
 
 
 MODULES = (
-    "wire", "codec", "canonical", "leftovers", "syscalls", "separation", "candidate", "calls", "unit_tests", "suite",
-    "tester", "run", "script", "script_run", "worker",
+    "wire", "codec", "canonical", "leftovers", "syscalls", "separation", "zygote", "candidate", "calls", "unit_tests",
+    "suite", "tester", "run", "script", "script_run", "worker",
 )  # fmt: skip
 """Modules of `guest`, each after those it imports."""
 

@@ -10,12 +10,12 @@ import json
 import os
 import platform
 import random
+import select
 import signal
 import sys
-import time
 from typing import Any
 
-from . import candidate, leftovers, script, separation, suite, tester, wire
+from . import candidate, leftovers, script, separation, suite, tester, wire, zygote
 from .run import Buffers, Clock, Host, Run
 from .script_run import ScriptRun
 
@@ -26,6 +26,9 @@ _PRELOADED = (
 """Modules that programs import often: loaded once here instead of once per fork."""
 
 _PREPARED_KEPT = 8
+_EXIT_S = 0.5
+_PROGRAMS: dict[str, zygote.Target] = {"candidate": candidate.serve, "script": script.serve}
+"""Roles that one zygote serves."""
 
 
 class Worker:
@@ -36,6 +39,9 @@ class Worker:
         self._apart = apart
         self._buffers = Buffers()
         self._prepared: dict[str, suite.Prepared | suite.InvalidTestsError] = {}
+        self._zygote: zygote.Zygote | None = None
+        self._zygote_key: tuple[Any, ...] = ()
+        self._runs = 0
 
     def serve(self) -> None:
         """Work until the host closes the stream."""
@@ -49,9 +55,11 @@ class Worker:
 
     def _run(self, request: dict[str, Any]) -> None:
         oom_kills = _oom_kills()
-        is_script = request["role"] == "script"
+        role, limits = request["role"], request["limits"]
+        is_script = role == "script"
         try:
-            child = self._apart.start(self._target(request), request["limits"], script=is_script)
+            forker = self._zygote_for(request)
+            child = forker.start(role, _children_cpu_s(limits))
         except OSError as error:
             self._report("sandbox_error", f"no process could be started for the run: {error}", None, None)
             return
@@ -60,9 +68,9 @@ class Worker:
         try:
             status, detail = run.watch()
             if status == "ended":
-                _wait_for_exit(child.pid)
+                _wait_for_exit(child.pidfd)
         finally:
-            remains = self._apart.finish(child)
+            remains = forker.finish(child)
         if status == "ended":
             status, detail = _cause_of_death(remains.wait_status, _oom_kills() > oom_kills)
             if is_script and remains.wait_status == 0:
@@ -82,21 +90,34 @@ class Worker:
         }
         self._host.send(wire.DONE, json.dumps(done).encode())
 
-    def _target(self, request: dict[str, Any]) -> separation.Target:
-        role = request["role"]
-        if role == "candidate":
-            return candidate.serve
-        if role == "script":
-            return script.serve
-        if role == "shared":
-            _import_unittest()
-            return tester.serve_shared
-        tests = request["tests"]
-        if role == "tests" and tests["style"] == "unittest":
-            _import_unittest()
+    def _zygote_for(self, request: dict[str, Any]) -> zygote.Zygote:
+        """The zygote of runs of this kind with these limits; a fresh one, unless it is the one there is."""
+        role, tests = request["role"], request["tests"]
+        kind = "program" if role in _PROGRAMS else role
+        common = {name: request["limits"][name] for name in ("memory_bytes", "file_bytes", "open_files", "processes")}
+        key = kind, common, tests
+        if self._zygote is None or key != self._zygote_key:
+            self.close()
+            if role == "shared" or (tests and tests["style"] == "unittest"):
+                _import_unittest()
+            targets = self._targets(role, tests)
+            self._zygote = zygote.Zygote(self._apart, common, targets, self._runs)
+            self._zygote_key = key
+        return self._zygote
+
+    def _targets(self, role: str, tests: dict[str, Any] | None) -> dict[str, zygote.Target]:
+        if tests is None:
+            return _PROGRAMS if role in _PROGRAMS else {"shared": tester.serve_shared}
         # Expressions may be anyone's: they are compiled in the process that evaluates them.
         prepared = None if role == "expressions" else self._prepare(tests)
-        return lambda link: tester.serve(link, tests, prepared)
+        return {role: lambda link: tester.serve(link, tests, prepared)}
+
+    def close(self) -> None:
+        """End the zygote."""
+        if self._zygote is not None:
+            self._runs = self._zygote.number
+            self._zygote.close()
+            self._zygote = None
 
     def _prepare(self, tests: dict[str, Any]) -> suite.Prepared | suite.InvalidTestsError:
         key = json.dumps(tests, sort_keys=True)
@@ -115,13 +136,16 @@ def _import_unittest() -> None:
     importlib.import_module("unittest.mock")
 
 
-def _wait_for_exit(pid: int) -> None:
-    """Give a child that closed its channel a moment to be seen dead, so that its own exit is what is reported."""
-    deadline = time.monotonic() + 0.5
-    while time.monotonic() < deadline:
-        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            return
-        time.sleep(0.002)
+def _children_cpu_s(limits: dict[str, Any]) -> int:
+    """Processor seconds for the children of a run; 0 is no limit."""
+    return 0 if limits["lasting"] else int(limits["cpu_s"] * max(limits["cases"], 1)) + 2
+
+
+def _wait_for_exit(pidfd: int) -> None:
+    """Give a process that closed its channel a moment to die, so that its own exit is what is reported."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    poll.poll(_EXIT_S * 1000)
 
 
 def _cause_of_death(wait_status: int, oom_killed: bool) -> tuple[str, str]:
@@ -174,7 +198,7 @@ def main(configuration: dict[str, Any]) -> None:
     host.send(wire.HELLO, json.dumps({"python": platform.python_version(), "pid": os.getpid()}).encode())
     try:
         Worker(host, _separation(configuration, library_bytes)).serve()
-    except (wire.EndOfStreamError, BrokenPipeError):
+    except (wire.EndOfStreamError, BrokenPipeError, zygote.ZygoteLostError):
         # Even where the host was killed and cannot do it.
         if configuration.get("remove_work_root"):
             leftovers.remove_tree(configuration["work_root"])
