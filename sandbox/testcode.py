@@ -6,6 +6,7 @@ import ast
 import builtins
 import hashlib
 import json
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ..records import IoTests, PublicTask, Task
 
 _TASKS_KEPT = 512
+_UNSTEADY = re.compile("random|time|date|secrets|uuid|numpy|pandas|scipy")
+"""In tests that may judge the same answers differently: they look at a clock, or draw from what others drew from."""
 _MOST_BYTES_OF_CASES = 2 << 20
 """Of JSON; as values that cross, its arguments can take several times as much, of the 16 MiB that a frame holds."""
 
@@ -29,8 +32,9 @@ class SuiteSource(NamedTuple):
     """Tests as they cross to the tester's box.
 
     `names` are the functions that they may call, the entry point first. `key` stands for the calls that they make,
-    which are `fixed` if no answer changes them. `cases` counts the calls where each has the limits to itself; else it
-    is 0. `preamble` is source that runs before each program.
+    which are `fixed` if no answer changes them; they are `steady` if the same answers always get the same report.
+    `cases` counts the calls where each has the limits to itself; else it is 0. `preamble` is source that runs before
+    each program.
     """
 
     names: tuple[str, ...]
@@ -40,6 +44,7 @@ class SuiteSource(NamedTuple):
     fixed: bool
     cases: int = 0
     preamble: str = ""
+    steady: bool = False
 
 
 def hidden_tests(task: Task, *, return_arguments: bool) -> SuiteSource:
@@ -63,7 +68,7 @@ def _hidden_tests(
     names, imports = _borrowed(prompt, entry_point, tests.code, reference)
     functions = (entry_point, *names)
     fixed = has_fixed_calls(tests.style, tests.code, functions, changes_arguments=return_arguments)
-    return _suite(
+    suite = _suite(
         prompt,
         functions,
         imports,
@@ -73,6 +78,7 @@ def _hidden_tests(
         return_arguments=return_arguments,
         fixed=fixed,
     )
+    return suite._replace(steady=fixed and not any(_UNSTEADY.search(text) for text in (prompt, imports, tests.code)))
 
 
 def call_tests(entry_point: str, tests: IoTests, first: int) -> SuiteSource:

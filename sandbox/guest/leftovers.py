@@ -85,7 +85,7 @@ def _descendants(ancestor: int) -> set[int]:
 
 def _children(pid: int, thread: str) -> set[int]:
     try:
-        with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as listing:
+        with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as listing:
             return {int(child) for child in listing.read().split()}
     except OSError:
         return set()

@@ -25,8 +25,9 @@ _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWPID = 0x20000000
 _MS_NOSUID_NODEV_NOEXEC = ctypes.c_ulong(2 | 4 | 8)
 _MS_BIND = ctypes.c_ulong(4096)
-_PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE = 4
+_DEATH_SIGNAL = 1, int(signal.SIGKILL), 0, 0, 0
+_DUMPABLE, _NOT_DUMPABLE = (4, 1, 0, 0, 0), (4, 0, 0, 0, 0)
+"""Arguments of prctl(2)."""
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
@@ -55,12 +56,12 @@ def _check(result: int, what: str) -> None:
 
 def set_dumpable(dumpable: bool) -> None:
     """Let this process be traced, and its files in /proc be its own, or not."""
-    _check(_prctl(_PR_SET_DUMPABLE, int(dumpable), 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
+    _check(_prctl(*(_DUMPABLE if dumpable else _NOT_DUMPABLE)), "prctl(PR_SET_DUMPABLE)")
 
 
 def die_with_parent() -> None:
     """Be killed when the process that forked this one dies. A change of user id undoes it."""
-    _check(_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+    _check(_prctl(*_DEATH_SIGNAL), "prctl(PR_SET_PDEATHSIG)")
 
 
 def adopt_orphans() -> None:
@@ -254,6 +255,8 @@ class NamespaceSeparation(Separation):
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{uid} {uid} 1")
         _write("/proc/self/gid_map", f"{gid} {gid} 1")
+        # The zygote is one of them.
+        _limit(resource.RLIMIT_NPROC, int(limits["processes"]) + 1)
         self._scratch = f"size={limits['file_bytes']},nr_inodes=4096,mode=1777".encode()
         self._forbid_namespaces()
 
@@ -263,7 +266,7 @@ class NamespaceSeparation(Separation):
         pid = _clone(self.run_flags)
         if pid == 0:
             try:
-                _mount_new(b"proc", b"/proc", None)
+                _check(_mount(b"proc", b"/proc", b"proc", _MS_NOSUID_NODEV_NOEXEC, None), "mount /proc")
                 _write("/proc/sys/user/max_user_namespaces", "0")
                 os._exit(0)
             finally:
@@ -272,28 +275,32 @@ class NamespaceSeparation(Separation):
         if status != 0:
             raise OSError("the number of user namespaces cannot be limited")
 
-    def _confine(self, number: int) -> None:
-        _mount_new(b"tmpfs", b"/tmp", self._scratch)
-        # One file system for both: making and removing one is most of what a mount namespace costs.
-        _check(_mount(b"/tmp", b"/dev/shm", None, _MS_BIND, None), "mount /dev/shm")
-        _mount_new(b"proc", b"/proc", None)
-        os.chdir("/tmp")
-        _check(_capset(*_NO_CAPABILITIES), "capset")
+    def confine(self, number: int, cpu_s: int) -> None:
+        """Do to a run what it does not have from its zygote, as above, with as few objects as can be.
 
-    def _process_limit(self) -> int:
-        # The zygote is one of them.
-        return self._processes + 1
+        Each function and name that a run comes upon first costs it a page.
+        """
+        failed = (
+            _prctl(*_DUMPABLE)
+            or _mount(b"tmpfs", b"/tmp", b"tmpfs", _MS_NOSUID_NODEV_NOEXEC, self._scratch)
+            # One file system for both: making and removing one is most of what a mount namespace costs.
+            or _mount(b"/tmp", b"/dev/shm", None, _MS_BIND, None)
+            or _mount(b"proc", b"/proc", b"proc", _MS_NOSUID_NODEV_NOEXEC, None)
+            or _capset(*_NO_CAPABILITIES)
+            or _prctl(*_DEATH_SIGNAL)
+        )
+        if failed:
+            _check(failed, "prctl, mount or capset")
+        os.chdir("/tmp")
+        if cpu_s:
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
+        os.setsid()
 
 
 def _limit(kind: int, value: int) -> None:
     _, hard = resource.getrlimit(kind)
     ceiling = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(kind, (ceiling, ceiling))
-
-
-def _mount_new(kind: bytes, folder: bytes, options: bytes | None) -> None:
-    if _mount(kind, folder, kind, _MS_NOSUID_NODEV_NOEXEC, options) != 0:
-        _check(-1, f"mount {folder.decode()}")
 
 
 def _write(path: str, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _sitebuiltins
 import builtins
+import contextlib
 import gc
 import importlib
 import json
@@ -15,7 +16,7 @@ import signal
 import sys
 from typing import Any
 
-from . import candidate, leftovers, script, separation, suite, tester, wire, zygote
+from . import candidate, leftovers, script, separation, suite, tester, warm, wire, zygote
 from .run import Buffers, Clock, Host, Run
 from .script_run import ScriptRun
 
@@ -27,6 +28,7 @@ _PRELOADED = (
 
 _PREPARED_KEPT = 8
 _EXIT_S = 0.5
+_CGROUP_FILE_BYTES = 4096
 _PROGRAMS: dict[str, zygote.Target] = {"candidate": candidate.serve, "script": script.serve}
 """Roles that one zygote serves."""
 
@@ -38,6 +40,7 @@ class Worker:
         self._host = host
         self._apart = apart
         self._buffers = Buffers()
+        self._oom_kills = _OomKills()
         self._prepared: dict[str, suite.Prepared | suite.InvalidTestsError] = {}
         self._zygote: zygote.Zygote | None = None
         self._zygote_key: tuple[Any, ...] = ()
@@ -54,7 +57,7 @@ class Worker:
                 self._run(json.loads(payload))
 
     def _run(self, request: dict[str, Any]) -> None:
-        oom_kills = _oom_kills()
+        oom_kills = self._oom_kills.count()
         role, limits = request["role"], request["limits"]
         is_script = role == "script"
         try:
@@ -72,7 +75,7 @@ class Worker:
         finally:
             remains = forker.finish(child)
         if status == "ended":
-            status, detail = _cause_of_death(remains.wait_status, _oom_kills() > oom_kills)
+            status, detail = _cause_of_death(remains.wait_status, self._oom_kills.count() > oom_kills)
             if is_script and remains.wait_status == 0:
                 # The end that a script should come to.
                 status, detail = "", ""
@@ -161,17 +164,25 @@ def _cause_of_death(wait_status: int, oom_killed: bool) -> tuple[str, str]:
     return "crashed", f"exited with code {os.WEXITSTATUS(wait_status)}"
 
 
-def _oom_kills() -> int:
-    """How often the kernel killed a process of this box for memory; 0 where no cgroup file says."""
-    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+class _OomKills:
+    """How often the kernel killed a process of this box for memory; always 0 where no cgroup file says."""
+
+    def __init__(self) -> None:
+        self._fd = -1
+        for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+            with contextlib.suppress(OSError):
+                self._fd = os.open(path, os.O_RDONLY)
+                return
+
+    def count(self) -> int:
+        """The number so far."""
+        if self._fd < 0:
+            return 0
         try:
-            with open(path, encoding="ascii") as events:
-                rows = dict(line.split() for line in events)
+            rows = dict(line.split() for line in os.pread(self._fd, _CGROUP_FILE_BYTES, 0).splitlines())
+            return int(rows.get(b"oom_kill", 0))
         except (OSError, ValueError):
-            continue
-        if "oom_kill" in rows:
-            return int(rows["oom_kill"])
-    return 0
+            return 0
 
 
 def main(configuration: dict[str, Any]) -> None:
@@ -189,6 +200,7 @@ def main(configuration: dict[str, Any]) -> None:
     libraries = configuration.get("libraries", [])
     library_bytes = _preload(libraries)
     _define_exit()
+    warm.warm_up()
     # Programs that draw without a seed draw alike in every box.
     random.seed(0)
     if "numpy" in libraries:

@@ -166,6 +166,7 @@ class _Forker:
         self._control = control
         self._apart = apart
         self._targets = targets
+        self._link = wire.Link(wire.CHANNEL_FD)
 
     def serve(self, limits: dict[str, Any]) -> None:
         """Fork runs until the worker closes its end."""
@@ -225,7 +226,7 @@ class _Forker:
         os.dup2(more[1] if more else output_fd, 2)
         os.dup2(channel_fd, wire.CHANNEL_FD)
         os.closerange(wire.CHANNEL_FD + 1, max(fds) + 1)
-        link = wire.Link(wire.CHANNEL_FD)
+        link = self._link
         try:
             self._apart.confine(number, cpu_s)
         except (OSError, ValueError) as error:
