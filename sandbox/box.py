@@ -6,7 +6,7 @@ import hashlib
 import json
 import struct
 import time
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -116,10 +116,9 @@ class Box:
             RequestTooLongError: the messages fit no frame.
             BoxLostError: the box went away.
         """
-        extent = {"lasting": tests is not None, "cases": cases}
-        order = {"role": role, "limits": limits.model_dump() | extent, "tests": tests}
+        order = _program_order(role, limits, cases) if tests is None else _order(role, limits, tests, cases)
         try:
-            frames = wire.frame(wire.RUN, json.dumps(order).encode()) + self._batch(messages, last, fresh=False)
+            frames = wire.frame(wire.RUN, order) + self._batch(messages, last, fresh=False)
         except wire.FrameError as error:
             raise RequestTooLongError(str(error)) from error
         self._limits = limits
@@ -226,6 +225,17 @@ class Box:
             if taken is not None:
                 return taken
             self._buffer += self._stream.read(deadline)
+
+
+def _order(role: str, limits: Limits, tests: dict[str, Any] | None, cases: int) -> bytes:
+    extent = {"lasting": tests is not None, "cases": cases}
+    return json.dumps({"role": role, "limits": limits.model_dump() | extent, "tests": tests}).encode()
+
+
+@lru_cache(maxsize=64)
+def _program_order(role: str, limits: Limits, cases: int) -> bytes:
+    """Order a run without tests: most are alike."""
+    return _order(role, limits, None, cases)
 
 
 MODULES = (

@@ -48,13 +48,16 @@ class Worker:
 
     def serve(self) -> None:
         """Work until the host closes the stream."""
+        last, request = b"", {}
         while True:
             order = self._host.receive()
             kind, payload = order.kind, order.payload if order.kind == wire.RUN else b""
             order.wipe()
             # Anything else was meant for a run that had ended by itself.
             if kind == wire.RUN:
-                self._run(json.loads(payload))
+                if payload != last:
+                    last, request = payload, json.loads(payload)
+                self._run(request)
 
     def _run(self, request: dict[str, Any]) -> None:
         oom_kills = self._oom_kills.count()
