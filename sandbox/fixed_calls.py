@@ -33,6 +33,14 @@ _BUILTINS: Final = frozenset(dir(builtins)) - _DYNAMIC
 _PURE_MODULES: Final = frozenset({"cmath", "copy", "json", "math", "operator", "re", "statistics"})
 """Modules whose functions keep nothing either."""
 
+_STEADY_MODULES: Final = _PURE_MODULES | {
+    "bisect", "collections", "decimal", "fractions", "functools", "heapq", "itertools", "string", "typing",
+}  # fmt: skip
+"""Modules through which test code reaches no clock, no chance, and nothing outside of its own objects."""
+
+_UNSTEADY: Final = _DYNAMIC | {"__builtins__", "breakpoint", "delattr", "help", "id", "input", "open"}
+"""Names by which it could."""
+
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -59,6 +67,28 @@ def has_fixed_calls(style: str, code: str | Sequence[str], names: Iterable[str],
         return _are_fixed_tests(style, parse("".join(code)), names, changes_arguments)
     except UNPARSABLE:
         return False
+
+
+def is_steady(code: str) -> bool:
+    """Whether test code judges the same answers in the same way each time, and leaves nothing behind that it could see.
+
+    As above this errs on the safe side: it may import a few modules alone, and change no attribute of anything.
+    """
+    try:
+        nodes = list(ast.walk(parse(code)))
+    except UNPARSABLE:
+        return False
+    return all(map(_is_steady, nodes))
+
+
+def _is_steady(node: ast.AST) -> bool:
+    if isinstance(node, ast.Import):
+        return all(alias.name in _STEADY_MODULES for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        return node.module in _STEADY_MODULES
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.ctx, ast.Load) and not node.attr.startswith("_")
+    return not isinstance(node, ast.Name) or node.id not in _UNSTEADY
 
 
 def _is_fixed_expression(expression: str, names: Iterable[str]) -> bool:

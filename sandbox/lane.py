@@ -381,6 +381,9 @@ class Lane:
             run = self._run_shared(task, program, longest)
         else:
             suite = hidden_tests(task, return_arguments=check.mutates_arguments)
+            if task is _CONTROL:
+                # They are to show that the tester works, and what was said before would show nothing.
+                suite = suite._replace(steady=False)
             run = self._converse("tests", suite, program, longest, most_calls=_most_calls(check.calls))
         status, detail = run.status, run.detail
         late = lateness(run.cost.cpu_s, run.cost.wall_s, limits)

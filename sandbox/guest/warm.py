@@ -7,7 +7,8 @@ that anyone may know.
 
 from __future__ import annotations
 
-import os
+import contextlib
+import socket
 import sys
 
 from . import candidate, codec, wire
@@ -39,17 +40,15 @@ _CALLS: tuple[tuple[object, ...], ...] = (
 
 
 def warm_up() -> None:
-    """Load and call a program as runs do, and leave nothing of it."""
-    calls = [codec.encode((0, arguments, {})) for arguments in _CALLS]
-    read_fd, write_fd = os.pipe()
-    inlet, outlet = wire.Link(read_fd), wire.Link(write_fd)
+    """Load and call a program as a run does, and leave nothing of it."""
+    nonce = bytes(wire.NONCE_BYTES)
+    calls = (wire.CALL + nonce + codec.encode((0, arguments, {})) for arguments in _CALLS)
+    messages = b"".join(wire.frame(wire.MESSAGE, message) for message in (_REQUEST.pack(), *calls))
     for _ in range(_ROUNDS):
-        outlet.send(_REQUEST.pack())
-        request = candidate.Request.unpack(inlet.receive())
-        names = candidate.load(request.program, request.names[0], request.preamble)
-        for call in calls:
-            outlet.send(candidate.answer([names["answer"]], request.names, call, request.return_arguments))
-            inlet.receive()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.sendall(messages)
+            ours.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(wire.EndOfStreamError):
+                candidate.serve(wire.Link(theirs.fileno()))
     del sys.modules[candidate.MODULE_NAME]
-    inlet.close()
-    outlet.close()

@@ -194,8 +194,7 @@ class _Forker:
                     self._become_run(fds, self._targets[place], number, cpu_s)
                 finally:
                     os._exit(0)
-            for fd in fds:
-                os.close(fd)
+            os.closerange(_CONTROL_FD + 1, max(fds) + 1)
             control.send(_PID.pack(pid))
             if pid > 0:
                 if not control.recv(1):

@@ -50,9 +50,14 @@ def test_a_program_that_says_more_than_its_answers_is_judged_by_that(
         ("import random\nassert f(1) == 2 or random.random() < 2\n", False),
         ("from datetime import date\nassert f(1) == 2 and date.today()\n", False),
         ("a = f(1)\nassert f(a) == 4\n", False),
+        ("import os\nassert f(1) == 2 and not os.environ.get('seen')\nos.environ['seen'] = '1'\n", False),
+        ("import math\nassert f(1) == 2\nmath.pi = 3\n", False),
+        ("assert f(1) == 2 and id([]) % 3\n", False),
+        ("assert f(1) == 2 and ().__class__.__base__.__subclasses__()\n", False),
+        ("assert open('seen', 'a') and f(1) == 2\n", False),
     ],
 )
-def test_only_tests_without_clock_and_chance_are_taken_to_say_the_same_again(code: str, steady: bool) -> None:
+def test_only_tests_without_clock_chance_and_traces_are_taken_to_say_the_same_again(code: str, steady: bool) -> None:
     task = Task(
         id="t", benchmark="t", prompt="def f(x):\n", entry_point="f", tests=HiddenTests(style="asserts", code=code)
     )
