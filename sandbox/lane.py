@@ -386,13 +386,13 @@ class Lane:
                 suite = suite._replace(steady=False)
             run = self._converse("tests", suite, program, longest, most_calls=_most_calls(check.calls))
         status, detail = run.status, run.detail
-        late = lateness(run.cost.cpu_s, run.cost.wall_s, limits)
+        late = "" if run.early else lateness(run.cost.cpu_s, run.cost.wall_s, limits)
         if late:
             status, detail = "timeout", late
         if status == "passed" and not (check.sites and set(check.sites) <= set(run.reached)):
             status, detail = "wrong", f"{len(run.reached)} of {len(check.sites)} tests were run"
         verdict = _verdict(status, check, detail, len(run.reached), run.cost)
-        return Graded(verdict, run.cost.cpu_s, is_near(run.cost.cpu_s, run.cost.wall_s, limits))
+        return Graded(verdict, run.cost.cpu_s, not run.early and is_near(run.cost.cpu_s, run.cost.wall_s, limits))
 
     def _grade_by_cases(self, task: Task, tests: IoTests, check: ReferenceCheck, program: str) -> Graded:
         limits = self._limits_for(task, check.cpu_s)
@@ -499,7 +499,7 @@ class Lane:
             answers = wire.digest(wire.pack([forecast.digests, *outcomes]))
             known_report = foreseen.report(answers)
             if known_report is not None:
-                return self._outcome(known_report, candidate, foreseen)
+                return self._outcome(known_report, candidate, foreseen, len(forecast.calls))
         self._start_tests(tester, role, suite, limits, wire.START + wire.pack([forecast.digests, *outcomes]))
         outcome_bytes = sum(map(len, outcomes))
         calls = len(forecast.calls)
@@ -527,9 +527,9 @@ class Lane:
         self._end_tests(tester, outcome_bytes, clean=report["clean"])
         if answers and report["clean"] and report["status"] in ("passed", "wrong"):
             foreseen.remember(answers, report)
-        return self._outcome(report, candidate, foreseen)
+        return self._outcome(report, candidate, foreseen, len(forecast.calls))
 
-    def _outcome(self, report: dict[str, Any], candidate: Program, foreseen: Foreseen) -> Run:
+    def _outcome(self, report: dict[str, Any], candidate: Program, foreseen: Foreseen, handed: int) -> Run:
         """Interpret a report together with how the candidate's run ended."""
         cost = candidate.stop()
         status, detail, calls = report["status"], report["detail"], report["calls"]
@@ -558,6 +558,7 @@ class Lane:
             report["arguments_changed"],
             outcomes,
             candidate_ended=candidate_ended,
+            early=status in ("wrong", "crashed") and not candidate_ended and calls < handed,
             first_failure=failure and tuple(failure),
         )
 

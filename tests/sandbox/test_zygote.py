@@ -101,3 +101,16 @@ def test_draws_without_a_seed_are_the_same_in_every_run(grade: Grade, make_task:
     task = make_task("assert f(1) >= 0\n", reference="def f(x):\n    return x\n")
     tells = "import random\n\ndef f(x):\n    raise ValueError(random.random(){})\n"
     assert grade(task, tells.format("")).detail == grade(task, tells.format(" + 0")).detail
+
+
+def test_what_a_program_does_after_a_wrong_answer_takes_nothing_from_its_verdict(
+    sandbox: Sandbox, check: Callable[[Task], ReferenceCheck], make_task: MakeTask
+) -> None:
+    task = make_task(DOUBLES, reference="def f(x):\n    return 2 * x\n")
+    checked = check(task)
+    honest = "def f(x):\n    return x + x\n"
+    # Its first answer is wrong; whether the second is there before the first is judged, the machine decides.
+    slow = "import time\n\ndef f(x):\n    while x == 3 and time.process_time() < {}:\n        pass\n    return 7\n"
+    programs = [honest, slow.format(0.3), slow.format(1.1), slow.format(60)]
+    verdicts = dict(sandbox.grade([Job(task, checked, text) for text in programs]))
+    assert [verdicts[place].status for place in range(len(programs))] == ["passed", "wrong", "wrong", "wrong"]
