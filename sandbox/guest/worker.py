@@ -27,6 +27,8 @@ _PRELOADED = (
 """Modules that programs import often: loaded once here instead of once per fork."""
 
 _PREPARED_KEPT = 8
+_ZYGOTES_KEPT = 2
+"""One for the programs or tests at hand, and one for controls between them."""
 _EXIT_S = 0.5
 _CGROUP_FILE_BYTES = 4096
 _PROGRAMS: dict[str, zygote.Target] = {"candidate": candidate.serve, "script": script.serve}
@@ -42,8 +44,7 @@ class Worker:
         self._buffers = Buffers()
         self._oom_kills = _OomKills()
         self._prepared: dict[str, suite.Prepared | suite.InvalidTestsError] = {}
-        self._zygote: zygote.Zygote | None = None
-        self._zygote_key: tuple[Any, ...] = ()
+        self._zygotes: list[tuple[Any, zygote.Zygote]] = []
         self._runs = 0
 
     def serve(self) -> None:
@@ -65,7 +66,8 @@ class Worker:
         is_script = role == "script"
         try:
             forker = self._zygote_for(request)
-            child = forker.start(role, _children_cpu_s(limits))
+            self._runs += 1
+            child = forker.start(role, self._runs, _children_cpu_s(limits))
         except OSError as error:
             self._report("sandbox_error", f"no process could be started for the run: {error}", None, None)
             return
@@ -97,19 +99,22 @@ class Worker:
         self._host.send(wire.DONE, json.dumps(done).encode())
 
     def _zygote_for(self, request: dict[str, Any]) -> zygote.Zygote:
-        """The zygote of runs of this kind with these limits; a fresh one, unless it is the one there is."""
+        """The zygote of runs of this kind with these limits; a fresh one, unless it is one of those there are."""
         role, tests = request["role"], request["tests"]
         kind = "program" if role in _PROGRAMS else role
         common = {name: request["limits"][name] for name in ("memory_bytes", "file_bytes", "open_files", "processes")}
         key = kind, common, tests
-        if self._zygote is None or key != self._zygote_key:
-            self.close()
-            if role == "shared" or (tests and tests["style"] == "unittest"):
-                _import_unittest()
-            targets = self._targets(role, tests)
-            self._zygote = zygote.Zygote(self._apart, common, targets, self._runs)
-            self._zygote_key = key
-        return self._zygote
+        for place, (other, found) in enumerate(self._zygotes):
+            if other == key:
+                self._zygotes.append(self._zygotes.pop(place))
+                return found
+        if len(self._zygotes) == _ZYGOTES_KEPT:
+            self._zygotes.pop(0)[1].close()
+        if role == "shared" or (tests and tests["style"] == "unittest"):
+            _import_unittest()
+        made = zygote.Zygote(self._apart, common, self._targets(role, tests))
+        self._zygotes.append((key, made))
+        return made
 
     def _targets(self, role: str, tests: dict[str, Any] | None) -> dict[str, zygote.Target]:
         if tests is None:
@@ -117,13 +122,6 @@ class Worker:
         # Expressions may be anyone's: they are compiled in the process that evaluates them.
         prepared = None if role == "expressions" else self._prepare(tests)
         return {role: lambda link: tester.serve(link, tests, prepared)}
-
-    def close(self) -> None:
-        """End the zygote."""
-        if self._zygote is not None:
-            self._runs = self._zygote.number
-            self._zygote.close()
-            self._zygote = None
 
     def _prepare(self, tests: dict[str, Any]) -> suite.Prepared | suite.InvalidTestsError:
         key = json.dumps(tests, sort_keys=True)

@@ -64,11 +64,8 @@ class Zygote:
         OSError: it could not be started or confined.
     """
 
-    def __init__(
-        self, apart: separation.Separation, limits: dict[str, Any], targets: dict[str, Target], first_number: int
-    ) -> None:
+    def __init__(self, apart: separation.Separation, limits: dict[str, Any], targets: dict[str, Target]) -> None:
         self._apart = apart
-        self.number = first_number
         self._places = {role: place for place, role in enumerate(targets)}
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -88,8 +85,8 @@ class Zygote:
             self.close()
             raise OSError(said.decode("utf-8", "replace") or "the process that forks runs ended")
 
-    def start(self, role: str, cpu_s: int) -> Child:
-        """Fork a confined process.
+    def start(self, role: str, number: int, cpu_s: int) -> Child:
+        """Fork a confined process, the box's run of this number.
 
         A `script` has pipes for its three standard streams; else input is empty, and errors go where output goes.
 
@@ -97,17 +94,16 @@ class Zygote:
             OSError: it could not be forked.
             ZygoteLostError: the zygote is gone.
         """
-        self.number += 1
         ours, theirs = socket.socketpair()
-        output, output_end = self._pipe(role)
+        output, output_end = self._pipe(role, number)
         fds, mine = [theirs.fileno(), output_end], [output]
         if role == "script":
-            input_end, feed = self._pipe(role)
-            errors, errors_end = self._pipe(role)
+            input_end, feed = self._pipe(role, number)
+            errors, errors_end = self._pipe(role, number)
             fds += [input_end, errors_end]
             mine += [feed, errors]
         try:
-            order = _ORDER.pack(self._places[role], self.number, cpu_s)
+            order = _ORDER.pack(self._places[role], number, cpu_s)
             self._control.sendmsg([order], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"@{len(fds)}i", *fds))])
             pid = self._receive(_PID)[0]
             if pid < 0:
@@ -146,8 +142,8 @@ class Zygote:
         os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
 
-    def _pipe(self, role: str) -> tuple[int, int]:
-        return self._apart.own_pipe(self.number) if role == "script" else os.pipe()
+    def _pipe(self, role: str, number: int) -> tuple[int, int]:
+        return self._apart.own_pipe(number) if role == "script" else os.pipe()
 
     def _receive(self, kind: struct.Struct) -> tuple[Any, ...]:
         try:
