@@ -6,7 +6,7 @@ import hashlib
 import json
 import struct
 import time
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -116,10 +116,9 @@ class Box:
             RequestTooLongError: the messages fit no frame.
             BoxLostError: the box went away.
         """
-        extent = {"lasting": tests is not None, "cases": cases}
-        order = {"role": role, "limits": limits.model_dump() | extent, "tests": tests}
+        order = _program_order(role, limits, cases) if tests is None else _order(role, limits, tests, cases)
         try:
-            frames = wire.frame(wire.RUN, json.dumps(order).encode()) + self._batch(messages, last, fresh=False)
+            frames = wire.frame(wire.RUN, order) + self._batch(messages, last, fresh=False)
         except wire.FrameError as error:
             raise RequestTooLongError(str(error)) from error
         self._limits = limits
@@ -228,14 +227,25 @@ class Box:
             self._buffer += self._stream.read(deadline)
 
 
+def _order(role: str, limits: Limits, tests: dict[str, Any] | None, cases: int) -> bytes:
+    extent = {"lasting": tests is not None, "cases": cases}
+    return json.dumps({"role": role, "limits": limits.model_dump() | extent, "tests": tests}).encode()
+
+
+@lru_cache(maxsize=64)
+def _program_order(role: str, limits: Limits, cases: int) -> bytes:
+    """Order a run without tests: most are alike."""
+    return _order(role, limits, None, cases)
+
+
 MODULES = (
-    "wire", "codec", "canonical", "leftovers", "syscalls", "separation", "candidate", "calls", "unit_tests", "suite",
-    "tester", "run", "script", "script_run", "worker",
+    "wire", "codec", "canonical", "leftovers", "syscalls", "separation", "zygote", "candidate", "warm", "calls",
+    "unit_tests", "suite", "tester", "run", "script", "script_run", "worker",
 )  # fmt: skip
 """Modules of `guest`, each after those it imports."""
 
 BOOTSTRAP = """
-import json, os, struct, sys, types
+import json, marshal, os, struct, sys, types
 def read(count):
     data = b""
     while len(data) < count:
@@ -245,15 +255,17 @@ def read(count):
     return data
 sys.path[:] = [p for p in sys.path if p]
 start = json.loads(read(struct.unpack("!I", read(4))[0]))
+# All are compiled first: what stays of each then lies together, and a run touches fewer pages.
+codes = [(name, marshal.dumps(compile(source, "<guest " + name + ">", "exec"))) for name, source in start["modules"]]
 package = types.ModuleType("guest")
 package.__path__ = []
 sys.modules["guest"] = package
-for name, source in start["modules"]:
+for name, code in codes:
     module = types.ModuleType("guest." + name)
     module.__package__ = "guest"
     sys.modules[module.__name__] = module
     setattr(package, name, module)
-    exec(compile(source, "<guest " + name + ">", "exec"), module.__dict__)
+    exec(marshal.loads(code), module.__dict__)
 sys.modules["guest.worker"].main(start["configuration"])
 """
 """Start code of a box's Python (`python -c`): it reads the modules from standard input and runs the worker."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import builtins
 import threading
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .._util.parsing import UNPARSABLE, parse, parse_expression
 from .guest import wire
@@ -32,6 +32,14 @@ _BUILTINS: Final = frozenset(dir(builtins)) - _DYNAMIC
 
 _PURE_MODULES: Final = frozenset({"cmath", "copy", "json", "math", "operator", "re", "statistics"})
 """Modules whose functions keep nothing either."""
+
+_STEADY_MODULES: Final = _PURE_MODULES | {
+    "bisect", "collections", "decimal", "fractions", "functools", "heapq", "itertools", "string", "typing",
+}  # fmt: skip
+"""Modules through which test code reaches no clock, no chance, and nothing outside of its own objects."""
+
+_UNSTEADY: Final = _DYNAMIC | {"__builtins__", "breakpoint", "delattr", "help", "id", "input", "open"}
+"""Names by which it could."""
 
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -59,6 +67,28 @@ def has_fixed_calls(style: str, code: str | Sequence[str], names: Iterable[str],
         return _are_fixed_tests(style, parse("".join(code)), names, changes_arguments)
     except UNPARSABLE:
         return False
+
+
+def is_steady(code: str) -> bool:
+    """Whether test code judges the same answers in the same way each time, and leaves nothing behind that it could see.
+
+    As above this errs on the safe side: it may import a few modules alone, and change no attribute of anything.
+    """
+    try:
+        nodes = list(ast.walk(parse(code)))
+    except UNPARSABLE:
+        return False
+    return all(map(_is_steady, nodes))
+
+
+def _is_steady(node: ast.AST) -> bool:
+    if isinstance(node, ast.Import):
+        return all(alias.name in _STEADY_MODULES for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        return node.module in _STEADY_MODULES
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.ctx, ast.Load) and not node.attr.startswith("_")
+    return not isinstance(node, ast.Name) or node.id not in _UNSTEADY
 
 
 def _is_fixed_expression(expression: str, names: Iterable[str]) -> bool:
@@ -259,6 +289,7 @@ def _parts(call: ast.AST) -> Iterator[ast.expr]:
 
 
 _MAX_CALLS = 4096
+_REPORTS_KEPT = 256
 _MAX_BYTES = 4 << 20
 _TASKS_KEPT = 256
 
@@ -272,13 +303,25 @@ class Forecast(NamedTuple):
 
 
 class Foreseen:
-    """The known calls of one task's tests, shared between lanes."""
+    """The known calls of one task's tests, and how tests ended for known answers, shared between lanes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._forecast = Forecast((), b"", complete=False)
         self._bytes_left = _MAX_BYTES
         self._fixed = False
+        self._reports: dict[bytes, dict[str, Any]] = {}
+
+    def report(self, answers: bytes) -> dict[str, Any] | None:
+        """Return the report of the tests on a program with these answers to all foreseen calls, if there was one."""
+        return self._reports.get(answers)
+
+    def remember(self, answers: bytes, report: dict[str, Any]) -> None:
+        """Record the report of the tests on a program with these answers."""
+        with self._lock:
+            self._reports[answers] = report
+            if len(self._reports) > _REPORTS_KEPT:
+                del self._reports[next(iter(self._reports))]
 
     def forecast(self) -> Forecast:
         """Return the known calls."""

@@ -332,15 +332,18 @@ class Lane:
             run = self._trials.run_shared(task, program, longest)
         else:
             suite = hidden_tests(task, return_arguments=check.mutates_arguments)
+            if task is FUNCTION_CONTROL.task:
+                # They are to show that the tester works, and what was said before would show nothing.
+                suite = suite._replace(steady=False)
             run = self._trials.run("tests", suite, program, longest, most_calls=_most_calls(check.calls))
         status, detail = run.status, run.detail
-        late = lateness(run.cost.cpu_s, run.cost.wall_s, limits)
+        late = "" if run.early else lateness(run.cost.cpu_s, run.cost.wall_s, limits)
         if late:
             status, detail = "timeout", late
         if status == "passed" and not (check.sites and set(check.sites) <= set(run.reached)):
             status, detail = "wrong", f"{len(run.reached)} of {len(check.sites)} tests were run"
         verdict = _verdict(status, check, detail, len(run.reached), run.cost)
-        return Graded(verdict, run.cost.cpu_s, is_near(run.cost.cpu_s, run.cost.wall_s, limits))
+        return Graded(verdict, run.cost.cpu_s, not run.early and is_near(run.cost.cpu_s, run.cost.wall_s, limits))
 
     def _grade_by_cases(self, task: Task, tests: IoTests, check: ReferenceCheck, program: str) -> Graded:
         limits = self._limits_for(task, check.cpu_s)

@@ -43,7 +43,8 @@ class Program:
         self.loaded = False
         self.ended: Done | None = None
         request = Request(program, suite.names, suite.return_arguments, suite.preamble)
-        messages = [request.pack(), *map(self._numbered, calls)]
+        nonces = os.urandom(wire.NONCE_BYTES * len(calls))
+        messages = [request.pack(), *(self._numbered(call, nonces, place) for place, call in enumerate(calls))]
         # The first is to load the program.
         box.run("candidate", limits, messages, last=ends, cases=suite.cases and suite.cases + 1)
 
@@ -64,7 +65,7 @@ class Program:
     def call(self, call: bytes) -> list[bytes]:
         """Return the outcome of one more call; none if it ended."""
         if self.ended is None:
-            self._box.send([self._numbered(call)])
+            self._box.send([self._numbered(call, os.urandom(wire.NONCE_BYTES), 0)])
         return self.outcomes()
 
     def stop(self) -> Done:
@@ -73,8 +74,8 @@ class Program:
             self.ended = self._box.stop()
         return self.ended
 
-    def _numbered(self, call: bytes) -> bytes:
-        nonce = os.urandom(wire.NONCE_BYTES)
+    def _numbered(self, call: bytes, nonces: bytes, place: int) -> bytes:
+        nonce = nonces[wire.NONCE_BYTES * place :][: wire.NONCE_BYTES]
         self._nonces.append(nonce)
         return wire.CALL + nonce + call
 

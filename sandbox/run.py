@@ -24,4 +24,5 @@ class Run(NamedTuple):
     outcomes: tuple[tuple[str | None, str | None], ...] = ()
     loaded: bool = True
     candidate_ended: bool = False
+    early: bool = False
     first_failure: tuple[int, str, str] | None = None

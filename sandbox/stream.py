@@ -35,10 +35,12 @@ class PipeStream:
         self._write_fd = write_fd
         self._closed = False
         os.set_blocking(write_fd, False)
+        self._readable = select.poll()
+        self._readable.register(read_fd, select.POLLIN)
 
     def read(self, deadline: float) -> bytes:
         """Read some bytes."""
-        _wait(self._read_fd, deadline, writing=False)
+        _wait_for(self._readable, deadline)
         data = os.read(self._read_fd, 1 << 18)
         if not data:
             raise BoxLostError("the sandbox's worker ended")
@@ -121,5 +123,9 @@ class DockerStream:
 def _wait(fd: int, deadline: float, *, writing: bool) -> None:
     poll = select.poll()
     poll.register(fd, select.POLLOUT if writing else select.POLLIN)
+    _wait_for(poll, deadline)
+
+
+def _wait_for(poll: select.poll, deadline: float) -> None:
     if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
         raise BoxLostError("the sandbox's worker gave no answer in time")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .._util.parsing import TURN, UNPARSABLE, parse
 from ..errors import SandboxError
 from ..records import HiddenTests
-from .fixed_calls import has_fixed_calls
+from .fixed_calls import has_fixed_calls, is_steady
 from .guest.suite import preamble
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ class SuiteSource(NamedTuple):
     """Tests as they cross to the tester's box.
 
     `names` are the functions that they may call, the entry point first. `key` stands for the calls that they make,
-    which are `fixed` if no answer changes them. `cases` counts the calls where each has the limits to itself; else it
-    is 0. `preamble` is source that runs before each program.
+    which are `fixed` if no answer changes them; they are `steady` if the same answers always get the same report.
+    `cases` counts the calls where each has the limits to itself; else it is 0. `preamble` is source that runs before
+    each program.
     """
 
     names: tuple[str, ...]
@@ -40,6 +41,7 @@ class SuiteSource(NamedTuple):
     fixed: bool
     cases: int = 0
     preamble: str = ""
+    steady: bool = False
 
 
 def hidden_tests(task: Task, *, return_arguments: bool) -> SuiteSource:
@@ -63,7 +65,7 @@ def _hidden_tests(
     names, imports = _borrowed(prompt, entry_point, tests.code, reference)
     functions = (entry_point, *names)
     fixed = has_fixed_calls(tests.style, tests.code, functions, changes_arguments=return_arguments)
-    return _suite(
+    suite = _suite(
         prompt,
         functions,
         imports,
@@ -73,6 +75,17 @@ def _hidden_tests(
         return_arguments=return_arguments,
         fixed=fixed,
     )
+    return suite._replace(steady=fixed and _are_steady(prompt, entry_point, imports, tests.code))
+
+
+def _are_steady(prompt: str, entry_point: str, imports: str, code: str) -> bool:
+    try:
+        # The guest's own, which parses beside `parsing`.
+        with TURN:
+            before = preamble(prompt, entry_point)
+    except UNPARSABLE:
+        return False
+    return all(map(is_steady, (before, imports, code)))
 
 
 def call_tests(entry_point: str, tests: IoTests, first: int) -> SuiteSource:

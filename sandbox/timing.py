@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ most seconds of the latter.
 """
 
 
+@lru_cache(maxsize=64)
 def stretched(limits: Limits) -> Limits:
     """Stretch limits a little, so that a program near them finishes and its time is known."""
     cpu_s, wall_s = known(limits.cpu_s), known(limits.wall_s)

@@ -99,6 +99,13 @@ class Trials:
         outcomes = candidate.load()
         if candidate.ended is not None and not candidate.loaded:
             return Run(candidate.ended.status, candidate.ended.detail, candidate.ended, loaded=False)
+        answers = b""
+        if suite.steady and forecast.complete and len(outcomes) == len(forecast.calls):
+            # The tests would see nothing else: what they said of another program with these answers holds.
+            answers = wire.digest(wire.pack([forecast.digests, *outcomes]))
+            known_report = foreseen.report(answers)
+            if known_report is not None:
+                return self._outcome(known_report, candidate, foreseen, len(forecast.calls))
         self._start_tests(tester, role, suite, limits, wire.START + wire.pack([forecast.digests, *outcomes]))
         outcome_bytes = sum(map(len, outcomes))
         calls = len(forecast.calls)
@@ -124,9 +131,11 @@ class Trials:
             tester.send([wire.OUTCOMES + wire.pack(outcomes)])
         report = json.loads(message[1:])
         self._end_tests(tester, outcome_bytes, clean=report["clean"])
-        return self._outcome(report, candidate, foreseen)
+        if answers and report["clean"] and report["status"] in ("passed", "wrong"):
+            foreseen.remember(answers, report)
+        return self._outcome(report, candidate, foreseen, len(forecast.calls))
 
-    def _outcome(self, report: dict[str, Any], candidate: Program, foreseen: Foreseen) -> Run:
+    def _outcome(self, report: dict[str, Any], candidate: Program, foreseen: Foreseen, handed: int) -> Run:
         """Interpret a report together with how the candidate's run ended."""
         cost = candidate.stop()
         status, detail, calls = report["status"], report["detail"], report["calls"]
@@ -155,6 +164,7 @@ class Trials:
             report["arguments_changed"],
             outcomes,
             candidate_ended=candidate_ended,
+            early=status in ("wrong", "crashed") and not candidate_ended and calls < handed,
             first_failure=failure and tuple(failure),
         )
 

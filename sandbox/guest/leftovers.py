@@ -54,15 +54,15 @@ def kill_descendants() -> None:
     deadline = time.monotonic() + _REAP_S
     while reap() and time.monotonic() < deadline:
         stopped: set[int] = set()
-        while (found := _descendants() - stopped) and time.monotonic() < deadline:
+        while (found := _descendants(os.getpid()) - stopped) and time.monotonic() < deadline:
             _signal(found, signal.SIGSTOP)
             stopped |= found
         _signal(stopped, signal.SIGKILL)
 
 
-def has_company(pid: int) -> bool:
-    """Whether this process has a descendant beside the child `pid`."""
-    return bool(_descendants() - {pid})
+def has_company(pid: int, parent: int) -> bool:
+    """Whether a process, or its parent, which adopts its orphans, has another descendant."""
+    return bool(_descendants(parent) - {pid})
 
 
 def _signal(pids: set[int], number: signal.Signals) -> None:
@@ -71,9 +71,9 @@ def _signal(pids: set[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def _descendants() -> set[int]:
+def _descendants(ancestor: int) -> set[int]:
     found: set[int] = set()
-    parents = [os.getpid()]
+    parents = [ancestor]
     while parents:
         parent = parents.pop()
         for thread in _names(f"/proc/{parent}/task"):
@@ -85,7 +85,7 @@ def _descendants() -> set[int]:
 
 def _children(pid: int, thread: str) -> set[int]:
     try:
-        with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as listing:
+        with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as listing:
             return {int(child) for child in listing.read().split()}
     except OSError:
         return set()

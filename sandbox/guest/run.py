@@ -14,7 +14,7 @@ import struct
 import time
 from typing import Any
 
-from . import leftovers, separation, wire
+from . import leftovers, wire, zygote
 
 _BUFFER_BYTES = 1 << 14
 _SCRIPT_BYTES = 1 << 16
@@ -227,7 +227,7 @@ class Answers:
 class Run:
     """One forked process, watched until it is done."""
 
-    def __init__(self, host: Host, child: separation.Child, limits: dict[str, Any], buffers: Buffers) -> None:
+    def __init__(self, host: Host, child: zygote.Child, limits: dict[str, Any], buffers: Buffers) -> None:
         self._host = host
         self._child = child
         self.clock = self._clock = Clock(child.pid, float(limits["cpu_s"]), float(limits["wall_s"]))
@@ -411,7 +411,7 @@ class Run:
     def _end(self) -> tuple[str, str]:
         """End a run that owes nothing: it must not say more, as a second process of it may do a little later."""
         says_more = self._says_more()
-        if not says_more and leftovers.has_company(self._child.pid):
+        if not says_more and leftovers.has_company(self._child.pid, self._child.zygote):
             time.sleep(_SECOND_ANSWER_S)
             says_more = self._says_more()
         return ("tampered", "a message that nobody asked for") if says_more else ("", "")

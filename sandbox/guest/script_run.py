@@ -20,7 +20,7 @@ from . import wire
 from .run import Buffers, ChildInlet, Clock, Host, TamperedError
 
 if TYPE_CHECKING:
-    from . import separation
+    from . import zygote
 
 _INT = struct.Struct("i")
 
@@ -28,7 +28,7 @@ _INT = struct.Struct("i")
 class ScriptRun:
     """One forked process that runs a script."""
 
-    def __init__(self, host: Host, child: separation.Child, limits: dict[str, Any], buffers: Buffers) -> None:
+    def __init__(self, host: Host, child: zygote.Child, limits: dict[str, Any], buffers: Buffers) -> None:
         self._host = host
         self._child = child
         self._input_fd = child.input_fd

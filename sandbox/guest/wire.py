@@ -12,7 +12,6 @@ import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterable, Sequence
 
 HEADER = struct.Struct("!IB")
@@ -63,8 +62,13 @@ REPORT = b"E"
 NONCE_BYTES = 8
 DIGEST_BYTES = 16
 
+CHANNEL_FD = 3
+"""Where a forked process has its end of the channel."""
+
 _COUNT = struct.Struct("!I")
 _LINK_BYTES = 4096
+# A program may put others in their place.
+_readv, _write = os.readv, os.write
 
 
 class FrameError(Exception):
@@ -195,17 +199,20 @@ class Inlet:
 class Link:
     """A forked process's end of its channel."""
 
-    def __init__(self, channel: socket.socket) -> None:
-        self._channel = channel
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
         self._memory = bytearray(_LINK_BYTES)
 
-    def send(self, payload: bytes) -> None:
+    def send(self, payload: bytes, kind: int = MESSAGE) -> None:
         """Send one message."""
-        self._channel.sendall(frame(MESSAGE, payload))
+        data = frame(kind, payload)
+        count = _write(self._fd, data)
+        while count < len(data):
+            count += _write(self._fd, memoryview(data)[count:])
 
     def close(self) -> None:
         """Close it."""
-        self._channel.close()
+        os.close(self._fd)
 
     def receive(self) -> bytes:
         """The next message; its sender waits for an answer before it sends another.
@@ -216,7 +223,7 @@ class Link:
         memory = self._memory
         filled, end = 0, HEADER.size
         while filled < end:
-            count = self._channel.recv_into(memoryview(memory)[filled:])
+            count = _readv(self._fd, [memoryview(memory)[filled:]])
             if count == 0:
                 raise EndOfStreamError
             filled += count

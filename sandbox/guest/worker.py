@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import _sitebuiltins
 import builtins
+import contextlib
 import gc
 import importlib
 import json
 import os
 import platform
 import random
+import select
 import signal
 import sys
-import time
 from typing import Any
 
-from . import candidate, leftovers, script, separation, suite, tester, wire
+from . import candidate, leftovers, script, separation, suite, tester, warm, wire, zygote
 from .run import Buffers, Clock, Host, Run
 from .script_run import ScriptRun
 
@@ -26,6 +27,12 @@ _PRELOADED = (
 """Modules that programs import often: loaded once here instead of once per fork."""
 
 _PREPARED_KEPT = 8
+_ZYGOTES_KEPT = 2
+"""One for the programs or tests at hand, and one for controls between them."""
+_EXIT_S = 0.5
+_CGROUP_FILE_BYTES = 4096
+_PROGRAMS: dict[str, zygote.Target] = {"candidate": candidate.serve, "script": script.serve}
+"""Roles that one zygote serves."""
 
 
 class Worker:
@@ -35,23 +42,32 @@ class Worker:
         self._host = host
         self._apart = apart
         self._buffers = Buffers()
+        self._oom_kills = _OomKills()
         self._prepared: dict[str, suite.Prepared | suite.InvalidTestsError] = {}
+        self._zygotes: list[tuple[Any, zygote.Zygote]] = []
+        self._runs = 0
 
     def serve(self) -> None:
         """Work until the host closes the stream."""
+        last, request = b"", {}
         while True:
             order = self._host.receive()
             kind, payload = order.kind, order.payload if order.kind == wire.RUN else b""
             order.wipe()
             # Anything else was meant for a run that had ended by itself.
             if kind == wire.RUN:
-                self._run(json.loads(payload))
+                if payload != last:
+                    last, request = payload, json.loads(payload)
+                self._run(request)
 
     def _run(self, request: dict[str, Any]) -> None:
-        oom_kills = _oom_kills()
-        is_script = request["role"] == "script"
+        oom_kills = self._oom_kills.count()
+        role, limits = request["role"], request["limits"]
+        is_script = role == "script"
         try:
-            child = self._apart.start(self._target(request), request["limits"], script=is_script)
+            forker = self._zygote_for(request)
+            self._runs += 1
+            child = forker.start(role, self._runs, _children_cpu_s(limits))
         except OSError as error:
             self._report("sandbox_error", f"no process could be started for the run: {error}", None, None)
             return
@@ -60,11 +76,11 @@ class Worker:
         try:
             status, detail = run.watch()
             if status == "ended":
-                _wait_for_exit(child.pid)
+                _wait_for_exit(child.pidfd)
         finally:
-            remains = self._apart.finish(child)
+            remains = forker.finish(child)
         if status == "ended":
-            status, detail = _cause_of_death(remains.wait_status, _oom_kills() > oom_kills)
+            status, detail = _cause_of_death(remains.wait_status, self._oom_kills.count() > oom_kills)
             if is_script and remains.wait_status == 0:
                 # The end that a script should come to.
                 status, detail = "", ""
@@ -82,21 +98,30 @@ class Worker:
         }
         self._host.send(wire.DONE, json.dumps(done).encode())
 
-    def _target(self, request: dict[str, Any]) -> separation.Target:
-        role = request["role"]
-        if role == "candidate":
-            return candidate.serve
-        if role == "script":
-            return script.serve
-        if role == "shared":
+    def _zygote_for(self, request: dict[str, Any]) -> zygote.Zygote:
+        """The zygote of runs of this kind with these limits; a fresh one, unless it is one of those there are."""
+        role, tests = request["role"], request["tests"]
+        kind = "program" if role in _PROGRAMS else role
+        common = {name: request["limits"][name] for name in ("memory_bytes", "file_bytes", "open_files", "processes")}
+        key = kind, common, tests
+        for place, (other, found) in enumerate(self._zygotes):
+            if other == key:
+                self._zygotes.append(self._zygotes.pop(place))
+                return found
+        if len(self._zygotes) == _ZYGOTES_KEPT:
+            self._zygotes.pop(0)[1].close()
+        if role == "shared" or (tests and tests["style"] == "unittest"):
             _import_unittest()
-            return tester.serve_shared
-        tests = request["tests"]
-        if role == "tests" and tests["style"] == "unittest":
-            _import_unittest()
+        made = zygote.Zygote(self._apart, common, self._targets(role, tests))
+        self._zygotes.append((key, made))
+        return made
+
+    def _targets(self, role: str, tests: dict[str, Any] | None) -> dict[str, zygote.Target]:
+        if tests is None:
+            return _PROGRAMS if role in _PROGRAMS else {"shared": tester.serve_shared}
         # Expressions may be anyone's: they are compiled in the process that evaluates them.
         prepared = None if role == "expressions" else self._prepare(tests)
-        return lambda link: tester.serve(link, tests, prepared)
+        return {role: lambda link: tester.serve(link, tests, prepared)}
 
     def _prepare(self, tests: dict[str, Any]) -> suite.Prepared | suite.InvalidTestsError:
         key = json.dumps(tests, sort_keys=True)
@@ -115,13 +140,16 @@ def _import_unittest() -> None:
     importlib.import_module("unittest.mock")
 
 
-def _wait_for_exit(pid: int) -> None:
-    """Give a child that closed its channel a moment to be seen dead, so that its own exit is what is reported."""
-    deadline = time.monotonic() + 0.5
-    while time.monotonic() < deadline:
-        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            return
-        time.sleep(0.002)
+def _children_cpu_s(limits: dict[str, Any]) -> int:
+    """Processor seconds for the children of a run; 0 is no limit."""
+    return 0 if limits["lasting"] else int(limits["cpu_s"] * max(limits["cases"], 1)) + 2
+
+
+def _wait_for_exit(pidfd: int) -> None:
+    """Give a process that closed its channel a moment to die, so that its own exit is what is reported."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    poll.poll(_EXIT_S * 1000)
 
 
 def _cause_of_death(wait_status: int, oom_killed: bool) -> tuple[str, str]:
@@ -137,17 +165,25 @@ def _cause_of_death(wait_status: int, oom_killed: bool) -> tuple[str, str]:
     return "crashed", f"exited with code {os.WEXITSTATUS(wait_status)}"
 
 
-def _oom_kills() -> int:
-    """How often the kernel killed a process of this box for memory; 0 where no cgroup file says."""
-    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+class _OomKills:
+    """How often the kernel killed a process of this box for memory; always 0 where no cgroup file says."""
+
+    def __init__(self) -> None:
+        self._fd = -1
+        for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+            with contextlib.suppress(OSError):
+                self._fd = os.open(path, os.O_RDONLY)
+                return
+
+    def count(self) -> int:
+        """The number so far."""
+        if self._fd < 0:
+            return 0
         try:
-            with open(path, encoding="ascii") as events:
-                rows = dict(line.split() for line in events)
+            rows = dict(line.split() for line in os.pread(self._fd, _CGROUP_FILE_BYTES, 0).splitlines())
+            return int(rows.get(b"oom_kill", 0))
         except (OSError, ValueError):
-            continue
-        if "oom_kill" in rows:
-            return int(rows["oom_kill"])
-    return 0
+            return 0
 
 
 def main(configuration: dict[str, Any]) -> None:
@@ -165,6 +201,7 @@ def main(configuration: dict[str, Any]) -> None:
     libraries = configuration.get("libraries", [])
     library_bytes = _preload(libraries)
     _define_exit()
+    warm.warm_up()
     # Programs that draw without a seed draw alike in every box.
     random.seed(0)
     if "numpy" in libraries:
@@ -174,7 +211,7 @@ def main(configuration: dict[str, Any]) -> None:
     host.send(wire.HELLO, json.dumps({"python": platform.python_version(), "pid": os.getpid()}).encode())
     try:
         Worker(host, _separation(configuration, library_bytes)).serve()
-    except (wire.EndOfStreamError, BrokenPipeError):
+    except (wire.EndOfStreamError, BrokenPipeError, zygote.ZygoteLostError):
         # Even where the host was killed and cannot do it.
         if configuration.get("remove_work_root"):
             leftovers.remove_tree(configuration["work_root"])
