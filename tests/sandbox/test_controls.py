@@ -19,7 +19,8 @@ TASK = Task(
     tests=HiddenTests(style="asserts", code="assert f([2, 1]) == [1, 2]\nassert f([]) == []\n"),
 )
 GOOD = [f"def f(x):\n    return sorted(x)  # {n}\n" for n in range(30)]
-BAD = [f"def f(x):\n    return x  # {n}\n" for n in range(30)]
+BAD = [f"def f(x):\n    return [*x, {n}]\n" for n in range(30)]
+"""Each answers differently: the same answers are tested once."""
 
 
 class RottingLauncher(ProcessLauncher):
