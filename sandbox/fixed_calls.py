@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import builtins
 import threading
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .._util.parsing import UNPARSABLE, parse, parse_expression
 from .guest import wire
@@ -289,7 +289,6 @@ def _parts(call: ast.AST) -> Iterator[ast.expr]:
 
 
 _MAX_CALLS = 4096
-_REPORTS_KEPT = 256
 _MAX_BYTES = 4 << 20
 _TASKS_KEPT = 256
 
@@ -303,25 +302,13 @@ class Forecast(NamedTuple):
 
 
 class Foreseen:
-    """The known calls of one task's tests, and how tests ended for known answers, shared between lanes."""
+    """The known calls of one task's tests, shared between lanes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._forecast = Forecast((), b"", complete=False)
         self._bytes_left = _MAX_BYTES
         self._fixed = False
-        self._reports: dict[bytes, dict[str, Any]] = {}
-
-    def report(self, answers: bytes) -> dict[str, Any] | None:
-        """Return the report of the tests on a program with these answers to all foreseen calls, if there was one."""
-        return self._reports.get(answers)
-
-    def remember(self, answers: bytes, report: dict[str, Any]) -> None:
-        """Record the report of the tests on a program with these answers."""
-        with self._lock:
-            self._reports[answers] = report
-            if len(self._reports) > _REPORTS_KEPT:
-                del self._reports[next(iter(self._reports))]
 
     def forecast(self) -> Forecast:
         """Return the known calls."""
