@@ -272,6 +272,16 @@ class Slicing(Settings):
         return {name: getattr(self, name) for name in Slicing.model_fields}
 
 
+class Sharding(Settings):
+    """The part of a command's work that one machine of several does; for the command line only."""
+
+    shard: Text | None = option(
+        None,
+        "Do only the tasks of part I of N, and print no scores; codebudget merge joins the parts' stores.",
+        metavar="I/N",
+    )
+
+
 class Charting(Settings):
     """Budgets that a curve is drawn over."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 import typer
 
-from ..settings import Charting, Drawing, Grading, Planning, ProgramLimits, Running, Selecting, Sweeping
+from ..settings import Charting, Drawing, Grading, Planning, ProgramLimits, Running, Selecting, Sharding, Sweeping
 from .arguments import Asked
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def flag_of(name: str, field: FieldInfo) -> str:
 @functools.cache
 def _flags() -> dict[str, str]:
     """Map all groups' parameters to flags."""
-    groups = (Planning, Drawing, ProgramLimits, Grading, Selecting, Charting, Sweeping, Running, Asked)
+    groups = (Planning, Drawing, ProgramLimits, Grading, Selecting, Charting, Sweeping, Sharding, Running, Asked)
     known = {
         name: flag_of(name, field)
         for group in groups

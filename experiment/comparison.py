@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -47,9 +48,10 @@ from .selection import open_judging
 from .workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ..estimators import PairedDifference
+    from ..records import Plan
     from ..settings import Drawing, Grading, Running, Selecting
     from ..tasks import Benchmark
     from .planning import Planned
@@ -105,9 +107,6 @@ def compare(
         UserError: A setting is wrong, or no task can be scored for all arms.
         MachineError: No sandbox works here, or the store or an engine failed.
     """
-    specs = [arm.plan.arm.spec for arm in arms]
-    named = named_arms([arm.plan for arm in arms])
-    tests = generated_by_arm(selecting.tests, named, benchmark, drawing, running, progress)
     terms = Terms(
         planned.workload,
         planned.settings.tolerance,
@@ -125,10 +124,28 @@ def compare(
             else arm
             for arm in arms
         ]
+    plans = [arm.plan for arm in arms]
+    with open_judging_of(plans, benchmark, drawing, grading, selecting, running, progress) as judging:
+        return compare_arms(benchmark, arms, terms, judging, decisive_ranker=selecting.decisive)
+
+
+@contextmanager
+def open_judging_of(
+    plans: Sequence[Plan],
+    benchmark: Benchmark,
+    drawing: Drawing,
+    grading: Grading,
+    selecting: Selecting,
+    running: Running,
+    progress: Progress = silent,
+) -> Iterator[Judging]:
+    """Open all that judges the arms of a comparison; see `compare`."""
+    specs = [plan.arm.spec for plan in plans]
+    tests = generated_by_arm(selecting.tests, named_arms(plans), benchmark, drawing, running, progress)
     with open_scorers(selecting.scorer, specs, drawing, running) as scorers:
         offers = {spec: Offers(tests.get(spec), scorers.get(spec)) for spec in specs}
         with open_judging(selecting.bounded, grading, running, progress, offers=offers) as judging:
-            return compare_arms(benchmark, arms, terms, judging, decisive_ranker=selecting.decisive)
+            yield judging
 
 
 def compare_arms(

@@ -20,6 +20,7 @@ from ..experiment.drawing import ArmDrawer, Session, sampling_settings
 from ..experiment.grading import chosen_launcher
 from ..experiment.matching import match_arms
 from ..experiment.samples import NamedArm, files_by_arm, with_ways
+from ..experiment.shards import check_given
 from ..experiment.targets import check_engine, check_servable, target_of_plan
 from ..rankers import check_scripts, load_ranker
 from ..rankers.registry import parse_specs
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ..experiment.compressed import ComparedTokens
     from ..experiment.planning import Planned
     from ..experiment.samples import ArmSamples
+    from ..experiment.shards import Shard
     from ..rankers import Ranker
     from ..records import Limits, Plan
     from ..sampler.store import Store
@@ -294,6 +296,23 @@ def prepare_board(file: BoardFile) -> PreparedBoard:
     drawing = drawing_of(file)
     check_draws(file, benchmarks, drawing)
     return PreparedBoard(file, benchmarks, rankers, drawing)
+
+
+def shard_of_board(prepared: PreparedBoard, shard: Shard) -> PreparedBoard:
+    """Keep one part of each benchmark's tasks.
+
+    Raises:
+        UserError: An arm leaves k open, or there are fewer tasks than parts; the message names the line.
+    """
+    file = prepared.file
+    for place, text in enumerate(file.board.arms):
+        with file.at("arms", place):
+            check_given(shard, [parse_arm(text)])
+    parts = []
+    for place, planned in enumerate(prepared.benchmarks):
+        with file.at("benchmarks", place):
+            parts.append(planned._replace(benchmark=shard.of(planned.benchmark)))
+    return prepared._replace(benchmarks=parts)
 
 
 def samples_of(

@@ -18,6 +18,7 @@ from ..errors import MachineError, UserError
 from ..experiment.comparison import realised_of
 from ..experiment.pools import GradedTask, gather, grade_pools, scorable
 from ..experiment.ranking import Judging, rank_pool
+from ..experiment.shards import grade_shard
 from . import files
 from .manifest import (
     RUN_ID,
@@ -55,9 +56,10 @@ if TYPE_CHECKING:
     from ..experiment.compressed import ComparedTokens
     from ..experiment.grading import Grader
     from ..experiment.pools import GradedArms, Pool
-    from ..experiment.ranking import RankedTask
+    from ..experiment.ranking import RankedTask, Rankings
+    from ..experiment.shards import ShardWork
     from ..rankers import Ranker
-    from ..records import Candidate, Compression
+    from ..records import Candidate, Compression, Plan, Task
     from ..sampler.series import Tally
     from .board import Board, BoardFile
     from .results import PlannedBenchmark
@@ -211,6 +213,41 @@ def make_run(
     return WrittenRun(results, manifest[RUN_ID])
 
 
+def work_on_shard(
+    file: BoardFile,
+    inputs: Sequence[tuple[PlannedBenchmark, Sequence[ArmInput]]],
+    rankers: Mapping[str, Ranker],
+    grader: Grader,
+    progress: Progress,
+) -> list[ShardWork]:
+    """Grade and rank the candidates of one part of a board's tasks into the store; no run is written.
+
+    Args:
+        file: The board.
+        inputs: Its benchmarks, cut to the part, each with the input of every arm.
+        rankers: By their names in the board, in its order.
+        grader: Runs programs, through the store.
+        progress: Told how far grading and ranking are.
+
+    Raises:
+        RankerError: A ranker failed.
+        MachineError: The sandbox failed.
+    """
+    board = file.board
+    judging = Judging(
+        grader, rankers, allow_shared=board.sandbox.allow_shared, strict=True, seed=board.seed, progress=progress
+    )
+    works = []
+    for planned, arms in inputs:
+
+        def rank(place: int, pool: Pool, tasks: Sequence[Task], planned: PlannedBenchmark = planned) -> Rankings:
+            return _rank_arm(board, planned, planned.plans[place], pool, tasks, judging)
+
+        wanted = planned.wanted([arm.candidates for arm in arms])
+        works.append(grade_shard(planned.benchmark, wanted, judging, rank))
+    return works
+
+
 def candidate_rows(planned: PlannedBenchmark, samples: Sequence[Sequence[Candidate]]) -> list[CandidateRow]:
     """Build all candidates' rows: tasks in the benchmark's order, then arms, then indices."""
     order = {task.id: place for place, task in enumerate(planned.benchmark.tasks)}
@@ -295,16 +332,16 @@ def rank_arms(
 ) -> list[dict[str, list[RankedTask]]]:
     """Rank all arms at the k each is scored at."""
     return [
-        rank_pool(
-            plan.arm.spec,
-            pool,
-            graded.tasks,
-            ks_of(board, plan, pool, graded.tasks),
-            judging,
-            k_left=partial(k_left, plan, plan.workload or planned.workload),
-        ).rows
+        _rank_arm(board, planned, plan, pool, graded.tasks, judging).rows
         for plan, pool in zip(planned.plans, graded.pools, strict=True)
     ]
+
+
+def _rank_arm(
+    board: Board, planned: PlannedBenchmark, plan: Plan, pool: Pool, tasks: Sequence[Task], judging: Judging
+) -> Rankings:
+    ks, afford = ks_of(board, plan, pool, tasks), partial(k_left, plan, plan.workload or planned.workload)
+    return rank_pool(plan.arm.spec, pool, tasks, ks, judging, k_left=afford)
 
 
 def _arm_timings(

@@ -62,6 +62,11 @@ class Bill(Record):
         """Add further charges."""
         return Bill.model_validate({name: getattr(self, name) + count for name, count in charged._asdict().items()})
 
+    @property
+    def charged(self) -> Charged:
+        """The same, to be added to another bill."""
+        return Charged(*(getattr(self, name) for name in Charged._fields))
+
 
 class Tally(Record):
     """Usage of drawing over all sessions; `prompts` counts prefills, one per task and session.
@@ -75,6 +80,29 @@ class Tally(Record):
     sessions: int = 0
     usage: Usage = Usage()
     bill: Bill | None = None
+
+    def plus(self, other: Tally) -> Tally:
+        """Add what other machines took for other samples; a sum with an unknown part is unknown.
+
+        The same numbers of seconds mean the same drawing, which counts once.
+        """
+        if not self.sessions or not other.sessions or self == other:
+            return self if self.sessions else other
+        mine, its = self.usage, other.usage
+        usage: dict[str, float | None] = {}
+        for field in _SUMS:
+            one, two = getattr(mine, field), getattr(its, field)
+            usage[field] = None if one is None or two is None else one + two
+        for field in _MAXIMA:
+            usage[field] = _larger(getattr(mine, field), getattr(its, field))
+        bill = None if self.bill is None or other.bill is None else self.bill.plus(other.bill.charged)
+        return Tally(
+            samples=self.samples + other.samples,
+            prompts=self.prompts + other.prompts,
+            sessions=self.sessions + other.sessions,
+            usage=Usage.model_validate(usage),
+            bill=bill,
+        )
 
     def per_task(self, k: int) -> Usage:
         """Average the seconds and dollars of k samples of a task; gives the memory too, whatever k is."""
@@ -185,6 +213,8 @@ _SUMS = (
     "busy_s",
     "usd",
 )
+
+_MAXIMA = ("peak_memory_bytes", "weight_bytes", "kv_bytes")
 
 
 class Counts(NamedTuple):
