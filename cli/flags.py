@@ -73,10 +73,22 @@ def _flags() -> dict[str, str]:
         for name, field in group.model_fields.items()
         if field.description is not None
     }
-    others = ("samples", "k", "out", "model", "report", "plot", "device", "calibration_file", "allow_limits")
-    several = ("ranker_files", "benchmark_files", "models", "fields")
+    others = (
+        "samples",
+        "k",
+        "out",
+        "model",
+        "report",
+        "plot",
+        "device",
+        "calibration_file",
+        "allow_limits",
+        "dataset",
+        "push",
+    )
+    several = ("ranker_files", "benchmark_files", "models", "fields", "hub_tasks")
     return (
-        {name: f"--{name.replace('_', '-')}" for name in others}
+        {name: f"--{name.replace('_', '-')}" for name in (*others, "dataset", "push")}
         | {name: f"--{name.removesuffix('s').replace('_', '-')}" for name in several}
         | known
     )
