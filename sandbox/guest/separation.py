@@ -160,8 +160,8 @@ class Separation:
         try:
             self._become_child(theirs, stream_fds, limits)
         except (OSError, ValueError) as error:
-            # Not the candidate's doing: none of its code has run.
-            theirs.sendall(wire.frame(wire.DONE, f"{type(error).__name__}: {error}".encode()))
+            # Not the candidate's doing: none of its code has run. The channel itself may be closed by now.
+            socket.socket(fileno=CHANNEL_FD).sendall(wire.frame(wire.DONE, f"{type(error).__name__}: {error}".encode()))
             return
         channel = socket.socket(fileno=CHANNEL_FD)
         channel.sendall(wire.frame(wire.HELLO, b""))
