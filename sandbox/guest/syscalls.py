@@ -4,6 +4,8 @@
   last. So there are sockets of the family UNIX alone, and io_uring, which opens others past any filter, is not there.
 - A descriptor that is sent over the channel becomes the worker's, and closing it takes as long as its maker wants (a
   socket with SO_LINGER). sendmsg(2) alone sends descriptors.
+- Namespaces and mounts of a program's own would show it more of the kernel. Not every engine's own filter refuses
+  them to ordinary users, as Docker's does.
 - Keys outlive the process that adds them, and so do BPF programs; userfaultfd(2) can hold up whoever reads memory.
 """
 
@@ -20,11 +22,13 @@ _NUMBERS: dict[str, dict[str, int]] = {
         "clone": 56, "socket": 41, "socketpair": 53, "keyctl": 250, "seccomp": 317,
         "add_key": 248, "request_key": 249, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
         "userfaultfd": 323, "bpf": 321, "perf_event_open": 298, "sendmsg": 46, "sendmmsg": 307,
+        "unshare": 272, "setns": 308, "mount": 165, "umount2": 166, "pivot_root": 155, "clone3": 435,
     },
     "aarch64": {
         "clone": 220, "socket": 198, "socketpair": 199, "keyctl": 219, "seccomp": 277,
         "add_key": 217, "request_key": 218, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
         "userfaultfd": 282, "bpf": 280, "perf_event_open": 241, "sendmsg": 211, "sendmmsg": 269,
+        "unshare": 97, "setns": 268, "mount": 40, "umount2": 39, "pivot_root": 41, "clone3": 435,
     },
 }  # fmt: skip
 """Of the kernel's tables, arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h."""
@@ -42,13 +46,22 @@ _REFUSED = {
     "perf_event_open": errno.EPERM,
     "sendmsg": errno.EPERM,
     "sendmmsg": errno.EPERM,
+    "unshare": errno.EPERM,
+    "setns": errno.EPERM,
+    "mount": errno.EPERM,
+    "umount2": errno.EPERM,
+    "pivot_root": errno.EPERM,
+    # Its flags are out of a filter's sight; the C library falls back to clone.
+    "clone3": errno.ENOSYS,
 }
 """What each of these fails with: as where the kernel has it not, or does not allow it."""
 
 _AF_UNIX = 1
+_NEW_NAMESPACES = 0x7E020000
+"""The flags CLONE_NEW* of include/uapi/linux/sched.h that clone takes."""
 _KEYCTL_JOIN_SESSION_KEYRING = ctypes.c_long(1)
 
-_LOAD_WORD, _JUMP_IF_EQUAL, _JUMP_IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+_LOAD_WORD, _JUMP_IF_EQUAL, _JUMP_IF_AT_LEAST, _JUMP_IF_ANY, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
 _ALLOW, _FAIL_WITH = 0x7FFF0000, 0x00050000
 _X32_BIT = 0x40000000
@@ -110,6 +123,13 @@ def _program(machine: str) -> bytes:
     ]
     for name, error in _REFUSED.items():
         lines += [_statement(_JUMP_IF_EQUAL, numbers[name], 0, 1), _fail(error)]
+    lines += [
+        _statement(_JUMP_IF_EQUAL, numbers["clone"], 0, 4),
+        _statement(_LOAD_WORD, _FIRST_ARGUMENT_AT),
+        _statement(_JUMP_IF_ANY, _NEW_NAMESPACES, 0, 1),
+        _fail(errno.EPERM),
+        _statement(_RETURN, _ALLOW),
+    ]
     for name in ("socket", "socketpair"):
         lines += [
             _statement(_JUMP_IF_EQUAL, numbers[name], 0, 4),

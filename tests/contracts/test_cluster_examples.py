@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from contracts.test_docs import mistake
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BATCH = ("board.sbatch", "board-apptainer.sbatch", "merge.sbatch")
 NUMBERS = {"SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_TASK_COUNT": "16", "SKYPILOT_NUM_NODES": "8", "shard": "1"}
