@@ -352,6 +352,11 @@ class Running(Settings):
         shown="OPENAI_BASE_URL",
     )
     store: Text | None = option(None, "File that stores samples and verdicts.", metavar="FILE", shown=DEFAULT_STORE)
+    ray: Text | None = option(
+        None,
+        "Ray cluster whose nodes draw and run programs; auto is that of this machine.",
+        metavar="auto|HOST:PORT",
+    )
     fresh: bool = option(False, "Redraw and rerun what the store already has.")
     stop_after: Text | None = option(
         None,

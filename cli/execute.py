@@ -22,7 +22,7 @@ def execute(
     files: SampleFiles,
     asked: Annotated[Asked, only("benchmark", "field")],
     grading: Grading,
-    running: Annotated[Running, only("family", "store", "fresh")],
+    running: Annotated[Running, only("family", "store", "ray", "fresh")],
     sharding: Sharding,
     k: Ks = None,
     out: Annotated[

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def run(
     board: Annotated[str, typer.Argument(metavar="BOARD", help="A board file, such as examples/nano.toml.")],
-    running: Annotated[Running, only("store", "fresh")],
+    running: Annotated[Running, only("store", "fresh", "ray")],
     sharding: Sharding,
     out: Annotated[
         str | None,
@@ -38,11 +38,11 @@ def run(
     Stored samples and verdicts are reused, so an interrupted run continues where it was; --fresh redoes everything. The
     directory appears once it is complete, and replaces an earlier run.
     """
-    from ..experiment.grading import Grader
+    from ..experiment.grading import Grader, sandbox_of
     from ..experiment.shards import check_no_outputs, parse_shard
     from ..experiment.workspace import open_workspace
     from ..leaderboard.board import load_board
-    from ..leaderboard.prepare import examined, files_to_name, prepare_board, samples_of, sandbox_of, shard_of_board
+    from ..leaderboard.prepare import examined, files_to_name, prepare_board, samples_of, shard_of_board
     from ..leaderboard.run import Making, StepTimes, check_out, make_run, work_on_shard
 
     shard = parse_shard(sharding.shard)
@@ -60,11 +60,11 @@ def run(
         shown_progress() as progress,
         open_workspace(running.store) as store,
         # Before anything is drawn, which may take hours.
-        sandbox_of(table.launcher, table.limits.limits(), table.workers) as sandbox,
+        sandbox_of(table.launcher, table.limits.limits(), table.workers, running.ray) as sandbox,
     ):
         conformance = examined(sandbox, store, progress) if table.check else None
         with times.step("drawing"):
-            inputs = samples_of(prepared, store, progress, fresh=running.fresh)
+            inputs = samples_of(prepared, store, progress, fresh=running.fresh, ray=running.ray)
         grader = Grader(sandbox, store, progress, fresh=running.fresh)
         if shard is not None:
             works = work_on_shard(file, inputs, prepared.rankers, grader, progress)

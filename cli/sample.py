@@ -35,7 +35,9 @@ def sample(
     asked: Asked,
     drawing: Drawing,
     planning: Annotated[Planning, only("hardware", "usd_per_hour", "usd_per_mtok", "prices")],
-    running: Annotated[Running, only("family", "seed", "base_url", "store", "fresh", "stop_after", "compress_python")],
+    running: Annotated[
+        Running, only("family", "seed", "base_url", "store", "ray", "fresh", "stop_after", "compress_python")
+    ],
     sharding: Sharding,
     output: Output,
 ) -> None:

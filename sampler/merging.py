@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import secrets
 from collections import Counter, defaultdict
-from contextlib import ExitStack
+from collections.abc import Callable
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import ValidationError
@@ -21,7 +21,7 @@ from .series import Series, Tally, stored_series
 from .store import CANDIDATE_FIELDS, KEYS_PER_QUERY, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from .._util.progress import Progress
@@ -32,6 +32,8 @@ _MEASURED: Final = frozenset({"cpu_s", "wall_s", "busy_s", "peak_bytes"})
 """What clocks and meters say, which is another number every time."""
 
 _VERDICT: Final = ("status", "integrity", "tests_run", "tests_expected")
+
+Open = Callable[["Path"], "Store"]
 
 _KNOWN: Final = ("candidates", "records", "verdicts")
 _WHAT: Final = {"candidates": "samples", "verdicts": "verdicts", "records": "results"}
@@ -67,27 +69,26 @@ def merge_stores(
     """
     _check_paths(paths, out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".codebudget-{secrets.token_hex(8)}.partial")
+    made_at = out.with_name(f".codebudget-{secrets.token_hex(8)}.partial")
     try:
-        with ExitStack() as stack:
-            # Not a file that is made by being opened.
-            stores = [stack.enter_context(open_store(path, key=key, notice=notice)) for path in paths]
-            _check_engines(stores)
-            made = stack.enter_context(open_store(partial, key=key, notice=notice))
-            merge = _Merge(stores, made)
-            for place in range(len(stores)):
+        # One after another: a thousand at once would be more files than a process may have open.
+        opened = partial(open_store, key=key, notice=notice)
+        _check_engines(paths, opened)
+        with opened(made_at) as made:
+            merge = _Merge(paths, opened, made)
+            for place in range(len(paths)):
                 merge.add(place)
-                progress("merging", place + 1, len(stores))
+                progress("merging", place + 1, len(paths))
             merge.add_series()
             counts = Counter({table: sum(1 for _ in made.rows_of(table)) for table in ("candidates", "verdicts")})
         if out.exists():
             raise UserError(f"{out} exists by now; choose another file with `store`")
-        partial.rename(out)
+        made_at.rename(out)
     except OSError as error:
         raise MachineError(f"{out} cannot be written ({error.strerror or error}); choose another `store`") from None
     finally:
         for ending in ("", "-wal", "-shm"):
-            partial.with_name(partial.name + ending).unlink(missing_ok=True)
+            made_at.with_name(made_at.name + ending).unlink(missing_ok=True)
     return Merged(counts["candidates"], counts["verdicts"], merge.shared)
 
 
@@ -107,12 +108,14 @@ def _check_paths(paths: Sequence[Path], out: Path) -> None:
     check_output(out, "`store`")
 
 
-def _check_engines(stores: Sequence[Store]) -> None:
+def _check_engines(paths: Sequence[Path], opened: Open) -> None:
     """Refuse samples that were asked for in the same way and drawn by different engines in different stores."""
     found: defaultdict[str, dict[int, dict[str, Description]]] = defaultdict(dict)
     names: dict[str, str] = {}
-    for place, store in enumerate(stores):
-        for one in stored_series(store):
+    for place, path in enumerate(paths):
+        with opened(path) as store:
+            listed = list(stored_series(store))
+        for one in listed:
             asked = record_text(one, {"model", "precision", "benchmark"}) + record_text(
                 one.origin, {"settings", "seed"}
             )
@@ -125,7 +128,7 @@ def _check_engines(stores: Sequence[Store]) -> None:
             if descriptions.keys().isdisjoint(of_first):
                 difference = _difference(next(iter(of_first.values())), next(iter(descriptions.values())))
                 raise UserError(
-                    f"{stores[first].path} and {stores[place].path} have samples of {names[asked]} that different "
+                    f"{paths[first]} and {paths[place]} have samples of {names[asked]} that different "
                     f"engines drew ({difference}); leave one out, and draw its part again on a machine like the others"
                 )
 
@@ -141,27 +144,29 @@ def _difference(one: Description, other: Description) -> str:
 class _Merge:
     """The new store while rows are added to it."""
 
-    def __init__(self, stores: Sequence[Store], made: Store) -> None:
-        self._stores = stores
+    def __init__(self, paths: Sequence[Path], opened: Open, made: Store) -> None:
+        self._paths = paths
+        self._opened = opened
         self._made = made
         self._series: dict[str, list[tuple[Series, dict[str, Any]]]] = defaultdict(list)
         self.shared = 0
 
     def add(self, place: int) -> None:
         """Add a store's rows."""
-        for table in self._made.tables:
-            batch: list[Mapping[str, Any]] = []
-            for row in self._stores[place].rows_of(table):
-                if table == "records" and row["kind"] == SERIES:
-                    self._series[row["key"]].append((_series(self._stores[place], row["value"]), row))
-                    continue
-                kept = self._kept(table, row, place)
-                if kept is not None:
-                    batch.append(kept)
-                if len(batch) == KEYS_PER_QUERY:
-                    self._made.put_rows(table, batch)
-                    batch = []
-            self._made.put_rows(table, batch)
+        with self._opened(self._paths[place]) as store:
+            for table in self._made.tables:
+                batch: list[Mapping[str, Any]] = []
+                for row in store.rows_of(table):
+                    if table == "records" and row["kind"] == SERIES:
+                        self._series[row["key"]].append((_series(store, row["value"]), row))
+                        continue
+                    kept = self._kept(table, row, place)
+                    if kept is not None:
+                        batch.append(kept)
+                    if len(batch) == KEYS_PER_QUERY:
+                        self._made.put_rows(table, batch)
+                        batch = []
+                self._made.put_rows(table, batch)
 
     def add_series(self) -> None:
         """Add the records of what made the samples, with what drawing took in all stores."""
@@ -171,7 +176,7 @@ class _Merge:
                 self._made.put_rows("records", [min((row for _, row in found), key=lambda row: str(row["value"]))])
                 continue
             tallies = sorted((one.tally for one, _ in found), key=lambda tally: tally.usage.wall_s or 0.0)
-            merged = found[0][0].model_copy(update={"tally": functools.reduce(Tally.plus, tallies)})
+            merged = found[0][0].model_copy(update={"tally": reduce(Tally.plus, tallies)})
             self._made.put_records(SERIES, {key: merged.model_dump(mode="json")})
 
     def _kept(self, table: str, row: dict[str, Any], place: int) -> Mapping[str, Any] | None:
@@ -183,7 +188,7 @@ class _Merge:
         if table == "candidates":
             self.shared += 1
         if table not in _KNOWN:
-            raise UserError(f"{self._stores[place].path}: has rows of {table}, which are not known how to be merged")
+            raise UserError(f"{self._paths[place]}: has rows of {table}, which are not known how to be merged")
         mine, its = self._made.is_own_row(table, row), self._made.is_own_row(table, there)
         # What another user's key made is not believed anyway; samples are, where the store was named.
         believed = table == "candidates" or mine == its
@@ -195,20 +200,21 @@ class _Merge:
 
     def _disagreement(self, table: str, key: tuple[Any, ...], row: Mapping[str, Any], place: int) -> UserError:
         content = _content(table, row)
-        other = next(
-            store.path
-            for store in self._stores[:place]
-            if (found := store.row_of(table, key)) is not None and _content(table, found) != content
-        )
+        other = next(path for path in self._paths[:place] if self._differs(path, table, key, content))
         about = ""
         if table == "candidates":
             about = f" (sample {row['place']} of {quoted(str(row['task_id']))} by {row['arm']})"
         elif table == "records":
             about = f" ({row['kind']})"
         return UserError(
-            f"{other} and {self._stores[place].path} have different {_WHAT[table]} under one key{about}, and one "
+            f"{other} and {self._paths[place]} have different {_WHAT[table]} under one key{about}, and one "
             "machine would have one; leave one of the stores out"
         )
+
+    def _differs(self, path: Path, table: str, key: tuple[Any, ...], content: object) -> bool:
+        with self._opened(path) as store:
+            found = store.row_of(table, key)
+        return found is not None and _content(table, found) != content
 
 
 def _series(store: Store, value: object) -> Series:

@@ -250,6 +250,7 @@ class UsageCounter:
         pricing: The session's prices.
         meter: The whole run's, told of every sample.
         memory: Tells the engine's memory.
+        machines: Tells on how many machines it draws at once; seconds at work and dollars count each.
     """
 
     def __init__(
@@ -259,7 +260,9 @@ class UsageCounter:
         pricing: Pricing,
         meter: Meter,
         memory: Callable[[], EngineMemory],
+        machines: Callable[[], int] = lambda: 1,
     ) -> None:
+        self._machines = machines
         self._series = series
         self._architecture = architecture
         self._pricing = pricing
@@ -283,7 +286,7 @@ class UsageCounter:
         while True:
             start = time.monotonic()
             item = next(finished, None)
-            self._busy_s += time.monotonic() - start
+            self._busy_s += (time.monotonic() - start) * self._machines()
             if item is None:
                 return
             yield item
@@ -350,7 +353,8 @@ class UsageCounter:
         if prices.tokens is not None:
             usd = None if charged is None else _usd_of(prices.tokens, charged)
         elif prices.usd_per_s is not None:
-            usd = prices.usd_per_s * (time.monotonic() - self._since) - self._dollars
+            # A machine that was lost meanwhile gives nothing back.
+            usd = max(0.0, prices.usd_per_s * (time.monotonic() - self._since) * self._machines() - self._dollars)
         self._dollars += usd or 0.0
         self._is_priced = self._is_priced and usd is not None
         return usd
