@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import socket
 import threading
 import time
 from collections import Counter
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 START_S: Final = 1800.0
 """Seconds that a worker may take to start: a large model is read from a slow disk."""
+
+_PROBE_S: Final = 10.0
 
 PLACE_S: Final = 120.0
 """Seconds that a cluster without any worker is given to get a node."""
@@ -92,6 +95,7 @@ def connect(address: str) -> Any:
         raise MachineError("`ray` needs Ray: pip install 'codebudget[ray]' on every node") from None
     if not ray.is_initialized():
         try:
+            _probe(address)
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
             raise MachineError(
@@ -99,6 +103,14 @@ def connect(address: str) -> Any:
                 "--head, and ray start --address HOST:6379 on the other nodes"
             ) from None
     return ray
+
+
+def _probe(address: str) -> None:
+    """Fail at once where nobody listens: Ray itself tries for minutes, and may end the process."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in host:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S):
+            return
 
 
 def lost_errors(ray: Any) -> tuple[type[Exception], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..._util.printable import one_line
@@ -48,7 +49,6 @@ class Replica:
 
     def start(self) -> dict[str, str] | Failure:
         """Load the model; returns its description, and codebudget's version."""
-        from ... import __version__
         from ..series import MemoryWatch
 
         try:
@@ -59,7 +59,12 @@ class Replica:
         self._watch = MemoryWatch(choice.engine.memory, EngineMemory())
         described = self._engine.describe()
         values = {name: repr(value) for name, value in described if name != "schema_version"}
-        return {**values, "codebudget": __version__, TOLD: choice.reason, "record": described.model_dump_json()}
+        return {
+            **values,
+            "codebudget": metadata.version("codebudget"),
+            TOLD: choice.reason,
+            "record": described.model_dump_json(),
+        }
 
     def generate(
         self, draws: Sequence[Draw], sampling: Sampling
