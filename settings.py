@@ -318,6 +318,16 @@ class Slicing(Settings):
         return {name: getattr(self, name) for name in Slicing.model_fields}
 
 
+class Sharding(Settings):
+    """The part of a command's work that one machine of several does; for the command line only."""
+
+    shard: Text | None = option(
+        None,
+        "Do only the tasks of part I of N, and print no scores; codebudget merge joins the parts' stores.",
+        metavar="I/N",
+    )
+
+
 class Charting(Settings):
     """Budgets that a curve is drawn over."""
 
@@ -388,6 +398,11 @@ class Running(Settings):
         shown="OPENAI_BASE_URL",
     )
     store: Text | None = option(None, "File that stores samples and verdicts.", metavar="FILE", shown=DEFAULT_STORE)
+    ray: Text | None = option(
+        None,
+        "Ray cluster whose nodes draw and run programs; auto is that of this machine.",
+        metavar="auto|HOST:PORT",
+    )
     fresh: bool = option(False, "Redraw and rerun what the store already has.")
     stop_after: Text | None = option(
         None,

@@ -106,11 +106,7 @@ def samples_by_arm(options: list[str] | None) -> dict[str, list[str]]:
 
 
 def parse_ks(text: str | None, default: tuple[int, ...]) -> list[int]:
-    """Parse `--k 1,10,100`: ascending numbers, each once.
-
-    Raises:
-        UserError: It is not of that form.
-    """
+    """Parse `--k 1,10,100`: ascending numbers, each once. A text that is not of that form raises UserError."""
     if text is None:
         return list(default)
     try:

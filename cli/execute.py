@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..settings import DEFAULT_KS, Grading, Running
+from ..settings import DEFAULT_KS, Grading, Running, Sharding
 from .arguments import Asked, Json, Ks, SampleFiles, parse_ks
 from .options import only, options
 from .progress import check_sandbox_errors, print_json, shown_progress, warn
+from .shards import show_shard
 
 if TYPE_CHECKING:
     from ..experiment.files import ExecutedFiles
@@ -21,7 +22,8 @@ def execute(
     files: SampleFiles,
     asked: Asked,
     grading: Grading,
-    running: Annotated[Running, only("family", "store", "fresh")],
+    running: Annotated[Running, only("family", "store", "ray", "fresh")],
+    sharding: Sharding,
     k: Ks = None,
     out: Annotated[
         str | None,
@@ -45,8 +47,17 @@ def execute(
     since = time.monotonic()
     ks = parse_ks(k, DEFAULT_KS)
     from ..experiment.files import execute as execute_files
+    from ..experiment.files import execute_on_shard
+    from ..experiment.shards import check_no_outputs, parse_shard
 
+    shard = parse_shard(sharding.shard)
     benchmark = asked.load(running.family)
+    if shard is not None:
+        check_no_outputs(shard, {"k": k, "out": out})
+        with shown_progress() as progress:
+            work = execute_on_shard(shard, files, benchmark, grading, running, progress)
+        show_shard(shard, [work], running.store, as_json=as_json)
+        return
     with shown_progress() as progress:
         result = execute_files(files, benchmark, ks, grading, running, out=out, progress=progress)
     for line in result.warnings:

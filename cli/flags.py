@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 import typer
 
-from ..settings import Charting, Drawing, Grading, Planning, ProgramLimits, Running, Selecting, Slicing, Sweeping
+from ..settings import (
+    Charting,
+    Drawing,
+    Grading,
+    Planning,
+    ProgramLimits,
+    Running,
+    Selecting,
+    Sharding,
+    Slicing,
+    Sweeping,
+)
 from .arguments import AskedOnEach
 
 if TYPE_CHECKING:
@@ -66,15 +77,21 @@ def flag_of(name: str, field: FieldInfo) -> str:
 @functools.cache
 def _flags() -> dict[str, str]:
     """Map all groups' parameters to flags."""
-    groups = (Planning, Drawing, ProgramLimits, Grading, Selecting, Slicing, Charting, Sweeping, Running, AskedOnEach)
+    groups = (
+        *(Planning, Drawing, ProgramLimits, Grading, Selecting, Slicing, Charting, Sweeping, Sharding, Running),
+        AskedOnEach,
+    )
     known = {
         name: flag_of(name, field)
         for group in groups
         for name, field in group.model_fields.items()
         if field.description is not None
     }
-    others = ("samples", "k", "out", "model", "report", "plot", "device", "calibration_file", "allow_limits")
-    several = ("ranker_files", "benchmark_files", "models", "fields")
+    others = (
+        *("samples", "k", "out", "model", "report", "plot", "device", "calibration_file", "allow_limits"),
+        *("dataset", "push"),
+    )
+    several = ("ranker_files", "benchmark_files", "models", "fields", "hub_tasks")
     return (
         {name: f"--{name.replace('_', '-')}" for name in others}
         | {name: f"--{name.removesuffix('s').replace('_', '-')}" for name in several}

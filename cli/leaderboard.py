@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .arguments import Json
+from .leaderboard_publish import publish
 from .leaderboard_run import run
 from .leaderboard_verify import verify
 from .options import options
@@ -16,6 +17,7 @@ from .progress import print_json, shown_progress
 app = typer.Typer(no_args_is_help=True, help="Make, verify and publish leaderboard runs.")
 app.command()(options(verify))
 app.command()(options(run))
+app.command()(publish)
 
 
 @app.command()

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._util.figures import interval
-from ..settings import Running
+from ..settings import Running, Sharding
 from .arguments import Json
 from .flags import as_flags
+from .leaderboard_scores import show_run
 from .options import only
-from .progress import check_sandbox_errors, print_json, shown_progress, warn
+from .progress import check_sandbox_errors, shown_progress
+from .shards import show_shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..leaderboard.results_file import Results
-
 
 def run(
     board: Annotated[str, typer.Argument(metavar="BOARD", help="A board file, such as examples/nano.toml.")],
-    running: Annotated[Running, only("store", "fresh")],
+    running: Annotated[Running, only("store", "fresh", "ray")],
+    sharding: Sharding,
     out: Annotated[
         str | None,
         typer.Option("--out", metavar="DIR", help="Folder for the run.", show_default="the board's name and -run"),
@@ -36,28 +36,37 @@ def run(
     Stored samples and verdicts are reused, so an interrupted run continues where it was; --fresh redoes everything. The
     directory appears once it is complete, and replaces an earlier run.
     """
-    from ..experiment.grading import Grader
+    from ..experiment.grading import Grader, sandbox_of
+    from ..experiment.shards import check_no_outputs, parse_shard
     from ..experiment.workspace import open_workspace
     from ..leaderboard.board import load_board
-    from ..leaderboard.prepare import examined, files_to_name, prepare_board, samples_of, sandbox_of
-    from ..leaderboard.run import Making, StepTimes, check_out, make_run
+    from ..leaderboard.prepare import examined, files_to_name, prepare_board, samples_of, shard_of_board
+    from ..leaderboard.run import Making, StepTimes, check_out, make_run, work_on_shard
 
+    shard = parse_shard(sharding.shard)
     file = load_board(Path(board))
     folder = Path(out) if out is not None else Path(f"{file.path.stem}-run")
-    check_out(folder, typed=out is not None)
+    if shard is None:
+        check_out(folder, typed=out is not None)
+    else:
+        check_no_outputs(shard, {"out": out})
     times = StepTimes()
-    prepared = prepare_board(file)
+    whole = prepare_board(file)
+    prepared = whole if shard is None else shard_of_board(whole, shard)
     table = file.board.sandbox
     with (
         shown_progress() as progress,
         open_workspace(running.store) as store,
         # Before anything is drawn, which may take hours.
-        sandbox_of(table.launcher, table.limits.limits(), table.workers) as sandbox,
+        sandbox_of(table.launcher, table.limits.limits(), table.workers, running.ray) as sandbox,
     ):
         conformance = examined(sandbox, store, progress) if table.check else None
         grader = Grader(sandbox, store, progress, fresh=running.fresh)
         with times.step("drawing"):
-            inputs = samples_of(prepared, store, progress, fresh=running.fresh, grader=grader)
+            inputs = samples_of(prepared, store, progress, fresh=running.fresh, grader=grader, ray=running.ray)
+        if shard is not None:
+            works = work_on_shard(file, inputs, prepared.rankers, grader, progress)
+            return show_shard(shard, works, running.store, as_json=as_json)
         made = make_run(
             file,
             inputs,
@@ -68,49 +77,12 @@ def run(
             progress=progress,
             typed=out is not None,
         )
-    _show(made.results, made.run_id, folder, _verify_command(files_to_name(file), folder), as_json)
-    check_sandbox_errors(made.results.sandbox_errors)
+    next_step = _verify_command(files_to_name(file), folder)
+    show_run(made.results, made.run_id, folder, next_step, as_json=as_json)
+    return check_sandbox_errors(made.results.sandbox_errors)
 
 
 def _verify_command(named: Sequence[tuple[str, str]], run: Path) -> str:
     """Build the command to verify."""
     options = [word for parameter, path in named for word in (as_flags(f"`{parameter}`"), path)]
     return shlex.join(["codebudget", "leaderboard", "verify", str(run), *options])
-
-
-def _show(results: Results, run_id: str, folder: Path, next_step: str, as_json: bool) -> None:
-    for scores in results.benchmarks:
-        for warning in scores.warnings:
-            warn(warning)
-    if as_json:
-        shown = [
-            {
-                "benchmark": scores.benchmark,
-                "tasks": len(scores.tasks),
-                "arms": [
-                    {"spec": arm.spec, "k": arm.k, "pass_at_k": arm.pass_at_k[arm.k].model_dump()}
-                    for arm in scores.arms
-                ],
-                "verdict": scores.verdict.model_dump(),
-            }
-            for scores in results.benchmarks
-        ]
-        mean = {} if results.mean is None else {"mean": results.mean.model_dump(mode="json")}
-        print_json({"run": str(folder), "run_id": run_id, "benchmarks": shown, **mean})
-        return
-    for scores in results.benchmarks:
-        typer.echo(f"{scores.benchmark}, {len(scores.tasks)} of {scores.total_tasks} tasks")
-        for arm in scores.arms:
-            score = arm.pass_at_k[arm.k]
-            typer.echo(f"  {arm.spec}: pass@{arm.k} {interval(score.value, score.low, score.high)}")
-        typer.echo(f"  with tests: {scores.verdict.with_tests}")
-        typer.echo(f"  without tests: {scores.verdict.without_tests}")
-    if results.mean is not None:
-        typer.echo(f"mean over {len(results.benchmarks)} benchmarks, each of which counts the same")
-        for mean_arm in results.mean.arms:
-            score = mean_arm.pass_at_k
-            typer.echo(f"  {mean_arm.spec}: pass@k {interval(score.value, score.low, score.high)}")
-        typer.echo(f"  with tests: {results.mean.verdict.with_tests}")
-        typer.echo(f"  without tests: {results.mean.verdict.without_tests}")
-    typer.echo(f"wrote {folder}; run id {run_id}")
-    typer.echo(next_step)

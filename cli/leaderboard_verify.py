@@ -58,7 +58,7 @@ def verify(
     Candidates are regraded in your own sandbox, whichever one the run used. No weights and no GPU are needed.
     Nothing is opened, loaded or looked up just because the run names it.
     """
-    from ..leaderboard.prepare import sandbox_of
+    from ..experiment.grading import sandbox_of
     from ..leaderboard.verify.recheck import Verification
     from ..leaderboard.verify.trust import Named, open_run
     from ..leaderboard.verify.verify import verify_here

@@ -8,6 +8,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
+
 from ..errors import MachineError
 
 if TYPE_CHECKING:
@@ -75,6 +77,16 @@ def check_sandbox_errors(programs: int, consequence: str = "so their tasks are l
     """
     if programs:
         raise MachineError(f"the sandbox failed on {programs} programs, {consequence}; run the command again")
+
+
+def check_strictly(unmatched: list[str], doubts: tuple[str, ...]) -> None:
+    """Fail under --strict if arms are not matched, or no advice can be given."""
+    if unmatched:
+        warn(f"--strict: not matched: {', '.join(unmatched)}")
+    if doubts:
+        warn("--strict: no advice can be given")
+    if unmatched or doubts:
+        raise typer.Exit(1)
 
 
 class Notices(logging.Handler):

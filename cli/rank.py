@@ -30,7 +30,7 @@ def rank(
     drawing: Annotated[Drawing, only("engine")],
     grading: Grading,
     selecting: Selecting,
-    running: Annotated[Running, only("family", "seed", "base_url", "store", "fresh", "strict")],
+    running: Annotated[Running, only("family", "seed", "base_url", "store", "ray", "fresh", "strict")],
     output: Output,
     k: Ks = None,
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ..errors import EngineError
-from ..settings import RECORDED, Drawing, Planning, Running, Settings, option
+from ..settings import RECORDED, Drawing, Planning, Running, Settings, Sharding, option
 from .arguments import JSON, TASKS, Arms, Asked
 from .options import only, options
 from .progress import print_json, shown_progress, warn
@@ -36,7 +36,10 @@ def sample(
     asked: Asked,
     drawing: Drawing,
     planning: Annotated[Planning, only("hardware", "usd_per_hour", "usd_per_mtok", "prices")],
-    running: Annotated[Running, only("family", "seed", "base_url", "store", "fresh", "stop_after", "compress_python")],
+    running: Annotated[
+        Running, only("family", "seed", "base_url", "store", "ray", "fresh", "stop_after", "compress_python")
+    ],
+    sharding: Sharding,
     output: Output,
 ) -> None:
     """Draw k samples of every task from each model and store them.
@@ -48,6 +51,7 @@ def sample(
     from ..experiment.drawing import draw_arms, session_of
     from ..experiment.planning import conditions_of
     from ..experiment.samples import with_ways
+    from ..experiment.shards import check_given, parse_shard
     from ..experiment.targets import check_engine, targets_of
     from ..experiment.workspace import open_workspace
     from ..report.samples import print_samples, samples_as_json
@@ -60,9 +64,13 @@ def sample(
     conditions = conditions_of(planning)
     # A plan is for the tokens of all tasks, whatever is drawn now.
     whole = asked.load(running.family)
-    tasks = whole.tasks[: output.tasks]
+    shard = parse_shard(sharding.shard)
+    chosen = whole if output.tasks is None else whole.first(output.tasks)
+    tasks = (chosen if shard is None else shard.of(chosen)).tasks
     served = drawing.engine == "openai"
     targets = targets_of(arms, running.family, whole, conditions=conditions, served=served)
+    if shard is not None:
+        check_given(shard, [target.arm for target in targets])
     try:
         check_engine(drawing.engine)
     except EngineError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -53,7 +54,7 @@ from .selection import open_judging
 from .workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ..estimators import PairedDifference
     from ..records import Candidate, Plan
@@ -116,28 +117,6 @@ def compare(
         UserError: A setting is wrong, or no task can be scored for all arms.
         MachineError: No sandbox works here, or the store or an engine failed.
     """
-    specs = [arm.plan.arm.spec for arm in arms]
-    named = arms_with_tests([arm.plan for arm in arms])
-    selecting = with_tests_to_draw(selecting, [arm.plan for arm in arms])
-    tests = generated_by_arm(selecting.tests, named, benchmark, drawing, running, progress)
-    given = given_tests(selecting.tests, named)
-    for arm, one in zip(arms, named, strict=True):
-        spec = one.arm.spec
-        if selecting.select is not None and not arm.plan.tests:
-            # Its single sample is not ranked, so it has no tests, and its ranker finds none.
-            tests[spec] = {}
-        if arm.plan.tests and spec in tests:
-            is_own = parse_single(given.models.get(spec, spec)).name == one.arm.name
-            programs = counted(arm.candidates, benchmark.by_id, counter_of(arm.plan.single[0].model)).candidates
-            tests[spec] = cut_tests(
-                tests[spec], arm.plan.tests, programs, planned_model(arm.plan.single[0]) if is_own else None
-            )
-    arms = [
-        arm._replace(tests={task: one.usage for task, one in tests.get(named_arm.arm.spec, {}).items()})
-        if arm.plan.tests
-        else arm
-        for arm, named_arm in zip(arms, named, strict=True)
-    ]
     terms = Terms(
         planned.workload,
         planned.settings.tolerance,
@@ -155,13 +134,54 @@ def compare(
             else arm
             for arm in arms
         ]
+    with open_judging_of(arms, benchmark, drawing, grading, selecting, running, progress) as (judged, judging):
+        return compare_arms(benchmark, judged, terms, judging, decisive_ranker=selecting.decisive)
+
+
+@contextmanager
+def open_judging_of(
+    arms: Sequence[ArmSamples],
+    benchmark: Benchmark,
+    drawing: Drawing,
+    grading: Grading,
+    selecting: Selecting,
+    running: Running,
+    progress: Progress = silent,
+) -> Iterator[tuple[list[ArmSamples], Judging]]:
+    """Open all that judges the arms of a comparison; see `compare`.
+
+    Yields:
+        The arms, with the usage of the tests that their plans count on, and how they are graded and ranked.
+    """
+    specs = [arm.plan.arm.spec for arm in arms]
+    named = arms_with_tests([arm.plan for arm in arms])
+    selecting = with_tests_to_draw(selecting, [arm.plan for arm in arms])
+    tests = generated_by_arm(selecting.tests, named, benchmark, drawing, running, progress)
+    given = given_tests(selecting.tests, named)
+    for arm, one in zip(arms, named, strict=True):
+        spec = one.arm.spec
+        if selecting.select is not None and not arm.plan.tests:
+            # Its single sample is not ranked, so it has no tests, and its ranker finds none.
+            tests[spec] = {}
+        if arm.plan.tests and spec in tests:
+            is_own = parse_single(given.models.get(spec, spec)).name == one.arm.name
+            programs = counted(arm.candidates, benchmark.by_id, counter_of(arm.plan.single[0].model)).candidates
+            tests[spec] = cut_tests(
+                tests[spec], arm.plan.tests, programs, planned_model(arm.plan.single[0]) if is_own else None
+            )
+    judged = [
+        arm._replace(tests={task: one.usage for task, one in tests.get(named_arm.arm.spec, {}).items()})
+        if arm.plan.tests
+        else arm
+        for arm, named_arm in zip(arms, named, strict=True)
+    ]
     with open_scorers(selecting.scorer, specs, drawing, running) as scorers:
         offers = {
             spec: Offers(tests.get(one.arm.spec), scorers.get(spec)) for spec, one in zip(specs, named, strict=True)
         }
         with open_judging(selecting.bounded, grading, running, progress, offers=offers) as judging:
             judging = replace(judging, rule=rule_of(selecting), abstains=selecting.abstain)
-            return compare_arms(benchmark, arms, terms, judging, decisive_ranker=selecting.decisive)
+            yield judged, judging
 
 
 def compare_arms(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._util.progress import Progress, notice, silent
 from ..budgets.dollars import devices_usd
+from ..budgets.flops import PAPER_WORKLOAD
+from ..budgets.memory import memory_fit
 from ..budgets.notation import without_k
 from ..errors import MachineError, UserError
 from ..sampler.drawing import Asked, Drawn, DrawRequest, draw_samples
@@ -47,6 +50,7 @@ class Session:
         base_urls: Servers for the openai engine; none for that of the environment.
         family: Where short names are looked up; its benchmark calibrates checkpoints that have to be made.
         compress_python: The interpreter that makes them; None for this one.
+        ray: The cluster whose nodes draw; None for this machine.
     """
 
     drawing: Drawing
@@ -58,6 +62,7 @@ class Session:
     base_urls: tuple[str, ...] = ()
     family: str = DEFAULT_FAMILY
     compress_python: str | None = None
+    ray: str | None = None
 
     @property
     def making(self) -> Running:
@@ -84,6 +89,13 @@ class Session:
         settings = settings.model_copy(update={"thinking": arm.thinking})
         # What was recorded need not have been asked for as it would be here.
         return settings if self.drawing.engine == RECORDED else _checked_thinking(settings, arm.spec)
+
+
+class Cluster(NamedTuple):
+    """A Ray cluster's address, and the GPUs that share a replica there; None for one."""
+
+    address: str
+    gpus: int | None = None
 
 
 class DrawnArms(NamedTuple):
@@ -121,6 +133,7 @@ def session_of(drawing: Drawing, running: Running, store: Store, *, tests: bool 
         base_urls=tuple(running.base_url),
         family=running.family,
         compress_python=running.compress_python,
+        ray=running.ray,
     )
 
 
@@ -206,15 +219,18 @@ class ArmDrawer:
             yield lambda tasks, k: _replayed(target._replace(k=k), tasks, session)
             return
         engine, urls = session.drawing.engine, session.base_urls
+        if session.ray is not None and engine == "openai":
+            raise UserError("`ray` has no engine to place where servers draw; give several servers with `base_url`")
         source = target.weights, target.precision, target.arm.thinking, target.arm.greedy
         asked = self._asked.setdefault(source, Asked(set(), {}))
-        key = circumstances(engine, target.weights, target.precision, urls)
+        key = circumstances(engine, target.weights, target.precision, urls, cluster=session.ray)
         start = starter(
             engine,
             target,
             self._announced,
             base_urls=urls,
             limits_thinking=session.drawing.max_thinking_tokens is not None,
+            cluster=None if session.ray is None else Cluster(session.ray, self._gpus(target)),
         )
         with closing(LateEngine(start, session.store, key)) as late:
 
@@ -233,6 +249,15 @@ class ArmDrawer:
                         continue
 
             yield draw
+
+    def _gpus(self, target: Target) -> int | None:
+        """Count the GPUs that share a replica, as the plan says for the machine's; None for one."""
+        machine = self._conditions.machine
+        if machine is None or target.architecture is None:
+            return None
+        limit = machine.hardware.memory_bytes
+        fit = memory_fit(target.architecture, target.precision, PAPER_WORKLOAD, 1, limit, concurrency=1)
+        return fit.tensor_parallel or 1
 
     def ended(self, targets: Sequence[Target], arms: Sequence[Drawn]) -> DrawnArms:
         """End the run: what follows, such as grading, takes none of its seconds."""
@@ -275,6 +300,7 @@ def starter(
     *,
     base_urls: Sequence[str] = (),
     limits_thinking: bool = False,
+    cluster: Cluster | None = None,
 ) -> Callable[[], Engine]:
     """Make a function that starts a target's engine, and names it unless it was `announced` already."""
 
@@ -282,6 +308,16 @@ def starter(
         from ..sampler.engines import EngineOptions, choose_engine
 
         options = EngineOptions(base_url=base_urls or None, limits_thinking=limits_thinking)
+        if cluster is not None:
+            from ..sampler.engines.ray_engine import RayEngine, Wanted
+
+            wanted = Wanted(name, at_full_path(target.weights), target.precision, options._replace(gpus=cluster.gpus))
+            engine = RayEngine(cluster.address, wanted)
+            reason = f"{engine.machines} replicas on Ray: {engine.reason}"
+            if reason not in announced:
+                announced.add(reason)
+                notice(f"{doing} with {reason}")
+            return engine
         choice = choose_engine(name, target.weights, target.precision, options)
         if choice.reason not in announced:
             announced.add(choice.reason)
@@ -289,6 +325,11 @@ def starter(
         return choice.engine
 
     return start
+
+
+def at_full_path(weights: str) -> str:
+    """Give a folder its full path: other processes have other working folders."""
+    return str(Path(weights).resolve()) if Path(weights).exists() else weights
 
 
 def _request(target: Target, conditions: Conditions) -> DrawRequest:

@@ -20,6 +20,7 @@ from .advice import doubts_of_statuses, notes_of_settings
 from .agreement import Agreement
 from .bare_solutions import BareSolutions
 from .grading import Submission, open_grader, why_unfit
+from .shards import ShardWork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ..settings import Grading, Running
     from ..tasks import Benchmark
     from .grading import Grader
+    from .shards import Shard
 
 NO_TEXT_HERE = "the row has no text"
 
@@ -191,6 +193,7 @@ def grade_files(
     *,
     allow_shared: bool,
     batch_size: int = BATCH_SIZE,
+    may_be_none: bool = False,
 ) -> GradedFiles:
     """Grade every program of the files once, through the store.
 
@@ -201,14 +204,15 @@ def grade_files(
         progress: Told how many programs there are.
         allow_shared: Grade tasks whose values cannot cross between processes, with weaker isolation.
         batch_size: Programs held at once.
+        may_be_none: Whether no task need be gradable.
 
     Raises:
-        UserError: No task can be graded.
+        UserError: No task can be graded, and one had to be.
         SandboxError: A reference solution could not be run.
     """
     checks = grader.check([task for name, task in tasks.items() if name in found.distinct])
     left_out = {name: why for name, check in checks.items() if (why := _why_left_out(tasks[name], check, allow_shared))}
-    if len(left_out) == len(checks):
+    if len(left_out) == len(checks) and not may_be_none:
         raise UserError(f"no tasks are left to score ({next(iter(left_out.values()))})")
     progress.expect(sum(count for name, count in found.distinct.items() if name not in left_out))
     order = {name: place for place, name in enumerate(tasks)}
@@ -384,6 +388,52 @@ def execute(
     result = write_results(found, benchmark.by_id, graded, path, ks, typed=out is not None)
     notes = [*found.remarks, *_notes(found, benchmark, graded), *result.warnings]
     return result._replace(warnings=[*notes, *result.tampered, *_doubts(paths, result)])
+
+
+def execute_on_shard(
+    shard: Shard,
+    files: Sequence[str],
+    benchmark: Benchmark,
+    grading: Grading,
+    running: Running,
+    progress: Progress = silent,
+) -> ShardWork:
+    """Grade the rows of one part of a benchmark's tasks into the store; no file is written and nothing is scored.
+
+    Args:
+        shard: The part.
+        files: As in `execute`.
+        benchmark: All tasks.
+        grading: Where programs run.
+        running: The store.
+        progress: Told how far grading is.
+
+    Raises:
+        UserError: A file or a row is wrong, or there are fewer tasks than parts.
+        MachineError: No sandbox works here.
+    """
+    part = shard.of(benchmark)
+    found = survey(find_files(files), benchmark.by_id, benchmark.beyond)
+    mine = Counter({name: count for name, count in found.distinct.items() if name in part.by_id})
+    whole = WholeProgress(progress)
+    with open_grader(grading, running, whole) as grader:
+        graded = grade_files(
+            found._replace(distinct=mine, beyond=part.beyond),
+            part.by_id,
+            grader,
+            whole,
+            allow_shared=grading.allow_shared,
+            may_be_none=True,
+        )
+    statuses = Counter(outcome.status for outcome in graded.outcomes.values())
+    return ShardWork(
+        benchmark=part.name,
+        tasks=len(part.tasks),
+        graded=len(mine) - len(graded.left_out),
+        programs=len(graded.outcomes),
+        sandbox_errors=statuses["sandbox_error"],
+        warnings=tuple(found.remarks),
+    )
 
 
 def _notes(found: Survey, benchmark: Benchmark, graded: GradedFiles) -> list[str]:

@@ -10,6 +10,7 @@ from .._util.hashing import KeysAfter, key_of, record_text
 from .._util.progress import Progress, notice, silent
 from ..records import Limits, Outcome, ReferenceCheck, Task, Verdict
 from ..sandbox import Job, Sandbox, choose_launcher
+from ..sandbox.launchers import at_full_path
 from .workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -209,10 +210,31 @@ def open_grader(grading: Grading, running: Running, progress: Progress = silent)
         UserError: A setting is wrong.
         MachineError: No sandbox of that kind works here, or the store cannot be used.
     """
-    launcher = chosen_launcher(grading.launcher)
-    limits: Limits = grading.limits.limits()
     with (
         open_workspace(running.store) as store,
-        Sandbox(launcher, limits=limits, workers=grading.workers) as sandbox,
+        sandbox_of(grading.launcher, grading.limits.limits(), grading.workers, running.ray) as sandbox,
     ):
         yield Grader(sandbox, store, progress, fresh=running.fresh)
+
+
+def sandbox_of(launcher: str, limits: Limits, workers: int | None, ray: str | None = None) -> Sandbox:
+    """Make a sandbox here, or one of those on a Ray cluster's nodes; what weakens it is told as a notice.
+
+    Args:
+        launcher: As typed. A file is found under the same path on every node.
+        limits: Of one program.
+        workers: Programs at once, on every node.
+        ray: The cluster's address; None for this machine.
+
+    Raises:
+        UserError: There is no launcher of that name.
+        MachineError: It does not work here, or on a node, or there is no such cluster.
+    """
+    if ray is None:
+        return Sandbox(chosen_launcher(launcher), limits=limits, workers=workers)
+    from ..sandbox.ray_sandbox import RaySandbox, Wanted
+
+    made = RaySandbox(ray, Wanted(at_full_path(launcher), limits, workers))
+    if made.launcher.name == "process":
+        notice(f"the process sandbox is {made.launcher.promise}")
+    return made

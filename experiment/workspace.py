@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 from .._util.progress import notice
 from ..errors import UserError
+from ..sampler.merging import merge_stores
 from ..sampler.signing import VARIABLE, user_key
 from ..sampler.store import open_store
 from ..settings import DEFAULT_STORE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from .._util.progress import Progress
+    from ..sampler.merging import Merged
     from ..sampler.store import Store
 
 
@@ -40,6 +43,20 @@ def open_workspace(store: str | None) -> Iterator[Store]:
         )
     with open_store(store or DEFAULT_STORE, named=store is not None, key=key.secret, notice=_notice_once) as opened:
         yield opened
+
+
+def merge_into(store: str | None, stores: Sequence[Path], progress: Progress) -> Merged:
+    """Make the store named, or that of the working folder, of several others; see `merging.merge_stores`.
+
+    Raises:
+        UserError: As `open_workspace` and `merge_stores`.
+        MachineError: As `merge_stores`.
+    """
+    if store is None:
+        _check_default()
+    return merge_stores(
+        stores, Path(store or DEFAULT_STORE), key=user_key().secret, notice=_notice_once, progress=progress
+    )
 
 
 def _check_default() -> None:

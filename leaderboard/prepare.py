@@ -18,16 +18,15 @@ from ..experiment import planning
 from ..experiment.compressed import Comparing, compared_tokens
 from ..experiment.drawing import ArmDrawer, Session, sampling_settings
 from ..experiment.escalation import rule_of
-from ..experiment.grading import chosen_launcher
 from ..experiment.matching import match_arms
 from ..experiment.ranking import Judging
 from ..experiment.samples import ArmSamples, files_by_arm, named_arms, with_ways
+from ..experiment.shards import check_given
 from ..experiment.targets import check_engine, check_servable, target_of_plan
 from ..rankers import check_scripts, load_ranker
 from ..rankers.registry import data_file_of, parse_specs
 from ..sampler.files import read_samples
 from ..sampler.stored import keeping_programs
-from ..sandbox import Sandbox
 from ..sandbox.conformance import conformance, corpus_digest
 from ..settings import RECORDED
 from ..tasks import load_benchmark
@@ -44,10 +43,12 @@ if TYPE_CHECKING:
     from ..experiment.compressed import ComparedTokens
     from ..experiment.grading import Grader
     from ..experiment.planning import Planned
+    from ..experiment.shards import Shard
     from ..rankers import Ranker
-    from ..records import Limits, Plan
+    from ..records import Plan
     from ..sampler.files import Texts
     from ..sampler.store import Store
+    from ..sandbox import Sandbox
     from ..settings import Drawing
     from ..tasks import Benchmark
     from .board import Board, BoardFile
@@ -200,35 +201,26 @@ def offered_ranker(typed: str) -> Ranker:
     return ranker
 
 
-def sandbox_of(launcher: str, limits: Limits, workers: int | None) -> Sandbox:
-    """Make a sandbox as a board or a run's verifier declares it; its weaknesses are told as a notice.
-
-    Raises:
-        UserError: There is none of that name.
-        MachineError: It does not work here.
-    """
-    return Sandbox(chosen_launcher(launcher), limits=limits, workers=workers)
-
-
 def examined(sandbox: Sandbox, store: Store, progress: Progress) -> SandboxCheck:
     """Run the corpus of attacks on the sandbox, or take its result from the store if it ran here before."""
     kind, key = "conformance", key_of(sandbox.launcher.name, sandbox.environment(), corpus_digest())
     known: Mapping[str, Any] = store.records(kind, [key])
     if key in known:
         return SandboxCheck.model_validate(known[key])
-    report = conformance(sandbox.launcher, progress)
-    found = SandboxCheck(
-        result_hash=report.result_hash,
-        corpus=report.corpus,
-        ok=report.count("ok"),
-        not_promised=report.count("not promised"),
-        failed=report.count("FAILED"),
-    )
-    if not report.holds:
-        raise MachineError(
-            f"the {report.launcher} sandbox does not keep its promises ({found.failed} programs of the corpus); "
-            "see codebudget sandbox check, or choose another launcher in the board"
+    # Of a cluster, the sandbox of every node.
+    for report in sandbox.examine() if hasattr(sandbox, "examine") else [conformance(sandbox.launcher, progress)]:
+        found = SandboxCheck(
+            result_hash=report.result_hash,
+            corpus=report.corpus,
+            ok=report.count("ok"),
+            not_promised=report.count("not promised"),
+            failed=report.count("FAILED"),
         )
+        if not report.holds:
+            raise MachineError(
+                f"the {report.launcher} sandbox does not keep its promises ({found.failed} programs of the corpus); "
+                "see codebudget sandbox check, or choose another launcher in the board"
+            )
     store.put_records(kind, {key: found.model_dump(mode="json")})
     return found
 
@@ -308,8 +300,33 @@ def prepare_board(file: BoardFile) -> PreparedBoard:
     return PreparedBoard(file, benchmarks, rankers, drawing)
 
 
+def shard_of_board(prepared: PreparedBoard, shard: Shard) -> PreparedBoard:
+    """Keep one part of each benchmark's tasks.
+
+    Raises:
+        UserError: An arm leaves k open, a cascade's threshold is to be fitted, or there are fewer tasks than parts;
+            the message names the line.
+    """
+    file = prepared.file
+    rule = rule_of(file.board.selecting)
+    for place, text in enumerate(file.board.arms):
+        with file.at("arms", place):
+            check_given(shard, [parse_arm(text)], rule)
+    parts = []
+    for place, planned in enumerate(prepared.benchmarks):
+        with file.at("benchmarks", place):
+            parts.append(planned._replace(benchmark=shard.of(planned.benchmark)))
+    return prepared._replace(benchmarks=parts)
+
+
 def samples_of(
-    prepared: PreparedBoard, store: Store, progress: Progress, *, fresh: bool = False, grader: Grader | None = None
+    prepared: PreparedBoard,
+    store: Store,
+    progress: Progress,
+    *,
+    fresh: bool = False,
+    grader: Grader | None = None,
+    ray: str | None = None,
 ) -> list[tuple[PlannedBenchmark, list[ArmInput]]]:
     """Get samples for the arms of every benchmark of a board: from their files, the store, or drawn.
 
@@ -319,13 +336,14 @@ def samples_of(
         progress: Told how far drawing is.
         fresh: Draw again what the store has.
         grader: Runs the programs that cascades decide by.
+        ray: The cluster that draws; None for this machine.
 
     Raises:
         UserError: A file of samples is wrong; the message names the line.
         MachineError: An engine or the store failed.
     """
-    session = Session(prepared.drawing, store, prepared.file.board.seed, fresh, family=prepared.file.board.family)
     board = prepared.file.board
+    session = Session(prepared.drawing, store, board.seed, fresh, family=board.family, ray=ray)
     judging = None
     if grader is not None:
         judging = Judging(grader, {}, seed=board.seed, progress=progress, rule=rule_of(board.selecting))

@@ -17,6 +17,7 @@ from ..experiment.comparison import rank_arm, realised_of, walks_of
 from ..experiment.escalation import rule_of
 from ..experiment.pools import GradedTask, gather, grade_pools, scorable
 from ..experiment.ranking import Judging
+from ..experiment.shards import grade_shard
 from . import files
 from .manifest import (
     RUN_ID,
@@ -54,10 +55,11 @@ if TYPE_CHECKING:
     from ..experiment.compressed import ComparedTokens
     from ..experiment.grading import Grader
     from ..experiment.pools import GradedArms, Pool
-    from ..experiment.ranking import RankedTask
+    from ..experiment.ranking import RankedTask, Rankings
     from ..experiment.samples import StageSamples
+    from ..experiment.shards import ShardWork
     from ..rankers import Ranker
-    from ..records import Candidate, Compression
+    from ..records import Candidate, Compression, Plan, Task
     from ..sampler.series import Tally
     from .board import Board, BoardFile
     from .results import PlannedBenchmark
@@ -159,8 +161,7 @@ def make_run(
         MachineError: The run cannot be written, or nothing can be scored because the sandbox failed.
     """
     board, times = file.board, making.times
-    rule = rule_of(board.selecting)
-    judging = Judging(grader, rankers, strict=True, seed=board.seed, progress=progress, rule=rule)
+    judging = _judging(board, rankers, grader, progress)
     sections: list[GradedBenchmark] = []
     checks: list[BenchmarkPart] = []
     timings: list[ArmTimings] = []
@@ -215,6 +216,51 @@ def make_run(
         manifest = sealed(redact.value(_manifest(board, rankers, grader, making, checks, models, folder)))
         (folder / files.MANIFEST).write_bytes(files.json_bytes(manifest))
     return WrittenRun(results, manifest[RUN_ID])
+
+
+def work_on_shard(
+    file: BoardFile,
+    inputs: Sequence[tuple[PlannedBenchmark, Sequence[ArmInput]]],
+    rankers: Mapping[str, Ranker],
+    grader: Grader,
+    progress: Progress,
+) -> list[ShardWork]:
+    """Grade and rank the candidates of one part of a board's tasks into the store; no run is written.
+
+    Args:
+        file: The board.
+        inputs: Its benchmarks, cut to the part, each with the input of every arm.
+        rankers: By their names in the board, in its order.
+        grader: Runs programs, through the store.
+        progress: Told how far grading and ranking are.
+
+    Raises:
+        RankerError: A ranker failed.
+        MachineError: The sandbox failed.
+    """
+    board = file.board
+    judging = _judging(board, rankers, grader, progress)
+    works = []
+    for planned, arms in inputs:
+
+        def rank(place: int, pool: Pool, tasks: Sequence[Task], planned: PlannedBenchmark = planned) -> Rankings:
+            return _rank_arm(board, planned, planned.plans[place], pool, tasks, judging)
+
+        wanted = planned.wanted([arm.candidates for arm in arms])
+        works.append(grade_shard(planned.benchmark, wanted, judging, rank))
+    return works
+
+
+def _judging(board: Board, rankers: Mapping[str, Ranker], grader: Grader, progress: Progress) -> Judging:
+    return Judging(
+        grader,
+        rankers,
+        allow_shared=board.sandbox.allow_shared,
+        strict=True,
+        seed=board.seed,
+        progress=progress,
+        rule=rule_of(board.selecting),
+    )
 
 
 def candidate_rows(planned: PlannedBenchmark, samples: Sequence[Sequence[Candidate]]) -> list[CandidateRow]:
@@ -301,9 +347,15 @@ def rank_arms(
 ) -> list[dict[str, list[RankedTask]]]:
     """Rank all arms at the k each is scored at."""
     return [
-        rank_arm(plan, pool, graded.tasks, ks_of(board, plan, pool, graded.tasks), judging, planned.workload).rows
+        _rank_arm(board, planned, plan, pool, graded.tasks, judging).rows
         for plan, pool in zip(planned.plans, graded.pools, strict=True)
     ]
+
+
+def _rank_arm(
+    board: Board, planned: PlannedBenchmark, plan: Plan, pool: Pool, tasks: Sequence[Task], judging: Judging
+) -> Rankings:
+    return rank_arm(plan, pool, tasks, ks_of(board, plan, pool, tasks), judging, planned.workload)
 
 
 def _arm_timings(

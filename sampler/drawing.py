@@ -13,7 +13,7 @@ from .._util.progress import Progress, notice, silent
 from ..errors import CodebudgetError, EngineError, UserError
 from ..records import Candidate
 from .endings import Lost
-from .engine import BilledError, Draw, NoAnswer
+from .engine import BilledError, Draw, NoAnswer, machines_of
 from .series import KIND, Origin, Pricing, Series, UsageCounter, keys_of_task, sample_seed, stored_tally
 from .stopping import Gate, Meter
 from .stored import taken
@@ -130,7 +130,7 @@ def draw_samples(
     if missing:
         meter.check(priced=request.price is not None or request.usd_per_s is not None)
     pricing = Pricing(request.price, request.usd_per_s)
-    counter = UsageCounter(series, request.architecture, pricing, meter, engine.memory)
+    counter = UsageCounter(series, request.architecture, pricing, meter, engine.memory, lambda: machines_of(engine))
     done = len(wanted) - len(missing)
     if missing and not meter.is_reached():
         gated = _Gated(engine, series.origin.seed, counter, meter)

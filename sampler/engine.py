@@ -217,6 +217,11 @@ class Engine(Protocol):
         """Free the model's memory."""
 
 
+def machines_of(engine: object) -> int:
+    """Count the machines that an engine draws on at once: 1, unless its `machines` says more."""
+    return int(getattr(engine, "machines", 1))
+
+
 class Choices(NamedTuple):
     """Reading of a text's tokens: at each, the likeliest id given those before, and the natural logprob of its own."""
 

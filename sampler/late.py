@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from .._util.hashing import key_of
 from .._util.redaction import bare_url
 from ..errors import EngineError
-from .engine import Description, EngineMemory, TokenEngine
+from .engine import Description, EngineMemory, TokenEngine, machines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -102,6 +102,11 @@ class LateEngine:
         """Tell the memory of the engine, if one was started."""
         return EngineMemory() if self._engine is None else self._engine.memory()
 
+    @property
+    def machines(self) -> int:
+        """How many draw at once, each of which is paid for."""
+        return machines_of(self._engine)
+
     def close(self) -> None:
         """Close the engine if one was started; another is started when needed again."""
         if self._engine is not None:
@@ -122,7 +127,9 @@ class LateEngine:
         return self._engine
 
 
-def circumstances(engine: str, model: str, precision: str, base_urls: Sequence[str] = ()) -> str:
+def circumstances(
+    engine: str, model: str, precision: str, base_urls: Sequence[str] = (), cluster: str | None = None
+) -> str:
     """Make a key of all that an engine's description may depend on, without starting it.
 
     These are the engine as typed, the model's files (or its commit in the hub's cache), the precision, the versions of
@@ -133,6 +140,7 @@ def circumstances(engine: str, model: str, precision: str, base_urls: Sequence[s
         model: A folder, or a model's id.
         precision: The model's.
         base_urls: Servers that were named; none for that of the environment.
+        cluster: The Ray cluster whose nodes have the engine; None for this machine.
     """
     folder = Path(model)
     files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
@@ -150,6 +158,7 @@ def circumstances(engine: str, model: str, precision: str, base_urls: Sequence[s
         bare_url(url) if (url := os.environ.get("OPENAI_BASE_URL")) else None,
         *sorted(map(bare_url, base_urls)),
         *devices,
+        *([] if cluster is None else ["ray", cluster]),
     )
 
 

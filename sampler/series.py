@@ -62,6 +62,11 @@ class Bill(Record):
         """Add further charges."""
         return Bill.model_validate({name: getattr(self, name) + count for name, count in charged._asdict().items()})
 
+    @property
+    def charged(self) -> Charged:
+        """The same, to be added to another bill."""
+        return Charged(*(getattr(self, name) for name in Charged._fields))
+
 
 class Tally(Record):
     """Usage of drawing over all sessions; `prompts` counts prefills, one per task and session.
@@ -75,6 +80,29 @@ class Tally(Record):
     sessions: int = 0
     usage: Usage = Usage()
     bill: Bill | None = None
+
+    def plus(self, other: Tally) -> Tally:
+        """Add what other machines took for other samples; a sum with an unknown part is unknown.
+
+        The same numbers of seconds mean the same drawing, which counts once.
+        """
+        if not self.sessions or not other.sessions or self == other:
+            return self if self.sessions else other
+        mine, its = self.usage, other.usage
+        usage: dict[str, float | None] = {}
+        for field in _SUMS:
+            one, two = getattr(mine, field), getattr(its, field)
+            usage[field] = None if one is None or two is None else one + two
+        for field in _MAXIMA:
+            usage[field] = _larger(getattr(mine, field), getattr(its, field))
+        bill = None if self.bill is None or other.bill is None else self.bill.plus(other.bill.charged)
+        return Tally(
+            samples=self.samples + other.samples,
+            prompts=self.prompts + other.prompts,
+            sessions=self.sessions + other.sessions,
+            usage=Usage.model_validate(usage),
+            bill=bill,
+        )
 
     def per_task(self, k: int) -> Usage:
         """Average the seconds and dollars of k samples of a task; gives the memory too, whatever k is."""
@@ -186,6 +214,8 @@ _SUMS = (
     "usd",
 )
 
+_MAXIMA = ("peak_memory_bytes", "weight_bytes", "kv_bytes")
+
 
 class Counts(NamedTuple):
     """A session so far; token counts, FLOPs and dollars are None where not known for every sample."""
@@ -220,6 +250,7 @@ class UsageCounter:
         pricing: The session's prices.
         meter: The whole run's, told of every sample.
         memory: Tells the engine's memory.
+        machines: Tells on how many machines it draws at once; seconds at work and dollars count each.
     """
 
     def __init__(
@@ -229,7 +260,9 @@ class UsageCounter:
         pricing: Pricing,
         meter: Meter,
         memory: Callable[[], EngineMemory],
+        machines: Callable[[], int] = lambda: 1,
     ) -> None:
+        self._machines = machines
         self._series = series
         self._architecture = architecture
         self._pricing = pricing
@@ -253,7 +286,7 @@ class UsageCounter:
         while True:
             start = time.monotonic()
             item = next(finished, None)
-            self._busy_s += time.monotonic() - start
+            self._busy_s += (time.monotonic() - start) * self._machines()
             if item is None:
                 return
             yield item
@@ -320,7 +353,8 @@ class UsageCounter:
         if prices.tokens is not None:
             usd = None if charged is None else _usd_of(prices.tokens, charged)
         elif prices.usd_per_s is not None:
-            usd = prices.usd_per_s * (time.monotonic() - self._since) - self._dollars
+            # A machine that was lost meanwhile gives nothing back.
+            usd = max(0.0, prices.usd_per_s * (time.monotonic() - self._since) * self._machines() - self._dollars)
         self._dollars += usd or 0.0
         self._is_priced = self._is_priced and usd is not None
         return usd

@@ -91,6 +91,13 @@ class Extracted(NamedTuple):
     proof: bytes
 
 
+class Columns(NamedTuple):
+    """A table's columns, and those of its key."""
+
+    names: tuple[str, ...]
+    key: tuple[str, ...]
+
+
 class Store:
     """An open store; `open_store` makes one. Threads may share it.
 
@@ -246,6 +253,63 @@ class Store:
         with self._lock, _explained(self.path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
+
+    @functools.cached_property
+    def tables(self) -> dict[str, Columns]:
+        """The columns of each table."""
+        with self._lock, _explained(self.path):
+            names = self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+            found = {}
+            for (name,) in names.fetchall():
+                listed = self._connection.execute(f"PRAGMA table_info({name})").fetchall()
+                keys = sorted((place, column) for _, column, _, _, _, place in listed if place)
+                found[name] = Columns(tuple(row[1] for row in listed), tuple(column for _, column in keys))
+            return found
+
+    def rows_of(self, table: str) -> Iterator[dict[str, Any]]:
+        """Yield a table's rows as they are, proofs included, in the order of their keys."""
+        columns, keys = self.tables[table]
+        order, after = ", ".join(keys), ""
+        values: tuple[Any, ...] = ()
+        while True:
+            query = f"SELECT {', '.join(columns)} FROM {table} {after} ORDER BY {order} LIMIT {KEYS_PER_QUERY}"
+            with self._lock, _explained(self.path):
+                rows = self._connection.execute(query, values).fetchall()
+            found = [dict(zip(columns, row, strict=True)) for row in rows]
+            yield from found
+            if len(found) < KEYS_PER_QUERY:
+                return
+            after = f"WHERE ({order}) > ({', '.join('?' * len(keys))})"
+            values = tuple(found[-1][key] for key in keys)
+
+    def row_of(self, table: str, key: Sequence[Any]) -> dict[str, Any] | None:
+        """Read a row as it is, by the values of its key; None if there is none."""
+        columns, keys = self.tables[table]
+        wanted = " AND ".join(f"{name} IS ?" for name in keys)
+        with self._lock, _explained(self.path):
+            row = self._connection.execute(
+                f"SELECT {', '.join(columns)} FROM {table} WHERE {wanted}", tuple(key)
+            ).fetchone()
+        return None if row is None else dict(zip(columns, row, strict=True))
+
+    def put_rows(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows as they are, all or none; whoever's they were, they stay so."""
+        columns, _ = self.tables[table]
+        marks = ",".join("?" * len(columns))
+        self._write(
+            f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})",
+            [tuple(row[column] for column in columns) for row in rows],
+        )
+
+    def is_own_row(self, table: str, row: Mapping[str, Any]) -> bool:
+        """Whether a row's proof is this user's, and fits what the row says."""
+        proof = row["proof"]
+        if table == "candidates":
+            fields = [row["place" if field == "index" else field] for field in CANDIDATE_FIELDS]
+            return bool(proof == self._proof_of_sample(row["key"], fields))
+        if table == "verdicts":
+            return bool(proof == self._signer.proof("verdict", row["key"], row["value"]))
+        return bool(proof == self._signer.proof("record", row["kind"], row["key"], row["value"]))
 
     def clear(self) -> None:
         """Forget everything."""

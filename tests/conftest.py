@@ -37,7 +37,7 @@ SLOW = (
         "models/",
         "rankers/check/",
     ),
-    *("rankers/test_registry", "sampler/engines/"),
+    *("cluster/", "rankers/test_registry", "sampler/engines/"),
     *("compression/test_outliers", "compression/test_components", "experiment/test_diverging"),
     *("sampler/test_drawing", "sampler/test_hostile_texts", "sampler/test_store", "sandbox/test_attacks"),
     *("sandbox/test_launchers", "sandbox/test_lifecycle", "sandbox/test_sandbox", "tasks/test_nano"),

@@ -99,6 +99,7 @@ class Separation:
 
     zygote_flags = _flags(0)
     run_flags = _flags(0)
+    makes_namespaces = False
 
     def __init__(self, work_root: str, library_bytes: int = 0) -> None:
         self.work_root = work_root
@@ -125,6 +126,8 @@ class Separation:
             _limit(kind, value)
         self._processes = int(limits["processes"])
         syscalls.refuse()
+        if not self.makes_namespaces:
+            syscalls.refuse_namespaces()
 
     def fork_run(self) -> int:
         """Fork a run from a zygote."""
@@ -242,6 +245,7 @@ class NamespaceSeparation(Separation):
 
     zygote_flags = _flags(_CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWIPC)
     run_flags = _flags(_CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NEWIPC)
+    makes_namespaces = True
 
     def __init__(self, work_root: str, library_bytes: int = 0) -> None:
         super().__init__(work_root, library_bytes)
@@ -258,6 +262,7 @@ class NamespaceSeparation(Separation):
         # The zygote is one of them.
         _limit(resource.RLIMIT_NPROC, int(limits["processes"]) + 1)
         self._scratch = f"size={limits['file_bytes']},nr_inodes=4096,mode=1777".encode()
+        self._no_namespaces = syscalls.call_to_refuse_namespaces()
         self._forbid_namespaces()
 
     def _forbid_namespaces(self) -> None:
@@ -288,9 +293,10 @@ class NamespaceSeparation(Separation):
             or _mount(b"proc", b"/proc", b"proc", _MS_NOSUID_NODEV_NOEXEC, None)
             or _capset(*_NO_CAPABILITIES)
             or _prctl(*_DEATH_SIGNAL)
+            or _syscall(*self._no_namespaces)
         )
         if failed:
-            _check(failed, "prctl, mount or capset")
+            _check(failed, "prctl, mount, capset or seccomp")
         os.chdir("/tmp")
         if cpu_s:
             resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))

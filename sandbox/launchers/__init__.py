@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import MachineError, SandboxError, UserError
@@ -64,6 +65,12 @@ def choose_launcher(name: str = "auto") -> Choice:
             "isolation with `launcher` process"
         )
     raise MachineError(reasons[0])
+
+
+def at_full_path(name: str) -> str:
+    """Give a launcher's file, as in `FILE.py:Class`, its full path: other processes have other working folders."""
+    file, colon, kind = name.rpartition(":")
+    return f"{Path(file).expanduser().resolve()}:{kind}" if colon and file.endswith(".py") else name
 
 
 def _make(name: str) -> Launcher:

@@ -29,6 +29,8 @@ OWNER_LABEL = "codebudget.owner"
 _RUN_ID = uuid.uuid4().hex
 _FIRST_UID, _UID_COUNT = 10_000, 50_000
 _BOX_MEMORY_BYTES = 2 << 30
+_INODES = "nr_inodes=8192"
+_TMPFS = f"size=64m,{_INODES},mode=1777"
 _CONNECT_S = 10
 _ANSWER_S = 60
 """Seconds that an engine which is there may take for one request: a busy machine starts a container slowly."""
@@ -48,6 +50,7 @@ class DockerLauncher:
         self._client: DockerClient | None = None
         self._image_id = ""
         self._tried: deque[Box] = deque()
+        self._tmpfs = _TMPFS
 
     @property
     def name(self) -> str:
@@ -126,17 +129,7 @@ class DockerLauncher:
     def _start(self) -> Box:
         api = self._engine().api
         try:
-            container = api.create_container(
-                self._image_id,
-                command=["python3", "-s", "-c", BOOTSTRAP],
-                stdin_open=True,
-                environment=ENVIRONMENT,
-                working_dir="/tmp",
-                user="0:0",
-                labels={LABEL: _RUN_ID, OWNER_LABEL: owner_mark()},
-                network_disabled=True,
-                host_config=api.create_host_config(**_host_limits()),
-            )["Id"]
+            container = self._created(api)
         except _failures() as error:
             raise SandboxError(f"the container could not be created: {error}") from error
 
@@ -167,6 +160,32 @@ class DockerLauncher:
             kill()
             raise SandboxError(f"the container did not start: {error}") from error
 
+    def _created(self, api: Any) -> str:
+        import docker
+
+        try:
+            return self._create(api)
+        except docker.errors.APIError as error:
+            if _INODES not in str(error) or _INODES not in self._tmpfs:
+                raise
+            # Podman 4 takes no bound on the number of files: their memory is the box's, and so is bounded.
+            self._tmpfs = self._tmpfs.replace(f",{_INODES}", "")
+            return self._create(api)
+
+    def _create(self, api: Any) -> str:
+        container = api.create_container(
+            self._image_id,
+            command=["python3", "-s", "-c", BOOTSTRAP],
+            stdin_open=True,
+            environment=ENVIRONMENT,
+            working_dir="/tmp",
+            user="0:0",
+            labels={LABEL: _RUN_ID, OWNER_LABEL: owner_mark()},
+            network_disabled=True,
+            host_config=api.create_host_config(**_host_limits(self._tmpfs)),
+        )
+        return str(container["Id"])
+
 
 def _remove(api: Any, container: str) -> None:
     import docker
@@ -190,7 +209,7 @@ def _failures() -> tuple[type[Exception], ...]:
     return docker.errors.DockerException, OSError
 
 
-def _host_limits() -> dict[str, Any]:
+def _host_limits(tmpfs: str) -> dict[str, Any]:
     from docker.types import LogConfig, Ulimit
 
     return {
@@ -205,7 +224,7 @@ def _host_limits() -> dict[str, Any]:
         "memswap_limit": _BOX_MEMORY_BYTES,
         "nano_cpus": 1_000_000_000,
         "ulimits": [Ulimit(name="nofile", soft=1024, hard=1024), Ulimit(name="core", soft=0, hard=0)],
-        "tmpfs": {"/tmp": "size=64m,nr_inodes=8192,mode=1777"},
+        "tmpfs": {"/tmp": tmpfs},
         "shm_size": 16 << 20,
         "ipc_mode": "private",
         "log_config": LogConfig(type="none"),

@@ -52,6 +52,32 @@ def test_what_is_drawn_anew_from_the_same_seeds_is_the_same_run(drawn, command, 
     assert verified(folder / "run").differences == []
 
 
+def test_parts_of_a_board_merge_to_the_run_of_one_machine(drawn, command) -> None:
+    folder, environment = drawn
+    done = command(folder, "leaderboard", "run", "board.toml", "--out", "run", "--store", "one.sqlite", **environment)
+    assert done.returncode == 0, done.stderr
+    for part in (1, 2):
+        shard = ("--shard", f"{part}/2", "--store", f"part-{part}.sqlite")
+        done = command(folder, "leaderboard", "run", "board.toml", *shard, **environment)
+        assert done.returncode == 0, done.stderr
+        assert "2 of 2 tasks are graded" in done.stdout
+        assert "pass@" not in done.stdout
+    assert not (folder / "board-run").exists()
+    done = command(folder, "merge", "part-2.sqlite", "part-1.sqlite", "--store", "all.sqlite")
+    assert done.returncode == 0, done.stderr
+    # Nothing is drawn any more.
+    gone = environment | {"OPENAI_API_KEY": "wrong"}
+    done = command(folder, "leaderboard", "run", "board.toml", "--out", "again", "--store", "all.sqlite", **gone)
+    assert done.returncode == 0, done.stderr
+    for name in ("candidates.jsonl.gz", "verdicts.jsonl.gz", "rankings.jsonl.gz", "results.json", "report.md"):
+        assert (folder / "run" / name).read_bytes() == (folder / "again" / name).read_bytes(), name
+    text = (folder / "board.toml").read_text()
+    (folder / "board.toml").write_text(text.replace('"7b:2"', '"7b"'))
+    done = command(folder, "leaderboard", "run", "board.toml", "--shard", "1/2", **environment)
+    assert done.returncode == 2
+    assert "board.toml:3: arms[1]: shard 1/2: 7b leaves k open" in done.stderr
+
+
 def test_an_open_k_follows_from_a_pilot_which_the_manifest_names(drawn, command, verified) -> None:
     folder, environment = drawn
     text = (folder / "board.toml").read_text().replace('"7b:2"', '"7b"')
