@@ -195,7 +195,7 @@ class _Merge:
         mine, its = self._made.is_own_row(table, row), self._made.is_own_row(table, there)
         # What another user's key made is not believed anyway; samples are, where the store was named.
         believed = table == "candidates" or mine == its
-        if believed and _content(table, row) != _content(table, there):
+        if believed and not _agree(table, row, there):
             raise self._disagreement(table, key, row, place)
         if mine != its:
             return row if mine else None
@@ -205,8 +205,7 @@ class _Merge:
         return min(row, there, key=lambda one: ascii(sorted(one.items())))
 
     def _disagreement(self, table: str, key: tuple[Any, ...], row: Mapping[str, Any], place: int) -> UserError:
-        content = _content(table, row)
-        other = next(path for path in self._paths[:place] if self._differs(path, table, key, content))
+        other = next(path for path in self._paths[:place] if self._differs(path, table, key, row))
         about = ""
         if table == "candidates":
             about = f" (sample {row['place']} of {quoted(str(row['task_id']))} by {row['arm']})"
@@ -217,10 +216,10 @@ class _Merge:
             "machine would have one; leave one of the stores out"
         )
 
-    def _differs(self, path: Path, table: str, key: tuple[Any, ...], content: object) -> bool:
+    def _differs(self, path: Path, table: str, key: tuple[Any, ...], row: Mapping[str, Any]) -> bool:
         with self._opened(path) as store:
             found = store.row_of(table, key)
-        return found is not None and _content(table, found) != content
+        return found is not None and not _agree(table, found, row)
 
 
 def _series(store: Store, value: object) -> Series:
@@ -228,6 +227,15 @@ def _series(store: Store, value: object) -> Series:
         return Series.model_validate_json(str(value))
     except ValidationError:
         raise UserError(f"{store.path} is damaged (what made its samples cannot be read); leave it out") from None
+
+
+def _agree(table: str, row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two rows under one key say the same but for what was measured."""
+    one, its = _content(table, row), _content(table, other)
+    if table == "records" and row["kind"] == _RANKINGS and isinstance(one, list) and isinstance(its, list):
+        (*first, scores), (*its_first, its_scores) = one, its
+        return first == its_first and all(scores[k] == its_scores[k] for k in scores.keys() & its_scores.keys())
+    return one == its
 
 
 def _content(table: str, row: Mapping[str, Any]) -> object:
@@ -243,8 +251,6 @@ def _content(table: str, row: Mapping[str, Any]) -> object:
         return row["value"]
     if table == "verdicts" and isinstance(value, dict):
         return [value.get(name) for name in _VERDICT]
-    if table == "records" and row["kind"] == _RANKINGS and isinstance(value, list):
-        value = value[:-1]
     return _unmeasured(value)
 
 

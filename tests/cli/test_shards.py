@@ -10,6 +10,8 @@ from codebudget.sampler.series import KIND, Series
 from codebudget.sampler.signing import user_key
 from codebudget.sampler.store import open_store
 
+from support.reciter import Reciter
+from support.rows import humaneval_row, jsonl
 from support.rows import read_rows as rows
 
 PROCESS = ("--sandbox", "process", "--workers", "1")
@@ -188,3 +190,103 @@ def test_what_another_user_graded_is_graded_again(codebudget, tiny: Path) -> Non
     assert done.returncode == 0
     assert "verdicts or other results that were not made with your key" in done.stderr
     shutil.rmtree(tiny / "other")
+
+
+@pytest.fixture
+def reciting(codebudget, server, tmp_path: Path):
+    """Compares on six tasks, of which a small model solves the first four and a large one the last three."""
+    rows = [humaneval_row(f"times{n}", f"return x * {n}", [f"candidate(3) == {3 * n}"], (1, n)) for n in range(2, 8)]
+    (tmp_path / "six.jsonl").write_text(jsonl(rows))
+    for model, solved in (("codellama/CodeLlama-7b-hf", range(2, 6)), ("codellama/CodeLlama-13b-hf", range(5, 8))):
+        texts = {
+            row["prompt"]: f"    return x * {n if n in solved else 0}\n"
+            for n, row in zip(range(2, 8), rows, strict=True)
+        }
+        server.models[model] = Reciter(texts)
+
+    def run(*arguments):
+        drawing = ("--benchmark", "six.jsonl", "--engine", "openai", "--no-check")
+        return codebudget("compare", *arguments, *drawing, *PROCESS, OPENAI_BASE_URL=server.url, OPENAI_API_KEY="")
+
+    return run
+
+
+@pytest.mark.parametrize("options", [(), ("--agreement", "1", "--abstain")])
+def test_parts_of_a_cascade_merge_to_that_of_one_machine(reciting, codebudget, server, options) -> None:
+    arms = ("13b:1", "7b:2,13b:1", *options)
+    whole = last_json(reciting(*arms, "--store", "one.sqlite", "--json"))
+    assert whole["arms"][1]["stages"][1]["reached"] == pytest.approx(2 / 6)
+    asked = len(server.requests)
+    for part in (1, 2):
+        done = reciting(*arms, "--shard", f"{part}/2", "--store", f"part-{part}.sqlite")
+        assert done.returncode == 0, done.stderr
+        assert "of 3 of 3 tasks are graded" in done.stdout
+    # A later stage is drawn on a part only where it is needed.
+    assert len(server.requests) == 2 * asked
+    last_json(codebudget("merge", "part-1.sqlite", "part-2.sqlite", "--store", "all.sqlite", "--json"))
+    again = last_json(reciting(*arms, "--store", "all.sqlite", "--json"))
+    assert len(server.requests) == 2 * asked
+    assert without_clocks(again) == without_clocks(whole)
+
+
+def test_a_threshold_that_is_fitted_to_all_tasks_is_refused(reciting, server) -> None:
+    done = reciting("13b:1", "7b:2,13b:1", "--agreement", "fitted", "--shard", "1/2")
+    assert done.returncode == 2
+    (said,) = done.stderr.splitlines()
+    assert "--shard 1/2: the threshold by which 7b:2,13b:1 goes on is fitted to the results of all tasks" in said
+    assert "--agreement 0.5" in said
+    assert server.requests == []
+
+
+def test_an_open_k_of_a_comparison_is_refused_with_tests_in_its_limit_too(compared, server) -> None:
+    for options in ((), ("--select", "auto")):
+        done = compared("13b:1", "34b", "--shard", "1/2", *options)
+        assert done.returncode == 2
+        assert "34b leaves k open" in done.stderr
+    assert server.requests == []
+
+
+def rankings_of(path: Path) -> dict[str, list]:
+    with open_store(path, key=user_key().secret) as store:
+        return dict(store.all_records("rankings"))
+
+
+def test_the_same_rankings_of_two_machines_are_one(compared, codebudget, tiny: Path) -> None:
+    shard = ("--shard", "1/2", "--ranker", "examples")
+    for name in ("a", "b"):
+        done = compared(*shard, "--store", f"{name}.sqlite")
+        assert done.returncode == 0, done.stderr
+    done = compared("--ranker", "examples", "--store", "whole.sqlite")
+    assert done.returncode == 0, done.stderr
+    last_json(codebudget("merge", "a.sqlite", "b.sqlite", "--store", "ab.sqlite", "--json"))
+    last_json(codebudget("merge", "b.sqlite", "a.sqlite", "--store", "ba.sqlite", "--json"))
+    one, other = rankings_of(tiny / "ab.sqlite"), rankings_of(tiny / "ba.sqlite")
+    assert one == other
+    assert one.keys() == rankings_of(tiny / "a.sqlite").keys()
+    # All tasks' mean lengths leave other budgets to rank with than those of a part.
+    last_json(codebudget("merge", "a.sqlite", "whole.sqlite", "--store", "all.sqlite", "--json"))
+    assert rankings_of(tiny / "all.sqlite").keys() == rankings_of(tiny / "whole.sqlite").keys()
+
+
+def test_rankings_join_their_scores_at_what_budgets_left_and_disagree_in_others(codebudget, tmp_path: Path) -> None:
+    ranking = {"scores": [1.0, 0.0], "usage": {"wall_s": 1.0}, "executions": 2}
+    slower = ranking | {"usage": {"wall_s": 2.0}}
+    rows = {
+        "a": [slower, [0.5], {"2": 0.25}],
+        "b": [ranking, [0.5], {"1": 0.5}],
+        "c": [ranking, [0.5], {"1": 0.5, "3": 1.0}],
+        "d": [ranking, [0.75], {}],
+        "e": [ranking, [0.5], {"2": 0.75}],
+    }
+    for name, row in rows.items():
+        with open_store(tmp_path / f"{name}.sqlite", key=user_key().secret) as store:
+            store.put_records("rankings", {"key": row})
+    for order in ("abc", "cab", "bca"):
+        done = codebudget("merge", *(f"{name}.sqlite" for name in order), "--store", f"{order}.sqlite")
+        assert done.returncode == 0, done.stderr
+        found = rankings_of(tmp_path / f"{order}.sqlite")["key"]
+        assert found == [ranking, [0.5], {"1": 0.5, "2": 0.25, "3": 1.0}]
+    for other in "de":
+        done = codebudget("merge", "a.sqlite", f"{other}.sqlite", "--store", "all.sqlite")
+        assert done.returncode == 2
+        assert f"a.sqlite and {other}.sqlite have different results under one key (rankings)" in done.stderr

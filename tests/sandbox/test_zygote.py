@@ -87,6 +87,57 @@ def f(x):
     assert grade(task, looks).status == "passed"
 
 
+def test_no_program_makes_a_namespace_or_a_mount(grade: Grade, make_task: MakeTask) -> None:
+    refused = "['EPERM'] * 5 + ['ENOSYS']"
+    task = make_task(f"assert f(1) == {refused}\n", reference=f"def f(x):\n    return {refused}\n")
+    # With no flags, unshare works for everyone, and the other two calls that have nothing to do fail otherwise.
+    tries = """
+import ctypes
+import errno
+import os
+import platform
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE = {"x86_64": 56, "aarch64": 220}[platform.machine()]
+NEW_USER, CHILD_ENDS = 0x10000000, 17
+
+def f(x):
+    calls = (
+        lambda: LIBC.unshare(0),
+        lambda: LIBC.setns(-1, 0),
+        lambda: LIBC.mount(b"none", b"/tmp", b"tmpfs", 0, None),
+        lambda: LIBC.umount2(b"/nowhere", 0),
+        lambda: LIBC.syscall(CLONE, ctypes.c_ulong(NEW_USER | CHILD_ENDS), None, None, None, None),
+        lambda: LIBC.syscall(435, None, 0),
+    )
+    found = []
+    for call in calls:
+        result = call()
+        if result == 0 and call is calls[4]:
+            os._exit(0)
+        found.append(errno.errorcode[ctypes.get_errno()] if result == -1 else result)
+    return found
+"""
+    verdict = grade(task, tries)
+    assert verdict.status == "passed", verdict.detail
+    # Threads and processes are made as before.
+    task = make_task("assert f(1) == 2\n", reference="def f(x):\n    return x + 1\n")
+    makes = """
+import subprocess
+import threading
+
+def f(x):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(x))
+    thread.start()
+    thread.join()
+    done = subprocess.run(["/bin/sh", "-c", "exit 1"])
+    return found[0] + done.returncode
+"""
+    verdict = grade(task, makes)
+    assert verdict.status == "passed", verdict.detail
+
+
 def test_programs_of_other_limits_have_another_zygote(launcher: Launcher, make_task: MakeTask) -> None:
     task = make_task("assert f(1) == 1\n", reference="def f(x):\n    return x\n")
     takes = "def f(x):\n    return x if len(bytearray(300 << 20)) else x\n"
