@@ -52,8 +52,11 @@ def test_what_is_drawn_anew_from_the_same_seeds_is_the_same_run(drawn, command, 
     assert verified(folder / "run").differences == []
 
 
-def test_parts_of_a_board_merge_to_the_run_of_one_machine(drawn, command) -> None:
+@pytest.mark.parametrize("arms", ['"7b:2"', '"7b:1,13b:1", "7b:2"'])
+def test_parts_of_a_board_merge_to_the_run_of_one_machine(drawn, command, arms: str) -> None:
     folder, environment = drawn
+    text = (folder / "board.toml").read_text().replace('"7b:2"', arms)
+    (folder / "board.toml").write_text(text)
     done = command(folder, "leaderboard", "run", "board.toml", "--out", "run", "--store", "one.sqlite", **environment)
     assert done.returncode == 0, done.stderr
     for part in (1, 2):
@@ -71,11 +74,22 @@ def test_parts_of_a_board_merge_to_the_run_of_one_machine(drawn, command) -> Non
     assert done.returncode == 0, done.stderr
     for name in ("candidates.jsonl.gz", "verdicts.jsonl.gz", "rankings.jsonl.gz", "results.json", "report.md"):
         assert (folder / "run" / name).read_bytes() == (folder / "again" / name).read_bytes(), name
-    text = (folder / "board.toml").read_text()
-    (folder / "board.toml").write_text(text.replace('"7b:2"', '"7b"'))
+
+
+@pytest.mark.parametrize(
+    ("arm", "agreement", "complaint"),
+    [
+        ("7b", "0.5", "arms[1]: shard 1/2: 7b leaves k open"),
+        ("7b:1,13b:1", "fitted", "arms[1]: shard 1/2: the threshold by which 7b:1,13b:1 goes on is fitted"),
+    ],
+)
+def test_a_part_refuses_what_follows_from_all_tasks(drawn, command, arm: str, agreement: str, complaint: str) -> None:
+    folder, environment = drawn
+    text = (folder / "board.toml").read_text().replace('"7b:2"', f'"{arm}"')
+    (folder / "board.toml").write_text(text.replace("rankers =", f'agreement = "{agreement}"\nrankers ='))
     done = command(folder, "leaderboard", "run", "board.toml", "--shard", "1/2", **environment)
     assert done.returncode == 2
-    assert "board.toml:3: arms[1]: shard 1/2: 7b leaves k open" in done.stderr
+    assert f"board.toml:3: {complaint}" in done.stderr
 
 
 def test_an_open_k_follows_from_a_pilot_which_the_manifest_names(drawn, command, verified) -> None:
