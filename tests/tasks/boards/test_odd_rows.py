@@ -1,6 +1,7 @@
 """Rows that are odd but legal in each board's form."""
 
 import base64
+import inspect
 import json
 import math
 import pickle
@@ -208,7 +209,7 @@ def test_bigcodebench_headers_may_have_constants_defaults_and_blanks(tmp_path: P
     task = bcb(tmp_path, code_prompt=header, instruct_prompt="Do it:\n```\nx\n```\n")
     names: dict[str, Any] = {}
     exec(f"{task.prompt}    return 1\n", names)
-    assert names["task_func"].__doc__.strip() == "Do it:\n    ```\n    x\n    ```"
+    assert inspect.getdoc(names["task_func"]) == "Do it:\n```\nx\n```"
 
 
 def test_bigcodebench_tests_may_set_up_and_have_any_text(tmp_path: Path) -> None:
