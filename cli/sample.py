@@ -23,7 +23,7 @@ class Output(Settings):
     """Options of drawing and its output."""
 
     tasks: int | None = TASKS
-    tests: bool = option(False, "Draw asserts instead of solutions, for rankers that use tests.")
+    tests: bool = option(False, "Draw asserts, or pairs for scripts, not solutions: for rankers that use tests.")
     out: str | None = option(
         None, "Write the samples: .jsonl, .jsonl.gz or, without --tests, .parquet.", metavar="FILE"
     )

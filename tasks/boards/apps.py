@@ -15,7 +15,7 @@ from ...records import IoCase, IoTests, Task
 from ..benchmark import STOP
 from ..rows import fetch_hub_file, read_file
 from ..source import module
-from .headers import headed, header_of
+from .headers import RUNNER_IMPORTS, headed, header_of
 from .reading import MAX_PROGRAM, MAX_TESTS, Fields, Identity, UnfitError, cases_of, decoded
 from .scripts import SCRIPT_STOP, script_prompt
 
@@ -84,7 +84,7 @@ def task_of(fields: Fields, task_id: str, benchmark: str) -> Task:
         benchmark=benchmark,
         prompt=prompt,
         entry_point=entry_point,
-        tests=IoTests(style="call", cases=cases, rule="apps", case_s=CASE_S, every=True),
+        tests=IoTests(style="call", cases=cases, rule="apps", case_s=CASE_S, every=True, preamble=RUNNER_IMPORTS),
         reference=reference,
         stop=STOP if found else SCRIPT_STOP,
     )

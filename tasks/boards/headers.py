@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import typing
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..._util.parsing import Function
 from ..source import module, source_of
+
+RUNNER_IMPORTS: Final = "from typing import *\n"
+"""What APPS' and LiveCodeBench's own runners put before functions and methods, among other imports, since starter code
+is written without it."""
 
 _TYPING = frozenset(typing.__all__)
 

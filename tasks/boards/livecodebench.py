@@ -15,7 +15,7 @@ from ...errors import UserError
 from ...records import IoCase, IoTests, Task
 from ..benchmark import STOP
 from ..rows import fetch_hub_file, read_file
-from .headers import headed
+from .headers import RUNNER_IMPORTS, headed
 from .packed import unpacked
 from .reading import MAX_TESTS, Fields, Identity, UnfitError, cases_of, decoded
 from .scripts import SCRIPT_STOP, script_prompt
@@ -122,7 +122,7 @@ def task_of(fields: Fields, task_id: str, benchmark: str) -> Task:
         benchmark=benchmark,
         prompt=found.prompt,
         entry_point=found.entry_point,
-        tests=IoTests(style="call", cases=_calls(tests), rule="equal", case_s=CASE_S),
+        tests=IoTests(style="call", cases=_calls(tests), rule="equal", case_s=CASE_S, preamble=RUNNER_IMPORTS),
         stop=STOP,
         cases=_calls(public) if public else (),
     )

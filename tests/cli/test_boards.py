@@ -135,11 +135,16 @@ def test_completions_on_boards_of_whole_answers_are_programs(on: Callable[..., R
 
 def test_files_that_a_board_writes_itself_are_read(on: Callable[..., Ran], tmp_path: Path) -> None:
     right = "import sys\nprint('\\n'.join(reversed(sys.stdin.read().splitlines())))\n"
-    own = [{"question_id": "cup0_a", "code_list": [right, "print()"], "graded_list": [True, False], "pass@1": 0.5}]
+    # As a model goes on from starter code, whose imports the board's own runner adds.
+    method = "class Solution:\n    def spread(self, xs: List[int]) -> int:\n        return max(xs) - min(xs)\n"
+    own = [
+        {"question_id": "cup0_a", "code_list": [right, "print()"], "graded_list": [True, False], "pass@1": 0.5},
+        {"question_id": "9003", "code_list": [method], "graded_list": [True], "pass@1": 1.0},
+    ]
     (tmp_path / "s.json").write_text(json.dumps(own))
     executed = answer(on("livecodebench", "execute", "s.json", "--json"))
-    assert executed["statuses"] == {"passed": 1, "wrong": 1}
-    assert [row["task_id"] for row in read_rows(tmp_path / "s.json_results.jsonl")] == ["cup0_a"] * 2
+    assert executed["statuses"] == {"passed": 2, "wrong": 1}
+    assert [row["task_id"] for row in read_rows(tmp_path / "s.json_results.jsonl")] == ["cup0_a", "cup0_a", "9003"]
 
 
 def test_a_ranker_that_needs_functions_says_so_before_anything_is_drawn(on: Callable[..., Ran]) -> None:
