@@ -21,7 +21,7 @@ from codebudget import (
     plan,
     rank,
 )
-from codebudget.cli.main import app
+from codebudget.cli.commands import make_app
 from codebudget.settings import Slicing
 
 from support.command import Ran
@@ -58,7 +58,7 @@ def commands(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 def test_every_command_with_a_benchmark_can_take_a_part_of_it() -> None:
     choices = {f"--{name}" for name in Slicing.model_fields}
     found = {}
-    for name, command in commands(typer.main.get_command(app)):
+    for name, command in commands(typer.main.get_command(make_app())):
         flags = {flag for parameter in command.params for flag in parameter.opts}
         if "--benchmark" in flags or name == "benchmarks check":
             found[name] = flags
