@@ -453,10 +453,14 @@ class Ranking(Record):
 
 
 class GeneratedTests(Record):
-    """Texts of asserts that a model was to write for a task, and the usage of drawing them all."""
+    """Texts of asserts that a model was to write for a task, and the usage of drawing them all.
+
+    `prompt_tokens` is the length of the prompt of one of them; None where it is not known.
+    """
 
     samples: tuple[str, ...] = ()
     usage: Usage = Usage()
+    prompt_tokens: NonNegative | None = None
 
 
 PASS_AT_K: Final = "pass_at_k"

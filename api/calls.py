@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 from ..errors import UserError
-from ..experiment.choosing import plan_comparison, planned_tests
+from ..experiment.choosing import plan_comparison
 from ..experiment.components import sweep_components
 from ..experiment.curves import curve as curve_arms
 from ..experiment.curves import curve_samples, price
@@ -18,6 +18,7 @@ from ..experiment.outliers import find_outliers
 from ..experiment.planning import load_several, load_tasks
 from ..experiment.planning import plan as plan_arms
 from ..experiment.quantising import quantise as quantise_model
+from ..experiment.selected import planned_tests
 from ..experiment.selection import check_on_tasks, check_selecting
 from ..experiment.selection import rank as rank_files
 from ..experiment.spending import rate_of

@@ -254,7 +254,7 @@ def _tested(plan: Plan, tasks: Sequence[Sequence[Candidate]], use: TestedUse, pr
 
 
 def _with_tests(arm: _Arm, tests: Usage) -> _Arm:
-    """Add what drawing tests took to an arm's cost; dollars of tests are not known."""
+    """Add what drawing tests took to an arm's cost."""
     flops = _sum_of([tests.prefill_flops, tests.decode_flops])
 
     def total(cost: Cost) -> Cost:
@@ -262,7 +262,7 @@ def _with_tests(arm: _Arm, tests: Usage) -> _Arm:
             update={
                 "flops": _sum_of([cost.flops, flops]),
                 "runtime_s": _sum_of([cost.runtime_s, tests.wall_s]),
-                "usd": None,
+                "usd": _sum_of([cost.usd, tests.usd]),
             }
         )
 

@@ -28,8 +28,7 @@ def plan(
 
     benchmark, tests = None if asked.benchmark is None else asked.load(running.family), None
     if selecting.select is not None:
-        # Other plans load no ranker.
-        from ..experiment.choosing import planned_tests
+        from ..experiment.selected import planned_tests
 
         tests = planned_tests(selecting, arms, [] if benchmark is None else [benchmark])
     elif selecting.tests:

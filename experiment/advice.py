@@ -216,11 +216,16 @@ def _costs(arms: Sequence[_Option]) -> tuple[str, list[float | None]]:
 
 
 def _by_ranker(arms: Sequence[_Option], ranker: str, unit: str, drawing: Sequence[float | None]) -> _Advice:
-    """Add the cost of ranking to that of drawing if it is known in the same unit."""
+    """Add the cost of ranking to that of drawing if it is known in the same unit.
+
+    Tests that a limit was planned for are in the cost of drawing, in every unit.
+    """
     scores = [arm.picked for arm in arms]
     if unit != "FLOPs" or any(score.total_flops is None for score in scores):
-        costs_nothing = all(score.cost_flops == 0 for score in scores)
-        return _Advice(scores, ranker, drawing, unit, "" if costs_nothing else ", ranking not counted")
+        paid = [any(result.plan.tests for result in arm.results.values()) for arm in arms]
+        costs_nothing = all(arm.picked.cost_flops == 0 for arm, is_paid in zip(arms, paid, strict=True) if not is_paid)
+        included = ", tests included" if any(paid) else ""
+        return _Advice(scores, ranker, drawing, unit, included if costs_nothing else ", ranking not counted")
     return _Advice(scores, ranker, [score.total_flops for score in scores], unit)
 
 

@@ -3,94 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ..budgets.costs import PlannedTests
 from ..budgets.flops import prefill_flops
-from ..budgets.notation import parse_arm, parse_single, without_k
+from ..budgets.notation import parse_single, without_k
 from ..budgets.plan import planned_model
-from ..errors import UserError
-from ..rankers import load_ranker, uses_of
-from ..rankers.registry import parse_specs
 from ..records import GeneratedTests, Usage
-from ..settings import AUTO
-from .own_tests import FROM, arms_with_tests, check_tests, given_tests, read_priced
+from .own_tests import arm_with_files, arms_with_tests, check_tests, given_tests, read_priced
 from .planning import plan_on_each
 from .samples import with_greedy
-from .splits import texts_of_split
+from .selected import FROM, planned_tests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from ..budgets.dollars import TokenPrice
     from ..budgets.models import Model
-    from ..records import Arm, Candidate, Plan
+    from ..records import Candidate, Plan
     from ..settings import Planning, Selecting
     from ..tasks import Benchmark
     from .planning import Planned
-
-
-class Chosen(NamedTuple):
-    """The ranker of `--select`, and the texts of tests it goes by, from the programs that a limit buys without any."""
-
-    ranker: str
-    texts: Callable[[int], int]
-
-
-def chosen(selecting: Selecting, *, shown: bool) -> Chosen | None:
-    """Read `--select`; None if it is not given.
-
-    Args:
-        selecting: The settings.
-        shown: Whether the tasks show examples, which `auto` goes by.
-
-    Raises:
-        UserError: There is no such ranker, or it does not say how many texts of tests it may use.
-    """
-    select = selecting.select
-    if select is None:
-        return None
-    if select == AUTO:
-        return Chosen(selecting.decisive, lambda programs: texts_of_split(programs, shown=shown))
-    ranker = load_ranker(select)
-    counts = [int(link.parameters.get("tests", "0")) for link in parse_specs(select)]
-    texts = max(counts)
-    if "tests" in ranker.needs and not texts:
-        raise UserError(
-            f"`select` {select}: the limit is split into programs and tests, so say how many texts of tests, such as "
-            f"{select},tests=8"
-        )
-    if texts and "tests" not in uses_of(ranker):
-        raise UserError(f"`select` {select}: this ranker uses no tests")
-    return Chosen(select, lambda _: texts)
-
-
-def planned_tests(
-    selecting: Selecting, arms: Sequence[str], benchmarks: Sequence[Benchmark] = ()
-) -> PlannedTests | None:
-    """Plan for the tests of `--select`; None without it.
-
-    Args:
-        selecting: The ranker, and the models that write tests for other arms (`ARM=from:OTHER`).
-        arms: As typed.
-        benchmarks: Whose tasks are asked; without any, they are taken to show no examples.
-
-    Raises:
-        UserError: As `chosen`, or `tests` cannot be read.
-    """
-    found = chosen(selecting, shown=shows_examples(benchmarks))
-    if found is None:
-        return None
-    singles = [(parsed.stages or (parsed,))[0] for parsed in map(parse_arm, arms)]
-    authors: dict[str, Arm] = {}
-    for text in selecting.tests:
-        name, _, what = text.partition("=")
-        if not what.startswith(FROM):
-            continue
-        author = parse_single(what.removeprefix(FROM))
-        for single in singles:
-            if name in (single.spec, without_k(single), single.name) and author.name != single.name:
-                authors[single.spec] = author
-    return PlannedTests(found.texts, authors)
 
 
 def with_tests_to_draw(selecting: Selecting, plans: Sequence[Plan]) -> Selecting:
@@ -108,7 +40,11 @@ def with_tests_to_draw(selecting: Selecting, plans: Sequence[Plan]) -> Selecting
             continue
         if not given.has(spec):
             added.append(f"{spec}={FROM}{without_k(arm.arm)}:{plan.tests}")
-        elif spec in given.models and parse_single(given.models[spec]).k is None:
+        elif (
+            spec in given.models
+            and parse_single(given.models[spec]).k is None
+            and arm_with_files(given.models[spec], given, named) is None
+        ):
             numbered.append((spec, f"{spec}={FROM}{given.models[spec]}:{plan.tests}"))
     if not added and not numbered:
         return selecting
@@ -126,12 +62,16 @@ def _lengths_of_texts(selecting: Selecting, plans: Sequence[Plan], benchmarks: S
         spec = arm.arm.spec
         patterns = given.files.get(spec, () if spec in given.models else given.for_all)
         model = planned_model(plan.single[0])
-        if not patterns or model is None:
+        name = None if model is None else model.name
+        author = arm_with_files(given.models[spec], given, named) if spec in given.models else None
+        if author is not None:
+            patterns = given.files[author.arm.spec]
+        if not patterns:
             continue
         means = [
             tests.usage.output_tokens / len(tests.samples)
             for benchmark in benchmarks
-            for tests in read_priced(patterns, benchmark, model.name, tell=lambda _: None).values()
+            for tests in read_priced(patterns, benchmark, name, tell=lambda _: None).values()
             if tests.samples and tests.usage.output_tokens is not None
         ]
         if means:
@@ -150,14 +90,12 @@ def _is_of(text: str, specs: set[str], plans: Sequence[Plan]) -> bool:
     return what.startswith(FROM) and name in names
 
 
-def shows_examples(benchmarks: Sequence[Benchmark]) -> bool:
-    """Whether most tasks of some benchmarks show examples."""
-    tasks = [task for benchmark in benchmarks for task in benchmark.tasks]
-    return 2 * sum(bool(task.examples or task.cases) for task in tasks) > len(tasks)
-
-
 def cut_tests(
-    tests: Mapping[str, GeneratedTests], texts: int, candidates: Sequence[Candidate], own: Model | None
+    tests: Mapping[str, GeneratedTests],
+    texts: int,
+    candidates: Sequence[Candidate],
+    own: Model | None,
+    price: TokenPrice | None = None,
 ) -> dict[str, GeneratedTests]:
     """Cut generated tests to the texts that are paid for, and their usage in proportion.
 
@@ -168,15 +106,16 @@ def cut_tests(
         texts: Their number.
         candidates: The arm's programs, whose prompts have the lengths that are shared.
         own: The arm's model if that wrote them.
+        price: Of the tokens of the model that wrote them, each text being a request.
     """
     shared: dict[str, float] = {}
     for one in candidates:
         if own is not None and one.prompt_tokens is not None and not one.stage:
             shared.setdefault(one.task_id, float(prefill_flops(own.architecture, one.prompt_tokens)))
-    return {task_id: _cut(found, texts, shared.get(task_id, 0.0)) for task_id, found in tests.items()}
+    return {task_id: _cut(found, texts, shared.get(task_id, 0.0), price) for task_id, found in tests.items()}
 
 
-def _cut(tests: GeneratedTests, texts: int, shared_flops: float) -> GeneratedTests:
+def _cut(tests: GeneratedTests, texts: int, shared_flops: float, price: TokenPrice | None) -> GeneratedTests:
     usage, share = tests.usage, min(1.0, texts / max(1, len(tests.samples)))
     changed: dict[str, float | None] = {
         name: None if (amount := getattr(usage, name)) is None else share * amount
@@ -184,7 +123,10 @@ def _cut(tests: GeneratedTests, texts: int, shared_flops: float) -> GeneratedTes
     }
     if usage.prefill_flops is not None:
         changed["prefill_flops"] = max(0.0, usage.prefill_flops - shared_flops)
-    return GeneratedTests(samples=tests.samples[:texts], usage=usage.model_copy(update=changed))
+    output_tokens, prompt_tokens = changed["output_tokens"], tests.prompt_tokens
+    if price is not None and output_tokens is not None and prompt_tokens is not None:
+        changed["usd"] = price.usd(min(texts, len(tests.samples)) * prompt_tokens, output_tokens)
+    return tests.model_copy(update={"samples": tests.samples[:texts], "usage": usage.model_copy(update=changed)})
 
 
 def mean_usage(usages: Sequence[Usage]) -> Usage:
@@ -199,6 +141,7 @@ def mean_usage(usages: Sequence[Usage]) -> Usage:
         prefill_flops=mean("prefill_flops"),
         decode_flops=mean("decode_flops"),
         wall_s=mean("wall_s"),
+        usd=mean("usd"),
         estimated=any(usage.estimated for usage in usages),
     )
 

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 
 
 NO_PRICES: Final = Prices()
-NO_TESTS: Final = Usage(prefill_flops=0.0, decode_flops=0.0, output_tokens=0.0, wall_s=0.0)
+NO_TESTS: Final = Usage(prefill_flops=0.0, decode_flops=0.0, output_tokens=0.0, wall_s=0.0, usd=0.0)
 
 
 class Terms(NamedTuple):
@@ -134,7 +134,9 @@ def compare(
             else arm
             for arm in arms
         ]
-    with open_judging_of(arms, benchmark, drawing, grading, selecting, running, progress) as (judged, judging):
+    with open_judging_of(
+        arms, benchmark, drawing, grading, selecting, running, progress, prices=planned.conditions.prices
+    ) as (judged, judging):
         return compare_arms(benchmark, judged, terms, judging, decisive_ranker=selecting.decisive)
 
 
@@ -147,8 +149,10 @@ def open_judging_of(
     selecting: Selecting,
     running: Running,
     progress: Progress = silent,
+    *,
+    prices: Prices = NO_PRICES,
 ) -> Iterator[tuple[list[ArmSamples], Judging]]:
-    """Open all that judges the arms of a comparison; see `compare`.
+    """Open all that judges the arms of a comparison; see `compare`. `prices` are those of tokens drawn elsewhere.
 
     Yields:
         The arms, with the usage of the tests that their plans count on, and how they are graded and ranked.
@@ -164,10 +168,15 @@ def open_judging_of(
             # Its single sample is not ranked, so it has no tests, and its ranker finds none.
             tests[spec] = {}
         if arm.plan.tests and spec in tests:
-            is_own = parse_single(given.models.get(spec, spec)).name == one.arm.name
+            author = parse_single(given.models.get(spec, spec))
+            is_own = author.name == one.arm.name
             programs = counted(arm.candidates, benchmark.by_id, counter_of(arm.plan.single[0].model)).candidates
             tests[spec] = cut_tests(
-                tests[spec], arm.plan.tests, programs, planned_model(arm.plan.single[0]) if is_own else None
+                tests[spec],
+                arm.plan.tests,
+                programs,
+                planned_model(arm.plan.single[0]) if is_own else None,
+                prices.of_arm(one.arm if is_own else author),
             )
     judged = [
         arm._replace(tests={task: one.usage for task, one in tests.get(named_arm.arm.spec, {}).items()})

@@ -25,7 +25,7 @@ from ..rankers import Offers, load_ranker
 from ..records import Arm, Cost, FileRecord, Interval, Plan, Record, Usage, Workload
 from ..settings import BLIND_RANKER, RECORDED, Drawing
 from .cascades import rank_cascade
-from .choosing import chosen, cut_tests, mean_usage, shows_examples
+from .choosing import cut_tests, mean_usage
 from .crossings import By, Crossing, Steps, find_crossing, format_budget
 from .drawing import Session, draw_arms
 from .escalation import rule_of
@@ -35,6 +35,7 @@ from .planning import conditions_of, workload_of
 from .pools import Pool, Wanted, WantedStage, by_task, grade_arms, pool_common_strata
 from .ranking import PoolScores, score_pool
 from .samples import NamedArm, check_once, files_by_arm, read_arm, staged
+from .selected import chosen, shows_examples
 from .selection import open_judging
 from .targets import Target
 from .workspace import open_workspace

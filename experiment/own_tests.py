@@ -22,6 +22,7 @@ from ..settings import RECORDED
 from .drawing import draw_arms, session_of
 from .lengths import counter_of
 from .samples import NamedArm, arms_called
+from .selected import FROM
 from .targets import target_of_arm
 from .workspace import open_workspace
 
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from ..settings import Drawing, Running, Selecting
     from ..tasks import Benchmark
     from .lengths import TokenCounter
-
-FROM = "from:"
-"""The prefix of a model whose tests an arm takes."""
 
 
 class GivenTests(NamedTuple):
@@ -223,6 +221,16 @@ def _tell_missing(
         tell(f"{whose}{len(tasks) - len(found)} of {len(tasks)} tasks have no model-written tests in these files")
 
 
+def arm_with_files(other: str, given: GivenTests, arms: Sequence[NamedArm]) -> NamedArm | None:
+    """Find the arm that a name after `from:` means, if that arm has files of tests."""
+    for named in arms:
+        spec = named.arm.spec
+        names = (spec, named.arm.name, f"{named.arm.name}@{named.precision}", spec.rpartition(":")[0])
+        if spec in given.files and other in names:
+            return named
+    return None
+
+
 def _from(
     other: str,
     given: GivenTests,
@@ -233,10 +241,10 @@ def _from(
     progress: Progress,
 ) -> dict[str, GeneratedTests]:
     """Get the tests of another model: its files, what the store has, or as many as the arm says."""
-    for spec, patterns in given.files.items():
-        named = next(arm for arm in arms if arm.arm.spec == spec)
-        if other in (spec, named.arm.name, f"{named.arm.name}@{named.precision}", spec.rpartition(":")[0]):
-            return read_priced(patterns, benchmark, _known_name(named.arm.name, running.family), f"{spec}: ")
+    named = arm_with_files(other, given, arms)
+    if named is not None:
+        spec = named.arm.spec
+        return read_priced(given.files[spec], benchmark, _known_name(named.arm.name, running.family), f"{spec}: ")
     arm = parse_single(other)
     target = target_of_arm(arm, running.family, served=drawing.engine == "openai")
     # Without a number of texts, those in the store.

@@ -125,6 +125,8 @@ def tests_by_task(rows: Sequence[RowOfTests]) -> dict[str, GeneratedTests]:
         task_id: GeneratedTests(
             samples=tuple(text for row in mine for text in row.texts),
             usage=_total([row.costs for row in mine], estimated=any(row.estimated for row in mine)),
+            # The prompt is charged to a task's first row.
+            prompt_tokens=max((row.costs["prompt_tokens"] or 0.0 for row in mine), default=0.0) or None,
         )
         for task_id, mine in by_task.items()
     }

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from codebudget.budgets.flops import decode_flops, prefill_flops
 from codebudget.budgets.models import find_model
+from codebudget.experiment.selected import NEEDING, USING
+from codebudget.rankers import available, is_foreign, load_ranker, uses_of
+from codebudget.rankers.registry import parameters_of
 
 from support.rows import jsonl, read_rows
 
@@ -66,6 +69,18 @@ def test_a_selection_that_cannot_be_planned_is_one_line(codebudget, select: str,
     assert message in said
 
 
+def test_what_a_plan_knows_of_own_rankers_is_what_they_say() -> None:
+    own = {info.name: ranker for info in available() if not is_foreign(ranker := load_ranker(info.name))}
+    assert own.keys() >= NEEDING | USING
+    for name, ranker in own.items():
+        if name in NEEDING | USING:
+            assert ("tests" in ranker.needs, "tests" in uses_of(ranker)) == (name in NEEDING, True)
+            assert {"tests", "asserts"} <= parameters_of(type(ranker)).keys()
+        else:
+            # Of these, no number of tests can be chosen.
+            assert "tests" not in parameters_of(type(ranker))
+
+
 def test_tests_without_a_selection_are_not_ignored(codebudget) -> None:
     result = codebudget("plan", "34b:1", "7b", "--tests", "7b=from:13b")
     assert result.returncode == 2
@@ -122,6 +137,35 @@ def test_an_open_k_is_what_tests_of_the_given_length_leave(compare, tiny: Path) 
 
     short, long = k_with(10), k_with(50)
     assert short > long > 1
+
+
+@pytest.mark.parametrize("author", ["7b", "13b"])
+def test_a_limit_in_dollars_pays_for_tests_at_their_authors_price(compare, tiny: Path, author: str) -> None:
+    lengths = {"prompt_tokens": 40, "output_tokens": 50}
+    for name, copies in (("big", 1), ("small", 6)):
+        rows = [row | lengths for row in read_rows(tiny / f"{name}.jsonl")]
+        (tiny / f"{name}.jsonl").write_text(jsonl(rows * copies))
+    tests = [
+        {"task_id": name, "samples": [f" {name}(5) == {right}\n"] * 3, "prompt_tokens": 40, "output_tokens": 60}
+        for name, right in (("double", 10), ("square", 25), ("negate", -5))
+    ]
+    (tiny / "tests.jsonl").write_text(jsonl(tests))
+    own = "7b=tests.jsonl" if author == "7b" else "7b=from:13b"
+    given = [word for text in (own, "13b=tests.jsonl") for word in ("--tests", text)]
+    samples = ("--samples", "34b=big.jsonl", "--samples", "13b=small.jsonl", "--samples", "7b=small.jsonl", *given)
+    prices = [f"--usd-per-mtok={arm}" for arm in ("34b=1,6", "13b=0.3,0.9", "7b=0.1,0.4")]
+    limit = ("--match", "usd", *prices, "--select", "codet,tests=2")
+    answer = answer_of(compare("34b:1", "7b", "13b:3", *samples, *limit, "--json"))
+    small = answer["arms"][1]
+    of_test = 0.1 * 40 + 0.4 * 20 if author == "7b" else 0.3 * 40 + 0.9 * 20
+    expected = (small["k"] * (0.1 * 40 + 0.4 * 50) + 2 * of_test) / 1e6
+    assert small["tests"] == 2
+    assert small["realised"]["usd"] == pytest.approx(expected)
+    assert small["cost"]["usd"] == pytest.approx(small["realised"]["usd"], rel=0.2)
+    limit_usd = (40 + 6 * 50) / 1e6
+    assert small["realised"]["budget_ratio"]["usd"] == pytest.approx(expected / limit_usd)
+    assert expected <= limit_usd < expected + (0.1 * 40 + 0.4 * 50) / 1e6
+    assert small["realised"]["matched"]
 
 
 def test_a_curve_has_a_line_that_pays_for_tests(codebudget, tiny: Path) -> None:

@@ -43,7 +43,21 @@ def test_alone_it_shows_its_help_as_lines(codebudget) -> None:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("words", [["--help"], ["plan", "70b:1", "13b"]], ids=["help", "plan"])
+_PLAN = ["plan", "70b:1", "13b"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        _PLAN,
+        [*_PLAN, "--select", "codet,tests=8"],
+        [*_PLAN, "--select", "codebudget,tests=4+b4,tests=2,asserts=3", "--tests", "13b=from:7b"],
+        [*_PLAN, "--select", "auto"],
+        ["plan", "70b:1", "7b:5,13b:1", "--select", "srank,tests=2", "--escalate", "0.3"],
+    ],
+    ids=["help", "plan", "select", "chain", "auto", "cascade"],
+)
 def test_help_and_plan_import_nothing_heavy(words: list[str]) -> None:
     listed = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "codebudget", *words], capture_output=True, text=True
