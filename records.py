@@ -257,7 +257,8 @@ class Plan(Record):
     `reached` by each. Its own cost is that at these shares; `least` is the cost of a task that goes no further than the
     first stage, and `most` that of one that goes through all.
 
-    `tests` is the number of texts of tests that are drawn for each task to pick by; they are in its cost.
+    `tests` is the number of texts of tests that are drawn for each task to pick by; they are in its cost. It is less
+    than `tests_asked` where the limit has no room for those beside two programs.
     """
 
     arm: Arm
@@ -276,6 +277,7 @@ class Plan(Record):
     least: Cost | None = None
     most: Cost | None = None
     tests: int = 0
+    tests_asked: int = 0
 
     @property
     def single(self) -> tuple[Plan, ...]:

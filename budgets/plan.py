@@ -257,6 +257,16 @@ class _Pricing:
         fixed = tests.fixed.get(self.arm.spec)
         return replace(self, texts=tests.texts(k) if fixed is None else fixed)
 
+    def with_room(self, limit: _Limit) -> _Pricing:
+        """Cut the texts of tests to the most that leave two programs: with one there is nothing to pick."""
+
+        def fits(texts: int) -> bool:
+            return replace(self, texts=texts).exceeded(2, limit.amounts) is None
+
+        if not self.texts or fits(self.texts):
+            return self
+        return replace(self, texts=_largest(fits) if fits(1) else 0)
+
     @cached_property
     def programs(self) -> Callable[[int], Cost]:
         price = self.conditions.prices.of_arm(self.arm)
@@ -284,8 +294,10 @@ class _Pricing:
         if self.arm.k is not None:
             chosen = self.resolved(self.arm.k)
             return _plan_arm(chosen, self.arm.k, limit)
-        chosen = self.resolved(_largest_k(self, limit))
-        return _plan_arm(chosen, _largest_k(chosen, limit), limit)
+        asked = self.resolved(_largest_k(self, limit))
+        chosen = asked.with_room(limit)
+        plan = _plan_arm(chosen, _largest_k(chosen, limit), limit)
+        return plan.model_copy(update={"tests_asked": asked.texts})
 
     @property
     def model_name(self) -> str:

@@ -314,16 +314,22 @@ def k_note(spec: str, k: int, before: int, by: str = "the pilot") -> str:
     return f"{spec}: {way} to k = {k}, based on the realised cost of its samples; {by} gave {before}"
 
 
+def _with_fixed_tests(planned: Planned, texts: Mapping[str, int]) -> Planned:
+    """Fix numbers of texts of tests, by arms as typed, where there are any."""
+    tests = planned.conditions.tests
+    if tests is None:
+        return planned
+    fixed = {**tests.fixed, **{spec: number for spec, number in texts.items() if number}}
+    return replace(planned, conditions=replace(planned.conditions, tests=replace(tests, fixed=fixed)))
+
+
 class _Matching:
     """The arms so far, each with its lengths and its k."""
 
     def __init__(self, planned: Planned, benchmark: Benchmark, counters: Mapping[str, TokenCounter]) -> None:
-        tests = planned.conditions.tests
-        if tests is not None:
-            fixed = {plan.arm.spec: plan.tests for plan in planned.plans if plan.tests}
-            tests = replace(tests, fixed=fixed)
-            planned = replace(planned, conditions=replace(planned.conditions, tests=tests))
-        self._planned = planned
+        self._planned = _with_fixed_tests(
+            planned, {plan.arm.spec: plan.tests_asked or plan.tests for plan in planned.plans}
+        )
         self._benchmark = benchmark
         self._counters = counters
         settings = planned.settings
@@ -419,7 +425,10 @@ class _Matching:
         self._workloads[place] = [self._planned.measured_workload(lengths)]
         ks: list[int | None] = [*self._ks]
         ks[place] = None
-        return plan_again(self._planned, self._planned.plans, self._all_workloads(), ks)[place].k
+        plan = plan_again(self._planned, self._planned.plans, self._all_workloads(), ks)[place]
+        if plan.tests:
+            self._planned = _with_fixed_tests(self._planned, {plan.arm.spec: plan.tests})
+        return plan.k
 
     def _all_workloads(self) -> list[Workload]:
         return [workload for workloads in self._workloads for workload in workloads]

@@ -52,6 +52,8 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
             "cost_at": {"none": plan.least.model_dump(), "all": plan.most.model_dump()},
         }
     tests = {"tests": plan.tests} if plan.tests else {}
+    if plan.tests < plan.tests_asked:
+        tests["tests_asked"] = plan.tests_asked
     return (
         cascade
         | tests

@@ -83,6 +83,12 @@ def plan_notes(planned: Planned) -> Iterator[str]:
             f"costs of {', '.join(tested)} hold the tests that they are picked by, each text as long as a program; the "
             "prompt that both share is prefilled once"
         )
+    for plan in planned.plans:
+        if plan.tests < plan.tests_asked:
+            yield (
+                f"{plan.arm.spec} is planned with {plan.tests or 'none'} of {plan.tests_asked} texts of tests: the "
+                "limit has no room for more beside two programs"
+            )
     yield describe_workload(planned.workload)
     for spec in unverified_arms(planned):
         yield f"{spec} is unverified: its shape is from memory, not from a source (codebudget models show)"

@@ -38,6 +38,15 @@ def test_a_limit_pays_for_programs_and_tests_after_one_prompt(codebudget) -> Non
     assert small["matched"]
 
 
+def test_texts_of_tests_give_way_to_two_programs(codebudget) -> None:
+    arguments = ("plan", "7b", *LENGTHS, "--select", "codet,tests=8", "--budget", f"flops={flops('7b', 6)}")
+    (arm,) = answer_of(codebudget(*arguments, "--json"))["arms"]
+    assert (arm["k"], arm["tests"], arm["tests_asked"]) == (2, 4, 8)
+    assert "7b is planned with 4 of 8 texts of tests" in codebudget(*arguments).stdout
+    (two,) = answer_of(codebudget(*arguments[:-1], f"flops={flops('7b', 2)}", "--json"))["arms"]
+    assert (two["k"], two.get("tests"), two["tests_asked"]) == (2, None, 8)
+
+
 def test_tests_of_another_model_pay_for_their_own_prompt(codebudget) -> None:
     select = ("--select", "codet,tests=2", "--tests", "7b=from:13b")
     small = answer_of(codebudget("plan", "34b:1", "7b", *LENGTHS, *select, "--json"))["arms"][1]
