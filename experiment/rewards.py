@@ -109,12 +109,34 @@ def open_rewarder(running: Running) -> Iterator[StoredRewarder]:
     Raises:
         MachineError: The store cannot be used.
     """
-    with open_workspace(running.store) as store:
-        rewarder = StoredRewarder(store)
-        try:
-            yield rewarder
-        finally:
-            rewarder.close()
+    with open_workspace(running.store) as store, rewarder_of(store) as rewarder:
+        yield rewarder
+
+
+@contextmanager
+def rewarder_of(store: Store) -> Iterator[StoredRewarder]:
+    """As `open_rewarder`, on a store that is open."""
+    rewarder = StoredRewarder(store)
+    try:
+        yield rewarder
+    finally:
+        rewarder.close()
+
+
+def revisions(ranker: Ranker) -> dict[str, str]:
+    """Map the reward models that a ranker or its links name to their revisions: hub's commits, or hashes of folders.
+
+    Raises:
+        UserError: There is no such model.
+        MachineError: It cannot be fetched.
+    """
+    return {model: find_checkpoint(model).revision for model in reward_models(ranker)}
+
+
+def reward_models(ranker: Ranker) -> list[str]:
+    """List the reward models that a ranker or its links name; nothing is looked up."""
+    named = (getattr(link, "reward_model", None) for link in _links(ranker))
+    return [model for model in dict.fromkeys(named) if isinstance(model, str)]
 
 
 def _links(ranker: Ranker) -> Iterator[Ranker]:
