@@ -32,7 +32,7 @@ def train(
             metavar="SAMPLES", help="Each file, folder or glob is one pool: the samples of one model and setting."
         ),
     ],
-    asked: Annotated[AskedOnEach, only("benchmark", "field")],
+    asked: Annotated[AskedOnEach, only("benchmark", "field", "part")],
     selecting: Annotated[Selecting, only("tests")],
     grading: Grading,
     running: Annotated[Running, only("family", "seed", "store", "fresh")],

@@ -135,6 +135,11 @@ class Grader:
         asked = ["cases", *(text for case in cases for text in (case.input, case.output))]
         return self._outcomes(task, programs, asked, lambda missing: self.sandbox.judge(task, missing, cases))
 
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return self._store
+
     def kept(self, kind: str, keys: Sequence[str]) -> dict[str, Any]:
         """Read what was kept of some results that follow from outcomes."""
         return {} if self._fresh else self._store.records(kind, keys)

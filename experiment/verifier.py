@@ -16,7 +16,7 @@ from ..estimators import PairedDifference, mean_interval, paired_difference, pas
 from ..rankers import Offers, RememberingRunner
 from ..rankers.verifier.coefficients import Coefficients, Source
 from ..rankers.verifier.features import describe
-from ..rankers.verifier.fitting import Lesson, Quality, Tested, check_library, fit, folds, quality
+from ..rankers.verifier.fitting import Lesson, Quality, Tested, check_library, fit, folds, has_both, quality
 from ..rankers.verifier.identity import hashes_of
 from ..rankers.verifier.names import VERIFIER
 from ..rankers.verifier.ranker import Verifier
@@ -123,6 +123,7 @@ def train_verifier(
         if tasks < LEAST_TASKS:
             raise UserError(f"there are {tasks} tasks to train on; give samples of at least {LEAST_TASKS}")
         parts = folds(lessons, OUTER_FOLDS)
+        _check_learnable(lessons, [train for train, _ in parts])
         fitted = [fit(train) for train, _ in parts]
         nested = [(made, _hashes(test)) for made, (_, test) in zip(fitted, parts, strict=True)]
         ks, dropped = _possible(ks, graded)
@@ -133,6 +134,12 @@ def train_verifier(
                 # A task that another benchmark has too is no task it has not seen.
                 inside = _hashes([one for one in lessons if one.benchmark == benchmark.name])
                 others = [one for one in lessons if one.hashes.isdisjoint(inside)]
+                if not has_both(others):
+                    notes.append(
+                        f"no score with {benchmark.name} left out: from the tasks that only others have nothing can be "
+                        "learnt"
+                    )
+                    continue
                 made = fit(others)
                 scored.append(_score("left out", benchmark, graded, [(made, inside)], ks, judging))
         else:
@@ -141,11 +148,33 @@ def train_verifier(
     return Trained(made, _qualities(fitted, parts), scored, notes)
 
 
+def _check_learnable(lessons: Sequence[Lesson], trained: Sequence[Sequence[Lesson]]) -> None:
+    """Refuse lessons of which some folds have no right candidate, or no wrong one.
+
+    Raises:
+        UserError: They are such.
+    """
+    if all(map(has_both, trained)):
+        return
+    kinds = (
+        ("right", [one for one in lessons if one.passed.any()]),
+        ("wrong", [one for one in lessons if not one.passed.all()]),
+    )
+    kind, few = min(kinds, key=lambda found: len(found[1]))
+    count, tasks = (len({min(lesson.hashes) for lesson in some}) for some in (few, lessons))
+    raise UserError(
+        f"{count} of {tasks} tasks to train on have a {kind} candidate, too few to learn from in every fold; give "
+        "samples of other tasks or of another model"
+    )
+
+
 def _graded(
     files: Sequence[str], benchmarks: Sequence[Benchmark], tests: Sequence[str], judging: Judging
 ) -> tuple[list[_Graded], list[str]]:
     tasks: dict[str, Task] = {}
     for benchmark in benchmarks:
+        if not benchmark.is_tested:
+            raise UserError(f"{benchmark.name} has no hidden tests, and a verifier learns from what passes them")
         twice = next((task_id for task_id in benchmark.by_id if task_id in tasks), None)
         if twice is not None:
             raise UserError(f"two benchmarks have a task with the id {twice}; train on one of them at a time")

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .._util.hashing import key_of, record_text
 from .._util.machine import cpu_field, nvidia_smi
+from ..experiment.rewards import revisions
 from ..rankers.combine import Composite
 from ..records import Limits, Workload
 from ..sampler.prompting import Settings  # noqa: TC001 (pydantic reads it)
@@ -135,7 +136,10 @@ class ModelPart(_Part):
 
 
 class RankerPart(_Part):
-    """A ranker, and the hash of the file that defines it; for a chain, the hash over those of all its links."""
+    """A ranker, and the hash of the file that defines it; for a chain, the hash over those of all its links.
+
+    `rewards` maps the reward models that it names to their revisions: commits of the hub, or hashes of folders' files.
+    """
 
     name: str
     version: str
@@ -143,6 +147,7 @@ class RankerPart(_Part):
     needs: tuple[str, ...]
     origin: str
     sha256: Sha256 | None
+    rewards: dict[str, str] = Field(default_factory=dict)
 
 
 class Manifest(_Part):
@@ -197,6 +202,7 @@ def ranker_part(ranker: Ranker) -> RankerPart:
         # A file that was named is loaded as a module that has no package.
         origin=package if "." in type(ranker).__module__ or file is None else Path(file).name,
         sha256=_source_sha256(ranker),
+        rewards=revisions(ranker),
     )
 
 

@@ -20,6 +20,7 @@ from ..experiment.drawing import ArmDrawer, Session, sampling_settings
 from ..experiment.escalation import rule_of
 from ..experiment.matching import match_arms
 from ..experiment.ranking import Judging
+from ..experiment.rewards import check_rewards
 from ..experiment.samples import ArmSamples, files_by_arm, named_arms, with_ways
 from ..experiment.shards import check_given
 from ..experiment.targets import check_engine, check_servable, target_of_plan
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from ..tasks import Benchmark
     from .board import Board, BoardFile
 
-OFFERED = frozenset({"execution", "logprobs"})
+OFFERED = frozenset({"execution", "logprobs", "reward"})
 """Needs that a board's rankers may have; see `rankers.Need`."""
 
 _WAYS = "Or give recorded generations, as samples of the benchmark (see docs/leaderboard.md)"
@@ -168,12 +169,14 @@ def rankers_of_board(file: BoardFile) -> dict[str, Ranker]:
     """Load a board's rankers, by name, in its order.
 
     Raises:
-        UserError: A name has no ranker; the message names the line.
+        UserError: A name has no ranker, or there is no such reward model; the message names the line.
+        MachineError: A reward model or its engine is not here.
     """
     loaded = {}
     for name in file.board.selecting.bounded:
         with file.at("rankers", _place_of(file, name)):
             loaded[name] = offered_ranker(with_files(name, lambda path: _beside(file, path)))
+            check_rewards([loaded[name]])
     return loaded
 
 

@@ -234,8 +234,10 @@ class RankingRow(RunRow):
 
     def ranked(self) -> RankedTask:
         """Get a row's ranking, without measurements."""
+        # Nothing was drawn for 0 FLOPs, while an unknown number is none.
+        tests_usage = None if self.tests_flops == 0 else _used(self.tests_flops)
         ranking = Ranking(
-            scores=self.scores, usage=_used(self.flops), tests_usage=_used(self.tests_flops), executions=self.executions
+            scores=self.scores, usage=_used(self.flops), tests_usage=tests_usage, executions=self.executions
         )
         left = None if self.left is None else (self.left.k, self.left.score)
         return RankedTask(ranking, dict(self.at_k), left, None if self.walk is None else self.walk.walk())

@@ -17,6 +17,7 @@ from ..experiment.comparison import rank_arm, realised_of, walks_of
 from ..experiment.escalation import rule_of
 from ..experiment.pools import GradedTask, gather, grade_pools, scorable
 from ..experiment.ranking import Judging
+from ..experiment.rewards import rewarder_of
 from ..experiment.shards import grade_shard
 from . import files
 from .manifest import (
@@ -161,7 +162,6 @@ def make_run(
         MachineError: The run cannot be written, or nothing can be scored because the sandbox failed.
     """
     board, times = file.board, making.times
-    judging = _judging(board, rankers, grader, progress)
     sections: list[GradedBenchmark] = []
     checks: list[BenchmarkPart] = []
     timings: list[ArmTimings] = []
@@ -177,7 +177,7 @@ def make_run(
         # From here on, verdicts are those of the rows, as for whoever verifies them.
         rows = verdict_rows(planned, measured)
         graded = gather(wanted, found, pools_of_rows(planned, measured, rows))
-        with times.step("ranking"):
+        with times.step("ranking"), _judging(board, rankers, grader, progress) as judging:
             ranked = rank_arms(board, planned, graded, judging)
         sections.append(GradedBenchmark(planned, graded, ranked))
         checks.append(
@@ -239,28 +239,31 @@ def work_on_shard(
         MachineError: The sandbox failed.
     """
     board = file.board
-    judging = _judging(board, rankers, grader, progress)
     works = []
-    for planned, arms in inputs:
+    with _judging(board, rankers, grader, progress) as judging:
+        for planned, arms in inputs:
 
-        def rank(place: int, pool: Pool, tasks: Sequence[Task], planned: PlannedBenchmark = planned) -> Rankings:
-            return _rank_arm(board, planned, planned.plans[place], pool, tasks, judging)
+            def rank(place: int, pool: Pool, tasks: Sequence[Task], planned: PlannedBenchmark = planned) -> Rankings:
+                return _rank_arm(board, planned, planned.plans[place], pool, tasks, judging)
 
-        wanted = planned.wanted([arm.candidates for arm in arms])
-        works.append(grade_shard(planned.benchmark, wanted, judging, rank))
+            wanted = planned.wanted([arm.candidates for arm in arms])
+            works.append(grade_shard(planned.benchmark, wanted, judging, rank))
     return works
 
 
-def _judging(board: Board, rankers: Mapping[str, Ranker], grader: Grader, progress: Progress) -> Judging:
-    return Judging(
-        grader,
-        rankers,
-        allow_shared=board.sandbox.allow_shared,
-        strict=True,
-        seed=board.seed,
-        progress=progress,
-        rule=rule_of(board.selecting),
-    )
+@contextmanager
+def _judging(board: Board, rankers: Mapping[str, Ranker], grader: Grader, progress: Progress) -> Iterator[Judging]:
+    with rewarder_of(grader.store) as rewarder:
+        yield Judging(
+            grader,
+            rankers,
+            rewarder=rewarder,
+            allow_shared=board.sandbox.allow_shared,
+            strict=True,
+            seed=board.seed,
+            progress=progress,
+            rule=rule_of(board.selecting),
+        )
 
 
 def candidate_rows(planned: PlannedBenchmark, samples: Sequence[Sequence[Candidate]]) -> list[CandidateRow]:

@@ -270,7 +270,7 @@ class RememberingRewarder:
 
     def __init__(self, rewarder: Rewarder) -> None:
         self._rewarder = rewarder
-        self._known: dict[tuple[str, str, str, str], Reward] = {}
+        self._known: dict[tuple[str, str, str, str, str], Reward] = {}
         self.waited_s = 0.0
         """Seconds spent in the rewarder behind."""
 
@@ -285,13 +285,15 @@ class RememberingRewarder:
         """Seconds that rating took, whenever done."""
         return sum(reward.wall_s for reward in self._known.values())
 
-    def rate(self, model: str, label: str, answers: Sequence[tuple[str, str]]) -> list[Reward]:
+    def rate(
+        self, model: str, label: str, answers: Sequence[tuple[str, str]], engine: str = "transformers"
+    ) -> list[Reward]:
         """See `Rewarder.rate`."""
-        keys = [(model, label, *answer) for answer in answers]
+        keys = [(engine, model, label, *answer) for answer in answers]
         fresh = [key for key in dict.fromkeys(keys) if key not in self._known]
         if fresh:
             start = time.perf_counter()
-            found = self._rewarder.rate(model, label, [(prompt, answer) for _, _, prompt, answer in fresh])
+            found = self._rewarder.rate(model, label, [(prompt, answer) for *_, prompt, answer in fresh], engine)
             self.waited_s += time.perf_counter() - start
             self._known.update(zip(fresh, found, strict=True))
         return [self._known[key] for key in keys]

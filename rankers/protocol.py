@@ -87,13 +87,16 @@ class Scorer(Protocol):
 class Rewarder(Protocol):
     """Loads the reward models that rankers name."""
 
-    def rate(self, model: str, label: str, answers: Sequence[tuple[str, str]]) -> list[Reward]:
+    def rate(
+        self, model: str, label: str, answers: Sequence[tuple[str, str]], engine: str = "transformers"
+    ) -> list[Reward]:
         """Rate each answer to its prompt.
 
         Args:
             model: A checkpoint that classifies sequences: a folder, or a hub id.
             label: The class whose probability is the reward; empty for the model's only output, or the second of two.
             answers: Prompts with answers.
+            engine: What runs the model: `transformers` or `vllm`.
 
         Raises:
             UserError: the model is no such checkpoint, or an answer is longer than its context.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ..errors import UserError
 from ..records import Candidate, PublicTask, Ranking
 from .code import bare_completion
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 REWARD: Final = "reward"
 MODEL: Final = "model"
+ENGINES: Final = ("transformers", "vllm")
+"""What can run a reward model."""
 
 
 class Reward:
@@ -27,6 +30,8 @@ class Reward:
         model: A folder, or a hub id.
         label: The class whose log probability is the reward, by name or number; the default is a model's only output,
             or the second of two.
+        engine: What runs the model, transformers or vllm; named and never guessed, so that a ranker is the same
+            wherever it runs.
     """
 
     name = REWARD
@@ -35,8 +40,10 @@ class Reward:
     ranks_scripts = True
     pointwise = True
 
-    def __init__(self, model: str = "", label: str = "") -> None:
-        self.reward_model, self._label = model, label
+    def __init__(self, model: str = "", label: str = "", engine: str = ENGINES[0]) -> None:
+        if engine not in ENGINES:
+            raise UserError(f"engine={engine}: a reward model runs by {' or '.join(ENGINES)}")
+        self.reward_model, self.reward_engine, self._label = model, engine, label
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
         """Score by the reward.
@@ -46,5 +53,5 @@ class Reward:
             EngineError: It cannot be loaded, or failed.
         """
         answers = [(task.prompt, bare_completion("", candidate.program)) for candidate in candidates]
-        found = context.rewarder.rate(self.reward_model, self._label, answers)
+        found = context.rewarder.rate(self.reward_model, self._label, answers, self.reward_engine)
         return Ranking(scores=tuple(reward.value for reward in found))

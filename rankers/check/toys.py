@@ -43,7 +43,9 @@ class ToyScorer:
 class ToyRewarder:
     """A model that rates an answer by its characters."""
 
-    def rate(self, model: str, label: str, answers: Sequence[tuple[str, str]]) -> list[Reward]:
+    def rate(
+        self, model: str, label: str, answers: Sequence[tuple[str, str]], engine: str = "transformers"
+    ) -> list[Reward]:
         """See `Rewarder.rate`."""
         return [
             Reward(float(sum(map(ord, text)) % 11), _FLOPS_PER_CHARACTER * (len(prompt) + len(text)), 0.0)

@@ -110,6 +110,8 @@ def read_coefficients(name: str) -> Coefficients:
     path = Path(__file__).with_name(f"{SHIPPED}.json") if name == SHIPPED else Path(name)
     try:
         found = parse_json(read_whole(path), str(path))
+        if not isinstance(found, dict):
+            raise UserError(f"{path} is no verifier of this codebudget: it holds no JSON object")
         return Coefficients.model_validate(found)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -151,8 +151,9 @@ def _logprobs(logprobs: Sequence[tuple[float, ...]]) -> dict[str, FloatArray]:
 
 @lru_cache(maxsize=1 << 14)
 def _of_tokens(logprobs: tuple[float, ...]) -> tuple[float, float, float]:
-    # A token of probability 0 has an infinite logprob, and weighs like a very unlikely one.
-    bounded = [max(one, _LEAST_LOGPROB) for one in logprobs]
+    # A token of probability 0 has an infinite logprob, and weighs like a very unlikely one. None is likelier than 1,
+    # whatever a file says.
+    bounded = [min(max(one, _LEAST_LOGPROB), 0.0) for one in logprobs]
     return math.fsum(bounded) / len(bounded), math.fsum(bounded), min(bounded)
 
 

@@ -71,7 +71,9 @@ def fit(lessons: Sequence[Lesson]) -> Coefficients:
     check_library()
     # A view that few tasks have may lack one of the two.
     views = tuple(
-        fit_view(lessons, groups) for groups in views_of(lessons) if groups == ("text",) or _has_both(lessons, groups)
+        fit_view(lessons, groups)
+        for groups in views_of(lessons)
+        if groups == ("text",) or has_both(_with(groups, lessons))
     )
     return Coefficients(views=views, tasks=tuple(sorted(frozenset().union(*(one.hashes for one in lessons)))))
 
@@ -182,8 +184,9 @@ def _numbered(lessons: Sequence[Lesson]) -> list[int]:
     return [task_of[min(lesson.hashes)] for lesson in lessons]
 
 
-def _has_both(lessons: Sequence[Lesson], groups: tuple[str, ...]) -> bool:
-    return len({bool(one) for lesson in _with(groups, lessons) for one in lesson.passed}) == 2
+def has_both(lessons: Iterable[Lesson]) -> bool:
+    """Whether some candidate is right and some is wrong."""
+    return len({bool(one) for lesson in lessons for one in lesson.passed}) == 2
 
 
 class _Table(NamedTuple):

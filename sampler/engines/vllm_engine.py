@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
-import os
-import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..._util.machine import available_memory_bytes, cpu_name, has_gpu_driver
+from ..._util.machine import cpu_name
 from ...budgets.precision import precision_scheme
 from ...errors import EngineError, UserError
 from ...records import Likelihood
 from ..engine import Choices, Description, EngineMemory, Generation, NoAnswer
 from .checkpoint import DTYPES, Checkpoint, check_precision, find_checkpoint
-from .libraries import error_line, import_engine, import_failure
+from .libraries import error_line
 from .selfcheck import PROMPTS, TOKENS, TOLERANCE_16_BITS, TOLERANCE_32_BITS, Continuation, check_continuations
 from .tokens import TokenCodec
+from .vllm_library import FAILURES, cpu_arguments, free_memory, gpus_needed, import_vllm, stdout_to_stderr
 from .vllm_worker import MemoryReport
 
 if TYPE_CHECKING:
@@ -30,28 +28,10 @@ if TYPE_CHECKING:
 ONLINE: Final = {"fp8": "fp8_per_channel"}
 """Precisions that vLLM quantises 16-bit weights to on loading, and its names for them (on GPUs that compute in it)."""
 
-_ROOM_FOR_WORK: Final = 1.3
-"""Memory that a model needs on its GPUs, over its weights: some must be left for keys and values."""
-
 _SCORED_LOGIT_BYTES: Final = 2 << 30
 _LOGIT_COPIES: Final = 3
-_CPU_TOKENS_PER_STEP: Final = 8192
-_CPU_CACHE_SHARE: Final = 0.25
-_MOST_CPU_CACHE_GIB: Final = 16
 _LORA_RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM 0.32's `max_lora_rank` takes."""
-
-_FAILURES: Final = (
-    RuntimeError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    AssertionError,
-    OSError,
-    ImportError,
-)
-"""Errors of vLLM and the libraries below it; others would be a bug here."""
 
 
 class VllmEngine:
@@ -87,16 +67,16 @@ class VllmEngine:
         checkpoint = find_checkpoint(model)
         precision = check_precision(checkpoint, precision, online=tuple(ONLINE), engine="vllm")
         _check_activations(checkpoint, precision)
-        with _stdout_to_stderr(), warnings.catch_warnings():
+        with stdout_to_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._vllm, platform = _import_vllm()
+            self._vllm, platform = import_vllm()
             arguments = self._arguments(checkpoint, precision, platform, gpus, memory_fraction)
             if limits_thinking:
                 arguments["reasoning_config"] = _thinking_config(checkpoint, model)
             self._limits_thinking = limits_thinking
             try:
                 self._llm: Any = self._vllm.LLM(max_model_len=max_model_tokens, **arguments)
-            except _FAILURES as error:
+            except FAILURES as error:
                 raise EngineError(f"vllm cannot load {model}: {error_line(error)}") from None
         self._engine: Any = self._llm.llm_engine
         self._adapter = _adapter_request(checkpoint)
@@ -212,14 +192,7 @@ class VllmEngine:
         if self._llm is None:
             return
         self._llm = self._engine = None
-        gc.collect()
-        torch = importlib.import_module("torch")
-        if torch.distributed.is_initialized():
-            # In this process, or the next engine would find this one's groups.
-            with contextlib.suppress(*_FAILURES):
-                importlib.import_module("vllm.distributed.parallel_state").cleanup_dist_env_and_memory()
-        if torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+        free_memory()
 
     def _generate(
         self, prompts: list[list[int]], seeds: list[int], sampling: Sampling
@@ -327,7 +300,7 @@ class VllmEngine:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (*_FAILURES, self._engine_died) as error:
+        except (*FAILURES, self._engine_died) as error:
             raise EngineError(f"vllm failed: {error_line(error)}") from error
 
     def _arguments(
@@ -350,19 +323,11 @@ class VllmEngine:
             rank = precision_scheme(precision).lorc_rank
             arguments |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _lora_rank(rank)}
         if platform.is_cpu():
-            # Seeds and chunked prompts do not work together on the CPU (vLLM 0.32 ends with an error), and compiling
-            # takes longer than small models run.
-            os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(_cpu_cache_gib()))
-            return arguments | {
-                "enforce_eager": True,
-                "enable_chunked_prefill": False,
-                "tensor_parallel_size": 1,
-            }
+            return arguments | cpu_arguments()
         vocabulary = _vocabulary_size(checkpoint)
         return arguments | {
             "gpu_memory_utilization": memory_fraction,
-            "tensor_parallel_size": gpus or _gpus_needed(checkpoint.weight_bytes, platform, memory_fraction),
+            "tensor_parallel_size": gpus or gpus_needed(checkpoint.weight_bytes, platform, memory_fraction),
             # Scoring holds the logits of one piece of one text at once.
             "long_prefill_token_threshold": max(256, _SCORED_LOGIT_BYTES // (_LOGIT_COPIES * 4 * vocabulary)),
         }
@@ -411,37 +376,6 @@ def _adapter_request(checkpoint: Checkpoint) -> Any:
     return request(Path(checkpoint.adapter).name, 1, checkpoint.adapter)
 
 
-def _import_vllm() -> tuple[Any, Any]:
-    """Import vLLM and its platform, logging errors only, to stderr, and without usage reports."""
-    os.environ["VLLM_LOGGING_STREAM"] = "ext://sys.stderr"
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    if not has_gpu_driver():
-        # vLLM's compilation besides the model, for logprobs, takes seconds and gains nothing on a CPU.
-        os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
-    import_engine("vllm")
-    vllm = importlib.import_module("vllm")
-    try:
-        platform = importlib.import_module("vllm.platforms").current_platform
-    except (ImportError, RuntimeError, AttributeError) as error:
-        raise import_failure("vllm", error) from None
-    return vllm, platform
-
-
-@contextlib.contextmanager
-def _stdout_to_stderr() -> Iterator[None]:
-    """Send what libraries print, even from C and child processes, to stderr: stdout is for data."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
 def _thinking_config(checkpoint: Checkpoint, model: str) -> Any:
     """Tell vLLM the tags of the model's thoughts; the closing one alone, since that is what it takes for their end."""
     transformers = importlib.import_module("transformers")
@@ -456,22 +390,6 @@ def _thinking_config(checkpoint: Checkpoint, model: str) -> Any:
         ) from None
     opening, closing = TokenCodec(tokenizer, model, None).thought_tags()
     return config(reasoning_start_str=opening, reasoning_end_str=closing)
-
-
-def _cpu_cache_gib() -> int:
-    available = available_memory_bytes() or 4 << 30
-    return max(1, min(_MOST_CPU_CACHE_GIB, int(available * _CPU_CACHE_SHARE) >> 30))
-
-
-def _gpus_needed(weight_bytes: int | None, platform: Any, memory_fraction: float) -> int:
-    """Find the least power of two of visible GPUs to hold the weights and room for work."""
-    visible = int(platform.device_count())
-    count = 1
-    if weight_bytes is not None:
-        each = platform.get_device_total_memory() * memory_fraction
-        while count * each < weight_bytes * _ROOM_FOR_WORK and 2 * count <= visible:
-            count *= 2
-    return count
 
 
 def _vocabulary_size(checkpoint: Checkpoint) -> int:

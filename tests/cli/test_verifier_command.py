@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from support.rows import bodies, humaneval_row, jsonl
+from support.rows import bodies, humaneval_row, jsonl, read_rows
 
 pytest.importorskip("sklearn", reason="needs the extra [verifier]")
 
@@ -95,6 +95,16 @@ def test_trains_scores_what_it_has_not_seen_and_refuses_what_it_has(codebudget, 
     assert ranked["costs"][typed]["flops"] == 0
 
 
+def test_tasks_that_two_benchmarks_have_are_the_same_under_any_id(codebudget, two) -> None:
+    for name in ("add.jsonl", "add-samples.jsonl"):
+        (two / f"other-{name}").write_text((two / name).read_text().replace('"task_id": "add_', '"task_id": "sum/'))
+    files = ("add-samples.jsonl", "other-add-samples.jsonl")
+    named = ("--benchmark", "add.jsonl", "--benchmark", "other-add.jsonl")
+    found = answer(train(codebudget, *files, *named, "--out", "v.json", "--k", "1", "--json"))
+    assert [one["how"] for one in found["held_out"]] == ["nested", "nested"]
+    assert sum("left out: from the tasks that only others have nothing" in note for note in found["notes"]) == 2
+
+
 def test_what_cannot_be_trained_on_is_said(codebudget, two) -> None:
     other = train(codebudget, "add-samples.jsonl", "--benchmark", "add.jsonl", "--benchmark", "times.jsonl")
     assert other.returncode == 2
@@ -103,3 +113,15 @@ def test_what_cannot_be_trained_on_is_said(codebudget, two) -> None:
     small = train(codebudget, "some.jsonl", "--benchmark", "add.jsonl")
     assert small.returncode == 2
     assert "tasks to train on; give samples of at least 20" in small.stderr
+    rows = read_rows(two / "add-samples.jsonl")
+    wrong = [row for row in rows if "missing" in row["completion"]]
+    right = [row for row in rows if row["task_id"] == "add_2" and "return x + 2\n" in row["completion"]]
+    (two / "one.jsonl").write_text(jsonl(wrong + right))
+    single = train(codebudget, "one.jsonl", "--benchmark", "add.jsonl")
+    assert single.returncode == 2
+    assert f"1 of {TASKS} tasks to train on have a right candidate, too few" in single.stderr
+    tasks = [{key: value for key, value in row.items() if key != "test"} for row in read_rows(two / "add.jsonl")]
+    (two / "untested.jsonl").write_text(jsonl(tasks))
+    untested = train(codebudget, "add-samples.jsonl", "--benchmark", "untested.jsonl")
+    assert untested.returncode == 2
+    assert "untested has no hidden tests, and a verifier learns from what passes them" in untested.stderr

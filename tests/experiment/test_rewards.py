@@ -1,5 +1,6 @@
 """Reward models: a tiny checkpoint made here, loaded without its code, asked once, and charged."""
 
+import importlib.util
 import random
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def test_every_answer_is_read_once_and_charged_each_time(store, rewarder, model,
     assert first.usage.wall_s > 0
 
     again = StoredRewarder(store)
-    monkeypatch.setattr(again, "_classifier", lambda name: pytest.fail("loaded for what the store has"))
+    monkeypatch.setattr(again, "_classifier", lambda *_: pytest.fail("loaded for what the store has"))
     second = ranked(again, f"reward,model={model}")
     assert second.scores == first.scores
     assert second.usage.prefill_flops == first.usage.prefill_flops
@@ -159,3 +160,11 @@ def test_a_missing_model_is_found_before_anything_runs(tmp_path):
     with pytest.raises(UserError, match="neither a folder nor"):
         check_rewards([load_ranker(f"examples,keep=0.5+reward,model={tmp_path / 'none'}")])
     check_rewards([load_ranker("examples+shortest")])
+
+
+def test_an_engine_that_is_none_or_is_missing_is_named(model):
+    with pytest.raises(UserError, match=r"engine=ray: a reward model runs by transformers or vllm"):
+        load_ranker(f"reward,model={model},engine=ray")
+    if importlib.util.find_spec("vllm") is None:
+        with pytest.raises(CodebudgetError, match=r"vllm is not installed .*pip install"):
+            check_rewards([load_ranker(f"examples+reward,model={model},engine=vllm")])

@@ -76,6 +76,8 @@ class TestFeatures:
         assert found.values["unparsable"].tolist() == [0, 0, 0, 1]
         assert found.values["mean_logprob"].tolist() == [-2, -1, -50, -2]
         assert found.values["mean_logprob_off"].tolist() == [0, 1, -48, 0]
+        odd = describe(bare, with_logprobs(pool(TWICE, SQUARE), [(1e308, 1e308), (-1e308, -1.0)]), context)
+        assert odd.values["mean_logprob"].tolist() == [0, -25.5]
         assert found.values["least_logprob"].tolist() == [-3, -1, -50, -2]
         # Without a run, programs that differ in names alone behave alike.
         assert found.cluster.tolist() == [0, 0, 1, 2]
@@ -159,6 +161,9 @@ class TestFile:
     def test_one_that_is_missing_or_binary_is_named(self, tmp_path):
         with pytest.raises(UserError, match=r"none\.json"):
             load_ranker(f"verifier,model={tmp_path / 'none.json'}")
+        (tmp_path / "v.json").write_text("[1]")
+        with pytest.raises(UserError, match=r"v\.json is no verifier of this codebudget: it holds no JSON object"):
+            load_ranker(f"verifier,model={tmp_path / 'v.json'}")
         (tmp_path / "v.pkl").write_bytes(b"\x80\x04]\x94.")
         with pytest.raises(UserError, match=r"v\.pkl"):
             load_ranker(f"verifier,model={tmp_path / 'v.pkl'}")
