@@ -6,7 +6,9 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +63,29 @@ class Breaking(ProcessLauncher):
         if os.environ.get("CODEBUDGET_TEST_NODE") == "broken" and hasattr(self, "is_prepared"):
             raise SandboxError("the disk is gone")
         return super().launch()
+"""
+
+
+BOARD = """
+schema_version = 1
+name = "two"
+description = "Two nodes."
+family = "nano"
+arms = ["250k@fp32:2"]
+rankers = ["examples"]
+
+[[benchmarks]]
+name = "nano"
+tasks = 4
+
+[sampling]
+engine = "transformers"
+max_tokens = 48
+
+[sandbox]
+check = false
+launcher = "process"
+workers = 1
 """
 
 
@@ -302,3 +327,34 @@ def test_no_cluster_and_no_engine_to_place_are_said(tmp_path: Path) -> None:
     done = codebudget(tmp_path, "sample", "7b:1", "--benchmark", "nano", *served, "--ray", "auto")
     assert done.returncode == 2
     assert "--ray has no engine to place where servers draw" in done.stderr
+
+
+def test_a_listener_that_is_no_cluster_is_said_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+
+        def answer() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(100)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        since = time.monotonic()
+        done = codebudget(tmp_path, "sample", "250k:1", *NANO, "--ray", address, timeout_s=600)
+        thread.join()
+    assert done.returncode == 3
+    (line,) = (line for line in done.stderr.splitlines() if "--ray" in line)
+    assert f"no Ray cluster answers at --ray {address} (what listens there is no head of a Ray cluster)" in line
+    assert time.monotonic() - since < 60
+
+
+def test_a_board_draws_and_grades_on_the_nodes(two: Nodes, tmp_path: Path) -> None:
+    """The sandbox is open while it draws: both must fit on a node."""
+    (tmp_path / "board.toml").write_text(BOARD)
+    for name, more in (("one", ()), ("ray", ("--ray", two.cluster.address))):
+        words = ("leaderboard", "run", "board.toml", "--out", name, "--store", f"{name}.sqlite", *more)
+        done = codebudget(tmp_path, *words, timeout_s=600, OMP_NUM_THREADS="1")
+        assert done.returncode == 0, done.stderr
+    for name in ("results.json", "report.md"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "ray" / name).read_bytes()
