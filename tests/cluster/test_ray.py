@@ -319,10 +319,14 @@ def test_an_interrupt_ends_what_it_started(two: Nodes, tmp_path: Path) -> None:
     pytest.fail(f"still alive: {alive}")
 
 
-def test_no_cluster_and_no_engine_to_place_are_said(tmp_path: Path) -> None:
+def test_no_cluster_is_said(tmp_path: Path) -> None:
     done = codebudget(tmp_path, "sample", "250k:1", *NANO, "--ray", "127.0.0.1:9", timeout_s=600)
     assert done.returncode == 3
     assert "no Ray cluster answers at --ray 127.0.0.1:9" in done.stderr
+
+
+def test_no_engine_to_place_is_said(tmp_path: Path) -> None:
+    pytest.importorskip("openai", reason="needs the extra [openai]")
     served = ("--engine", "openai", "--base-url", "http://127.0.0.1:9/v1")
     done = codebudget(tmp_path, "sample", "7b:1", "--benchmark", "nano", *served, "--ray", "auto")
     assert done.returncode == 2
