@@ -417,6 +417,14 @@ class Running(Settings):
     )
     strict: bool = option(False, "Fail if an arm is not matched, if no advice can be given, or if a ranker fails.")
 
+    @model_validator(mode="after")
+    def _known_cluster(self) -> Running:
+        if self.ray not in {None, AUTO}:
+            host, _, port = str(self.ray).rpartition(":")
+            if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 2**16:
+                raise ValueError(f"`ray` {self.ray}: write {AUTO}, or HOST:PORT as ray start --head prints it")
+        return self
+
 
 def explained(error: Any) -> str:
     """Word a pydantic error as a sentence's second half."""

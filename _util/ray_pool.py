@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import socket
 import threading
 import time
@@ -21,6 +22,9 @@ START_S: Final = 1800.0
 """Seconds that a worker may take to start: a large model is read from a slow disk."""
 
 _PROBE_S: Final = 10.0
+_FRAME_HEAD: Final = 9
+_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""What a client of HTTP/2 says first, with settings that change nothing (RFC 9113)."""
 
 PLACE_S: Final = 120.0
 """Seconds that a cluster without any worker is given to get a node."""
@@ -31,6 +35,10 @@ LOOK_S: Final = 2.0
 ATTEMPTS: Final = 3
 """Times that a piece of work is begun, each time on another worker, before it is taken to be what ends them."""
 
+
+_held: Final[dict[str, Worker]] = {}
+"""By node, the worker that reserves its processors; the command's other workers there share them."""
+_holding: Final = threading.Lock()
 
 TOLD: Final = "told"
 """What a worker may say when it starts that others need not agree with."""
@@ -63,7 +71,10 @@ class Node(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a worker goes: a node, a number on it, and what the actor reserves there."""
+    """Where a worker goes: a node, a number on it, and what the actor reserves there.
+
+    Processors are reserved for the command: an engine and a sandbox that it has open at once both fit on a node.
+    """
 
     node: str
     number: int
@@ -73,10 +84,10 @@ class Place(NamedTuple):
 class Worker:
     """An actor on a node. `outstanding` counts calls that have not come back."""
 
-    def __init__(self, place: Place, name: str, actor: Any) -> None:
+    def __init__(self, place: Place, name: str) -> None:
         self.place = place
         self.name = name
-        self.actor = actor
+        self.actor: Any = None
         self.outstanding = 0
 
 
@@ -95,22 +106,38 @@ def connect(address: str) -> Any:
         raise MachineError("`ray` needs Ray: pip install 'codebudget[ray]' on every node") from None
     if not ray.is_initialized():
         try:
-            _probe(address)
+            _probe(os.environ.get("RAY_ADDRESS", "") if address == "auto" else address)
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+            why = one_line(str(error))[:200]
+            if "Could not find any running Ray instance" in why:
+                why = "none was started on this machine, and RAY_ADDRESS names none"
             raise MachineError(
-                f"no Ray cluster answers at `ray` {address} ({one_line(str(error))[:200]}); start one with ray start "
-                "--head, and ray start --address HOST:6379 on the other nodes"
+                f"no Ray cluster answers at `ray` {address} ({why}); start one with ray start --head, and ray start "
+                "--address HOST:6379 on the other nodes"
             ) from None
     return ray
 
 
 def _probe(address: str) -> None:
-    """Fail at once where nobody listens: Ray itself tries for minutes, and may end the process."""
+    """Fail at once where no cluster listens: Ray itself tries for minutes, and may end the process.
+
+    Raises:
+        OSError: Nobody listens there, or it is not a server of gRPC, which the head of a cluster is.
+    """
     host, colon, port = address.rpartition(":")
-    if colon and port.isdigit() and "/" not in host:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S):
+    if not (colon and port.isdigit()):
+        return
+    with socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S) as connection:
+        if os.environ.get("RAY_USE_TLS", "0") != "0":
             return
+        connection.sendall(_PREFACE)
+        head = b""
+        while len(head) < _FRAME_HEAD and (more := connection.recv(_FRAME_HEAD - len(head))):
+            head += more
+    # The first frame of a server's is of type 4, its settings (RFC 9113, section 3.4).
+    if len(head) < _FRAME_HEAD or head[3] != 4:
+        raise OSError("what listens there is no head of a Ray cluster")
 
 
 def lost_errors(ray: Any) -> tuple[type[Exception], ...]:
@@ -118,6 +145,16 @@ def lost_errors(ray: Any) -> tuple[type[Exception], ...]:
     found = ray.exceptions
     names = ("RayActorError", "WorkerCrashedError", "NodeDiedError", "ObjectLostError", "OwnerDiedError")
     return tuple(getattr(found, name) for name in (*names, "OutOfMemoryError") if hasattr(found, name))
+
+
+def _reserve(worker: Worker) -> dict[str, float]:
+    """List what a worker reserves: no processors where another worker of this command has them."""
+    wanted = dict(worker.place.options)
+    with _holding:
+        if not wanted.get("num_cpus") or _held.setdefault(worker.place.node, worker) is worker:
+            return wanted
+    # It would wait for its own command to end.
+    return {**wanted, "num_cpus": 0.0}
 
 
 class Pool:
@@ -236,6 +273,9 @@ class Pool:
             self._kill(worker)
 
     def _kill(self, worker: Worker) -> None:
+        with _holding:
+            if _held.get(worker.place.node) is worker:
+                del _held[worker.place.node]
         try:
             self.ray.kill(worker.actor)
         except Exception:  # It is gone already, or the whole cluster is.
@@ -259,10 +299,11 @@ class Pool:
                 if place in taken:
                     continue
                 strategy = scheduling.NodeAffinitySchedulingStrategy(place.node, soft=False)
-                actor = self._kind.options(
-                    scheduling_strategy=strategy, max_restarts=0, max_task_retries=0, **dict(place.options)
+                worker = Worker(place, names[place.node])
+                worker.actor = self._kind.options(
+                    scheduling_strategy=strategy, max_restarts=0, max_task_retries=0, **_reserve(worker)
                 ).remote(*self._arguments)
-                self._starting[actor.start.remote()] = Worker(place, names[place.node], actor)
+                self._starting[worker.actor.start.remote()] = worker
 
     def _collect(self, timeout_s: float) -> None:
         """Take in workers that have started."""
@@ -279,6 +320,7 @@ class Pool:
             try:
                 said = self.ray.get(reference)
             except self.lost as error:
+                self._kill(worker)
                 # A node that dies is called alive for some seconds more.
                 self._failed[worker.place] += 1
                 if self._failed[worker.place] < ATTEMPTS or not self._is_alive(worker.place.node):

