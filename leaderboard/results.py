@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ..budgets.notation import parse_budget
 from ..budgets.plan import planned_model
 from ..budgets.realised import flops_of_samples
 from ..estimators import PASS_AT_K, mean_interval, pass_at_k
+from ..experiment.charting import usual_ks
 from ..experiment.comparison import Terms, comparison_of
 from ..experiment.escalation import rule_of
 from ..experiment.lengths import BYTES, counted
@@ -54,9 +55,6 @@ if TYPE_CHECKING:
     from ..records import ArmResult, Budget, Comparison, Compression, Cost, LeftScore, Plan, Realised, Task, Workload
     from ..tasks import Benchmark
     from .board import Board
-
-DEFAULT_KS: Final = (1, 2, 5)
-"""These, and times ten, a hundred, ... as far as samples go."""
 
 Ranked = dict[str, list["RankedTask"]]
 """An arm's rankings by ranker, in the order of the scored tasks."""
@@ -129,13 +127,12 @@ class GradedBenchmark(NamedTuple):
 
 
 def ks_of(board: Board, plan: Plan, pool: Pool, tasks: Sequence[Task]) -> list[int]:
-    """List the k to score an arm at, ascending: its own, and the board's or `DEFAULT_KS` up to its n."""
+    """List the k to score an arm at, ascending: its own, and the board's or the usual ones up to its n."""
     if plan.stages:
         # Its stages have their k.
         return [plan.k]
     n = min(len(pool[task.id].verdicts) for task in tasks)
-    usual = (first * 10**power for power in range(len(str(n))) for first in DEFAULT_KS)
-    return sorted({plan.k} | {k for k in (usual if board.ks is None else board.ks) if k <= n})
+    return sorted({plan.k} | {k for k in (usual_ks(n) if board.ks is None else board.ks) if k <= n})
 
 
 def budget_of(board: Board) -> Budget | None:

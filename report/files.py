@@ -72,7 +72,7 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
 
 def comparison_as_json(result: Comparison) -> dict[str, object]:
     """Build `compare --json`, as in DESIGN.md."""
-    bare = result.model_dump(mode="json")
+    bare = result.model_dump(mode="json", exclude={"curves", "crossings"})
     arms = []
     for arm, dumped in zip(result.arms, bare["arms"], strict=True):
         realised = dumped["realised"]
@@ -110,9 +110,17 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
         "arms": arms,
         "paired": bare["paired"],
         "decisive_ranker": result.decisive_ranker,
-        "verdict": bare["verdict"],
+        **_advice_as_json(bare["verdict"]),
         "warnings": list(result.warnings),
         "doubts": list(result.doubts),
+    }
+
+
+def _advice_as_json(verdict: dict[str, Any]) -> dict[str, object]:
+    """Build the two sentences, and beside them their effects."""
+    return {
+        "verdict": {name: verdict[name] for name in ("with_tests", "without_tests")},
+        "effects": verdict["effects"],
     }
 
 
@@ -149,7 +157,7 @@ def macro_as_json(result: MacroComparison) -> dict[str, object]:
         "arms": arms,
         "paired": bare["paired"],
         "decisive_ranker": result.decisive_ranker,
-        "verdict": bare["verdict"],
+        **_advice_as_json(bare["verdict"]),
         "warnings": list(result.warnings),
         "doubts": list(result.doubts),
     }

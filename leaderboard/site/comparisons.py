@@ -15,7 +15,7 @@ from .contenders import COST_FIELDS, costs_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...experiment.crossings import By
+    from ...records import By
     from ...report.page_data import CrossingData
     from .contenders import AtK, Contender
 
