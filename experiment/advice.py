@@ -368,7 +368,8 @@ def _effect_of(
         arm=arms[chosen].name,
         other=arms[against].name,
         metric=advice.metric,
-        difference=found[0],
+        # No score is below by -0.
+        difference=found[0] + 0.0,
         low=found[1],
         high=found[2],
         cost_ratio=None if mine is None or not its else mine / its,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..budgets.dollars import Prices, TokenPrice
     from ..budgets.models import Model
     from ..records import Candidate, Plan
+    from ..sampler.store import Store
     from ..settings import Drawing, Planning, Running, Selecting
     from ..tasks import Benchmark
     from .planning import Planned
@@ -38,25 +39,31 @@ def with_tests_to_draw(selecting: Selecting, plans: Sequence[Plan]) -> Selecting
     named = arms_with_tests(plans)
     given = given_tests(selecting.tests, named)
     lacking: dict[str, int] = {}
-    numbered = []
+    numbered: dict[str, int] = {}
+    spared: set[str] = set()
     for plan, arm in zip(plans, named, strict=True):
         spec = arm.arm.spec
-        if not plan.tests:
+        if not plan.tests and selecting.select is None:
             continue
         if not given.has(spec):
-            lacking[spec] = max(plan.tests, lacking.get(spec, 0))
+            if plan.tests:
+                lacking[spec] = max(plan.tests, lacking.get(spec, 0))
         elif (
             spec in given.models
             and parse_single(given.models[spec]).k is None
             and arm_with_files(given.models[spec], given, named) is None
         ):
-            numbered.append((spec, f"{spec}={FROM}{given.models[spec]}:{plan.tests}"))
+            if plan.tests:
+                numbered[spec] = max(plan.tests, numbered.get(spec, 0))
+            else:
+                spared.add(spec)
     added = [f"{spec}={FROM}{_without_k(spec, named)}:{texts}" for spec, texts in _by_name(lacking, named).items()]
-    if not added and not numbered:
+    added += [f"{spec}={FROM}{given.models[spec]}:{texts}" for spec, texts in _by_name(numbered, named).items()]
+    replaced = numbered.keys() | spared
+    if not added and not replaced:
         return selecting
-    replaced = {spec for spec, _ in numbered}
     kept = [text for text in selecting.tests if not _is_of(text, replaced, plans)]
-    return selecting.model_copy(update={"tests": [*kept, *(text for _, text in numbered), *added]})
+    return selecting.model_copy(update={"tests": [*kept, *added]})
 
 
 def _by_name(lacking: Mapping[str, int], named: Sequence[NamedArm]) -> dict[str, int]:
@@ -85,6 +92,7 @@ def offered_tests(
     progress: Progress = silent,
     *,
     prices: Prices,
+    store: Store | None = None,
 ) -> list[Mapping[str, GeneratedTests] | None]:
     """Get the tests that each arm is picked by: given, or drawn as its plan says, and cut to what that pays for.
 
@@ -96,6 +104,7 @@ def offered_tests(
         running: The family, the seed and the store.
         progress: Told how far drawing is.
         prices: Of tokens drawn elsewhere.
+        store: Where drawn texts are kept, if it is open; else the one that `running` names.
 
     Returns:
         By task id, for each arm; None for an arm without any. With `select`, an arm of a single sample has an empty
@@ -108,7 +117,7 @@ def offered_tests(
     plans = [arm.plan for arm in arms]
     named = arms_with_tests(plans)
     selecting = with_tests_to_draw(selecting, plans)
-    found = generated_by_arm(selecting.tests, named, benchmark, drawing, running, progress)
+    found = generated_by_arm(selecting.tests, named, benchmark, drawing, running, progress, store)
     given = given_tests(selecting.tests, named)
     tests: list[Mapping[str, GeneratedTests] | None] = []
     for arm, one in zip(arms, named, strict=True):
@@ -150,7 +159,7 @@ def _lengths_of_texts(selecting: Selecting, plans: Sequence[Plan], benchmarks: S
     return found
 
 
-def _is_of(text: str, specs: set[str], plans: Sequence[Plan]) -> bool:
+def _is_of(text: str, specs: Collection[str], plans: Sequence[Plan]) -> bool:
     name, _, what = text.partition("=")
     names = {
         way

@@ -320,7 +320,7 @@ class _Matching:
     def __init__(self, planned: Planned, benchmark: Benchmark, counters: Mapping[str, TokenCounter]) -> None:
         tests = planned.conditions.tests
         if tests is not None:
-            fixed = {plan.arm.spec: plan.tests for plan in planned.plans if plan.tests}
+            fixed = {plan.single[0].arm.spec: plan.tests for plan in planned.plans if plan.tests}
             tests = replace(tests, fixed=fixed)
             planned = replace(planned, conditions=replace(planned.conditions, tests=tests))
         self._planned = planned

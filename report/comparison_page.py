@@ -73,6 +73,7 @@ def _mean_board(result: MacroComparison) -> BoardData:
         mean = single[0].copy()
         mean["k"] = None
         mean["cost"] = cost_data(arm.cost)
+        mean["totals"] = {name: score.total_flops for name, score in arm.rankers.items()}
         # A limit is each benchmark's own, so means have no ratio to it.
         mean["ratio"] = cost_data(Cost())
         mean["matched"], mean["equal"] = arm.matched, all(entry["equal"] for entry in single)
@@ -212,6 +213,7 @@ def _entry(arm: ArmResult, place: int, curve: ArmCurve | None = None) -> EntryDa
         "passed": [],
         "picked": {},
         "candidates": None,
+        "totals": {name: score.total_flops for name, score in arm.rankers.items()},
     }
 
 

@@ -88,6 +88,7 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
                     name: realised[name]
                     for name in (
                         *("budget_ratio", "matched", "equal", "leftover", "flops_over_tasks", "usage", "deviations"),
+                        "tests_flops",
                     )
                 },
                 "statuses": dumped["statuses"],

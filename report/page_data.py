@@ -100,6 +100,7 @@ class EntryData(TypedDict):
     passed: list[int]
     picked: dict[str, list[float | None]]
     candidates: str | None
+    totals: NotRequired[dict[str, float | None]]
 
 
 class CrossingData(TypedDict):

@@ -151,7 +151,7 @@ def _crossing(
 ) -> CrossingData | None:
     costs = []
     for place in (a, b):
-        known = costs_of(contenders[place].arm, COST_FIELDS[by])
+        known = costs_of(contenders[place].arm, COST_FIELDS[by], metric)
         if known is None or not bool(np.all(np.diff(known) > 0)):
             return None
         costs.append(np.array(known))
