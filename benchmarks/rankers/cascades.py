@@ -82,7 +82,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     made = make(options.folder, options.tasks, options.samples, options.seed)
     rankers = ("examples",) if options.without_default else ("examples", "codebudget")
-    answer = compare(options.folder, CASCADES, rankers, options.page)
+    answer = compare(options.folder, (f"{LARGE}:1", "7b", "13b", *CASCADES), rankers, options.page)
     wrong = False
     print(f"{'arm':18} {'score':>7} {'expected':>8} {'FLOPs':>10} {'expected':>10} {'default':>8}")
     for arm in answer["arms"]:
@@ -144,11 +144,12 @@ def _program(rng: random.Random, slope: int, shift: int, shown: int, *, holds: b
     return f"    return {slope} * x + {shift} + {off} * (x - {at})\n"
 
 
-def compare(folder: Path, cascades: Sequence[str], rankers: Sequence[str], page: Path | None = None) -> dict[str, Any]:
-    """Compare the large model, the small ones at its FLOPs and cascades, by `codebudget compare`."""
-    names = {**{model: model for model in SIZES}, f"{LARGE}:greedy": "greedy"}
+def compare(folder: Path, arms: Sequence[str], rankers: Sequence[str], page: Path | None = None) -> dict[str, Any]:
+    """Compare arms, and the large model's greedy answer, by `codebudget compare` on what `make` wrote."""
+    models = {model for model in SIZES if any(f"{model}:" in arm or model == arm for arm in arms)}
+    names = {**{model: model for model in sorted(models)}, f"{LARGE}:greedy": "greedy"}
     samples = [word for arm, file in names.items() for word in ("--samples", f"{arm}={file}.jsonl")]
-    command = [sys.executable, "-m", "codebudget", "compare", f"{LARGE}:1", "7b", "13b", *cascades, *samples]
+    command = [sys.executable, "-m", "codebudget", "compare", *arms, *samples]
     command += ["--benchmark", "tasks.jsonl", *(word for name in rankers for word in ("--ranker", name)), "--json"]
     command += ["--sandbox", "process"] + (["--report", str(page.absolute())] if page else [])
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
