@@ -698,11 +698,105 @@ class PairedResult(Record):
     p_value: float
 
 
+class Effect(Record):
+    """What an advised arm gains over another, in short: the paired difference of their scores, and what it costs.
+
+    `arm` and `other` are named with their k, `metric` is that of the scores, and `difference` has its 95 % interval.
+    `cost_ratio` is the advised arm's total cost over the other's, in `unit`, None where one is unknown; `counted` says
+    what the costs hold besides drawing, or leave out.
+    """
+
+    arm: str
+    other: str
+    metric: str
+    difference: float
+    low: float
+    high: float
+    cost_ratio: float | None
+    unit: str
+    counted: str = ""
+
+
 class VerdictSentences(Record):
-    """Advice for those whose tests can select, and for those without tests."""
+    """Advice for those whose tests can select, and for those without tests.
+
+    `effects` has each sentence's effect: on the large model's greedy answer where there is one, else on the arm that
+    the advised one is compared with. It is empty where nothing is advised, or there is nothing to compare with.
+    """
 
     with_tests: str
     without_tests: str
+    effects: tuple[Effect, ...] = ()
+
+
+class ArmCurve(Record):
+    """An arm's scores at several k, and its total cost per task at each.
+
+    Both are by metric, `pass_at_k` and the rankers: costs are of drawing, of the tests that the plan counts on, and of
+    ranking. A cascade, and a greedy arm, have one point, which holds at every larger budget (`lasts`).
+    """
+
+    name: str
+    ks: tuple[int, ...]
+    scores: dict[str, tuple[Interval, ...]]
+    costs: dict[str, tuple[Cost, ...]]
+    lasts: bool = False
+
+
+By = Literal["flops", "runtime", "usd"]
+"""The limited quantity: FLOPs, seconds or dollars, per task."""
+
+
+class Crossing(Record):
+    """The lead between two arms on one metric over the budgets where both have samples.
+
+    An arm *overtakes* from the smallest budget from which it is strictly ahead at every larger one, if the other was
+    strictly ahead at a smaller one. Budgets are FLOPs, seconds or dollars per task, as the curve says.
+
+    Attributes:
+        metric: `pass_at_k`, or a ranker.
+        a: An arm.
+        b: Another.
+        outcome: `overtakes`: `leader` does. `ahead`: `leader` is ahead at the largest common budget and never behind.
+            `level`: the two are equal at the largest common budget. `apart`: there is no common budget.
+        leader: The arm that is ahead in the end.
+        budget: From which it stays ahead; None unless it overtakes.
+        low: Lower end of the 95 % interval of `budget`; None if it lies below the common budgets.
+        high: Upper end; None if it lies above them.
+        previous: The largest budget looked at below `budget`; there it is not ahead.
+        leader_k: Samples of the leader at `budget`.
+        other_k: Samples of the other at `budget`.
+        common_low: The smallest common budget looked at.
+        common_high: The largest.
+        lead_changes: How often the lead goes from one to the other: more than 1 if steps make it waver.
+        share: Of resamples of the tasks, those in which `leader` overtakes; if none does in the data, those in which
+            either of the two does. None with a single task or, then, a single budget.
+        sentence: All this in words.
+    """
+
+    metric: str
+    a: str
+    b: str
+    outcome: Literal["overtakes", "ahead", "level", "apart"]
+    leader: str | None = None
+    budget: float | None = None
+    low: float | None = None
+    high: float | None = None
+    previous: float | None = None
+    leader_k: int | None = None
+    other_k: int | None = None
+    common_low: float | None = None
+    common_high: float | None = None
+    lead_changes: int = 0
+    share: float | None = None
+    sentence: str = ""
+
+
+class FoundCrossing(Record):
+    """A crossing of two arms by one kind of cost."""
+
+    by: By
+    crossing: Crossing
 
 
 class Comparison(Record):
@@ -710,7 +804,8 @@ class Comparison(Record):
 
     `tasks` were scored; `left_out` says why others were not. `decisive_ranker` is the one that advises those without
     tests, named beforehand. `warnings` are lines that a reader must see; `sandbox_errors` counts programs that the
-    machine failed to grade; `doubts` says why no advice is given, where none is.
+    machine failed to grade; `doubts` says why no advice is given, where none is. `curves`, one per arm, and `crossings`
+    are there if they were asked for.
     """
 
     benchmark: str
@@ -725,6 +820,8 @@ class Comparison(Record):
     warnings: tuple[str, ...]
     sandbox_errors: int
     doubts: tuple[str, ...] = ()
+    curves: tuple[ArmCurve, ...] = ()
+    crossings: tuple[FoundCrossing, ...] = ()
 
 
 class MacroArm(Record):

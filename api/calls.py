@@ -147,7 +147,8 @@ def compare(
     )
     cascading = Cascading(grading, rule_of(selecting))
     found = arm_samples(planned, chosen, _lists(samples), drawing, running, cascading=cascading)
-    comparisons = compare_on_each(Parts(chosen, planned, found), drawing, grading, selecting, running)
+    # Its page may be asked for later.
+    comparisons = compare_on_each(Parts(chosen, planned, found), drawing, grading, selecting, running, charted=True)
     if isinstance(benchmark, list | tuple):
         return MacroComparisonResult(macro_comparison(comparisons, seed=running.seed, tolerance=planning.tolerance))
     return ComparisonResult(comparisons[0])

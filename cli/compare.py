@@ -45,12 +45,13 @@ def compare(
     arms are compared on each and by their means, in which every benchmark counts the same.
     """
     from ..experiment.choosing import plan_comparison
+    from ..experiment.comparison import Chosen
     from ..experiment.escalation import rule_of
     from ..experiment.macro import Parts, answer_of, compare_on_each
     from ..experiment.matching import Cascading, arm_samples
     from ..experiment.samples import to_draw
     from ..experiment.selection import check_on_tasks, check_selecting
-    from ..experiment.shards import Chosen, check_no_outputs, compare_on_shard, parse_shard
+    from ..experiment.shards import check_no_outputs, compare_on_shard, parse_shard
     from ..report.plans import plans_on_each_as_json, print_plans_on_each
 
     check_selecting(selecting)
@@ -77,7 +78,7 @@ def compare(
         print_plans_on_each(planned, names)
         if planned[0].measures:
             typer.echo(
-                "Lengths will be measured: arms that are drawn start with a pilot, and an open k follows from it."
+                "Lengths will be measured: arms that are drawn start with a pilot, from which an open k follows."
             )
         typer.echo()
     with shown_progress() as progress:
@@ -89,7 +90,8 @@ def compare(
                 print_json(plans_on_each_as_json(planned, names))
             raise
         parts = Parts(benchmarks, planned, found)
-        comparisons = compare_on_each(parts, drawing, grading, selecting, running, progress)
+        pages = any(path.suffix.lower() == ".html" for path in reports)
+        comparisons = compare_on_each(parts, drawing, grading, selecting, running, progress, charted=pages)
     result = answer_of(comparisons, running.seed, planning.tolerance)
     _show(result, files.as_json)
     if reports:

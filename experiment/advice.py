@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from .._util.figures import interval
 from ..budgets.notation import without_k
 from ..estimators import PASS_AT_K
-from ..records import VerdictSentences
+from ..records import Effect, VerdictSentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -200,9 +200,17 @@ def _advised(
     unit, drawing = _costs(arms)
     by_tests = _Advice([arm.passing for arm in arms], PASS_AT_K, drawing, unit)
     by_ranker = _by_ranker(arms, ranker, unit, drawing)
+    said = [
+        _sentences(opening, pick, arms, advice, grounds)
+        for opening, pick, advice in (
+            (with_tests, "keep what passes", by_tests),
+            (without_tests, f"let {ranker} pick", by_ranker),
+        )
+    ]
     return VerdictSentences(
-        with_tests=_sentences(with_tests, "keep what passes", arms, by_tests, grounds) + few,
-        without_tests=_sentences(without_tests, f"let {ranker} pick", arms, by_ranker, grounds) + few,
+        with_tests=said[0].text + few,
+        without_tests=said[1].text + few,
+        effects=tuple(one.effect for one in said if one.effect is not None),
     )
 
 
@@ -229,11 +237,18 @@ def _by_ranker(arms: Sequence[_Option], ranker: str, unit: str, drawing: Sequenc
     return _Advice(scores, ranker, [score.total_flops for score in scores], unit)
 
 
-def _sentences(opening: str, pick: str, arms: Sequence[_Option], advice: _Advice, grounds: _Grounds) -> str:
+class _Said(NamedTuple):
+    """Sentences, and the effect that they tell of."""
+
+    text: str
+    effect: Effect | None = None
+
+
+def _sentences(opening: str, pick: str, arms: Sequence[_Option], advice: _Advice, grounds: _Grounds) -> _Said:
     scores, paired, tolerance = advice.scores, grounds.paired, grounds.tolerance
     if len(arms) == 1:
         (arm,), (score,) = arms, scores
-        return f"{opening}, {_action(arm, pick)}: {_shown(score)}; add an arm to compare it with."
+        return _Said(f"{opening}, {_action(arm, pick)}: {_shown(score)}; add an arm to compare it with.")
     order = sorted(range(len(arms)), key=lambda place: (-_value(scores[place]), _known(advice.costs[place])))
     best = order[0]
     behind = [place for place in order[1:] if _separates(arms[best].spec, arms[place].spec, paired, advice.metric)]
@@ -257,7 +272,8 @@ def _sentences(opening: str, pick: str, arms: Sequence[_Option], advice: _Advice
             f"{'it is the cheapest of them' if len(cheapest) == 1 else 'of the cheapest, it scores highest'}. More "
             "tasks may separate them."
         )
-    return " ".join([*said, *_contradictions(arms, chosen, other, advice.metric, grounds)])
+    text = " ".join([*said, *_contradictions(arms, chosen, other, advice.metric, grounds)])
+    return _Said(text, _effect_of(arms, chosen, other, paired, advice))
 
 
 def _contradictions(arms: Sequence[_Option], chosen: int, other: int, metric: str, grounds: _Grounds) -> Iterator[str]:
@@ -322,13 +338,43 @@ def _drawn(stage: Plan) -> str:
 
 def _effects(arms: Sequence[_Option], chosen: int, other: int, paired: Sequence[PairedResult], advice: _Advice) -> str:
     """Compare the chosen arm's score with another's, and first with its model's greedy arm if there is one."""
-    mine, its = arms[chosen], arms[other]
-    greedy = [
-        arm for place, arm in enumerate(arms) if arm.greedy and arm.model == its.model and place not in (chosen, other)
-    ]
+    mine = arms[chosen]
+    compared = [arms[place] for place in (*_greedy_of(arms, chosen, other), other)]
     return " and ".join(
         f"{_effect(mine, arm, paired, advice.metric)} {_one(arm)}{_interval(mine, arm, paired, advice.metric)}"
-        for arm in (*greedy, its)
+        for arm in compared
+    )
+
+
+def _greedy_of(arms: Sequence[_Option], chosen: int, other: int) -> list[int]:
+    """Find the greedy arm of the model that an arm is compared with, if it is a third one."""
+    return [
+        place
+        for place, arm in enumerate(arms)
+        if arm.greedy and arm.model == arms[other].model and place not in (chosen, other)
+    ]
+
+
+def _effect_of(
+    arms: Sequence[_Option], chosen: int, other: int, paired: Sequence[PairedResult], advice: _Advice
+) -> Effect | None:
+    """Record the first effect that the sentence names; None if the two were not compared."""
+    against = (*_greedy_of(arms, chosen, other), other)[0]
+    found = _pair(arms[chosen].spec, arms[against].spec, paired, advice.metric)
+    if found is None:
+        return None
+    mine, its = advice.costs[chosen], advice.costs[against]
+    return Effect(
+        arm=arms[chosen].name,
+        other=arms[against].name,
+        metric=advice.metric,
+        # No score is below by -0.
+        difference=found[0] + 0.0,
+        low=found[1],
+        high=found[2],
+        cost_ratio=None if mine is None or not its else mine / its,
+        unit=advice.unit,
+        counted=_counted([arms[chosen], arms[against]], advice).removeprefix(", "),
     )
 
 
@@ -373,8 +419,14 @@ def _price(arms: Sequence[_Option], chosen: int, other: int, advice: _Advice) ->
     guessed = advice.unit == "FLOPs" and any(
         arm.is_estimated or (by_ranker and arm.picked.cost_estimated) for arm in two
     )
-    included = advice.included or (_included([arm.picked for arm in two]) if by_ranker else "")
-    return f", for {'about ' if guessed else ''}{mine / its:.2f} of its {advice.unit}{included}"
+    return f", for {'about ' if guessed else ''}{mine / its:.2f} of its {advice.unit}{_counted(two, advice)}"
+
+
+def _counted(arms: Sequence[_Option], advice: _Advice) -> str:
+    """Say what the costs of arms hold besides drawing, or leave out."""
+    if advice.metric == PASS_AT_K:
+        return advice.included
+    return advice.included or _included([arm.picked for arm in arms])
 
 
 def _included(rankings: Sequence[RankerScore]) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .._util.progress import silent
 from ..budgets.flops import prefill_flops
 from ..budgets.notation import parse_single, without_k
 from ..budgets.plan import planned_model
 from ..records import GeneratedTests, Usage
-from .own_tests import arm_with_files, arms_with_tests, check_tests, given_tests, read_priced
+from .lengths import counted, counter_of
+from .own_tests import arm_with_files, arms_with_tests, check_tests, generated_by_arm, given_tests, read_priced
 from .planning import plan_on_each
 from .samples import with_greedy
 from .selected import FROM, planned_tests
@@ -17,12 +19,15 @@ from .selected import FROM, planned_tests
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from ..budgets.dollars import TokenPrice
+    from .._util.progress import Progress
+    from ..budgets.dollars import Prices, TokenPrice
     from ..budgets.models import Model
     from ..records import Candidate, Plan
-    from ..settings import Planning, Selecting
+    from ..sampler.store import Store
+    from ..settings import Drawing, Planning, Running, Selecting
     from ..tasks import Benchmark
     from .planning import Planned
+    from .samples import ArmSamples, NamedArm
 
 
 def with_tests_to_draw(selecting: Selecting, plans: Sequence[Plan]) -> Selecting:
@@ -33,24 +38,99 @@ def with_tests_to_draw(selecting: Selecting, plans: Sequence[Plan]) -> Selecting
     """
     named = arms_with_tests(plans)
     given = given_tests(selecting.tests, named)
-    added, numbered = [], []
+    lacking: dict[str, int] = {}
+    numbered: dict[str, int] = {}
+    spared: set[str] = set()
     for plan, arm in zip(plans, named, strict=True):
         spec = arm.arm.spec
-        if not plan.tests:
+        if not plan.tests and selecting.select is None:
             continue
         if not given.has(spec):
-            added.append(f"{spec}={FROM}{without_k(arm.arm)}:{plan.tests}")
+            if plan.tests:
+                lacking[spec] = max(plan.tests, lacking.get(spec, 0))
         elif (
             spec in given.models
             and parse_single(given.models[spec]).k is None
             and arm_with_files(given.models[spec], given, named) is None
         ):
-            numbered.append((spec, f"{spec}={FROM}{given.models[spec]}:{plan.tests}"))
-    if not added and not numbered:
+            if plan.tests:
+                numbered[spec] = max(plan.tests, numbered.get(spec, 0))
+            else:
+                spared.add(spec)
+    added = [f"{spec}={FROM}{_without_k(spec, named)}:{texts}" for spec, texts in _by_name(lacking, named).items()]
+    added += [f"{spec}={FROM}{given.models[spec]}:{texts}" for spec, texts in _by_name(numbered, named).items()]
+    replaced = numbered.keys() | spared
+    if not added and not replaced:
         return selecting
-    replaced = {spec for spec, _ in numbered}
     kept = [text for text in selecting.tests if not _is_of(text, replaced, plans)]
-    return selecting.model_copy(update={"tests": [*kept, *(text for _, text in numbered), *added]})
+    return selecting.model_copy(update={"tests": [*kept, *added]})
+
+
+def _by_name(lacking: Mapping[str, int], named: Sequence[NamedArm]) -> dict[str, int]:
+    """Leave out arms that another one's name means too: an open k means every arm that has its samples."""
+    sources = {one.arm.spec: one.source for one in named}
+    every = {one.source for one in named if one.arm.k is None and one.arm.spec in lacking}
+    found: dict[str, int] = {}
+    for one in named:
+        spec = one.arm.spec
+        if spec in lacking and (one.arm.k is None or one.source not in every):
+            mine = [texts for other, texts in lacking.items() if sources[other] == one.source]
+            found[spec] = max(mine) if one.arm.k is None else lacking[spec]
+    return found
+
+
+def _without_k(spec: str, named: Sequence[NamedArm]) -> str:
+    return next(without_k(one.arm) for one in named if one.arm.spec == spec)
+
+
+def offered_tests(
+    arms: Sequence[ArmSamples],
+    benchmark: Benchmark,
+    drawing: Drawing,
+    selecting: Selecting,
+    running: Running,
+    progress: Progress = silent,
+    *,
+    prices: Prices,
+    store: Store | None = None,
+) -> list[Mapping[str, GeneratedTests] | None]:
+    """Get the tests that each arm is picked by: given, or drawn as its plan says, and cut to what that pays for.
+
+    Args:
+        arms: With their final plans and their programs.
+        benchmark: Where the tasks come from.
+        drawing: How missing tests are drawn.
+        selecting: The rankers, and the tests that they are offered.
+        running: The family, the seed and the store.
+        progress: Told how far drawing is.
+        prices: Of tokens drawn elsewhere.
+        store: Where drawn texts are kept, if it is open; else the one that `running` names.
+
+    Returns:
+        By task id, for each arm; None for an arm without any. With `select`, an arm of a single sample has an empty
+        mapping, since it is not ranked.
+
+    Raises:
+        UserError: A name, a file or a row is wrong.
+        MachineError: Nothing can draw here.
+    """
+    plans = [arm.plan for arm in arms]
+    named = arms_with_tests(plans)
+    selecting = with_tests_to_draw(selecting, plans)
+    found = generated_by_arm(selecting.tests, named, benchmark, drawing, running, progress, store)
+    given = given_tests(selecting.tests, named)
+    tests: list[Mapping[str, GeneratedTests] | None] = []
+    for arm, one in zip(arms, named, strict=True):
+        spec = one.arm.spec
+        if not arm.plan.tests or spec not in found:
+            tests.append({} if selecting.select is not None and not arm.plan.tests else found.get(spec))
+            continue
+        author = parse_single(given.models.get(spec, spec))
+        is_own = author.name == one.arm.name
+        programs = counted(arm.candidates, benchmark.by_id, counter_of(arm.plan.single[0].model)).candidates
+        model, price = planned_model(arm.plan.single[0]), prices.of_arm(one.arm if is_own else author)
+        tests.append(cut_tests(found[spec], arm.plan.tests, programs, model if is_own else None, price))
+    return tests
 
 
 def _lengths_of_texts(selecting: Selecting, plans: Sequence[Plan], benchmarks: Sequence[Benchmark]) -> dict[str, int]:
@@ -79,7 +159,7 @@ def _lengths_of_texts(selecting: Selecting, plans: Sequence[Plan], benchmarks: S
     return found
 
 
-def _is_of(text: str, specs: set[str], plans: Sequence[Plan]) -> bool:
+def _is_of(text: str, specs: Collection[str], plans: Sequence[Plan]) -> bool:
     name, _, what = text.partition("=")
     names = {
         way

@@ -14,8 +14,6 @@ import numpy as np
 from .._util.progress import Progress, silent
 from ..budgets.dollars import Prices
 from ..budgets.mixed import split_mixed
-from ..budgets.notation import parse_single
-from ..budgets.plan import planned_model
 from ..budgets.realised import CascadeUse, TestedUse, k_left, realised_costs
 from ..errors import RankerError
 from ..estimators import PASS_AT_K, FloatArray, holm, mean_interval, paired_difference, pass_at_k, recovery_percent
@@ -42,13 +40,13 @@ from .abstaining import abstention
 from .advice import advise
 from .agreement import agreement
 from .cascades import rank_cascade
-from .choosing import cut_tests, mean_usage, with_tests_to_draw
+from .charting import NO_TESTS, charted_ks, charts
+from .choosing import mean_usage, offered_tests
 from .compressed import UNQUANTISED, Comparing, compared_tokens
 from .escalation import DEFAULT_RULE, rule_of
-from .lengths import Counted, counted, counter_of
-from .own_tests import arms_with_tests, generated_by_arm, given_tests
+from .lengths import Counted, counted
 from .pools import grade_arms
-from .ranking import rank_pool, ranking_cost
+from .ranking import cost_of_ranking, rank_pool
 from .scorers import open_scorers
 from .selection import open_judging
 from .workspace import open_workspace
@@ -68,7 +66,6 @@ if TYPE_CHECKING:
 
 
 NO_PRICES: Final = Prices()
-NO_TESTS: Final = Usage(prefill_flops=0.0, decode_flops=0.0, output_tokens=0.0, wall_s=0.0, usd=0.0)
 
 
 class Terms(NamedTuple):
@@ -91,15 +88,23 @@ class Terms(NamedTuple):
     rule: Rule = DEFAULT_RULE
 
 
+class Chosen(NamedTuple):
+    """The settings of a comparison."""
+
+    drawing: Drawing
+    grading: Grading
+    selecting: Selecting
+    running: Running
+
+
 def compare(
     planned: Planned,
     benchmark: Benchmark,
     arms: Sequence[ArmSamples],
-    drawing: Drawing,
-    grading: Grading,
-    selecting: Selecting,
-    running: Running,
+    settings: Chosen,
     progress: Progress = silent,
+    *,
+    charted: bool = False,
 ) -> Comparison:
     """Grade, rank and compare arms by the settings.
 
@@ -107,16 +112,15 @@ def compare(
         planned: The arms' plans and their terms.
         benchmark: Where the tasks come from.
         arms: The plans with their candidates, as `samples.arm_samples` finds them.
-        drawing: What scores texts for rankers.
-        grading: Where programs run.
-        selecting: The rankers, and what they are offered.
-        running: The seed and the store.
+        settings: The rankers and what they are offered, where programs run, the seed and the store.
         progress: Told how far grading and ranking are.
+        charted: Also score each arm at other k, for its curve.
 
     Raises:
         UserError: A setting is wrong, or no task can be scored for all arms.
         MachineError: No sandbox works here, or the store or an engine failed.
     """
+    drawing, grading, selecting, running = settings
     terms = Terms(
         planned.workload,
         planned.settings.tolerance,
@@ -137,7 +141,7 @@ def compare(
     with open_judging_of(
         arms, benchmark, drawing, grading, selecting, running, progress, prices=planned.conditions.prices
     ) as (judged, judging):
-        return compare_arms(benchmark, judged, terms, judging, decisive_ranker=selecting.decisive)
+        return compare_arms(benchmark, judged, terms, judging, decisive_ranker=selecting.decisive, charted=charted)
 
 
 @contextmanager
@@ -158,43 +162,26 @@ def open_judging_of(
         The arms, with the usage of the tests that their plans count on, and how they are graded and ranked.
     """
     specs = [arm.plan.arm.spec for arm in arms]
-    named = arms_with_tests([arm.plan for arm in arms])
-    selecting = with_tests_to_draw(selecting, [arm.plan for arm in arms])
-    tests = generated_by_arm(selecting.tests, named, benchmark, drawing, running, progress)
-    given = given_tests(selecting.tests, named)
-    for arm, one in zip(arms, named, strict=True):
-        spec = one.arm.spec
-        if selecting.select is not None and not arm.plan.tests:
-            # Its single sample is not ranked, so it has no tests, and its ranker finds none.
-            tests[spec] = {}
-        if arm.plan.tests and spec in tests:
-            author = parse_single(given.models.get(spec, spec))
-            is_own = author.name == one.arm.name
-            programs = counted(arm.candidates, benchmark.by_id, counter_of(arm.plan.single[0].model)).candidates
-            tests[spec] = cut_tests(
-                tests[spec],
-                arm.plan.tests,
-                programs,
-                planned_model(arm.plan.single[0]) if is_own else None,
-                prices.of_arm(one.arm if is_own else author),
-            )
+    tests = offered_tests(arms, benchmark, drawing, selecting, running, progress, prices=prices)
     judged = [
-        arm._replace(tests={task: one.usage for task, one in tests.get(named_arm.arm.spec, {}).items()})
-        if arm.plan.tests
-        else arm
-        for arm, named_arm in zip(arms, named, strict=True)
+        arm._replace(tests={task: one.usage for task, one in (mine or {}).items()}) if arm.plan.tests else arm
+        for arm, mine in zip(arms, tests, strict=True)
     ]
     with open_scorers(selecting.scorer, specs, drawing, running) as scorers:
-        offers = {
-            spec: Offers(tests.get(one.arm.spec), scorers.get(spec)) for spec, one in zip(specs, named, strict=True)
-        }
+        offers = {spec: Offers(mine, scorers.get(spec)) for spec, mine in zip(specs, tests, strict=True)}
         with open_judging(selecting.bounded, grading, running, progress, offers=offers) as judging:
             judging = replace(judging, rule=rule_of(selecting), abstains=selecting.abstain)
             yield judged, judging
 
 
 def compare_arms(
-    benchmark: Benchmark, arms: Sequence[ArmSamples], terms: Terms, judging: Judging, *, decisive_ranker: str
+    benchmark: Benchmark,
+    arms: Sequence[ArmSamples],
+    terms: Terms,
+    judging: Judging,
+    *,
+    decisive_ranker: str,
+    charted: bool = False,
 ) -> Comparison:
     """Compare arms on the tasks they all have.
 
@@ -204,6 +191,7 @@ def compare_arms(
         terms: What the plans were made for.
         judging: How candidates are graded and ranked. `oracle` is added to its rankers.
         decisive_ranker: The ranker by which those without tests are advised; if it fails, the comparison ends.
+        charted: Also score each arm at other k, for its curve.
 
     Raises:
         UserError: no task can be scored for all arms, or a ranker lacks what it needs.
@@ -219,7 +207,8 @@ def compare_arms(
         # A ranker that failed on an arm is not run on the next.
         left = {name: ranker for name, ranker in judging.rankers.items() if name not in failures}
         chosen = replace(judging, rankers=left)
-        rows, failed = rank_arm(arm.plan, pool, graded.tasks, [arm.plan.k], chosen, terms.workload)
+        ks = charted_ks(arm.plan, pool, graded.tasks) if charted else [arm.plan.k]
+        rows, failed = rank_arm(arm.plan, pool, graded.tasks, ks, chosen, terms.workload)
         ranked.append(rows)
         failures |= failed
     if decisive_ranker in failures:
@@ -235,16 +224,21 @@ def compare_arms(
             arm._replace(abstention=abstention(arm.plan, pool, graded.tasks, judging, decisive_ranker))
             for arm, pool in zip(arms, graded.pools, strict=True)
         ]
-    return comparison_of(
+    ranked = [{name: rows for name, rows in mine.items() if name not in failures} for mine in ranked]
+    found = comparison_of(
         benchmark.name,
         arms,
         graded._replace(warnings=[*graded.warnings, *left_out, *recorded]),
-        [{name: rows for name, rows in mine.items() if name not in failures} for mine in ranked],
+        ranked,
         terms._replace(rule=judging.rule),
         sandbox=judging.grader.sandbox.launcher.name,
         decisive_ranker=decisive_ranker,
         seed=judging.seed,
     )
+    if not charted:
+        return found
+    curves, crossings = charts(found.arms, arms, graded, ranked, terms.prices, judging.seed)
+    return found.model_copy(update={"curves": curves, "crossings": crossings})
 
 
 def rank_arm(
@@ -493,7 +487,7 @@ def _scores(k: int, pool: Pool, tasks: Sequence[Task], ranked: Mapping[str, Sequ
     costs, left = {}, {}
     for name, rows in ranked.items():
         values[name] = np.array([row.at_k[k] for row in rows], np.float64)
-        costs[name] = _ranking_cost(k, rows)
+        costs[name] = cost_of_ranking(k, rows)
         known = [row.left for row in rows if row.left is not None]
         if len(known) == len(rows):
             sizes, at_left = zip(*known, strict=True)
@@ -505,28 +499,6 @@ def _scores(k: int, pool: Pool, tasks: Sequence[Task], ranked: Mapping[str, Sequ
     tested = frozenset(name for name, usages in drawn.items() if any(usages))
     guessed = frozenset(name for name in tested if any(usage and usage.estimated for usage in drawn[name]))
     return _Scores(values, pass_at_k(counts, passes, 1), costs, left, tested, guessed)
-
-
-def _ranking_cost(k: int, rows: Sequence[RankedTask]) -> Cost:
-    """Price the ranking of k candidates of a task, including the seconds of drawing tests if known.
-
-    A single sample is never ranked, so that no tests are drawn for it either.
-    """
-    if k == 1:
-        return Cost(flops=0.0, runtime_s=0.0)
-    flops: list[float | None] = []
-    seconds: list[float] = []
-    for row in rows:
-        cost = ranking_cost(row.ranking)
-        ranked = k if row.walk is None else row.walk.ranked
-        flops.append(None if cost is None else ranked * cost.per_candidate_flops + cost.fixed_flops)
-        drawing_s = 0.0 if row.ranking.tests_usage is None else row.ranking.tests_usage.wall_s or 0.0
-        seconds.append(ranked / len(row.ranking.scores) * (row.ranking.usage.wall_s or 0.0) + drawing_s)
-    known = [amount for amount in flops if amount is not None]
-    return Cost(
-        flops=float(np.mean(known)) if len(known) == len(flops) else None,
-        runtime_s=float(np.mean(seconds)),
-    )
 
 
 def _arm_result(

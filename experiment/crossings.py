@@ -2,63 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from ..estimators import PASS_AT_K, BoolArray, FloatArray, IntArray, interval_tail, resampled_means
-from ..records import Record
-
-By = Literal["flops", "runtime", "usd"]
-"""The limited quantity: FLOPs, seconds or dollars, per task."""
+from ..records import By, Crossing
 
 _LEVEL = 1e-12
 """Means that differ by less are equal: adding in another order can do that."""
-
-
-class Crossing(Record):
-    """The lead between two arms on one metric over the budgets where both have samples.
-
-    An arm *overtakes* from the smallest budget from which it is strictly ahead at every larger one, if the other was
-    strictly ahead at a smaller one. Budgets are FLOPs, seconds or dollars per task, as the curve says.
-
-    Attributes:
-        metric: `pass_at_k`, or a ranker.
-        a: An arm.
-        b: Another.
-        outcome: `overtakes`: `leader` does. `ahead`: `leader` is ahead at the largest common budget and never behind.
-            `level`: the two are equal at the largest common budget. `apart`: there is no common budget.
-        leader: The arm that is ahead in the end.
-        budget: From which it stays ahead; None unless it overtakes.
-        low: Lower end of the 95 % interval of `budget`; None if it lies below the common budgets.
-        high: Upper end; None if it lies above them.
-        previous: The largest budget looked at below `budget`; there it is not ahead.
-        leader_k: Samples of the leader at `budget`.
-        other_k: Samples of the other at `budget`.
-        common_low: The smallest common budget looked at.
-        common_high: The largest.
-        lead_changes: How often the lead goes from one to the other: more than 1 if steps make it waver.
-        share: Of resamples of the tasks, those in which `leader` overtakes; if none does in the data, those in which
-            either of the two does. None with a single task or, then, a single budget.
-        sentence: All this in words.
-    """
-
-    metric: str
-    a: str
-    b: str
-    outcome: Literal["overtakes", "ahead", "level", "apart"]
-    leader: str | None = None
-    budget: float | None = None
-    low: float | None = None
-    high: float | None = None
-    previous: float | None = None
-    leader_k: int | None = None
-    other_k: int | None = None
-    common_low: float | None = None
-    common_high: float | None = None
-    lead_changes: int = 0
-    share: float | None = None
-    sentence: str = ""
 
 
 class Steps(NamedTuple):

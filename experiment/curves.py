@@ -22,11 +22,11 @@ from ..budgets.realised import CascadeUse, flops_of_samples, realised_costs
 from ..errors import UserError
 from ..estimators import PASS_AT_K, FloatArray, IntArray, mean_intervals
 from ..rankers import Offers, load_ranker
-from ..records import Arm, Cost, FileRecord, Interval, Plan, Record, Usage, Workload
+from ..records import Arm, By, Cost, Crossing, FileRecord, Interval, Plan, Record, Usage, Workload
 from ..settings import BLIND_RANKER, RECORDED, Drawing
 from .cascades import rank_cascade
 from .choosing import cut_tests, mean_usage
-from .crossings import By, Crossing, Steps, find_crossing, format_budget
+from .crossings import Steps, find_crossing, format_budget
 from .drawing import Session, draw_arms
 from .escalation import rule_of
 from .lengths import counted, counter_of, mean_lengths
@@ -92,7 +92,7 @@ class Curve(FileRecord):
     `{"benchmark", "workload": {...}, "sandbox", "by": "flops"|"runtime"|"usd", "tasks", "left_out": {TASK: WHY},
     "budgets": [...], "every_step", "arms": [{"spec", "model", "precision", "n", "cost_of_one", "cost_of_all",
     "metrics": {METRIC: [{"budget", "k", "value", "low", "high", "undefined"}]}}], "crossings": [...], "warnings",
-    "sandbox_errors"}`, and the `schema_version`; crossings are `crossings.Crossing`. Budgets and costs are FLOPs,
+    "sandbox_errors"}`, and the `schema_version`; crossings are `records.Crossing`. Budgets and costs are FLOPs,
     seconds or dollars per task, as `by` says. `every_step`: the budgets are all those in the range at which some arm's
     k changes; else some of them, evenly on a logarithmic scale.
     """

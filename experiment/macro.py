@@ -13,7 +13,7 @@ from ..records import Cost, MacroArm, MacroComparison, RankerScore
 from ..settings import BLIND_RANKER, ORACLE
 from .advice import advise_by_means
 from .benchmarks import about, check_shared_ids, progress_about
-from .comparison import adjusted_pairs, compare
+from .comparison import Chosen, adjusted_pairs, compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,6 +41,8 @@ def compare_on_each(
     selecting: Selecting,
     running: Running,
     progress: Progress = silent,
+    *,
+    charted: bool = False,
 ) -> list[Comparison]:
     """Compare arms on each benchmark as if it were alone.
 
@@ -51,6 +53,7 @@ def compare_on_each(
         selecting: The rankers, and what they are offered.
         running: The seed and the store.
         progress: Told how far grading and ranking are.
+        charted: Also score each arm at other k, for its curve.
 
     Raises:
         UserError: As `comparison.compare`; of several benchmarks, the message starts with the benchmark's name.
@@ -63,7 +66,8 @@ def compare_on_each(
     for benchmark, planned, arms in zip(*parts, strict=True):
         with about(benchmark, benchmarks):
             shown = progress_about(benchmark, benchmarks, progress)
-            found.append(compare(planned, benchmark, arms, drawing, grading, selecting, running, shown))
+            settings = Chosen(drawing, grading, selecting, running)
+            found.append(compare(planned, benchmark, arms, settings, shown, charted=charted))
     return found
 
 

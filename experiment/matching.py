@@ -328,7 +328,7 @@ class _Matching:
 
     def __init__(self, planned: Planned, benchmark: Benchmark, counters: Mapping[str, TokenCounter]) -> None:
         self._planned = _with_fixed_tests(
-            planned, {plan.arm.spec: plan.tests_asked or plan.tests for plan in planned.plans}
+            planned, {plan.single[0].arm.spec: plan.tests_asked or plan.tests for plan in planned.plans}
         )
         self._benchmark = benchmark
         self._counters = counters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..budgets.architecture import Architecture
     from ..records import GeneratedTests, Plan, Task
     from ..sampler.generated_tests import RowOfTests
+    from ..sampler.store import Store
     from ..settings import Drawing, Running, Selecting
     from ..tasks import Benchmark
     from .lengths import TokenCounter
@@ -114,6 +116,7 @@ def generated_by_arm(
     drawing: Drawing,
     running: Running,
     progress: Progress = silent,
+    store: Store | None = None,
 ) -> dict[str, dict[str, GeneratedTests]]:
     """Get each arm's generated tests by task id, for the arms that have any.
 
@@ -128,6 +131,7 @@ def generated_by_arm(
         drawing: How missing tests are drawn.
         running: The family, the seed and the store.
         progress: Told how far drawing is.
+        store: Where drawn texts are kept, if it is open; else the one that `running` names.
 
     Raises:
         UserError: A name, a file or a row is wrong.
@@ -146,7 +150,7 @@ def generated_by_arm(
         if spec in given.models:
             other = given.models[spec]
             if other not in others:
-                others[other] = _from(other, given, arms, benchmark, drawing, running, progress)
+                others[other] = _from(other, given, arms, benchmark, drawing, running, progress, store)
             found[spec] = others[other]
         elif given.has(spec):
             rows, remarks = read(given.files.get(spec, given.for_all))
@@ -239,6 +243,7 @@ def _from(
     drawing: Drawing,
     running: Running,
     progress: Progress,
+    store: Store | None,
 ) -> dict[str, GeneratedTests]:
     """Get the tests of another model: its files, what the store has, or as many as the arm says."""
     named = arm_with_files(other, given, arms)
@@ -249,9 +254,9 @@ def _from(
     target = target_of_arm(arm, running.family, served=drawing.engine == "openai")
     # Without a number of texts, those in the store.
     how = drawing if arm.k is not None else drawing.model_copy(update={"engine": RECORDED})
-    with open_workspace(running.store) as store:
+    with nullcontext(store) if store is not None else open_workspace(running.store) as opened:
         session = replace(
-            session_of(how, running, store, tests=True), fresh=running.fresh and arm.k is not None, stop_after=None
+            session_of(how, running, opened, tests=True), fresh=running.fresh and arm.k is not None, stop_after=None
         )
         (drawn,) = draw_arms([target], benchmark.tasks, session, Conditions(), progress).arms
     return tests_of_rows(benchmark.tasks, drawn.series, drawn.candidates, target.architecture)

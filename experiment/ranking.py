@@ -26,6 +26,7 @@ from ..rankers import (
     check_scripts,
     is_foreign,
 )
+from ..records import Cost
 from .agreement import agreement
 from .escalation import DEFAULT_RULE
 from .grading import Grader
@@ -339,6 +340,28 @@ def ranking_cost(ranking: Ranking) -> RankingCost | None:
     if used is None or drawn is None:
         return None
     return RankingCost(used / max(1, len(ranking.scores)), drawn)
+
+
+def cost_of_ranking(k: int, rows: Sequence[RankedTask]) -> Cost:
+    """Price the ranking of k candidates of a task, including the seconds of drawing tests if known.
+
+    A single sample is never ranked, so that no tests are drawn for it either.
+    """
+    if k == 1:
+        return Cost(flops=0.0, runtime_s=0.0)
+    flops: list[float | None] = []
+    seconds: list[float] = []
+    for row in rows:
+        cost = ranking_cost(row.ranking)
+        ranked = k if row.walk is None else row.walk.ranked
+        flops.append(None if cost is None else ranked * cost.per_candidate_flops + cost.fixed_flops)
+        drawing_s = 0.0 if row.ranking.tests_usage is None else row.ranking.tests_usage.wall_s or 0.0
+        seconds.append(ranked / len(row.ranking.scores) * (row.ranking.usage.wall_s or 0.0) + drawing_s)
+    known = [amount for amount in flops if amount is not None]
+    return Cost(
+        flops=float(np.mean(known)) if len(known) == len(flops) else None,
+        runtime_s=float(np.mean(seconds)),
+    )
 
 
 def _flops(usage: Usage) -> float | None:

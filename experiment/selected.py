@@ -39,6 +39,9 @@ NEEDING: Final = frozenset({"aces", "alphacode", "b4", "codet", "maxpass", "mbr-
 USING: Final = frozenset({"codebudget"})
 """Own rankers that use generated tests if there are any, and take their number."""
 
+PLAIN: Final = frozenset({"examples", "first", "longest", "mean-logprob", "random", "shortest", "sum-logprob"})
+"""Own rankers that use no generated tests, and need no model."""
+
 _OWN_LINK: Final = re.compile(r"([a-z0-9-]+)((?:,(?:tests|asserts)=[0-9]{1,9})*)")
 
 
@@ -81,7 +84,7 @@ def use_of_tests(typed: str) -> UseOfTests:
     Raises:
         UserError: There is no such ranker, or its parameters are wrong.
     """
-    own = _of_own(typed)
+    own = use_by_own(typed)
     if own is not None:
         return own
     from ..rankers import load_ranker, uses_of
@@ -92,18 +95,22 @@ def use_of_tests(typed: str) -> UseOfTests:
     return UseOfTests("tests" in ranker.needs, "tests" in uses_of(ranker), texts)
 
 
-def _of_own(typed: str) -> UseOfTests | None:
-    """Read own rankers that take a number of tests, and nothing else; None for all others, which have to be loaded."""
+def use_by_own(typed: str) -> UseOfTests | None:
+    """Find the same for own rankers that take nothing but numbers of tests, alone or in a chain, loading none.
+
+    None for all others.
+    """
     links = [_OWN_LINK.fullmatch(link) for link in typed.split("+")]
-    texts = 0
+    names, texts = [], 0
     for link in links:
-        if link is None or link[1] not in NEEDING | USING:
+        if link is None or link[1] not in NEEDING | USING | PLAIN or (link[1] in PLAIN and link[2]):
             return None
         given = [pair.partition("=") for pair in link[2].split(",")[1:]]
         if len({name for name, _, _ in given}) < len(given):
             return None
-        texts = max(texts, *(int(value) for name, _, value in given if name == "tests"), 0)
-    return UseOfTests(any(link is not None and link[1] in NEEDING for link in links), uses=True, texts=texts)
+        names.append(link[1])
+        texts = max([texts, *(int(value) for name, _, value in given if name == "tests")])
+    return UseOfTests(bool(NEEDING & set(names)), bool((NEEDING | USING) & set(names)), texts)
 
 
 def planned_tests(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ..records import Arm, Task, Workload
-    from ..settings import Drawing, Grading, Running, Selecting
     from ..tasks import Benchmark
+    from .comparison import Chosen
     from .escalation import Rule
     from .planning import Planned
     from .pools import Pool, Wanted
@@ -28,15 +28,6 @@ if TYPE_CHECKING:
     from .samples import ArmSamples
 
 _FORM: Final = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
-
-
-class Chosen(NamedTuple):
-    """The settings of a comparison."""
-
-    drawing: Drawing
-    grading: Grading
-    selecting: Selecting
-    running: Running
 
 
 class Shard(NamedTuple):

@@ -14,7 +14,9 @@ from .._util.printable import one_line
 from .._util.toml_lines import line_of, named_place, parse_board_text, place_in_file
 from ..errors import MachineError, UserError
 from ..experiment.escalation import rule_of
+from ..experiment.selected import chosen, use_by_own
 from ..settings import (
+    AUTO,
     DEFAULT_FAMILY,
     DEFAULT_RANKERS,
     ORACLE,
@@ -56,7 +58,11 @@ class BenchmarkTable(Slicing):
 
 
 class Board(_Table):
-    """A whole board file."""
+    """A whole board file.
+
+    `select` is the ranker whose tests the limit pays for, as of `compare`, and `tests` are where they come from; files
+    are relative to the board's folder.
+    """
 
     schema_version: Literal[1]
     name: Annotated[str, Field(min_length=1, max_length=200)]
@@ -66,6 +72,8 @@ class Board(_Table):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     rankers: Annotated[list[Text], Field(min_length=1, max_length=50)] = list(DEFAULT_RANKERS)
     agreement: Text | None = None
+    select: Text | None = None
+    tests: Annotated[list[Text], Field(max_length=100)] = Field([])
     ks: Annotated[list[Whole], Field(max_length=100)] | None = None
     benchmarks: Annotated[list[BenchmarkTable], Field(min_length=1, max_length=50)]
     budget: Planning = Planning()
@@ -74,8 +82,8 @@ class Board(_Table):
 
     @property
     def selecting(self) -> Selecting:
-        """The rankers, of which the first one decides for those without tests, and the agreement cascades go by."""
-        return Selecting(rankers=self.rankers, agreement=self.agreement)
+        """The rankers, the first or the selected one of which decides, their tests, and the agreement of cascades."""
+        return Selecting(rankers=self.rankers, agreement=self.agreement, select=self.select, tests=self.tests)
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,17 @@ def _check(file: BoardFile) -> None:
             raise UserError("oracle picks by the hidden tests and is always shown; add one that works without them")
     with file.at("agreement"):
         rule_of(board.selecting)
+    with file.at("select"):
+        # Whoever verifies a run plans by this, and nothing is loaded just because a run names it.
+        if board.select not in (None, AUTO) and use_by_own(str(board.select)) is None:
+            raise UserError(
+                f"`select` {board.select}: on a board it is {AUTO} or a ranker of codebudget's own that takes a number "
+                "of tests, such as codet,tests=8"
+            )
+        chosen(board.selecting, shown=False)
+    if board.tests and board.select is None:
+        with file.at("tests"):
+            raise UserError("`tests` are paid for with `select`: name the ranker that uses them, such as codet,tests=8")
     names = [(table.name, table.tasks) for table in board.benchmarks]
     for place, name in enumerate(names):
         if name[0] in [earlier for earlier, _ in names[:place]]:

@@ -30,6 +30,7 @@ RESULTS: Final = "results.json"
 TIMINGS: Final = "timings.json"
 REPORT: Final = "report.md"
 TOKENS: Final = "tokens.jsonl.gz"
+TESTS: Final = "tests.jsonl.gz"
 
 HASHED: Final = (BOARD, CANDIDATES, VERDICTS, RANKINGS, RESULTS, TIMINGS, REPORT)
 """All files but the manifest, which names the SHA-256 of each."""
@@ -37,8 +38,8 @@ HASHED: Final = (BOARD, CANDIDATES, VERDICTS, RANKINGS, RESULTS, TIMINGS, REPORT
 NAMES: Final = (*HASHED, MANIFEST)
 """Every file of a run, the manifest last."""
 
-OPTIONAL: Final = (TOKENS,)
-"""Files that only some runs have: those with compressed arms. The manifest names their SHA-256 too."""
+OPTIONAL: Final = (TOKENS, TESTS)
+"""Files that only some runs have: with compressed arms, and with tests paid for. The manifest has their SHA-256 too."""
 
 KNOWN: Final = (*NAMES, *OPTIONAL)
 """All names that a file of a run may have."""
@@ -56,6 +57,7 @@ MOST_BYTES: Final[Mapping[str, int]] = {
     VERDICTS: 1 << 30,
     RANKINGS: 1 << 30,
     TOKENS: 1 << 30,
+    TESTS: 1 << 30,
 }
 """Most bytes of each file of a run as stored: several times the size for a million samples."""
 
@@ -189,4 +191,4 @@ def _most_bytes(path: Path) -> int:
 
 def is_run(path: Path) -> bool:
     """Whether a folder holds a manifest and nothing foreign to a run."""
-    return path.is_dir() and (path / MANIFEST).is_file() and {entry.name for entry in path.iterdir()} <= set(NAMES)
+    return path.is_dir() and (path / MANIFEST).is_file() and {entry.name for entry in path.iterdir()} <= set(KNOWN)

@@ -15,6 +15,7 @@ from ..budgets.plan import priced_model
 from ..budgets.realised import limiting_kinds
 from ..errors import EngineError, MachineError, UserError
 from ..experiment import planning
+from ..experiment.choosing import offered_tests
 from ..experiment.compressed import Comparing, compared_tokens
 from ..experiment.drawing import ArmDrawer, Session, sampling_settings
 from ..experiment.escalation import rule_of
@@ -22,6 +23,7 @@ from ..experiment.matching import match_arms
 from ..experiment.ranking import Judging
 from ..experiment.rewards import check_rewards
 from ..experiment.samples import ArmSamples, files_by_arm, named_arms, with_ways
+from ..experiment.selected import FROM, planned_tests
 from ..experiment.shards import check_given
 from ..experiment.targets import check_engine, check_servable, target_of_plan
 from ..rankers import check_scripts, load_ranker
@@ -29,7 +31,7 @@ from ..rankers.registry import data_file_of, parse_specs
 from ..sampler.files import read_samples
 from ..sampler.stored import keeping_programs
 from ..sandbox.conformance import conformance, corpus_digest
-from ..settings import RECORDED
+from ..settings import AUTO, RECORDED
 from ..tasks import load_benchmark
 from ..tasks.boards import split_spec
 from .manifest import LengthsPart, ModelPart, SampleFile, SandboxCheck
@@ -41,16 +43,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from .._util.progress import Progress
+    from ..budgets.costs import PlannedTests
     from ..experiment.compressed import ComparedTokens
     from ..experiment.grading import Grader
     from ..experiment.planning import Planned
     from ..experiment.shards import Shard
     from ..rankers import Ranker
-    from ..records import Plan
+    from ..records import GeneratedTests, Plan
     from ..sampler.files import Texts
     from ..sampler.store import Store
     from ..sandbox import Sandbox
-    from ..settings import Drawing
+    from ..settings import Drawing, Selecting
     from ..tasks import Benchmark
     from .board import Board, BoardFile
 
@@ -122,10 +125,14 @@ def plan_board(
             parsed = parse_arm(arm)
             for single in parsed.stages or (parsed,):
                 priced_model(single, board.family, conditions)
+    with file.at("tests"):
+        tests = planned_tests(board.selecting, board.arms, benchmarks)
+        for author in () if tests is None else tests.authors.values():
+            priced_model(author, board.family, conditions)
     found = []
     for table, benchmark in zip(board.benchmarks, benchmarks, strict=True):
         with file.at("budget"):
-            planned = _planned(board, benchmark, calibration, closed)
+            planned = _planned(board, benchmark, calibration, closed, tests)
             _check_repeats(planned)
         found.append(PlannedBenchmark(table.name, benchmark, planned, planned.plans))
     return found
@@ -144,11 +151,23 @@ def _check_repeats(planned: Planned) -> None:
             )
 
 
-def _planned(board: Board, benchmark: Benchmark, calibration: str | None, closed: Collection[str]) -> Planned:
+def _planned(
+    board: Board,
+    benchmark: Benchmark,
+    calibration: str | None,
+    closed: Collection[str],
+    tests: PlannedTests | None,
+) -> Planned:
     settings = board.budget.model_copy(update={"calibration": calibration})
     try:
         planned = planning.plan(
-            board.arms, settings, family=board.family, benchmark=benchmark, closed=closed, to_measure=True
+            board.arms,
+            settings,
+            family=board.family,
+            benchmark=benchmark,
+            closed=closed,
+            to_measure=True,
+            tests=tests,
         )
     except UserError:
         raise
@@ -174,31 +193,39 @@ def rankers_of_board(file: BoardFile) -> dict[str, Ranker]:
     """
     loaded = {}
     for name in file.board.selecting.bounded:
-        with file.at("rankers", _place_of(file, name)):
-            loaded[name] = offered_ranker(with_files(name, lambda path: _beside(file, path)))
+        with file.at(*_place_of(file, name)):
+            offered = OFFERED | ({"tests"} if pays_for_tests(file.board) else frozenset())
+            loaded[name] = offered_ranker(with_files(name, lambda path: _beside(file, path)), offered)
             check_rewards([loaded[name]])
     return loaded
 
 
 def _check_rankers(file: BoardFile, rankers: Mapping[str, Ranker], benchmarks: Sequence[PlannedBenchmark]) -> None:
     for name, ranker in rankers.items():
-        with file.at("rankers", _place_of(file, name)):
+        with file.at(*_place_of(file, name)):
             for planned in benchmarks:
                 check_scripts(ranker, planned.benchmark.tasks, planned.benchmark.name)
 
 
-def _place_of(file: BoardFile, name: str) -> int:
-    return file.board.rankers.index(name) if name in file.board.rankers else 0
+def _place_of(file: BoardFile, name: str) -> tuple[str | int, ...]:
+    if name not in file.board.rankers and file.board.select is not None:
+        return ("select",)
+    return "rankers", file.board.rankers.index(name) if name in file.board.rankers else 0
 
 
-def offered_ranker(typed: str) -> Ranker:
+def pays_for_tests(board: Board) -> bool:
+    """Whether each arm that is ranked has tests: a number of them is chosen, and no table says none."""
+    return board.select not in (None, AUTO)
+
+
+def offered_ranker(typed: str, offered: Collection[str] = OFFERED) -> Ranker:
     """Load a ranker that needs only what a board offers. If a file is named, it is loaded, and so run.
 
     Raises:
         UserError: There is no such ranker, or it needs more.
     """
     ranker = load_ranker(typed)
-    lacking = sorted(ranker.needs - OFFERED)
+    lacking = sorted(ranker.needs - frozenset(offered))
     if lacking:
         raise UserError(f"{typed} needs {' and '.join(lacking)}, which a board does not offer; remove it")
     return ranker
@@ -374,9 +401,40 @@ def samples_of(
             else _input(final, arm, inputs.get(arm.plan.arm.spec))
             for arm in arms
         ]
-        kept = [one._replace(tokens=tokens.get(arm.plan.arm.spec)) for arm, one in zip(arms, made, strict=True)]
+        given: list[Mapping[str, GeneratedTests] | None] = [None] * len(arms)
+        if board.select is not None:
+            running = session.making.model_copy(update={"fresh": fresh, "ray": ray})
+            selecting = _with_files_beside(prepared.file)
+            with prepared.file.at("tests"):
+                given = offered_tests(
+                    arms,
+                    planned.benchmark,
+                    session.drawing,
+                    selecting,
+                    running,
+                    progress,
+                    prices=planned.conditions.prices,
+                    store=store,
+                )
+        kept = [
+            one._replace(tokens=tokens.get(arm.plan.arm.spec), tests=tests)
+            for arm, one, tests in zip(arms, made, given, strict=True)
+        ]
         found.append((final, kept))
     return found
+
+
+def _with_files_beside(file: BoardFile) -> Selecting:
+    """Get a board's choice of rankers, with files of tests in its folder."""
+
+    def placed(text: str) -> str:
+        name, equals, what = text.partition("=")
+        if not equals or Path(_beside(file, text)).exists():
+            return _beside(file, text)
+        return text if what.startswith(FROM) else f"{name}={_beside(file, what)}"
+
+    selecting = file.board.selecting
+    return selecting.model_copy(update={"tests": [placed(text) for text in selecting.tests]})
 
 
 def _read_inputs(

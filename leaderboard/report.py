@@ -39,7 +39,7 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
         (
             _text(arm.spec),
             str(arm.precision),
-            arm.shown_k,
+            arm.shown_k if arm.tests is None else f"{arm.shown_k}, {arm.tests} tests",
             f"{'~' * arm.realised.estimated}{_number(arm.cost.flops, '.3g')}",
             fraction(arm.ratio.flops),
             "equal" if arm.equal else "yes" if arm.matched else "no",
@@ -62,6 +62,8 @@ def _section(section: BenchmarkScores, results: Results) -> list[str]:
     ]
     if section.grading:
         lines += [f"Graded by {'; '.join(map(_graded, section.grading))}.", ""]
+    if any(arm.tests is not None for arm in arms):
+        lines += ["FLOPs hold the tests that an arm is picked by, which its limit pays for.", ""]
     lines += _cascades(section)
     lines += _compressed(section)
     lines += _differences(section.paired)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ..budgets.notation import parse_budget
 from ..budgets.plan import planned_model
 from ..budgets.realised import flops_of_samples
 from ..estimators import PASS_AT_K, mean_interval, pass_at_k
+from ..experiment.charting import usual_ks
 from ..experiment.comparison import Terms, comparison_of
 from ..experiment.escalation import rule_of
 from ..experiment.lengths import BYTES, counted
@@ -19,7 +20,8 @@ from ..experiment.macro import macro_comparison
 from ..experiment.matching import k_note
 from ..experiment.pools import Wanted, WantedStage
 from ..experiment.samples import ArmSamples, StageSamples
-from ..records import IoTests
+from ..rankers import Offers
+from ..records import GeneratedTests, IoTests
 from ..settings import ORACLE
 from .files import SCHEMA_VERSION
 from .results_file import (
@@ -55,9 +57,6 @@ if TYPE_CHECKING:
     from ..tasks import Benchmark
     from .board import Board
 
-DEFAULT_KS: Final = (1, 2, 5)
-"""These, and times ten, a hundred, ... as far as samples go."""
-
 Ranked = dict[str, list["RankedTask"]]
 """An arm's rankings by ranker, in the order of the scored tasks."""
 
@@ -72,6 +71,7 @@ class PlannedBenchmark(NamedTuple):
         plans: One per arm, final.
         pilot_ks: The k that arms' pilots gave, by the arm as typed.
         compressions: How compressed arms differ from their models, by the arm as typed.
+        tests: Those that arms are picked by, by the arm as typed and by task id, for arms whose limit pays for them.
     """
 
     spec: str
@@ -80,6 +80,7 @@ class PlannedBenchmark(NamedTuple):
     plans: Sequence[Plan]
     pilot_ks: Mapping[str, int] = {}
     compressions: Mapping[str, Compression] = {}
+    tests: Mapping[str, Mapping[str, GeneratedTests]] = {}
 
     @property
     def workload(self) -> Workload:
@@ -102,7 +103,14 @@ class PlannedBenchmark(NamedTuple):
         note = "" if pilot_k in (None, plan.k) else k_note(plan.arm.spec, plan.k, pilot_k or 0)
         compression = self.compressions.get(plan.arm.spec)
         stages = tuple(StageSamples() for _ in plan.stages)
-        return ArmSamples(plan, (), pilot_k=pilot_k, k_note=note, compression=compression, stages=stages)
+        tests = {task: one.usage for task, one in self.tests.get(plan.arm.spec, {}).items()} if plan.tests else None
+        return ArmSamples(plan, (), pilot_k=pilot_k, k_note=note, compression=compression, stages=stages, tests=tests)
+
+    def offers(self, board: Board) -> dict[str, Offers]:
+        """Get what rankers may use of each arm besides the sandbox; with `select`, what has no tests has none."""
+        if board.select is None:
+            return {}
+        return {plan.arm.spec: Offers(self.tests.get(plan.arm.spec, {})) for plan in self.plans}
 
     def wanted(self, samples: Sequence[Sequence[Any]]) -> list[Wanted]:
         """Pair arms with their candidates, as pools take them.
@@ -129,13 +137,12 @@ class GradedBenchmark(NamedTuple):
 
 
 def ks_of(board: Board, plan: Plan, pool: Pool, tasks: Sequence[Task]) -> list[int]:
-    """List the k to score an arm at, ascending: its own, and the board's or `DEFAULT_KS` up to its n."""
+    """List the k to score an arm at, ascending: its own, and the board's or the usual ones up to its n."""
     if plan.stages:
         # Its stages have their k.
         return [plan.k]
     n = min(len(pool[task.id].verdicts) for task in tasks)
-    usual = (first * 10**power for power in range(len(str(n))) for first in DEFAULT_KS)
-    return sorted({plan.k} | {k for k in (usual if board.ks is None else board.ks) if k <= n})
+    return sorted({plan.k} | {k for k in (usual_ks(n) if board.ks is None else board.ks) if k <= n})
 
 
 def budget_of(board: Board) -> Budget | None:
@@ -246,6 +253,8 @@ def _arm(
             left=_left(result.rankers[name].left),
             executions=float(np.mean([row.ranking.executions for row in rows])),
             rank_score_at_k=_spreads({k: np.array([row.at_k[k] for row in rows], np.float64) for k in ks}, board.seed),
+            total_flops=result.rankers[name].total_flops,
+            total_ratio=result.rankers[name].total_ratio,
         )
         for name, rows in ranked.items()
     }
@@ -255,6 +264,8 @@ def _arm(
         left=None,
         executions=0.0,
         rank_score_at_k=_spreads(passing, board.seed),
+        total_flops=result.rankers[ORACLE].total_flops,
+        total_ratio=result.rankers[ORACLE].total_ratio,
     )
     return ArmScores(
         spec=plan.arm.spec,
@@ -291,6 +302,7 @@ def _arm(
             rankers={name: tuple(row.at_k[plan.k] for row in rows) for name, rows in ranked.items()},
         ),
         pilot_k=result.pilot_k,
+        tests=plan.tests or None,
         compression=None if result.compression is None else CompressionPart.of(result.compression),
         stages=tuple(
             StagePart(spec=stage.arm.spec, model=stage.model, k=stage.k, planned=share, reached=reached)
@@ -326,6 +338,7 @@ def _realised(realised: Realised) -> RealisedCost:
         decode_flops=usage.decode_flops,
         leftover=realised.leftover.flops,
         flops_over_tasks=realised.flops_over_tasks,
+        tests_flops=realised.tests_flops,
         estimated=usage.estimated,
     )
 

@@ -133,6 +133,7 @@ class RealisedCost(_Part):
 
     `usd` uses the board's token prices, each sample being a request; `budget_ratio` is that of the FLOPs.
     `flops_over_tasks` are the 10th and the 90th percentile of the tasks' FLOPs, and `leftover` what the limit leaves.
+    `tests_flops` are those of the tests that the limit pays for, which `flops` holds too.
     """
 
     flops: Amount | None = None
@@ -146,6 +147,7 @@ class RealisedCost(_Part):
     decode_flops: Amount | None = None
     leftover: Amount | None = None
     flops_over_tasks: tuple[Amount, Amount] | None = None
+    tests_flops: Amount | None = None
     estimated: bool = False
 
 
@@ -178,13 +180,18 @@ class StratumPart(_Part):
 
 
 class RankerScores(_Part):
-    """One ranker's scores of an arm by k, and what ranking costs per task at the arm's k."""
+    """One ranker's scores of an arm by k, and what ranking costs per task at the arm's k.
+
+    `total_flops` are those of the samples and of ranking, tests included, and `total_ratio` is that over the limit.
+    """
 
     cost_flops: Amount | None
     gap_closed: Number | None = None
     left: LeftSpread | None = None
     executions: Number
     rank_score_at_k: dict[K, Spread]
+    total_flops: Amount | None = None
+    total_ratio: Amount | None = None
 
 
 class TaskScores(_Part):
@@ -234,7 +241,10 @@ class CompressionPart(_Part):
 
 
 class ArmScores(_Part):
-    """One arm on one benchmark. `n` is the smallest number of samples per task, `samples` that of all of them."""
+    """One arm on one benchmark. `n` is the smallest number of samples per task, `samples` that of all of them.
+
+    `tests` is the number of texts of tests that its limit pays for.
+    """
 
     spec: str
     model: str
@@ -254,6 +264,7 @@ class ArmScores(_Part):
     rankers: Annotated[dict[str, RankerScores], Field(max_length=100)]
     per_task: TaskScores
     pilot_k: K | None = None
+    tests: K | None = None
     compression: CompressionPart | None = None
     stages: Annotated[tuple[StagePart, ...], Field(max_length=100)] = ()
     escalation: EscalationPart | None = None

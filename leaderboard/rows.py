@@ -12,7 +12,7 @@ from .._util.printable import one_line
 from ..compression.divergence import Along, BaseTokens
 from ..experiment.compressed import ComparedTokens
 from ..experiment.ranking import RankedTask, Walk, ranking_cost
-from ..records import Candidate, FinishReason, Integrity, Ranking, Realised, Status, Usage, Verdict
+from ..records import Candidate, FinishReason, GeneratedTests, Integrity, Ranking, Realised, Status, Usage, Verdict
 from . import strict_json
 
 if TYPE_CHECKING:
@@ -198,17 +198,62 @@ def tokens_of_rows(rows: Sequence[TokenRow]) -> ComparedTokens:
     return ComparedTokens(base, along)
 
 
+class TestsRow(RunRow):
+    """The texts of tests that an arm is picked by on a task, and what its limit paid for them.
+
+    Token counts and FLOPs are of all texts together, but for `prompt_tokens`, the length of each one's prompt; FLOPs
+    leave out what the arm's programs paid for already.
+    """
+
+    texts: Annotated[tuple[str, ...], Field(max_length=10_000)]
+    prompt_tokens: _COST | None = None
+    output_tokens: _COST | None = None
+    prefill_flops: _COST | None = None
+    decode_flops: _COST | None = None
+    usd: _COST | None = None
+    estimated: bool = False
+
+    @classmethod
+    def of(cls, benchmark: str, arm: str, task_id: str, tests: GeneratedTests) -> TestsRow:
+        """Make a task's row."""
+        usage = tests.usage
+        return cls(
+            benchmark=benchmark,
+            arm=arm,
+            task_id=task_id,
+            texts=tests.samples,
+            prompt_tokens=tests.prompt_tokens,
+            output_tokens=usage.output_tokens,
+            prefill_flops=usage.prefill_flops,
+            decode_flops=usage.decode_flops,
+            usd=usage.usd,
+            estimated=usage.estimated,
+        )
+
+    def tests(self) -> GeneratedTests:
+        """Get a row's tests."""
+        usage = Usage(
+            output_tokens=self.output_tokens,
+            prefill_flops=self.prefill_flops,
+            decode_flops=self.decode_flops,
+            usd=self.usd,
+            estimated=self.estimated,
+        )
+        return GeneratedTests(samples=self.texts, usage=usage, prompt_tokens=self.prompt_tokens)
+
+
 class RankingRow(RunRow):
     """One ranker's scores of a task's candidates, in the order of their verdicts; `at_k` is rank-score@k by k.
 
     `flops` is the cost of ranking all of them and `tests_flops` that of drawing tests for the task, both None if a
-    part of it is unknown.
+    part of it is unknown; `tests_estimated`: from text.
     """
 
     ranker: str
     scores: tuple[float, ...]
     flops: _COST | None = None
     tests_flops: _COST | None = None
+    tests_estimated: Literal[True] | None = None
     executions: _COUNT
     at_k: dict[Annotated[int, Field(ge=1, lt=2**31)], Annotated[float, Field(ge=0, le=1)]]
     left: LeftPart | None = None
@@ -226,6 +271,7 @@ class RankingRow(RunRow):
             scores=ranking.scores,
             flops=None if cost is None else cost.per_candidate_flops * max(1, len(ranking.scores)),
             tests_flops=None if cost is None else cost.fixed_flops,
+            tests_estimated=True if ranking.tests_usage is not None and ranking.tests_usage.estimated else None,
             executions=ranking.executions,
             at_k=ranked.at_k,
             left=None if ranked.left is None else LeftPart(k=ranked.left[0], score=ranked.left[1]),
@@ -234,10 +280,13 @@ class RankingRow(RunRow):
 
     def ranked(self) -> RankedTask:
         """Get a row's ranking, without measurements."""
-        # Nothing was drawn for 0 FLOPs, while an unknown number is none.
-        tests_usage = None if self.tests_flops == 0 else _used(self.tests_flops)
+        tests = _used(self.tests_flops).model_copy(update={"estimated": self.tests_estimated is not None})
         ranking = Ranking(
-            scores=self.scores, usage=_used(self.flops), tests_usage=tests_usage, executions=self.executions
+            scores=self.scores,
+            usage=_used(self.flops),
+            # Without tests nothing was paid for any.
+            tests_usage=None if self.tests_flops == 0 else tests,
+            executions=self.executions,
         )
         left = None if self.left is None else (self.left.k, self.left.score)
         return RankedTask(ranking, dict(self.at_k), left, None if self.walk is None else self.walk.walk())
@@ -247,7 +296,7 @@ def _used(flops: float | None) -> Usage:
     return Usage() if flops is None else Usage(prefill_flops=0.0, decode_flops=flops)
 
 
-AnyRow = TypeVar("AnyRow", CandidateRow, VerdictRow, RankingRow, TokenRow)
+AnyRow = TypeVar("AnyRow", CandidateRow, VerdictRow, RankingRow, TokenRow, TestsRow)
 
 
 def parse_row(line: bytes, kind: type[AnyRow]) -> AnyRow:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,6 +43,7 @@ from .rows import (
     CandidateRow,
     RankerTimings,
     RankingRow,
+    TestsRow,
     Timings,
     TokenRow,
     VerdictRow,
@@ -60,7 +62,7 @@ if TYPE_CHECKING:
     from ..experiment.samples import StageSamples
     from ..experiment.shards import ShardWork
     from ..rankers import Ranker
-    from ..records import Candidate, Compression, Plan, Task
+    from ..records import Candidate, Compression, GeneratedTests, Plan, Task
     from ..sampler.series import Tally
     from .board import Board, BoardFile
     from .results import PlannedBenchmark
@@ -69,7 +71,8 @@ if TYPE_CHECKING:
 class ArmInput(NamedTuple):
     """An arm's candidates of one benchmark and what made them; if drawn here, their cost, and tokens if compressed.
 
-    Of a cascade, `stages` has what made each, `made_by` is about the first and `later_made_by` about the others.
+    `tests` are those that its limit pays for, by task id. Of a cascade, `stages` has what made each, `made_by` is about
+    the first and `later_made_by` about the others.
     """
 
     candidates: Sequence[Candidate]
@@ -78,6 +81,7 @@ class ArmInput(NamedTuple):
     tokens: ComparedTokens | None = None
     stages: tuple[StageSamples, ...] = ()
     later_made_by: tuple[ModelPart, ...] = ()
+    tests: Mapping[str, GeneratedTests] | None = None
 
 
 class WrittenRun(NamedTuple):
@@ -166,9 +170,13 @@ def make_run(
     checks: list[BenchmarkPart] = []
     timings: list[ArmTimings] = []
     candidates, verdicts, rankings = list[CandidateRow](), list[VerdictRow](), list[RankingRow]()
-    tokens = list[TokenRow]()
+    tokens, tests = list[TokenRow](), list[TestsRow]()
     for given, arms in inputs:
-        planned = given._replace(compressions=compressions_of(given, token_rows(given, arms), board.seed))
+        mine = test_rows(given, arms)
+        tests += mine
+        planned = given._replace(
+            compressions=compressions_of(given, token_rows(given, arms), board.seed), tests=tests_of(given, mine)
+        )
         samples = [arm.candidates for arm in arms]
         wanted = planned.wanted(samples)
         with times.step("grading"):
@@ -210,6 +218,8 @@ def make_run(
         files.write_rows(folder / files.RANKINGS, (row.dump() for row in rankings))
         if tokens:
             files.write_rows(folder / files.TOKENS, (row.dump() for row in tokens))
+        if tests:
+            files.write_rows(folder / files.TESTS, (row.dump() for row in tests))
         (folder / files.RESULTS).write_bytes(files.json_bytes(results.value()))
         (folder / files.REPORT).write_bytes(report_of(results).encode())
         (folder / files.TIMINGS).write_bytes(files.json_bytes(timing.value()))
@@ -241,7 +251,8 @@ def work_on_shard(
     board = file.board
     works = []
     with _judging(board, rankers, grader, progress) as judging:
-        for planned, arms in inputs:
+        for given, arms in inputs:
+            planned = given._replace(tests=tests_of(given, test_rows(given, arms)))
 
             def rank(place: int, pool: Pool, tasks: Sequence[Task], planned: PlannedBenchmark = planned) -> Rankings:
                 return _rank_arm(board, planned, planned.plans[place], pool, tasks, judging)
@@ -289,6 +300,26 @@ def token_rows(planned: PlannedBenchmark, arms: Sequence[ArmInput]) -> list[Toke
         if arm.tokens is not None
         for row in TokenRow.all_of(planned.benchmark.name, plan.arm.spec, planned.benchmark.tasks, arm.tokens)
     ]
+
+
+def test_rows(planned: PlannedBenchmark, arms: Sequence[ArmInput]) -> list[TestsRow]:
+    """Build the rows of the tests that limits pay for: arm by arm, tasks in the benchmark's order."""
+    return [
+        TestsRow.of(planned.benchmark.name, plan.arm.spec, task.id, arm.tests[task.id])
+        for plan, arm in zip(planned.plans, arms, strict=True)
+        if plan.tests and arm.tests is not None
+        for task in planned.benchmark.tasks
+        if task.id in arm.tests
+    ]
+
+
+def tests_of(planned: PlannedBenchmark, rows: Sequence[TestsRow]) -> dict[str, dict[str, GeneratedTests]]:
+    """Get a benchmark's tests back from rows, by the arm as typed and by task id."""
+    found: dict[str, dict[str, GeneratedTests]] = {}
+    for row in rows:
+        if row.benchmark == planned.benchmark.name:
+            found.setdefault(row.arm, {})[row.task_id] = row.tests()
+    return found
 
 
 def compressions_of(planned: PlannedBenchmark, rows: Sequence[TokenRow], seed: int) -> dict[str, Compression]:
@@ -358,6 +389,7 @@ def rank_arms(
 def _rank_arm(
     board: Board, planned: PlannedBenchmark, plan: Plan, pool: Pool, tasks: Sequence[Task], judging: Judging
 ) -> Rankings:
+    judging = replace(judging, offers=planned.offers(board))
     return rank_arm(plan, pool, tasks, ks_of(board, plan, pool, tasks), judging, planned.workload)
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..budgets.notation import COST_FIELDS
 from ..records import PASS_AT_K, Cost, MacroComparison
+from ..settings import ORACLE
 from .macro_rows import mean_name
 from .page import Part, write_file
-from .page_data import BoardData, EntryData, IndexData, RunNotes, cost_data, span
+from .page_data import BoardData, CrossingData, CurveData, EntryData, HeadlineData, IndexData, RunNotes, cost_data, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ..records import ArmResult, Comparison, PairedResult
+    from ..records import ArmCurve, ArmResult, Comparison, Effect, PairedResult
 
-_NOTE = "This page shows one comparison. Samples, verdicts and curves are on the pages of leaderboard runs."
+_NOTE = "This page shows one comparison. Samples and verdicts are on the pages of leaderboard runs."
 
 
 def write_comparison_page(comparison: Comparison | MacroComparison, path: Path) -> None:
@@ -63,6 +65,7 @@ def _mean_board(result: MacroComparison) -> BoardData:
             for one in result.benchmarks
             for task_id, reason in one.left_out.items()
         ],
+        "headlines": _headlines(result.verdict.effects),
     }
     entries = []
     for place, arm in enumerate(result.arms):
@@ -70,6 +73,7 @@ def _mean_board(result: MacroComparison) -> BoardData:
         mean = single[0].copy()
         mean["k"] = None
         mean["cost"] = cost_data(arm.cost)
+        mean["totals"] = {name: score.total_flops for name, score in arm.rankers.items()}
         # A limit is each benchmark's own, so means have no ratio to it.
         mean["ratio"] = cost_data(Cost())
         mean["matched"], mean["equal"] = arm.matched, all(entry["equal"] for entry in single)
@@ -109,19 +113,83 @@ def _board(comparison: Comparison) -> BoardData:
         "advice": [comparison.verdict.with_tests, comparison.verdict.without_tests],
         "warnings": list(comparison.warnings),
         "left_out": [f"{task_id}: {reason}" for task_id, reason in comparison.left_out.items()],
+        "headlines": _headlines(comparison.verdict.effects),
     }
+    # There is one for every arm, if any.
+    curves = comparison.curves or [None] * len(comparison.arms)
     return {
         "name": comparison.benchmark,
         "tasks": [],
         "metrics": _metrics(comparison.decisive_ranker, list(comparison.arms[0].rankers)),
-        "entries": [_entry(arm, place) for place, arm in enumerate(comparison.arms)],
+        "entries": [
+            _entry(arm, place, curve) for place, (arm, curve) in enumerate(zip(comparison.arms, curves, strict=True))
+        ],
         "pairs": _pairs([arm.plan.arm.spec for arm in comparison.arms], comparison.paired),
-        "crossings": [],
+        "crossings": _crossings(comparison),
         "runs": [notes],
     }
 
 
-def _entry(arm: ArmResult, place: int) -> EntryData:
+def _headlines(effects: Sequence[Effect]) -> list[HeadlineData]:
+    return [_headline(effect) for effect in effects]
+
+
+def _headline(effect: Effect) -> HeadlineData:
+    way = "with unit tests to select by" if effect.metric == PASS_AT_K else f"without tests, picked by {effect.metric}"
+    points, low, high = (100 * value for value in (effect.difference, effect.low, effect.high))
+    words = f"{effect.arm} against {effect.other}, {way}"
+    if effect.cost_ratio is not None:
+        words += f", for {effect.cost_ratio:.2f} of its {effect.unit}"
+        words += f" ({effect.counted})" if effect.counted else ""
+    told = "" if low > 0 or high < 0 else "; these data do not tell the two apart"
+    return {
+        "figure": f"{points:+.1f} points",
+        "interval": f"95 % interval [{low:+.1f}, {high:+.1f}]{told}",
+        "words": words,
+    }
+
+
+def _curve(curve: ArmCurve) -> CurveData:
+    def amounts(costs: Sequence[Cost], field: str) -> list[float] | None:
+        found = [amount for cost in costs if (amount := getattr(cost, field)) is not None]
+        return found if len(found) == len(costs) else None
+
+    fields = COST_FIELDS.values()
+    totals = {metric: {field: amounts(costs, field) for field in fields} for metric, costs in curve.costs.items()}
+    # The oracle is pass@k by another name.
+    totals[ORACLE] = totals[PASS_AT_K]
+    scores = {metric: [span(one) for one in rows] for metric, rows in curve.scores.items()}
+    return {
+        "ks": list(curve.ks),
+        "costs": totals[PASS_AT_K],
+        "scores": scores | {ORACLE: scores[PASS_AT_K]},
+        "totals": totals,
+        "name": curve.name,
+        "lasts": curve.lasts,
+    }
+
+
+def _crossings(comparison: Comparison) -> list[CrossingData]:
+    places = {curve.name: place for place, curve in enumerate(comparison.curves)}
+    found: list[CrossingData] = []
+    for one in comparison.crossings:
+        crossing = one.crossing
+        leader = None if crossing.leader is None else places[crossing.leader]
+        found.append(
+            {
+                "metric": crossing.metric,
+                "by": one.by,
+                "a": places[crossing.a],
+                "b": places[crossing.b],
+                "leader": leader,
+                "budget": crossing.budget,
+                "sentence": crossing.sentence,
+            }
+        )
+    return found
+
+
+def _entry(arm: ArmResult, place: int, curve: ArmCurve | None = None) -> EntryData:
     plan = arm.plan
     return {
         "id": str(place),
@@ -140,11 +208,12 @@ def _entry(arm: ArmResult, place: int) -> EntryData:
         "equal": arm.equal,
         "scored": 0,
         "scores": {PASS_AT_K: span(arm.pass_at_k), **{name: span(score) for name, score in arm.rankers.items()}},
-        "curve": None,
+        "curve": None if curve is None else _curve(curve),
         "drawn": [],
         "passed": [],
         "picked": {},
         "candidates": None,
+        "totals": {name: score.total_flops for name, score in arm.rankers.items()},
     }
 
 

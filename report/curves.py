@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from ..experiment.crossings import By
     from ..experiment.curves import Curve, CurveArm, CurvePoint
+    from ..records import By
 
 _BUDGETS = 6
 _UNITS: dict[By, str] = {"flops": "FLOPs", "runtime": "seconds", "usd": "dollars"}

@@ -74,7 +74,7 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
 
 def comparison_as_json(result: Comparison) -> dict[str, object]:
     """Build `compare --json`, as in DESIGN.md."""
-    bare = result.model_dump(mode="json")
+    bare = result.model_dump(mode="json", exclude={"curves", "crossings"})
     arms = []
     for arm, dumped in zip(result.arms, bare["arms"], strict=True):
         realised = dumped["realised"]
@@ -90,6 +90,7 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
                     name: realised[name]
                     for name in (
                         *("budget_ratio", "matched", "equal", "leftover", "flops_over_tasks", "usage", "deviations"),
+                        "tests_flops",
                     )
                 },
                 "statuses": dumped["statuses"],
@@ -112,9 +113,17 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
         "arms": arms,
         "paired": bare["paired"],
         "decisive_ranker": result.decisive_ranker,
-        "verdict": bare["verdict"],
+        **_advice_as_json(bare["verdict"]),
         "warnings": list(result.warnings),
         "doubts": list(result.doubts),
+    }
+
+
+def _advice_as_json(verdict: dict[str, Any]) -> dict[str, object]:
+    """Build the two sentences, and beside them their effects."""
+    return {
+        "verdict": {name: verdict[name] for name in ("with_tests", "without_tests")},
+        "effects": verdict["effects"],
     }
 
 
@@ -151,7 +160,7 @@ def macro_as_json(result: MacroComparison) -> dict[str, object]:
         "arms": arms,
         "paired": bare["paired"],
         "decisive_ranker": result.decisive_ranker,
-        "verdict": bare["verdict"],
+        **_advice_as_json(bare["verdict"]),
         "warnings": list(result.warnings),
         "doubts": list(result.doubts),
     }

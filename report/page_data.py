@@ -56,11 +56,18 @@ class CostData(TypedDict):
 
 
 class CurveData(TypedDict):
-    """Scores at several k: `costs` by the field of `CostData`, null if some are unknown; `scores` by metric."""
+    """Scores at several k: `costs` by the field of `CostData`, null if some are unknown; `scores` by metric.
+
+    `totals` has costs by metric, with what tests and ranking take; `name` is the line's, where it is not the arm's; and
+    `lasts` means that the last score holds at every larger budget.
+    """
 
     ks: list[int]
     costs: dict[str, list[float] | None]
     scores: dict[str, list[Span]]
+    totals: NotRequired[dict[str, dict[str, list[float] | None]]]
+    name: NotRequired[str]
+    lasts: NotRequired[bool]
 
 
 class EntryData(TypedDict):
@@ -93,6 +100,7 @@ class EntryData(TypedDict):
     passed: list[int]
     picked: dict[str, list[float | None]]
     candidates: str | None
+    totals: NotRequired[dict[str, float | None]]
 
 
 class CrossingData(TypedDict):
@@ -107,6 +115,14 @@ class CrossingData(TypedDict):
     sentence: str
 
 
+class HeadlineData(TypedDict):
+    """An effect in short: its size, its interval, and between what, by what and at what cost."""
+
+    figure: str
+    interval: str
+    words: str
+
+
 class RunNotes(TypedDict):
     """One run's notes on a benchmark."""
 
@@ -114,6 +130,7 @@ class RunNotes(TypedDict):
     advice: list[str]
     warnings: list[str]
     left_out: list[str]
+    headlines: NotRequired[list[HeadlineData]]
 
 
 class BoardData(TypedDict):

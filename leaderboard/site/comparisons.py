@@ -15,7 +15,7 @@ from .contenders import COST_FIELDS, costs_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...experiment.crossings import By
+    from ...records import By
     from ...report.page_data import CrossingData
     from .contenders import AtK, Contender
 
@@ -151,7 +151,7 @@ def _crossing(
 ) -> CrossingData | None:
     costs = []
     for place in (a, b):
-        known = costs_of(contenders[place].arm, COST_FIELDS[by])
+        known = costs_of(contenders[place].arm, COST_FIELDS[by], metric)
         if known is None or not bool(np.all(np.diff(known) > 0)):
             return None
         costs.append(np.array(known))

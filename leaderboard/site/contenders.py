@@ -141,13 +141,25 @@ def contender_data(contender: Contender, tasks: Mapping[str, int], candidates: s
         "passed": passed,
         "picked": picked,
         "candidates": candidates,
+        "totals": {name: score.total_flops for name, score in arm.rankers.items()},
     }
 
 
-def costs_of(arm: ArmScores, field: str) -> list[float] | None:
-    """List the cost of every k of an arm, by a field of a cost; None if one is unknown."""
+def costs_of(arm: ArmScores, field: str, metric: str = PASS_AT_K) -> list[float] | None:
+    """List the cost of every k of an arm, by a field of a cost; None if one is unknown.
+
+    FLOPs of an arm whose limit pays for tests hold them, for several samples and the rankers that go by them.
+    """
     known = [getattr(arm.costs[k], field) for k in arm.ks]
-    return None if any(value is None for value in known) else known
+    if None in known:
+        return None
+    tests = arm.realised.tests_flops
+    if field == "flops" and tests and not arm.stages:
+        paid = tests if metric == PASS_AT_K else arm.rankers[metric].cost_flops
+        if paid is None:
+            return None
+        known = [cost + (paid if k > 1 else 0.0) for k, cost in zip(arm.ks, known, strict=True)]
+    return known
 
 
 def _curve(arm: ArmScores) -> CurveData:
@@ -155,7 +167,15 @@ def _curve(arm: ArmScores) -> CurveData:
     for ranker, read in arm.rankers.items():
         known = read.rank_score_at_k
         scores[ranker] = [span(known[k].interval()) if k in known else (None, None, None) for k in arm.ks]
-    return {"ks": list(arm.ks), "costs": {f: costs_of(arm, f) for f in COST_FIELDS.values()}, "scores": scores}
+    fields = COST_FIELDS.values()
+    curve: CurveData = {
+        "ks": list(arm.ks),
+        "costs": {field: costs_of(arm, field) for field in fields},
+        "scores": scores,
+    }
+    if arm.realised.tests_flops:
+        curve["totals"] = {metric: {field: costs_of(arm, field, metric) for field in fields} for metric in scores}
+    return curve
 
 
 Key = tuple[str, str, str]

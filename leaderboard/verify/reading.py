@@ -14,7 +14,7 @@ from ..board import parse_board
 from ..differences import Difference, difference
 from ..manifest import RUN_ID, Manifest, run_id_of
 from ..reading import MOST_NAMED, JsonFile, RunFileError, RunFolder
-from ..rows import CandidateRow, RankingRow, Timings, TokenRow, VerdictRow
+from ..rows import CandidateRow, RankingRow, TestsRow, Timings, TokenRow, VerdictRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +38,7 @@ class RecordedRun(NamedTuple):
     timings: Timings
     report: str
     tokens: list[TokenRow]
+    tests: list[TestsRow]
 
 
 class Read(NamedTuple):
@@ -136,14 +137,18 @@ def _contents(folder: RunFolder, manifest: Manifest) -> Read:
     rankings = reading.of(lambda: list(folder.rows(files.RANKINGS, RankingRow)))
     has_tokens = files.TOKENS in manifest.files
     tokens = reading.of(lambda: list(folder.rows(files.TOKENS, TokenRow)) if has_tokens else [])
+    has_tests = files.TESTS in manifest.files
+    tests = reading.of(lambda: list(folder.rows(files.TESTS, TestsRow)) if has_tests else [])
     results = reading.of(lambda: folder.json(files.RESULTS).value)
     timings = reading.of(lambda: folder.model(files.TIMINGS, Timings))
     report = reading.of(lambda: folder.text(files.REPORT))
     if candidates is None or verdicts is None or rankings is None or tokens is None:
         return Read(None, manifest.run_id, reading.differences)
-    if results is None or timings is None or board is None or report is None:
+    if results is None or timings is None or board is None or report is None or tests is None:
         return Read(None, manifest.run_id, reading.differences)
-    run = RecordedRun(folder.path, manifest, board, candidates, verdicts, rankings, results, timings, report, tokens)
+    run = RecordedRun(
+        folder.path, manifest, board, candidates, verdicts, rankings, results, timings, report, tokens, tests
+    )
     return Read(run, manifest.run_id, [])
 
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from ...budgets.flops import decode_flops, prefill_flops
+from ...budgets.models import find_model
+from ...budgets.plan import planned_model
 from ...errors import CodebudgetError, EngineError, MachineError, SandboxError, UserError
 from ...estimators import rank_score_at_ks
 from ...experiment.comparison import rank_arm
@@ -15,7 +18,7 @@ from ...experiment.escalation import rule_of
 from ...experiment.lengths import BYTES, counted, mean_lengths
 from ...experiment.matching import DRAWN_SAMPLES, PILOT_SAMPLES, RECORDED_SAMPLES, pilot_of
 from ...experiment.planning import plan_again
-from ...experiment.pools import GradedTask, gather, scorable
+from ...experiment.pools import GradedTask, by_task, gather, scorable
 from ...experiment.ranking import Judging
 from ...experiment.rewards import reward_models, rewarder_of
 from ...rankers.combine import Composite
@@ -31,13 +34,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ..._util.progress import Progress
+    from ...budgets.models import Model
     from ...experiment.grading import Grader
     from ...experiment.pools import Pool, Scorable
     from ...experiment.ranking import RankedTask
     from ...rankers import Ranker
     from ...records import Candidate, Plan, Task
     from ..results import PlannedBenchmark
-    from ..rows import VerdictRow
+    from ..rows import TestsRow, VerdictRow
     from .reading import RecordedRun
 
 REWARD_TOLERANCE: Final = 1e-2
@@ -112,6 +116,27 @@ def _by_stage(
             yield plan, stage, [one for one in candidates if one.stage == stage]
 
 
+_MOST_OFF: Final = 0.05
+"""How far FLOPs of tests may be from those of texts of equal length: their own lengths are not in a run."""
+
+
+def _flops_of_tests(row: TestsRow, model: Model | None, programs: Sequence[Candidate]) -> float | None:
+    """Count the FLOPs of a row's texts by their tokens; None where these are unknown.
+
+    Args:
+        row: The tests of an arm on a task.
+        model: The one that wrote them.
+        programs: Those that the same model drew, whose prompt's pass is not paid twice.
+    """
+    if model is None or row.prompt_tokens is None or row.output_tokens is None or not row.texts:
+        return None
+    prompt, each = round(row.prompt_tokens), round(row.output_tokens / len(row.texts))
+    shared = next((one.prompt_tokens for one in programs if one.prompt_tokens is not None), 0)
+    paid = prefill_flops(model.architecture, shared) if shared else 0
+    prefill = max(0, prefill_flops(model.architecture, prompt) - paid)
+    return float(prefill + len(row.texts) * decode_flops(model.architecture, prompt, each))
+
+
 class Rechecked(NamedTuple):
     """The basis of results, None if rows do not fit together or cannot be computed with, and all differences."""
 
@@ -178,6 +203,7 @@ class _Recheck:
         if samples is None:
             return None
         self._measure(samples)
+        self._check_tests(samples)
         wanted = self._planned.wanted(samples)
         try:
             found = scorable(
@@ -239,6 +265,43 @@ class _Recheck:
                 continue
             name = f"models {self._name} {plan.arm.spec} pilot_k"
             self.found.add(compare(files.MANIFEST, "", pilot_k, again_k, name))
+
+    def _check_tests(self, samples: Sequence[Sequence[Candidate]]) -> None:
+        """Check that each arm has as many texts of tests as its plan pays for, and that their FLOPs fit their tokens.
+
+        Which model wrote them cannot be checked, as for candidates.
+        """
+        planned = self._planned
+        places = {
+            (plan.arm.spec, task.id): place
+            for place, (plan, task) in enumerate(
+                (plan, task) for plan in planned.plans if plan.tests for task in planned.benchmark.tasks
+            )
+        }
+        plans = {plan.arm.spec: plan for plan in planned.plans}
+        programs = {spec: by_task(rows) for spec, rows in zip(self._specs, samples, strict=True)}
+        authors = {} if planned.conditions.tests is None else planned.conditions.tests.authors
+        last = -1
+        for number, row in enumerate(self._run.tests, 1):
+            if row.benchmark != self._name:
+                continue
+            place = places.get((row.arm, row.task_id), -1)
+            if place <= last:
+                found = "not paid for" if place < 0 else "twice, or out of order"
+                self._add(difference(files.TESTS, f"row {number}", "", f"{row.arm} {row.task_id}", found))
+                continue
+            last = place
+            plan = plans[row.arm]
+            if len(row.texts) > plan.tests:
+                self._add(difference(files.TESTS, f"row {number}", "texts", len(row.texts), f"at most {plan.tests}"))
+            first = plan.single[0]
+            author = authors.get(first.arm.spec)
+            model = planned_model(first) if author is None else find_model(author.name, self._run.board.board.family)
+            drawn = [one for one in programs[row.arm].get(row.task_id, ()) if not one.stage]
+            again = _flops_of_tests(row, model, drawn if author is None else ())
+            stated = None if row.prefill_flops is None else row.prefill_flops + (row.decode_flops or 0.0)
+            if again is not None and (stated is None or abs(stated - again) > _MOST_OFF * again):
+                self._add(difference(files.TESTS, f"row {number}", "flops", stated, again))
 
     def _add(self, one: Difference) -> None:
         self.found.add((one,))
@@ -396,11 +459,18 @@ class _Recheck:
             # A ranker that failed on an arm is not run on the next.
             left = {name: ranker for name, ranker in usable.items() if name not in failures}
             rule = rule_of(board.selecting)
+            offers = self._planned.offers(board)
             ks = ks_of(board, plan, pool, tasks)
             try:
                 with rewarder_of(self._grader.store) as rewarder:
                     judging = Judging(
-                        self._grader, left, rewarder=rewarder, seed=board.seed, progress=self._progress, rule=rule
+                        self._grader,
+                        left,
+                        offers,
+                        rewarder=rewarder,
+                        seed=board.seed,
+                        progress=self._progress,
+                        rule=rule,
                     )
                     ranked, failed = rank_arm(plan, pool, some, ks, judging, self._planned.workload)
             except (SandboxError, EngineError):

@@ -20,10 +20,11 @@ from ..._util.printable import one_line
 from ...budgets.calibration import load_calibration, packaged_calibrations
 from ...budgets.dollars import Prices, parse_token_price
 from ...budgets.models import catalogue_model, find_model
-from ...budgets.notation import parse_arm
+from ...budgets.notation import parse_arm, parse_single
 from ...errors import UserError
 from ...experiment.planning import plan_again
 from ...experiment.rewards import check_rewards, revisions
+from ...experiment.selected import FROM
 from ...rankers.registry import parse_specs
 from ...rankers.reward import MODEL, REWARD
 from ...tasks import load_benchmark
@@ -33,8 +34,8 @@ from ...tasks.rows import is_data_file
 from .. import files
 from ..differences import Difference, difference
 from ..manifest import ranker_part
-from ..prepare import offered_ranker, plan_board, with_files
-from ..run import compressions_of
+from ..prepare import OFFERED, offered_ranker, pays_for_tests, plan_board, with_files
+from ..run import compressions_of, tests_of
 from .reading import read_run
 from .recheck import OwnRankers, Verification
 from .regrade import check_limits
@@ -220,6 +221,8 @@ def check_models(board: Board, named: Named) -> set[str]:
         prices = Prices(tokens=tuple(parse_token_price(text) for text in board.budget.usd_per_mtok))
         parsed = [parse_arm(arm) for arm in board.arms]
         known = [(arm.spec, single) for arm in parsed for single in arm.stages or (arm,)]
+        authors = [text.partition("=")[2] for text in board.tests]
+        known += [(text, parse_single(text.removeprefix(FROM))) for text in authors if text.startswith(FROM)]
         strange = {arm.name: spec for spec, arm in known if catalogue_model(arm.name, board.family) is None}
         closed = {arm.name for _, arm in known if arm.name in strange and prices.own(arm) is not None}
     except UserError as error:
@@ -256,12 +259,13 @@ def rankers_of_run(run: RecordedRun, named: Named) -> OwnRankers:
     differences: list[Difference] = []
     used: set[Path] = set()
     names = run.board.board.selecting.bounded
+    offered = OFFERED | ({"tests"} if pays_for_tests(run.board.board) else frozenset())
     for name in names:
         part = run.manifest.rankers.get(name)
         recorded = None if part is None else part.sha256
         own = _RankerFiles(named.ranker_files, recorded)
         try:
-            ranker = offered_ranker(with_files(name, own.place))
+            ranker = offered_ranker(with_files(name, own.place), offered)
             _check_rewards_named(name, named)
         except (UserError, RunError) as error:
             missing[name] = str(error)
@@ -360,7 +364,10 @@ def planned_of_run(run: RecordedRun, named: Named) -> list[PlannedBenchmark]:
     try:
         planned = plan_board(run.board, benchmarks, calibration, closed)
         measured = [_as_measured(run, one) for one in planned]
-        return [one._replace(compressions=compressions_of(one, run.tokens, board.seed)) for one in measured]
+        return [
+            one._replace(compressions=compressions_of(one, run.tokens, board.seed), tests=tests_of(one, run.tests))
+            for one in measured
+        ]
     except (UserError, ArithmeticError, ValueError) as error:
         raise RunError(str(error)) from None
 

@@ -51,10 +51,10 @@
     const kind = format.KINDS[state.cost];
     const points = view.ranking
       .map(({ place }) => board.entries[place])
-      .filter((entry) => entry.cost[kind.field] > 0)
+      .filter((entry) => format.costOf(entry, state.score, state.cost) > 0)
       .map((entry) => {
         const interval = entry.scores[state.score];
-        return { entry, interval, value: interval[0], cost: entry.cost[kind.field], kind: state.cost };
+        return { entry, interval, value: interval[0], cost: format.costOf(entry, state.score, state.cost), kind: state.cost };
       });
     if (!points.length) {
       body.replaceChildren(element("p", { class: "note" }, `No shown arm has a known cost in ${kind.name}.`));

@@ -41,6 +41,12 @@
     return value === null || value === undefined ? NONE : KINDS[kind].format(value);
   }
 
+  /** What an arm costs if a metric picks, by a kind: FLOPs in total, ranking and tests included, where they are known. */
+  function costOf(entry, metric, kind) {
+    const total = kind === "flops" ? entry.totals?.[metric] : null;
+    return total ?? entry.cost[KINDS[kind].field];
+  }
+
   /** Whole per cents where the interval is wider than that, as it is for a few hundred tasks. */
   function decimals([, low, high]) {
     return high - low < 0.02 ? 1 : 0;
@@ -82,5 +88,5 @@
     return name === "pass_at_k" ? `pass_${suffix}` : `rank-score_${suffix} by ${metric(name)}`;
   }
 
-  codebudget.format = { NONE, KINDS, cost, score, percent, difference, parameters, metric, curve };
+  codebudget.format = { NONE, KINDS, cost, costOf, score, percent, difference, parameters, metric, curve };
 }

@@ -50,6 +50,20 @@
     byId("shown").textContent = `${line(board.name)}: ${view.shown.length} of ${plural(board.entries.length, "arm")} shown`;
     const advice = board.runs.length === 1 ? board.runs[0].advice : [];
     byId("advice").replaceChildren(...advice.map((text) => element("p", { class: "advice" }, line(text))));
+    const headlines = board.runs.length === 1 ? (board.runs[0].headlines ?? []) : [];
+    byId("headline").replaceChildren(...headlines.map(headline));
+  }
+
+  /** An effect in short, largest what matters most. */
+  function headline({ figure, interval, words }) {
+    return element(
+      "p",
+      { class: "headline" },
+      element("strong", {}, line(figure)),
+      " ",
+      element("span", { class: "quiet" }, line(interval)),
+      element("span", { class: "words" }, line(words)),
+    );
   }
 
   /** The sections that a change of the hash concerns; all of them where it is not one section's own matter. */

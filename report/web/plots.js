@@ -62,10 +62,11 @@
     return [low - room, high + room];
   }
 
-  /** Ticks at 1, 2 and 5 in every decade, or at decades alone where there are many. */
+  /** Ticks at 1, 2 and 5 in every decade, at decades alone where there are many, or at more where there is none. */
   function ticks([low, high], kind, few) {
     const unit = kind.unit ?? 1;
-    const steps = high - low > (few ? 1.2 : 3) ? [1] : [1, 2, 5];
+    const wide = few ? 1.2 : 3;
+    const steps = high - low > wide ? [1] : high - low > 0.8 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];
     const tickvals = [];
     for (let decade = Math.floor(low - Math.log10(unit)); decade <= high - Math.log10(unit); decade += 1) {
       tickvals.push(...steps.map((step) => step * 10 ** decade * unit));

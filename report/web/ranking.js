@@ -13,7 +13,7 @@ codebudget.sections = {};
     ["Score", "Share of tasks solved, with its 95 % interval"],
     ["Against the best", "Paired difference in points, with its 95 % interval"],
     ["Size", "Parameters"],
-    ["Cost", "Planned cost of the arm's samples, per task"],
+    ["Cost", "Cost per task of the arm's samples, and of the tests and the ranking that the score takes"],
     ["Ratio", "Cost over that of its run's first arm, or of the budget"],
   ];
 
@@ -45,8 +45,11 @@ codebudget.sections = {};
     const entry = board.entries[place];
     const interval = entry.scores[state.score];
     const pair = place === best ? null : pairOf(board, state.score, place, best);
-    const cost = entry.cost[format.KINDS[state.cost].field];
-    const ratio = entry.ratio[format.KINDS[state.cost].field];
+    const { field } = format.KINDS[state.cost];
+    const cost = format.costOf(entry, state.score, state.cost);
+    /* The limit is the same, so that the ratio grows as the cost does. */
+    const plain = entry.cost[field];
+    const ratio = entry.ratio[field] === null || !plain ? entry.ratio[field] : (entry.ratio[field] * cost) / plain;
     const note = [
       entry.greedy ? "greedy" : null,
       entry.scored < board.tasks.length ? `${entry.scored} of ${board.tasks.length} tasks` : null,

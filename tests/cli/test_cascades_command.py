@@ -1,5 +1,6 @@
 """Cascades on the command line: planned, replayed from files, and drawn from a server."""
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,32 @@ def test_a_wrong_cascade_is_one_line(codebudget, arm: str, message: str) -> None
     assert (result.returncode, result.stdout) == (2, "")
     (said,) = result.stderr.splitlines()
     assert message in said
+
+
+def test_pools_that_are_made_score_and_cost_what_is_expected_and_the_advice_names_the_cascade(
+    repository: Path, tmp_path: Path
+) -> None:
+    """Three sizes, some of whose wrong programs hold the visible example, against closed forms."""
+    spec = importlib.util.spec_from_file_location("cascades", repository / "benchmarks" / "rankers" / "cascades.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    made = script.make(tmp_path, 40, 12, 6)
+    arms = ("34b:1", "7b:2,34b:greedy", "13b:3,34b:greedy", "7b:5,34b:1")
+    answer = script.compare(tmp_path, arms, ("examples",))
+    assert [arm["spec"] for arm in answer["arms"]] == ["34b:1", "34b:greedy", *arms[1:]]
+    for arm in answer["arms"]:
+        want = script.expected(arm["spec"], made)
+        assert arm["rankers"]["examples"]["value"] == pytest.approx(want.score, abs=4 * want.error + 1e-9), arm["spec"]
+        assert arm["realised"]["flops"] == pytest.approx(want.flops, rel=0.03)
+    best = max(answer["arms"], key=lambda arm: arm["rankers"]["examples"]["value"])
+    assert best["spec"] == "13b:3,34b:greedy"
+    assert best["realised"]["budget_ratio"]["flops"] <= 1.05
+    without = answer["verdict"]["without_tests"]
+    # The cheapest of the cascades that the data do not separate, all within the limit.
+    assert "where none of them holds all visible examples" in without.partition(": 0.")[0]
+    assert without.index("34b greedy [") < without.index("one 34b [")
 
 
 def test_commands_on_one_model_refuse_a_cascade(codebudget) -> None:

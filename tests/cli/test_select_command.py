@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from codebudget.budgets.flops import decode_flops, prefill_flops
 from codebudget.budgets.models import find_model
-from codebudget.experiment.selected import NEEDING, USING
+from codebudget.experiment.selected import NEEDING, PLAIN, USING
 from codebudget.rankers import available, is_foreign, load_ranker, uses_of
 from codebudget.rankers.registry import parameters_of
 
@@ -88,6 +88,8 @@ def test_what_a_plan_knows_of_own_rankers_is_what_they_say() -> None:
         else:
             # Of these, no number of tests can be chosen.
             assert "tests" not in parameters_of(type(ranker))
+        if name in PLAIN:
+            assert not uses_of(ranker) & {"tests", "scorer", "reward"}
 
 
 def test_tests_without_a_selection_are_not_ignored(codebudget) -> None:

@@ -8,9 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 from codebudget.errors import UserError
-from codebudget.experiment.crossings import Crossing
 from codebudget.experiment.curves import Curve, CurveArm, CurvePoint
-from codebudget.records import Workload
+from codebudget.records import Crossing, Workload
 from codebudget.report.curves import print_curve, write_plot
 from codebudget.report.files import COLUMNS, write_curve
 
