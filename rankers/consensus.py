@@ -3,6 +3,8 @@
     score(p) = prior(p) * sum over programs q of copies(q) * passed(q) * sqrt(overlap(p, q))
 
 `overlap` is the share of inputs on which both return the same and neither fails, 1 within a cluster of equal outputs;
+inputs are those of the asserts and others that are made up (see `inputs`), so that programs which only untested cases
+tell apart are not taken for one;
 `passed` is the share of the generated asserts that q passes. With a plain overlap and no prior this is SRank (To et al.
 2024). The square root keeps a program that differs from a large cluster on a few inputs close to it: agreement on some
 inputs is nearly as telling as on all, because generated inputs are alike. The prior lowers programs whose text shows
@@ -18,12 +20,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .._util.parsing import Function, find_function, module
-from .agreement import agreement_shares, groups, maxpass
+from .agreement import agreement_shares, group_numbers, maxpass
+from .subsets import by_count, copies_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..estimators import FloatArray
+    from ..estimators import FloatArray, IntArray
     from .agreement import Executions
 
 _FAULT = 2.0
@@ -46,24 +49,33 @@ class TextSigns(NamedTuple):
     empty: bool
 
 
-def consensus(executions: Executions, log_prior: FloatArray) -> FloatArray:
-    """Return the log of the module's score: [programs]. Where no assert holds it is `log_prior`.
+def consensus(executions: Executions, log_prior: FloatArray, rows: IntArray) -> FloatArray:
+    """Return the log of the module's score inside subsets: [subsets, k]. Where no assert holds it is `log_prior`.
 
     Args:
-        executions: Of the distinct programs; see `agreement.Executions`.
+        executions: Of the distinct programs; see `agreement.Executions`. Their copies are not looked at.
         log_prior: [programs], from `log_prior`, for the same programs in the same order.
+        rows: [subsets, k]: the program of each candidate.
     """
-    passed = maxpass(executions)
-    if not passed.any():
-        return log_prior
-    group, _ = groups(executions.outputs, executions.copies)
-    first = np.unique(group, return_index=True)[1]
-    kinship = np.sqrt(agreement_shares(executions.outputs[first]))
+    held = maxpass(executions)
+    prior = log_prior[rows]
+    backed = held[rows].max(axis=1) > 0
+    if not backed.any():
+        return prior
+    group = group_numbers(executions.outputs)
+    kinship = np.sqrt(agreement_shares(executions.outputs[np.unique(group, return_index=True)[1]]))
     np.fill_diagonal(kinship, 1.0)
-    weight = np.bincount(group, executions.copies * passed)
-    support = kinship @ weight / (executions.copies.sum() * executions.votes.sum())
-    # A program that nobody backs comes after all that somebody backs, whatever the prior says.
-    return np.asarray(np.log(np.maximum(support, 1e-9))[group] + log_prior, np.float64)
+    of_row, votes = group[rows], executions.votes.sum()
+    weight = copies_in(of_row, len(kinship), held[rows])
+    scores = np.empty(rows.shape, np.float64)
+    # Sums of roots: of the same terms in the same order as of one subset.
+    for some, first, order in by_count(of_row, len(kinship)):
+        near = kinship[first[:, :, None], first[:, None, :]]
+        support = (near @ np.take_along_axis(weight[some], first, axis=1)[:, :, None])[:, :, 0]
+        support /= rows.shape[1] * votes
+        # A program that nobody backs comes after all that somebody backs, whatever the prior says.
+        scores[some] = np.take_along_axis(np.log(np.maximum(support, 1e-9)), order, axis=1)
+    return np.where(np.asarray(backed, np.bool_)[:, None], scores + prior, prior)
 
 
 def log_prior(programs: Sequence[str], entry_point: str) -> FloatArray:

@@ -188,6 +188,15 @@ def runner(request: pytest.FixtureRequest) -> Iterator[Callable[[], RememberingR
         yield lambda: RememberingRunner(sandbox)
 
 
+def tell(task: PublicTask, programs: Sequence[str], runner: RememberingRunner, own: bool = True) -> Told:
+    """All programs as one subset, in the order given."""
+    (told,) = told_apart(task, programs, np.arange(len(programs))[None], runner, own=own)
+    assert told.places.tolist() == [0]
+    kept = told.used[0]
+    inputs = tuple(text for text, is_used in zip(told.inputs, kept, strict=True) if is_used)
+    return told._replace(inputs=inputs, outputs=told.outputs[:, kept], used=told.used[:, kept])
+
+
 def clusters(told: Told) -> list[int]:
     rows = [row.tobytes() for row in told.outputs]
     return [rows.index(row) for row in rows]
@@ -196,30 +205,60 @@ def clusters(told: Told) -> list[int]:
 def test_programs_that_differ_are_told_apart(runner: Callable[[], RememberingRunner]) -> None:
     task = task_of('def f(x: int) -> bool:\n    """Whether it is so."""\n')
     programs = (FIVES, ALSO_FIVES, ODD, PARITY, ENDLESS, BROKEN)
-    told = told_apart(task, programs, np.ones(6, np.int64), runner())
+    told = tell(task, programs, runner())
     assert clusters(told) == [0, 0, 2, 3, 4, 4]
     assert "f(7654)" in told.inputs
-    again = told_apart(task, programs[::-1], np.ones(6, np.int64), runner())
+    again = tell(task, programs[::-1], runner())
     assert again.inputs == told.inputs
     assert clusters(again) == [0, 0, 2, 3, 4, 4]
 
 
-def test_what_splits_nothing_is_not_kept(runner: Callable[[], RememberingRunner]) -> None:
+def test_inputs_are_the_task_s_and_those_of_each_program(runner: Callable[[], RememberingRunner]) -> None:
     task = task_of('def f(x: int) -> bool:\n    """Whether it is so."""\n')
-    alone = told_apart(task, (FIVES,), np.ones(1, np.int64), runner())
-    both = told_apart(task, (FIVES, ODD), np.ones(2, np.int64), runner())
-    assert set(alone.inputs) < set(both.inputs)
-    assert len(set(both.inputs) - set(alone.inputs)) == 1
+    shared = set(tell(task, (FIVES, ODD), runner(), own=False).inputs)
+    fives, odd = (set(tell(task, (program,), runner()).inputs) for program in (FIVES, ODD))
+    assert set(tell(task, (PARITY,), runner()).inputs) - shared <= {"f(2)", "f(3)", "f(1)"}
+    assert shared < odd
+    assert "f(7654)" in odd - fives
+    assert set(tell(task, (FIVES, ODD), runner()).inputs) == fives | odd
+    # All at once each subset has its own.
+    (told,) = told_apart(task, (FIVES, ODD, PARITY), np.array([[0, 0], [0, 1], [1, 1]]), runner())
+    found = [{told.inputs[place] for place in np.flatnonzero(row)} for row in told.used]
+    assert found == [fives, fives | odd, odd]
+
+
+def test_many_programs_get_fewer_inputs_each(runner: Callable[[], RememberingRunner]) -> None:
+    task = task_of('def f(x: int) -> bool:\n    """Whether it is so."""\n')
+    programs = [f"def f(x):\n    return x > {5000 + 50 * place}\n" for place in range(120)]
+    few, many = tell(task, programs[:20], runner()), tell(task, programs, runner())
+    shared = len(tell(task, programs[:1], runner(), own=False).inputs)
+    assert len(few.inputs) > shared + 20
+    assert len(many.inputs) <= shared + 300
 
 
 def test_types_are_found_by_running(runner: Callable[[], RememberingRunner]) -> None:
     # The name says a number, and nothing but running that it is not.
     program = "def f(num):\n    return sum(letter in '2357BD' for letter in num.strip())\n"
     other = program.replace("BD", "BC")
+    number = "def f(num):\n    return num % 7 > 2\n"
     task = task_of('def f(num):\n    """Count those that are primes."""\n')
-    told = told_apart(task, (program, other), np.ones(2, np.int64), runner())
+    told = tell(task, (program, other), runner())
     assert all(isinstance((arguments_of(call) or (0,))[0], str) for call in told.inputs)
     assert clusters(told) == [0, 1]
+    # In each subset by its own programs.
+    rows = np.array([[0, 1, 1], [2, 2, 0], [2, 2, 2], [1, 0, 0]])
+    groups = told_apart(task, (program, other, number), rows, runner())
+    kinds = {
+        tuple(each.places.tolist()): {type((arguments_of(call) or (0,))[0]) for call in each.inputs} for each in groups
+    }
+    assert kinds == {(0, 3): {str}, (1, 2): {int}}
+
+
+def test_a_header_is_that_of_a_subset_s_programs(runner: Callable[[], RememberingRunner]) -> None:
+    one, two = "def f(a: int):\n    return -a\n", "def f(a: int, b: int):\n    return a - b\n"
+    groups = told_apart(task_of("Subtract."), (one, two), np.array([[0, 0], [1, 1]]), runner())
+    counts = [{len(arguments_of(call) or ()) for call in each.inputs} for each in groups]
+    assert counts == [{1}, {2}]
 
 
 LINES = "n = int(input())\nnumbers = list(map(int, input().split()))\n"
@@ -229,7 +268,7 @@ SUM, SPAN = LINES + "print(sum(numbers[:n]))\n", LINES + "print(max(numbers) + m
 def test_scripts_are_told_apart_by_inputs_of_their_form(runner: Callable[[], RememberingRunner]) -> None:
     shown = (IoCase(input="2\n1 4\n", output="5\n"), IoCase(input="1\n7\n", output="7\n"))
     task = PublicTask(id="t", prompt="Add.", entry_point="", is_script=True, cases=shown[:1])
-    told = told_apart(task, (SUM, SPAN, "print(\n"), np.ones(3, np.int64), runner())
+    told = tell(task, (SUM, SPAN, "print(\n"), runner())
     assert told.inputs[0] == shown[0].input
     assert clusters(told) == [0, 1, 2]
     for text in told.inputs:
@@ -239,7 +278,7 @@ def test_scripts_are_told_apart_by_inputs_of_their_form(runner: Callable[[], Rem
 
 def test_a_script_without_visible_inputs_has_none(runner: Callable[[], RememberingRunner]) -> None:
     task = PublicTask(id="t", prompt="Add.", entry_point="", is_script=True)
-    told = told_apart(task, (SUM, SPAN), np.ones(2, np.int64), runner())
+    told = tell(task, (SUM, SPAN), runner())
     assert told.outputs.shape == (2, 0)
 
 
