@@ -15,7 +15,7 @@ import numpy as np
 
 from ..agreement import NO_VALUE
 from ..subsets import copies_in
-from . import calls, constants, coverage, scripts
+from . import calls, constants, coverage, forms, scripts
 from .mutation import variants
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ _SCRIPT_TRIED, _SCRIPT_VARIED = 16, 8
 """Inputs made out of a script's visible ones, and those of them that coverage chooses: each takes a process."""
 _SCRIPT_FIT = 0.8
 """Share of the programs that run on visible inputs that must run on one made out of them: else its form is broken."""
+_FORM_PROBES, _FORM_DRAWN = 2, 10
+"""Inputs of each known form that scripts of a task without a visible input try to read, and those of the chosen one."""
+_FORM_SHARE = 0.3
+"""Share of those that scripts must be able to read for a form to be chosen."""
 _LIGHT = 16.0
 """Effort of a light call: a function of an integer that calls itself twice ends soon enough."""
 
@@ -115,11 +119,11 @@ def told_apart(
     """
     pool = _Pool(task, programs, rows, runner)
     if task.is_script:
-        return [_of_script(pool, own=own)]
-    forms = [calls.form_of(task, pool.texts(list(dict.fromkeys(row)))) for row in rows.tolist()]
+        return [_of_script(pool, own=own)] if task.cases else _of_bare_script(pool, own=own)
+    known = [calls.form_of(task, pool.texts(list(dict.fromkeys(row)))) for row in rows.tolist()]
     found = []
-    for form in dict.fromkeys(forms):
-        some = np.flatnonzero([each == form for each in forms])
+    for form in dict.fromkeys(known):
+        some = np.flatnonzero([each == form for each in known])
         kinds = _likeliest(pool._replace(rows=rows[some]), form)
         for one in dict.fromkeys(kinds):
             same = some[[each == one for each in kinds]]
@@ -131,10 +135,6 @@ def told_apart(
 def _of_script(pool: _Pool, *, own: bool) -> Told:
     """Vary the visible inputs; most of a script's programs must run on what they come to as on those themselves."""
     shown = tuple(dict.fromkeys(case.input for case in pool.task.cases))
-    everywhere = np.arange(len(pool.rows))
-    if not shown:
-        nothing = np.empty((len(pool.programs), 0), np.int64), np.empty((len(pool.rows), 0), np.bool_)
-        return Told(everywhere, (), *nothing)
     tried = scripts.varied(shown, len(shown) + _SCRIPT_TRIED * own)
     copies = copies_in(pool.rows, len(pool.programs))
     reaching = np.zeros((len(pool.programs), len(tried)))
@@ -153,7 +153,30 @@ def _of_script(pool: _Pool, *, own: bool) -> Told:
     returning = copies @ (outputs != NO_VALUE)
     fits = returning >= _SCRIPT_FIT * returning[:, : len(shown)].mean(axis=1, keepdims=True)
     fits[:, : len(shown)] = True
-    return Told(everywhere, inputs, outputs, used & fits)
+    return Told(np.arange(len(pool.rows)), inputs, outputs, used & fits)
+
+
+def _of_bare_script(pool: _Pool, *, own: bool) -> list[Told]:
+    """Draw inputs of the form that most of a subset's scripts can read; none where few can read any of those known."""
+    chosen = np.full(len(pool.rows), -1, np.int64)
+    if own:
+        probes = [forms.drawn(pool.task.prompt, form, _FORM_PROBES) for form in range(forms.COUNT)]
+        tried = tuple(dict.fromkeys(itertools.chain.from_iterable(probes)))
+        reads = np.zeros((len(pool.programs), len(tried)))
+        found = coverage.reading(pool.task, pool.runner, pool.texts(pool.among), tried)
+        for program, places in zip(pool.among, found, strict=True):
+            reads[program, places] = 1.0
+        of_form = np.array([[text in made for made in probes] for text in tried], np.float64)
+        counts = copies_in(pool.rows, len(pool.programs)) @ reads @ of_form
+        shares = counts / of_form.sum(axis=0) / pool.rows.shape[1]
+        chosen = np.where(shares.max(axis=1) >= _FORM_SHARE, shares.argmax(axis=1), -1)
+    told = []
+    for form in np.unique(chosen).tolist():
+        some = np.flatnonzero(chosen == form)
+        inputs = () if form < 0 else forms.drawn(pool.task.prompt, form, _FORM_DRAWN)
+        outputs = pool.outputs(np.unique(pool.rows[some]).tolist(), inputs)
+        told.append(Told(some, inputs, outputs, np.ones((len(some), len(inputs)), np.bool_)))
+    return told
 
 
 def _likeliest(pool: _Pool, form: calls.Form | None) -> list[tuple[Kind, ...]]:

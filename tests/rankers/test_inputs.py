@@ -276,10 +276,46 @@ def test_scripts_are_told_apart_by_inputs_of_their_form(runner: Callable[[], Rem
         assert int(count) == len(numbers.split())
 
 
-def test_a_script_without_visible_inputs_has_none(runner: Callable[[], RememberingRunner]) -> None:
-    task = PublicTask(id="t", prompt="Add.", entry_point="", is_script=True)
-    told = tell(task, (SUM, SPAN), runner())
-    assert told.outputs.shape == (2, 0)
+PLENTY = (
+    "import sys\nwords = sys.stdin.buffer.read().split()\nn = int(words[0])\nprint(sum(map(int, words[1:n + 1])))\n"
+)
+ROWS = (
+    "h, w = map(int, input().split())\nrows = [input() for _ in range(h)]\nprint(sum(row.count('#') for row in rows))\n"
+)
+READERS = {
+    "a list": (SUM, lambda lines: len(lines) == 2 and int(lines[0]) == len(lines[1].split())),
+    "a table": (ROWS, lambda lines: len(lines) == 1 + int(lines[0].split()[0])),
+    "a word": ("print(input()[::-1])\n", lambda lines: len(lines) == 1),
+    "pairs": (
+        "for _ in range(int(input())):\n    a, b = map(int, input().split())\n    print(a * b)\n",
+        lambda lines: [len(line.split()) for line in lines[1:]] == [2] * int(lines[0]),
+    ),
+}
+
+
+@pytest.mark.parametrize("named", READERS)
+def test_scripts_without_visible_inputs_are_told_apart_by_what_they_can_read(
+    runner: Callable[[], RememberingRunner], named: str
+) -> None:
+    program, is_of_form = READERS[named]
+    task = PublicTask(id="t", prompt="Do it.", entry_point="", is_script=True)
+    other = program.replace("print(", "print(1, ")
+    told = tell(task, (program, other, "print(\n"), runner())
+    assert len(told.inputs) > 5
+    assert all(is_of_form(text.splitlines()) for text in told.inputs)
+    assert clusters(told) == [0, 1, 2]
+    assert tell(task, (program, other, "print(\n"), runner(), own=False).inputs == ()
+
+
+def test_most_scripts_choose_the_form(runner: Callable[[], RememberingRunner]) -> None:
+    task = PublicTask(id="t", prompt="Do it.", entry_point="", is_script=True)
+    rows = np.array([[0, 1, 2], [2, 2, 0], [3, 3, 3]])
+    groups = told_apart(task, (SUM, PLENTY, ROWS, "print(int(input().split()[40]))\n"), rows, runner())
+    found = {tuple(each.places.tolist()): each.inputs for each in groups}
+    assert all(READERS["a list"][1](text.splitlines()) for text in found[0,])
+    assert all(READERS["a table"][1](text.splitlines()) for text in found[1,])
+    # None where they can read nothing that is known.
+    assert found[2,] == ()
 
 
 def test_the_default_ranker_votes_on_made_inputs(runner: Callable[[], RememberingRunner]) -> None:
