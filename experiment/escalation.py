@@ -97,8 +97,8 @@ class Evidence(NamedTuple):
 def evidence_of(task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Evidence:
     """Run a task's candidates on its visible examples, and on what tells their behaviours apart.
 
-    That is calls like those of the examples, or a script's inputs; where the task shows none, inputs that are made up, as
-    the default ranker makes them. Where none can be made, candidates behave alike if they are the same but for names
+    That is calls like those of the examples, or a script's inputs; where the task shows none, inputs that are made up,
+    as the default ranker makes them. Where none can be made, candidates behave alike if they are the same but for names
     and layout. Tests that a model wrote are not used: stages are drawn before these are.
 
     Raises:
@@ -134,7 +134,7 @@ def _made(task: PublicTask, candidates: Sequence[Candidate], context: Context) -
     """Run candidates on inputs that are made up for the task: [candidates, inputs]."""
     pool = pool_of(candidates)
     (told,) = told_apart(task, pool.programs, pool.place[None], context.runner, own=task.is_script)
-    return told.outputs[pool.place]
+    return told.outputs[pool.place][:, told.used[0]]
 
 
 def _share(alike: int, count: int) -> float:
