@@ -1,7 +1,8 @@
 """Inputs that tell a task's programs apart, where no model wrote tests, and what the programs give for them.
 
-An input belongs to the task or to one program, whatever others there are; a subset of the programs has the task's and
-those of its own. So what programs give for all of them is found once, and each subset looks at its part.
+An input belongs to the task or to one program, whatever others there are; a subset of the programs has the task's, and
+those of its own that split programs which behave alike on all others. So what programs give for all of them is found
+once, and each subset looks at its part.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..agreement import NO_VALUE
+from ..agreement import NO_VALUE, group_numbers
 from ..subsets import copies_in
 from . import calls, constants, coverage, forms, scripts
 from .mutation import variants
@@ -208,8 +209,32 @@ def _of_function(pool: _Pool, form: calls.Form | None, kinds: tuple[Kind, ...], 
     for program, made in mine.items():
         owns[program, [column[call] for call in made[:each]]] = 1.0
     outputs_of_others = pool.outputs([place for place in pool.among if place not in endless], others)
+    outputs = np.concatenate([outputs, outputs_of_others], axis=1)
     used = copies_in(pool.rows, len(pool.programs)) @ owns > 0
-    return Told(pool.rows[:, 0], tuple(column), np.concatenate([outputs, outputs_of_others], axis=1), used)
+    return Told(pool.rows[:, 0], tuple(column), outputs, _splitting(outputs, used, pool.rows, len(shared)))
+
+
+def _splitting(outputs: IntArray, used: BoolArray, rows: IntArray, shared: int) -> BoolArray:
+    """Keep of each subset's inputs the shared ones, and each other that splits programs alike on all kept so far."""
+    kept = used.copy()
+    cluster, count = _renumbered(group_numbers(outputs[:, :shared])[rows])
+    values = outputs - NO_VALUE
+    for place in range(shared, outputs.shape[1]):
+        some = np.flatnonzero(used[:, place])
+        split, found = _renumbered(cluster[some] * (values.max() + 1) + values[rows[some], place])
+        kept[some, place] = found > count[some]
+        cluster[some], count[some] = split, found
+    return kept
+
+
+def _renumbered(numbers: IntArray) -> tuple[IntArray, IntArray]:
+    """Number what is in each row anew, from 0, and count it."""
+    order = np.argsort(numbers, axis=1, kind="stable")
+    ordered = np.take_along_axis(numbers, order, axis=1)
+    steps = np.cumsum(np.diff(ordered, axis=1, prepend=ordered[:, :1]) != 0, axis=1)
+    found = np.empty_like(numbers)
+    np.put_along_axis(found, order, steps, axis=1)
+    return found, steps[:, -1] + 1
 
 
 def _run_shared(pool: _Pool, inputs: tuple[str, ...]) -> tuple[tuple[str, ...], IntArray, set[int]]:

@@ -29,7 +29,8 @@ def scores(executions, prior):
 
 class TestConsensus:
     def test_small(self):
-        a, c, d = 2 * 3 / 16, 1 * 2 / 16, 1 * 1 / 16
+        # Four asserts, and 5/4 more of doubt, which all pass.
+        a, c, d = (copies * (held + 1.25) / (4 * 5.25) for copies, held in ((2, 3), (1, 2), (1, 1)))
         near = math.sqrt(1 / 2)
         assert np.exp(scores(SMALL, NO_PRIOR)) == pytest.approx([a + near * c, c + near * a, d])
 
@@ -47,9 +48,18 @@ class TestConsensus:
         )
         assert scores(none, np.array([-1.0, 0.0, 0.5])).tolist() == [-1.0, 0.0, 0.5]
 
-    def test_where_no_assert_holds_the_prior_decides(self):
+    def test_where_no_assert_holds_agreement_decides(self):
         none = SMALL._replace(holds=np.zeros((3, 3), np.bool_))
-        assert scores(none, np.array([-1.0, 0.0, 0.5])).tolist() == [-1.0, 0.0, 0.5]
+        found = scores(none, NO_PRIOR)
+        assert found[0] > found[1] > found[2]
+
+    def test_few_asserts_decide_less_than_many(self):
+        # The two that agree pass none, the one alone all.
+        outputs, holds = np.array([[0, 0], [1, 1]]), np.array([[False], [True]])
+        few = SMALL._replace(outputs=outputs, holds=holds, copies=np.array([2, 1]), votes=np.array([1]))
+        few = few._replace(input_of=np.array([0]), expected=np.array([1]))
+        assert scores(few, NO_PRIOR).argmax() == 0
+        assert scores(few._replace(votes=np.array([20])), NO_PRIOR).argmax() == 1
 
     def test_copies_count_as_programs(self):
         order = [0, 0, 1, 2]

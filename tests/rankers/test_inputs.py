@@ -213,27 +213,27 @@ def test_programs_that_differ_are_told_apart(runner: Callable[[], RememberingRun
     assert clusters(again) == [0, 0, 2, 3, 4, 4]
 
 
-def test_inputs_are_the_task_s_and_those_of_each_program(runner: Callable[[], RememberingRunner]) -> None:
+def test_inputs_are_the_task_s_and_those_of_programs_that_split(runner: Callable[[], RememberingRunner]) -> None:
     task = task_of('def f(x: int) -> bool:\n    """Whether it is so."""\n')
     shared = set(tell(task, (FIVES, ODD), runner(), own=False).inputs)
-    fives, odd = (set(tell(task, (program,), runner()).inputs) for program in (FIVES, ODD))
-    assert set(tell(task, (PARITY,), runner()).inputs) - shared <= {"f(2)", "f(3)", "f(1)"}
-    assert shared < odd
-    assert "f(7654)" in odd - fives
-    assert set(tell(task, (FIVES, ODD), runner()).inputs) == fives | odd
+    assert set(tell(task, (FIVES, ALSO_FIVES), runner()).inputs) == shared
+    assert set(tell(task, (ODD,), runner()).inputs) == shared
+    assert set(tell(task, (FIVES, ODD), runner()).inputs) == {*shared, "f(7654)"}
     # All at once each subset has its own.
-    (told,) = told_apart(task, (FIVES, ODD, PARITY), np.array([[0, 0], [0, 1], [1, 1]]), runner())
-    found = [{told.inputs[place] for place in np.flatnonzero(row)} for row in told.used]
-    assert found == [fives, fives | odd, odd]
+    rows = np.array([[0, 0, 1], [0, 3, 2], [2, 0, 2], [3, 1, 0]])
+    (told,) = told_apart(task, (FIVES, ALSO_FIVES, ODD, PARITY), rows, runner())
+    found = [{told.inputs[place] for place in np.flatnonzero(row)} - shared for row in told.used]
+    assert found == [set(), {"f(7654)"}, {"f(7654)"}, set()]
 
 
 def test_many_programs_get_fewer_inputs_each(runner: Callable[[], RememberingRunner]) -> None:
     task = task_of('def f(x: int) -> bool:\n    """Whether it is so."""\n')
     programs = [f"def f(x):\n    return x > {5000 + 50 * place}\n" for place in range(120)]
-    few, many = tell(task, programs[:20], runner()), tell(task, programs, runner())
-    shared = len(tell(task, programs[:1], runner(), own=False).inputs)
-    assert len(few.inputs) > shared + 20
-    assert len(many.inputs) <= shared + 300
+    rows = np.arange(120)[None]
+    (few,), (many,) = (told_apart(task, programs, some, runner()) for some in (rows[:, :20], rows))
+    shared = len(told_apart(task, programs, rows, runner(), own=False)[0].inputs)
+    assert len(few.inputs) - shared > 2 * 20
+    assert len(many.inputs) - shared <= 2 * 120
 
 
 def test_types_are_found_by_running(runner: Callable[[], RememberingRunner]) -> None:
