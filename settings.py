@@ -247,7 +247,7 @@ class Selecting(Settings):
         "Least share of the other candidates that agree for a cascade such as 7b:5,34b:1 to go no further; fitted: "
         "the share that scores best by the hidden tests, marked as tuned.",
         metavar=f"SHARE|{FITTED}",
-        shown="0 where examples are shown, else 0.5",
+        shown="0 where examples are shown, else 0.75",
     )
 
     abstain: bool = option(

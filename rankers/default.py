@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..records import Candidate, PublicTask, Ranking
+from ..records import Ranking
 from .asserts import PER_SAMPLE
 from .consensus import consensus, log_prior
 from .inputs import told_apart
-from .runs import Runs, execute, pool_of
+from .runs import execute, pool_of
 from .simple import Examples
-from .subsets import consensus_in, in_turn, rounded
+from .subsets import in_turn, rounded
 from .text_signs import length_prior, unbound_prior
 from .voting import votes, weights
 
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..estimators import FloatArray, IntArray
-    from .protocol import Context, Need
+    from ..records import Candidate, PublicTask
+    from .agreement import Executions
+    from .protocol import Context, Execution, Need
+    from .runs import Pool
     from .subsets import SubsetRanking
 
 _DIGITS = 9
@@ -30,8 +34,8 @@ _DIGITS = 9
 class Codebudget:
     """Visible examples first, then agreement weighed by generated tests, with a prior from the text.
 
-    See `consensus` for the rule. Where a task has no generated tests, programs vote on inputs that are made up: see
-    `inputs` for those and `voting` for the rule. Logprobs are not used.
+    See `consensus` for the rule. Inputs that are made up are added to those of the tests; where a task has no generated
+    tests, programs vote on them: see `inputs` for those and `voting` for the rule. Logprobs are not used.
 
     Args:
         tests: How many of the texts with tests are used, the first; 0 stands for all.
@@ -39,7 +43,7 @@ class Codebudget:
     """
 
     name = "codebudget"
-    version = "2"
+    version = "3"
     needs: frozenset[Need] = frozenset({"execution"})
     uses: frozenset[Need] = frozenset({"tests"})
     ranks_scripts = True
@@ -50,50 +54,54 @@ class Codebudget:
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
         """Score by place in the order: the best tied group highest."""
-        held = Examples().rank(task, candidates, context).scores
-        agreed = self._agreement(task, candidates, context, held)
-        keys = [(share, round(score, _DIGITS)) for share, score in zip(held, agreed, strict=True)]
-        places = {key: float(place) for place, key in enumerate(sorted(set(keys)))}
-        return Ranking(scores=tuple(places[key] for key in keys))
+        if not candidates:
+            return Ranking(scores=())
+        (found,) = self.subset_ranking(task, candidates, context)(np.arange(len(candidates))[None])
+        return Ranking(scores=tuple(np.unique(found, return_inverse=True)[1].astype(np.float64).tolist()))
 
     def subset_ranking(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> SubsetRanking:
-        """See `RanksSubsets`; without tests one subset after the other, since inputs are made for its own programs."""
-        executed = self._executed(task, candidates, context)
-        if executed is None:
-            return lambda subsets: np.array(
-                [self.rank(task, [candidates[place] for place in row], context).scores for row in subsets.tolist()],
-                np.float64,
-            )
+        """See `RanksSubsets`."""
         held = np.array(Examples().rank(task, candidates, context).scores, np.float64)
-        prior = log_prior(executed.programs, task.entry_point)
-
-        def scores(subsets: IntArray) -> FloatArray:
-            agreed = consensus_in(executed.executions, prior, executed.place[subsets])
-            return in_turn([held[subsets], rounded(agreed, _DIGITS)])
-
-        return scores
-
-    def _executed(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Runs | None:
-        if not context.has("tests"):
-            return None
-        return execute(task, candidates, context, tests=self._tests, per_sample=self._asserts)
-
-    def _agreement(
-        self, task: PublicTask, candidates: Sequence[Candidate], context: Context, held: Sequence[float]
-    ) -> tuple[float, ...]:
-        executed = self._executed(task, candidates, context)
-        if executed is not None:
-            prior = log_prior(executed.programs, task.entry_point)
-            return executed.spread(consensus(executed.executions, prior))
-        if not candidates:
-            return ()
+        runs = None
+        if context.has("tests"):
+            runs = execute(task, candidates, context, tests=self._tests, per_sample=self._asserts)
         pool = pool_of(candidates)
-        told = told_apart(task, pool.programs, pool.copies, context.runner)
-        shares = np.zeros(len(pool.programs))
-        shares[pool.place] = held
         prior = log_prior(pool.programs, task.entry_point) + unbound_prior(pool.programs)
-        weight = weights(pool.copies, prior, shares)
-        if told.inputs:
-            # Alone it would say little, and that wrongly: the longest program is hardly ever the best.
-            prior = prior + length_prior(pool.programs, float(weight.sum()))
-        return tuple(votes(told.outputs, weight, prior)[pool.place].tolist())
+        known = _Pool(task, pool, held, prior, context.runner)
+        agreed = partial(_tested, known, runs.executions) if runs else partial(_voted, known)
+        return lambda subsets: in_turn([held[subsets], rounded(agreed(subsets), _DIGITS)])
+
+
+class _Pool(NamedTuple):
+    """A task's candidates, the share of the examples that holds for each, and their programs' prior."""
+
+    task: PublicTask
+    pool: Pool
+    held: FloatArray
+    prior: FloatArray
+    runner: Execution
+
+
+def _tested(of: _Pool, executions: Executions, subsets: IntArray) -> FloatArray:
+    """Score by the generated tests, where inputs that are made up tell programs apart as theirs do."""
+    rows = of.pool.place[subsets]
+    scores = np.empty(rows.shape, np.float64)
+    for told in told_apart(of.task, of.pool.programs, rows, of.runner, own=False):
+        outputs = np.concatenate([executions.outputs, told.outputs], axis=1)
+        scores[told.places] = consensus(executions._replace(outputs=outputs), of.prior, rows[told.places])
+    return scores
+
+
+def _voted(of: _Pool, subsets: IntArray) -> FloatArray:
+    """Score by the votes on inputs that are made up."""
+    rows = of.pool.place[subsets]
+    prior = of.prior[rows]
+    weight = weights(prior, of.held[subsets])
+    scores = np.empty(rows.shape, np.float64)
+    for told in told_apart(of.task, of.pool.programs, rows, of.runner):
+        some = told.places
+        scores[some] = votes(told.outputs, told.used, rows[some], weight[some])
+        # Alone it would say little, and that wrongly: the longest program is hardly ever the best.
+        length = length_prior(of.pool.programs, rows[some], weight[some].sum(axis=1))
+        scores[some] += prior[some] + np.where(told.used.any(axis=1, keepdims=True), length, 0.0)
+    return scores

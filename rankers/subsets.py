@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from .agreement import agreement_counts, agreement_shares, group_numbers, maxpass
+from .agreement import agreement_counts, group_numbers, maxpass
 from .protocol import is_own
 
 if TYPE_CHECKING:
@@ -152,28 +152,6 @@ def _left_out_auc_in(executions: Executions, copies: FloatArray) -> FloatArray:
         found = ((of_passing @ wins) * of_failing).sum(axis=1)
         np.divide(found, pairs, out=auc[:, number], where=pairs > 0)
     return auc[:, again.reshape(-1)]
-
-
-def consensus_in(executions: Executions, log_prior: FloatArray, rows: IntArray) -> FloatArray:
-    """Score subsets by `consensus.consensus`: [subsets, k]."""
-    held = maxpass(executions)
-    prior = log_prior[rows]
-    backed = held[rows].max(axis=1) > 0
-    if not backed.any():
-        return prior
-    group = group_numbers(executions.outputs)
-    kinship = np.sqrt(agreement_shares(executions.outputs[np.unique(group, return_index=True)[1]]))
-    np.fill_diagonal(kinship, 1.0)
-    of_row, votes = group[rows], executions.votes.sum()
-    weight = copies_in(of_row, len(kinship), held[rows])
-    scores = np.empty(rows.shape, np.float64)
-    # Sums of roots: of the same terms in the same order as of one subset.
-    for some, first, order in by_count(of_row, len(kinship)):
-        near = kinship[first[:, :, None], first[:, None, :]]
-        support = (near @ np.take_along_axis(weight[some], first, axis=1)[:, :, None])[:, :, 0]
-        support /= rows.shape[1] * votes
-        scores[some] = np.take_along_axis(np.log(np.maximum(support, 1e-9)), order, axis=1)
-    return np.where(np.asarray(backed, np.bool_)[:, None], scores + prior, prior)
 
 
 def by_count(rows: IntArray, numbers: int) -> Iterator[tuple[IntArray, IntArray, IntArray]]:

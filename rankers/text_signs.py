@@ -16,7 +16,7 @@ from .code import code_characters
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..estimators import FloatArray
+    from ..estimators import FloatArray, IntArray
 
 _FAULT = 2.0
 """As a fault in `consensus`: the natural logarithm by which it lowers a program's odds."""
@@ -32,14 +32,20 @@ def unbound_prior(programs: Sequence[str]) -> FloatArray:
     return np.array([-_FAULT * reads_unbound(program) for program in programs], np.float64)
 
 
-def length_prior(programs: Sequence[str], voters: float) -> FloatArray:
-    """Return the log of a prior for programs with more code, up to a constant: [programs].
+def length_prior(programs: Sequence[str], rows: IntArray, voters: FloatArray) -> FloatArray:
+    """Return the log of a prior for programs with more code, up to a constant: [subsets, k].
 
-    Programs that fail often leave cases out. It is shared among `voters`, so that it decides in small pools and hardly
-    matters in large ones.
+    Programs that fail often leave cases out. It is shared among a subset's `voters`, so that it decides in small pools
+    and hardly matters in large ones.
+
+    Args:
+        programs: The distinct ones.
+        rows: [subsets, k]: the program of each candidate.
+        voters: [subsets]: the weight of all votes.
     """
-    lengths = np.array([_log_length(program) for program in programs], np.float64)
-    return np.asarray(_LENGTH_VOTES / max(1.0, voters) * (lengths - lengths.max(initial=0.0)), np.float64)
+    lengths = np.array([_log_length(program) for program in programs], np.float64)[rows]
+    share = _LENGTH_VOTES / np.maximum(1.0, voters)
+    return np.asarray(share[:, None] * (lengths - lengths.max(axis=1, keepdims=True)), np.float64)
 
 
 @lru_cache(maxsize=16384)

@@ -1,4 +1,4 @@
-"""Inputs that rankers make where no model wrote tests: drawn, mutated, and chosen by what they tell apart."""
+"""Inputs that rankers make where no model wrote tests: drawn, mutated, and from what programs name and reach."""
 
 from .mutation import variants
 from .telling import Told, told_apart

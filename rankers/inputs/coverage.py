@@ -81,9 +81,11 @@ def _covered(run):
     try:
         with lines:
             run()
+    except SystemExit as error:
+        return lines.bits, not error.code
     except BaseException:
-        pass
-    return lines.bits
+        return lines.bits, False
+    return lines.bits, True
 """
 
 _FUNCTION = """
@@ -96,7 +98,7 @@ _owner = _space.get({owner!r})
 
 def {name}(place):
     target = _space[{name!r}] if _owner is None else getattr(_owner(), {name!r})
-    return _covered(lambda: target(*_CALLS[place]))
+    return _covered(lambda: target(*_CALLS[place]))[0]
 """
 
 _SCRIPT = """
@@ -106,27 +108,37 @@ import json as _json
 _CODE = compile(_SOURCE, _FILE, "exec", dont_inherit=True)
 _shown, _known, _chosen = _sys.stdout, 0, []
 for _place, _text in enumerate(_json.loads(_sys.stdin.read())):
-    _sys.stdin, _sys.stdout = _io.StringIO(_text), _io.StringIO()
-    _bits = _covered(lambda: exec(_CODE, {{"__name__": "__main__", "__file__": _FILE}}))
-    if _bits & ~_known:
-        _chosen.append(_place)
+    _given = _sys.stdin = _io.TextIOWrapper(_io.BytesIO(_text.encode()), encoding="utf-8")
+    _made = _sys.stdout = _io.TextIOWrapper(_io.BytesIO(), encoding="utf-8")
+    _bits, _has_ended = _covered(lambda: exec(_CODE, {{"__name__": "__main__", "__file__": _FILE}}))
+    if {reads}:
+        try:
+            _made.flush()
+            _is_chosen = _has_ended and _made.buffer.getvalue().strip() and not _given.read().strip()
+        except BaseException:
+            _is_chosen = False
+    else:
+        _is_chosen = _bits & ~_known
         _known |= _bits
+    if _is_chosen:
+        _chosen.append(_place)
 print(*_chosen[:{places}], file=_shown, flush=True)
 """
 _MOST_PLACES = 40
 """Chosen places that a script's harness tells: what comes back in full is 256 characters long."""
 
 
-def covering(task: PublicTask, program: str, calls: Sequence[tuple[Any, ...]] = ()) -> str:
+def covering(task: PublicTask, program: str, calls: Sequence[tuple[Any, ...]] = (), *, reads: bool = False) -> str:
     """Write the harness of a program: called or run as the program is, it tells of lines reached instead.
 
     A function's takes the place of one of `calls`, arguments that are literals, and gives its lines, but for those that
     run while the program is loaded. A script's reads a JSON array of inputs, runs the script on each in one process,
-    and prints the places of those that reach lines which none before did.
+    and prints the places of those that reach lines which none before did; or, by `reads`, of those that it reads to
+    their end, prints something for and does not fail on.
     """
     head = _HARNESS.format(source=program, most=_MOST_LINES, bits=BITS)
     if task.is_script:
-        return head + _SCRIPT.format(places=_MOST_PLACES)
+        return head + _SCRIPT.format(places=_MOST_PLACES, reads=reads)
     owner, _, name = task.entry_point.rpartition(".")
     return head + _FUNCTION.format(owner=owner, name=name, calls=list(calls))
 
@@ -155,7 +167,20 @@ def reaching(task: PublicTask, runner: Runner, programs: Sequence[str], inputs: 
     Raises:
         SandboxError: The sandbox itself failed.
     """
-    rows = runner.evaluate(task, [covering(task, program) for program in programs], [json.dumps(list(inputs))])
+    return _asked(task, runner, [covering(task, program) for program in programs], inputs)
+
+
+def reading(task: PublicTask, runner: Runner, programs: Sequence[str], inputs: Sequence[str]) -> list[list[int]]:
+    """Find the inputs that each script reads to their end, prints something for and does not fail on: their places.
+
+    Raises:
+        SandboxError: The sandbox itself failed.
+    """
+    return _asked(task, runner, [covering(task, program, reads=True) for program in programs], inputs)
+
+
+def _asked(task: PublicTask, runner: Runner, harnesses: Sequence[str], inputs: Sequence[str]) -> list[list[int]]:
+    rows = runner.evaluate(task, harnesses, [json.dumps(list(inputs))])
     return [_places(outcome.value, len(inputs)) for (outcome,) in rows]
 
 

@@ -54,13 +54,16 @@ def test_tests_of_another_model_pay_for_their_own_prompt(codebudget) -> None:
 
 
 def test_auto_takes_tests_where_tasks_show_no_examples(codebudget, tiny: Path) -> None:
-    limit = ("--budget", f"flops={flops('7b', 12)}", "--json")
+    limit = ("--budget", f"flops={flops('7b', 14)}", "--json")
     (bare,) = answer_of(codebudget("plan", "7b", *LENGTHS, "--select", "auto", *limit))["arms"]
-    assert (bare["tests"], bare["k"]) == (8, 4)
+    assert (bare["tests"], bare["k"]) == (2, 12)
     (shown,) = answer_of(codebudget("plan", "7b", *LENGTHS, "--select", "auto", "--benchmark", "tiny.jsonl", *limit))[
         "arms"
     ]
-    assert ("tests" in shown, shown["k"]) == (False, 12)
+    assert ("tests" in shown, shown["k"]) == (False, 14)
+    less = ("--budget", f"flops={flops('7b', 12)}", "--json")
+    (few,) = answer_of(codebudget("plan", "7b", *LENGTHS, "--select", "auto", *less))["arms"]
+    assert ("tests" in few, few["k"]) == (False, 12)
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,15 @@ def runner(request: pytest.FixtureRequest) -> Iterator[Callable[[], RememberingR
         yield lambda: RememberingRunner(sandbox)
 
 
+def tell(task: PublicTask, programs: Sequence[str], runner: RememberingRunner, own: bool = True) -> Told:
+    """All programs as one subset, in the order given."""
+    (told,) = told_apart(task, programs, np.arange(len(programs))[None], runner, own=own)
+    assert told.places.tolist() == [0]
+    kept = told.used[0]
+    inputs = tuple(text for text, is_used in zip(told.inputs, kept, strict=True) if is_used)
+    return told._replace(inputs=inputs, outputs=told.outputs[:, kept], used=told.used[:, kept])
+
+
 def clusters(told: Told) -> list[int]:
     rows = [row.tobytes() for row in told.outputs]
     return [rows.index(row) for row in rows]
@@ -196,30 +205,60 @@ def clusters(told: Told) -> list[int]:
 def test_programs_that_differ_are_told_apart(runner: Callable[[], RememberingRunner]) -> None:
     task = task_of('def f(x: int) -> bool:\n    """Whether it is so."""\n')
     programs = (FIVES, ALSO_FIVES, ODD, PARITY, ENDLESS, BROKEN)
-    told = told_apart(task, programs, np.ones(6, np.int64), runner())
+    told = tell(task, programs, runner())
     assert clusters(told) == [0, 0, 2, 3, 4, 4]
     assert "f(7654)" in told.inputs
-    again = told_apart(task, programs[::-1], np.ones(6, np.int64), runner())
+    again = tell(task, programs[::-1], runner())
     assert again.inputs == told.inputs
     assert clusters(again) == [0, 0, 2, 3, 4, 4]
 
 
-def test_what_splits_nothing_is_not_kept(runner: Callable[[], RememberingRunner]) -> None:
+def test_inputs_are_the_task_s_and_those_of_programs_that_split(runner: Callable[[], RememberingRunner]) -> None:
     task = task_of('def f(x: int) -> bool:\n    """Whether it is so."""\n')
-    alone = told_apart(task, (FIVES,), np.ones(1, np.int64), runner())
-    both = told_apart(task, (FIVES, ODD), np.ones(2, np.int64), runner())
-    assert set(alone.inputs) < set(both.inputs)
-    assert len(set(both.inputs) - set(alone.inputs)) == 1
+    shared = set(tell(task, (FIVES, ODD), runner(), own=False).inputs)
+    assert set(tell(task, (FIVES, ALSO_FIVES), runner()).inputs) == shared
+    assert set(tell(task, (ODD,), runner()).inputs) == shared
+    assert set(tell(task, (FIVES, ODD), runner()).inputs) == {*shared, "f(7654)"}
+    # All at once each subset has its own.
+    rows = np.array([[0, 0, 1], [0, 3, 2], [2, 0, 2], [3, 1, 0]])
+    (told,) = told_apart(task, (FIVES, ALSO_FIVES, ODD, PARITY), rows, runner())
+    found = [{told.inputs[place] for place in np.flatnonzero(row)} - shared for row in told.used]
+    assert found == [set(), {"f(7654)"}, {"f(7654)"}, set()]
+
+
+def test_many_programs_get_fewer_inputs_each(runner: Callable[[], RememberingRunner]) -> None:
+    task = task_of('def f(x: int) -> bool:\n    """Whether it is so."""\n')
+    programs = [f"def f(x):\n    return x > {5000 + 50 * place}\n" for place in range(120)]
+    rows = np.arange(120)[None]
+    (few,), (many,) = (told_apart(task, programs, some, runner()) for some in (rows[:, :20], rows))
+    shared = len(told_apart(task, programs, rows, runner(), own=False)[0].inputs)
+    assert len(few.inputs) - shared > 2 * 20
+    assert len(many.inputs) - shared <= 2 * 120
 
 
 def test_types_are_found_by_running(runner: Callable[[], RememberingRunner]) -> None:
     # The name says a number, and nothing but running that it is not.
     program = "def f(num):\n    return sum(letter in '2357BD' for letter in num.strip())\n"
     other = program.replace("BD", "BC")
+    number = "def f(num):\n    return num % 7 > 2\n"
     task = task_of('def f(num):\n    """Count those that are primes."""\n')
-    told = told_apart(task, (program, other), np.ones(2, np.int64), runner())
+    told = tell(task, (program, other), runner())
     assert all(isinstance((arguments_of(call) or (0,))[0], str) for call in told.inputs)
     assert clusters(told) == [0, 1]
+    # In each subset by its own programs.
+    rows = np.array([[0, 1, 1], [2, 2, 0], [2, 2, 2], [1, 0, 0]])
+    groups = told_apart(task, (program, other, number), rows, runner())
+    kinds = {
+        tuple(each.places.tolist()): {type((arguments_of(call) or (0,))[0]) for call in each.inputs} for each in groups
+    }
+    assert kinds == {(0, 3): {str}, (1, 2): {int}}
+
+
+def test_a_header_is_that_of_a_subset_s_programs(runner: Callable[[], RememberingRunner]) -> None:
+    one, two = "def f(a: int):\n    return -a\n", "def f(a: int, b: int):\n    return a - b\n"
+    groups = told_apart(task_of("Subtract."), (one, two), np.array([[0, 0], [1, 1]]), runner())
+    counts = [{len(arguments_of(call) or ()) for call in each.inputs} for each in groups]
+    assert counts == [{1}, {2}]
 
 
 LINES = "n = int(input())\nnumbers = list(map(int, input().split()))\n"
@@ -229,7 +268,7 @@ SUM, SPAN = LINES + "print(sum(numbers[:n]))\n", LINES + "print(max(numbers) + m
 def test_scripts_are_told_apart_by_inputs_of_their_form(runner: Callable[[], RememberingRunner]) -> None:
     shown = (IoCase(input="2\n1 4\n", output="5\n"), IoCase(input="1\n7\n", output="7\n"))
     task = PublicTask(id="t", prompt="Add.", entry_point="", is_script=True, cases=shown[:1])
-    told = told_apart(task, (SUM, SPAN, "print(\n"), np.ones(3, np.int64), runner())
+    told = tell(task, (SUM, SPAN, "print(\n"), runner())
     assert told.inputs[0] == shown[0].input
     assert clusters(told) == [0, 1, 2]
     for text in told.inputs:
@@ -237,10 +276,46 @@ def test_scripts_are_told_apart_by_inputs_of_their_form(runner: Callable[[], Rem
         assert int(count) == len(numbers.split())
 
 
-def test_a_script_without_visible_inputs_has_none(runner: Callable[[], RememberingRunner]) -> None:
-    task = PublicTask(id="t", prompt="Add.", entry_point="", is_script=True)
-    told = told_apart(task, (SUM, SPAN), np.ones(2, np.int64), runner())
-    assert told.outputs.shape == (2, 0)
+PLENTY = (
+    "import sys\nwords = sys.stdin.buffer.read().split()\nn = int(words[0])\nprint(sum(map(int, words[1:n + 1])))\n"
+)
+ROWS = (
+    "h, w = map(int, input().split())\nrows = [input() for _ in range(h)]\nprint(sum(row.count('#') for row in rows))\n"
+)
+READERS = {
+    "a list": (SUM, lambda lines: len(lines) == 2 and int(lines[0]) == len(lines[1].split())),
+    "a table": (ROWS, lambda lines: len(lines) == 1 + int(lines[0].split()[0])),
+    "a word": ("print(input()[::-1])\n", lambda lines: len(lines) == 1),
+    "pairs": (
+        "for _ in range(int(input())):\n    a, b = map(int, input().split())\n    print(a * b)\n",
+        lambda lines: [len(line.split()) for line in lines[1:]] == [2] * int(lines[0]),
+    ),
+}
+
+
+@pytest.mark.parametrize("named", READERS)
+def test_scripts_without_visible_inputs_are_told_apart_by_what_they_can_read(
+    runner: Callable[[], RememberingRunner], named: str
+) -> None:
+    program, is_of_form = READERS[named]
+    task = PublicTask(id="t", prompt="Do it.", entry_point="", is_script=True)
+    other = program.replace("print(", "print(1, ")
+    told = tell(task, (program, other, "print(\n"), runner())
+    assert len(told.inputs) > 5
+    assert all(is_of_form(text.splitlines()) for text in told.inputs)
+    assert clusters(told) == [0, 1, 2]
+    assert tell(task, (program, other, "print(\n"), runner(), own=False).inputs == ()
+
+
+def test_most_scripts_choose_the_form(runner: Callable[[], RememberingRunner]) -> None:
+    task = PublicTask(id="t", prompt="Do it.", entry_point="", is_script=True)
+    rows = np.array([[0, 1, 2], [2, 2, 0], [3, 3, 3]])
+    groups = told_apart(task, (SUM, PLENTY, ROWS, "print(int(input().split()[40]))\n"), rows, runner())
+    found = {tuple(each.places.tolist()): each.inputs for each in groups}
+    assert all(READERS["a list"][1](text.splitlines()) for text in found[0,])
+    assert all(READERS["a table"][1](text.splitlines()) for text in found[1,])
+    # None where they can read nothing that is known.
+    assert found[2,] == ()
 
 
 def test_the_default_ranker_votes_on_made_inputs(runner: Callable[[], RememberingRunner]) -> None:

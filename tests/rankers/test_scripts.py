@@ -93,10 +93,12 @@ def test_without_pairs_the_examples_decide(rank: Rank) -> None:
     assert max(scores := rank("codebudget", shown, *programs, tests=none).scores) == scores[1]
     assert rank("majority", shown, *programs, tests=none).scores == (2, 1, 2, 1)
     assert set(rank("codet", shown, *programs, tests=none).scores) == {0}
-    # With nothing to run on, only the text counts: a script that prints nothing leaves its task undone.
+    # With no example inputs are made that most can read.
     bare = rank("codebudget", script(), *programs, tests=none)
-    assert bare.scores[0] == bare.scores[1] > bare.scores[3]
-    assert bare.executions == 0
+    assert bare.scores[0] == bare.scores[2] > bare.scores[1] > bare.scores[3]
+    # With nothing to run on, only the text counts: a script that prints nothing leaves its task undone.
+    unread = rank("codebudget", script(), BROKEN, SILENT, SILENT + "input(), exit(1)\n", CRASHES, tests=none)
+    assert unread.scores[3] == max(unread.scores) > unread.scores[1] == unread.scores[2]
 
 
 def test_scripts_that_run(rank: Rank) -> None:

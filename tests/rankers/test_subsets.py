@@ -8,7 +8,7 @@ from codebudget.errors import RankerError
 from codebudget.rankers import Context, RankedPool, RememberingRunner, load_ranker
 from codebudget.rankers.protocol import uses_of
 from codebudget.rankers.simple import Majority
-from codebudget.records import GeneratedTests, Ranking
+from codebudget.records import Candidate, GeneratedTests, IoCase, PublicTask, Ranking
 
 BODIES = (
     "return x + x",
@@ -71,6 +71,51 @@ def test_scores_at_every_k_are_those_of_each_subset_ranked_by_itself(task, runne
             assert at_once.score_at_k(passed, k, subsets=40, seed=seed) == alone.score_at_k(
                 passed, k, subsets=40, seed=seed
             )
+
+
+SHOWN = (IoCase(input="2\n1 4\n", output="5\n"), IoCase(input="3\n1 7 2\n", output="10\n"))
+TASKS = {
+    "named": PublicTask(id="t", prompt='def f(num):\n    """Whether it is prime."""\n', entry_point="f"),
+    "annotated": PublicTask(id="t", prompt="def f(num: int, k: int = 2) -> bool:\n", entry_point="f"),
+    "without a header": PublicTask(id="t", prompt="Write f.", entry_point="f"),
+    "script": PublicTask(id="t", prompt="Add.", entry_point="", is_script=True, cases=SHOWN),
+    "script without inputs": PublicTask(id="t", prompt="Add.", entry_point="", is_script=True),
+}
+FUNCTIONS = (
+    "def f(num):\n    return num % 2 == 0\n",
+    "def f(num):\n    return not num % 2\n",
+    "def f(num):\n    return num > 7654\n",
+    "def f(num):\n    return num[0] in 'BD'\n",
+    "def f(num):\n    return num.count('B') > 1\n",
+    "def f(a, b):\n    return a + b\n",
+    "def f(num):\n    return undefined\n",
+    "def f(",
+)
+READ = "n = int(input())\nnumbers = list(map(int, input().split()))\n"
+SCRIPTS = (
+    *(f"{READ}print({what})\n" for what in ("sum(numbers)", "sum(numbers[:n])", "max(numbers) + n", "numbers[0] * 5")),
+    *(f"{READ}if n > 2:\n    print({what})\nelse:\n    print(5)\n" for what in ("sum(numbers)", "10", "n")),
+    "print(5)\n",
+)
+
+
+@pytest.mark.parametrize("named", TASKS)
+def test_the_default_ranker_s_subsets_are_ranked_as_if_there_were_no_others(sandbox, runner, named):
+    task, ranker = TASKS[named], load_ranker("codebudget")
+    runs = sandbox if task.is_script else runner
+    programs = SCRIPTS if task.is_script else FUNCTIONS
+    chance = random.Random(named)
+    texts = [*programs, *chance.choices(programs, k=5)]
+    candidates = [Candidate(task_id="t", arm="a", index=i, raw=text, program=text) for i, text in enumerate(texts)]
+    context = Context(random.Random(0), RememberingRunner(runs))
+    # Runs of its own, so that what the one asks for together does not help the other.
+    apart = Context(random.Random(0), RememberingRunner(runs))
+    at_once = ranker.subset_ranking(task, candidates, context)
+    for k, count in ((1, 3), (2, 4), (5, 4), (len(texts), 1)):
+        subsets = np.array([sorted(chance.sample(range(len(texts)), k)) for _ in range(count)])
+        for row, scores in zip(subsets, at_once(subsets), strict=True):
+            alone = ranker.rank(task, [candidates[place] for place in row], apart).scores
+            assert np.unique(scores, return_inverse=True)[1].tolist() == [int(score) for score in alone]
 
 
 def test_a_ranker_made_out_of_a_builtin_is_asked_for_its_own_ranking(task, context, pool):

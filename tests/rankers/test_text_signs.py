@@ -36,8 +36,10 @@ def test_bound_names_are_in_order(program: str) -> None:
 def test_the_length_of_programs_matters_less_among_many() -> None:
     short, broken = "def f(x):\n    return 1\n", "def f(x)"
     long = "def f(x):\n    # Aside.\n    return sum(x) + 1 + 22\n"
-    few, many = length_prior([short, long, broken], 1.0), length_prior([short, long, broken], 10.0)
-    assert few[1] == 0 > few[0] > few[2]
+    programs, rows = [short, long, broken], np.array([[0, 1, 2], [2, 0, 0]])
+    few, many = length_prior(programs, rows, np.ones(2)), length_prior(programs, rows, np.full(2, 10.0))
+    assert few[0, 1] == 0 > few[0, 0] > few[0, 2]
+    # The longest of a subset is its own.
+    assert few[1, 1] == few[1, 2] == 0 > few[1, 0]
     assert np.allclose(few, 10 * many)
-    assert length_prior([], 1.0).shape == (0,)
     assert unbound_prior([short, "def f(x):\n    return y\n"]).tolist() == [0, -2]
