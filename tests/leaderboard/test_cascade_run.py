@@ -25,7 +25,7 @@ def test_a_run_has_the_stages_of_a_cascade(cascade_run: Path) -> None:
     assert [(stage["spec"], stage["k"]) for stage in cascade["stages"]] == [("7b:1", 1), ("13b:1", 1)]
     assert cascade["stages"][1]["reached"] == pytest.approx(by_hand)
     assert (cascade["k"], cascade["ks"]) == (2, [2])
-    assert cascade["escalation"] == {"shown": 0.0, "bare": 0.5, "tasks_shown": 3, "tasks_bare": 0, "tuned": False}
+    assert cascade["escalation"] == {"shown": 0.0, "bare": 0.75, "tasks_shown": 3, "tasks_bare": 0, "tuned": False}
     assert cascade["realised"]["flops"] < big["realised"]["flops"]
     assert cascade["costs"]["2"]["flops"] == cascade["realised"]["flops"]
     manifest = json.loads((cascade_run / "manifest.json").read_text())
