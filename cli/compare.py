@@ -63,10 +63,9 @@ def compare(
         from ..report.files import check_reports, write_reports
 
         check_reports(reports, abstains=selecting.abstain)
-    recorded = samples_by_arm(files.samples)
+    recorded, draws = samples_by_arm(files.samples), drawing.engine != RECORDED
     benchmarks = asked.load_each(running.family)
     check_on_tasks(selecting, benchmarks)
-    draws = drawing.engine != RECORDED
     planned = plan_comparison(benchmarks, arms, recorded, planning, selecting, running.family, draws=draws)
     names = [benchmark.name for benchmark in benchmarks]
     if shard is not None:

@@ -113,18 +113,16 @@ def comparison_as_json(result: Comparison) -> dict[str, object]:
         "arms": arms,
         "paired": bare["paired"],
         "decisive_ranker": result.decisive_ranker,
-        **_advice_as_json(bare["verdict"]),
+        "verdict": _sentences_of(bare["verdict"]),
+        "effects": bare["verdict"]["effects"],
         "warnings": list(result.warnings),
         "doubts": list(result.doubts),
     }
 
 
-def _advice_as_json(verdict: dict[str, Any]) -> dict[str, object]:
-    """Build the two sentences, and beside them their effects."""
-    return {
-        "verdict": {name: verdict[name] for name in ("with_tests", "without_tests")},
-        "effects": verdict["effects"],
-    }
+def _sentences_of(verdict: dict[str, Any]) -> dict[str, object]:
+    """Build the two sentences alone."""
+    return {name: verdict[name] for name in ("with_tests", "without_tests")}
 
 
 def _cascade_as_json(arm: ArmResult) -> dict[str, object]:
@@ -160,7 +158,7 @@ def macro_as_json(result: MacroComparison) -> dict[str, object]:
         "arms": arms,
         "paired": bare["paired"],
         "decisive_ranker": result.decisive_ranker,
-        **_advice_as_json(bare["verdict"]),
+        "verdict": _sentences_of(bare["verdict"]),
         "warnings": list(result.warnings),
         "doubts": list(result.doubts),
     }

@@ -166,7 +166,7 @@ def expected(spec: str, made: Made) -> Expected:
     if k == "greedy":
         passed = [pool.right[0] for pool in made["greedy"]]
         return Expected(sum(passed) / len(passed), _flops(LARGE, 1), 0.0)
-    count = int(k) if k else _k_at_one_large(model)
+    count = int(k) if k else min(_k_at_one_large(model), len(made[model][0].right))
     scores, going, variance = [], [], 0.0
     for place, pool in enumerate(made[model]):
         n, held = len(pool.right), sum(pool.holds)
