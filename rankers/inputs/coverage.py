@@ -54,7 +54,8 @@ class _Lines:
         self.watch = watch
         watch.use_tool_id(watch.COVERAGE_ID, "codebudget")
         watch.register_callback(watch.COVERAGE_ID, watch.events.LINE, self.monitor)
-        watch.set_events(watch.COVERAGE_ID, watch.events.LINE)
+        watch.register_callback(watch.COVERAGE_ID, watch.events.PY_START, self.start)
+        watch.set_events(watch.COVERAGE_ID, watch.events.LINE | watch.events.PY_START)
 
     def __exit__(self, *_):
         if self.watch is None:
@@ -69,6 +70,12 @@ class _Lines:
         if event == "line":
             self.note(frame.f_lineno)
         return self.trace
+
+    def start(self, code, _):
+        # A function on one line has no event for it.
+        if {{line for *_, line in code.co_lines() if line}} == {{code.co_firstlineno}}:
+            return self.monitor(code, code.co_firstlineno)
+        return self.watch.DISABLE
 
     def monitor(self, code, line):
         if code.co_filename != _FILE:
