@@ -402,7 +402,9 @@ def _counted_stages(arm: ArmSamples, candidates: Sequence[Candidate], tasks: Map
         for place, stage in enumerate(arm.stages)
     ]
     return Counted(
-        tuple(one for part in parts for one in part.candidates), next((p.estimated for p in parts if p.estimated), "")
+        tuple(one for part in parts for one in part.given),
+        tuple(tokens for part in parts for tokens in part.tokens),
+        next((part.estimated for part in parts if part.estimated), ""),
     )
 
 

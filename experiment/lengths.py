@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,11 +37,28 @@ BYTES = TokenCounter(f"from bytes, at {BYTES_PER_TOKEN} per token", _by_bytes)
 """Needs no files, and gives the same on every machine."""
 
 
-class Counted(NamedTuple):
-    """Candidates that all have token counts, and how some of these were estimated; empty if none was."""
+@dataclass(frozen=True)
+class Counted:
+    """Candidates with token counts, and how some of these were estimated; empty if none was.
 
-    candidates: tuple[Candidate, ...]
+    Attributes:
+        given: As they came.
+        tokens: Of each one's prompt and output.
+    """
+
+    given: tuple[Candidate, ...]
+    tokens: tuple[tuple[int, int], ...]
     estimated: str = ""
+
+    @cached_property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The candidates, all with their token counts."""
+        return tuple(
+            one
+            if (one.prompt_tokens, one.output_tokens) == tokens
+            else one.model_copy(update={"prompt_tokens": tokens[0], "output_tokens": tokens[1]})
+            for one, tokens in zip(self.given, self.tokens, strict=True)
+        )
 
 
 def counter_of(model: str) -> TokenCounter:
@@ -61,24 +79,24 @@ def counted(candidates: Sequence[Candidate], tasks: Mapping[str, Task], counter:
 
     A prompt is the candidate's own, else its task's. An output has at least the token that ends it.
     """
-    promptless = [place for place, one in enumerate(candidates) if one.prompt_tokens is None]
-    outputless = [place for place, one in enumerate(candidates) if one.output_tokens is None]
-    if not promptless and not outputless:
-        return Counted(tuple(candidates))
-    prompts = {place: candidates[place].prompt or tasks[candidates[place].task_id].prompt for place in promptless}
-    distinct = list(dict.fromkeys(prompts.values()))
+    promptless = [one for one in candidates if one.prompt_tokens is None]
+    outputless = [one for one in candidates if one.output_tokens is None]
+    distinct = list(dict.fromkeys(one.prompt or tasks[one.task_id].prompt for one in promptless))
     of_prompt = dict(zip(distinct, _in_batches(counter, distinct), strict=True))
-    of_output = _in_batches(counter, [candidates[place].raw for place in outputless])
-    missing: dict[int, dict[str, int]] = {}
-    for place in promptless:
-        missing[place] = {"prompt_tokens": max(1, of_prompt[prompts[place]])}
-    for place, tokens in zip(outputless, of_output, strict=True):
-        missing.setdefault(place, {})["output_tokens"] = max(1, tokens)
-    filled = list(candidates)
-    for place, lengths in missing.items():
-        filled[place] = filled[place].model_copy(update=lengths)
+    of_output = iter(_in_batches(counter, [one.raw for one in outputless]))
+    tokens = tuple(
+        (
+            max(1, of_prompt[one.prompt or tasks[one.task_id].prompt])
+            if one.prompt_tokens is None
+            else one.prompt_tokens,
+            max(1, next(of_output)) if one.output_tokens is None else one.output_tokens,
+        )
+        for one in candidates
+    )
+    if not promptless and not outputless:
+        return Counted(tuple(candidates), tokens)
     what = "tokens" if promptless and outputless else "prompt tokens" if promptless else "output tokens"
-    return Counted(tuple(filled), f"{what} estimated {counter.name}")
+    return Counted(tuple(candidates), tokens, f"{what} estimated {counter.name}")
 
 
 def mean_lengths(found: Counted, what: str) -> Workload:
@@ -88,20 +106,20 @@ def mean_lengths(found: Counted, what: str) -> Workload:
         found: At least one sample.
         what: Their name, such as `recorded samples`.
     """
-    by_task: dict[str, list[Candidate]] = {}
-    for candidate in found.candidates:
-        by_task.setdefault(candidate.task_id, []).append(candidate)
+    by_task: dict[str, list[tuple[int, int]]] = {}
+    for candidate, tokens in zip(found.given, found.tokens, strict=True):
+        by_task.setdefault(candidate.task_id, []).append(tokens)
 
-    def mean(tokens: Callable[[Candidate], int]) -> int:
-        means = [sum(map(tokens, rows)) / len(rows) for rows in by_task.values()]
+    def mean(part: int) -> int:
+        means = [sum(tokens[part] for tokens in rows) / len(rows) for rows in by_task.values()]
         return max(1, round(sum(means) / len(means)))
 
     estimated = f", {found.estimated}" if found.estimated else ""
     return Workload(
         convention="tokens",
-        prompt_tokens=mean(lambda candidate: candidate.prompt_tokens or 0),
-        output_tokens=mean(lambda candidate: candidate.output_tokens or 0),
-        source=f"mean of {len(found.candidates)} {what}{estimated}",
+        prompt_tokens=mean(0),
+        output_tokens=mean(1),
+        source=f"mean of {len(found.given)} {what}{estimated}",
         estimated=bool(found.estimated),
     )
 

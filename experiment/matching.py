@@ -344,7 +344,7 @@ class _Matching:
         plan = self._planned.plans[place]
         found = self._counted(plan, candidates)
         k = plan.k
-        if self._planned.measures and found.candidates:
+        if self._planned.measures and found.tokens:
             k = self._plan_by(place, mean_lengths(found, RECORDED_SAMPLES))
         arm = ArmSamples(plan.model_copy(update={"k": k}), candidates, counter=self._counter(plan))
         if replayed is not None:
@@ -363,7 +363,7 @@ class _Matching:
         plan = self._planned.plans[place]
         for stage, (single, found) in enumerate(zip(plan.stages, stages, strict=True)):
             counted_samples = self._counted(single, found.candidates)
-            if self._planned.measures and counted_samples.candidates:
+            if self._planned.measures and counted_samples.tokens:
                 lengths = mean_lengths(counted_samples, RECORDED_SAMPLES if found.drawn is None else DRAWN_SAMPLES)
                 self._workloads[place][stage] = self._planned.measured_workload(lengths)
         parts = tuple(
