@@ -10,7 +10,7 @@ import numpy as np
 from ..records import Ranking
 from .asserts import PER_SAMPLE
 from .consensus import consensus, log_prior
-from .inputs import told_apart
+from .inputs import shared_calls, told_apart
 from .runs import execute, pool_of
 from .simple import Examples
 from .subsets import in_turn, rounded
@@ -43,7 +43,7 @@ class Codebudget:
     """
 
     name = "codebudget"
-    version = "3"
+    version = "4"
     needs: frozenset[Need] = frozenset({"execution"})
     uses: frozenset[Need] = frozenset({"tests"})
     ranks_scripts = True
@@ -62,10 +62,11 @@ class Codebudget:
     def subset_ranking(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> SubsetRanking:
         """See `RanksSubsets`."""
         held = np.array(Examples().rank(task, candidates, context).scores, np.float64)
-        runs = None
+        pool, runs = pool_of(candidates), None
         if context.has("tests"):
-            runs = execute(task, candidates, context, tests=self._tests, per_sample=self._asserts)
-        pool = pool_of(candidates)
+            # One run of each program for both, since most of a run is its start.
+            also = shared_calls(task, pool.programs)
+            runs = execute(task, candidates, context, tests=self._tests, per_sample=self._asserts, also=also)
         prior = log_prior(pool.programs, task.entry_point) + unbound_prior(pool.programs)
         known = _Pool(task, pool, held, prior, context.runner)
         agreed = partial(_tested, known, runs.executions) if runs else partial(_voted, known)

@@ -55,6 +55,9 @@ _HOW_TO_HAVE: dict[Need, str] = {
 }
 
 
+_DEADLY: Final = frozenset({"timeout", "memory", "output", "crashed", "invalid", "tampered"})
+"""Errors after which a program answers nothing; others are the names of exceptions."""
+
 NO_SCRIPTS: Final = "works only where programs define a function"
 
 
@@ -194,6 +197,25 @@ class RememberingRunner:
                 self._charged_s += sum(outcome.wall_s for outcome in row)
         return [[self._known[program][one] for one in asked] for program in programs]
 
+    def foresee(
+        self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str], later: Sequence[str]
+    ) -> None:
+        """See `Execution.foresee`; what was not asked for is not charged."""
+        if isinstance(self._runner, RememberingRunner):
+            self._runner.foresee(task, programs, expressions, later)
+            return
+        unasked: defaultdict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = defaultdict(list)
+        first, second = dict.fromkeys(expressions), dict.fromkeys(one for one in later if one not in expressions)
+        for program in dict.fromkeys(programs):
+            known = self._known.get(program, {})
+            missing = tuple(one for one in first if one not in known)
+            unasked[missing, tuple(one for one in second if one not in known)].append(program)
+        for (missing, more), fresh in unasked.items():
+            if missing and more:
+                for program, row in zip(fresh, self._runner.evaluate(task, fresh, [*missing, *more]), strict=True):
+                    kept = missing if _is_dead(row[len(missing) - 1 :]) else (*missing, *more)
+                    self._known[program].update(zip(kept, row, strict=False))
+
     def values(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> IntArray:
         """See `Execution.values`."""
         key = tuple(expressions)
@@ -208,6 +230,12 @@ class RememberingRunner:
 
     def _number(self, value: str | None) -> int:
         return -1 if value is None else self._numbers.setdefault(value, len(self._numbers))
+
+
+def _is_dead(outcomes: Sequence[Outcome]) -> bool:
+    """Whether a program was dead from the first of these on."""
+    errors = {outcome.error for outcome in outcomes}
+    return len(errors) == 1 and not errors.isdisjoint(_DEADLY)
 
 
 @runtime_checkable

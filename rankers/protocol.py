@@ -56,6 +56,18 @@ class Runner(Protocol):
 class Execution(Runner, Protocol):
     """A remembering runner, as offered to rankers."""
 
+    def foresee(
+        self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str], later: Sequence[str]
+    ) -> None:
+        """Evaluate expressions together with others that will be asked for later, as a run takes mostly its start.
+
+        Outcomes are those of two runs: a program that is dead before the later ones is run on these anew.
+
+        Raises:
+            SandboxError: The sandbox itself failed.
+        """
+        ...
+
     def values(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> IntArray:
         """Number the values of `evaluate`: an array [programs, expressions], equal where values are equal.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..records import Candidate, PublicTask, called_name
 from .agreement import NO_VALUE, Executions
-from .asserts import PER_SAMPLE, asserts_in
+from .asserts import PER_SAMPLE, Assert, asserts_in
 from .pairs import pairs_in
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def execute(
     *,
     tests: int | None = None,
     per_sample: int = PER_SAMPLE,
+    also: Sequence[str] = (),
 ) -> Runs | None:
     """Run the distinct programs on the generated tests; None where there are no candidates or no valid tests.
 
@@ -66,12 +67,15 @@ def execute(
         context: Offers a runner and generated tests.
         tests: How many texts of tests to use, from the first; all where None.
         per_sample: How many asserts or pairs of each.
+        also: Calls of a function that will be asked for next, which are run with those of the asserts.
     """
     samples = context.tests.samples[:tests]
     if not candidates:
         return None
-    run = _run_pairs if task.is_script else _run_asserts
-    return run(task, pool_of(candidates), context, samples, per_sample)
+    pool = pool_of(candidates)
+    if task.is_script:
+        return _run_pairs(task, pool, context, samples, per_sample)
+    return _run_asserts(task, pool, context, asserts_in(samples, task.entry_point, per_sample=per_sample), also)
 
 
 def inputs_of(task: PublicTask, context: Context) -> list[str]:
@@ -93,14 +97,15 @@ def expected_side(task: PublicTask, text: str) -> str:
 
 
 def _run_asserts(
-    task: PublicTask, pool: Pool, context: Context, samples: tuple[str, ...], per_sample: int
+    task: PublicTask, pool: Pool, context: Context, asserts: Sequence[Assert], also: Sequence[str]
 ) -> Runs | None:
-    asserts = asserts_in(samples, task.entry_point, per_sample=per_sample)
     if not asserts:
         return None
     calls = tuple(dict.fromkeys(found.call for found in asserts))
     others = [f"bool({found.holds})" for found in asserts if found.expected is None]
     sides = [expected_side(task, found.expected) for found in asserts if found.expected is not None]
+    if also:
+        context.runner.foresee(task, pool.programs, [*calls, *others], also)
     values = context.runner.values(task, pool.programs, [*calls, *others])
     # A class need not be there for a method of its name to be found.
     stub = f"def {called_name(task.entry_point).rpartition('.')[2]}(*args, **kwargs):\n    pass\n"

@@ -194,20 +194,39 @@ def _likeliest(pool: _Pool, form: calls.Form | None) -> list[tuple[Kind, ...]]:
     return [form.profiles[place][0] for place in scores.argmax(axis=1).tolist()]
 
 
+def shared_calls(task: PublicTask, programs: Sequence[str]) -> tuple[str, ...]:
+    """List the calls that `told_apart` most likely makes for a task's programs without their own, in the order run."""
+    form = None if task.is_script else calls.form_of(task, programs)
+    return () if task.is_script else _in_order(_shared(task, form, () if form is None else form.profiles[0][0]))
+
+
+def _shared(task: PublicTask, form: calls.Form | None, kinds: tuple[Kind, ...]) -> tuple[str, ...]:
+    """Make calls for the task alone."""
+    shown = _in_turns([variants(example.call) for example in task.examples])[:_VARIED]
+    return tuple(dict.fromkeys([*shown, *(() if form is None else calls.drawn(form, kinds, _DRAWN))]))
+
+
+def _in_order(inputs: Sequence[str]) -> tuple[str, ...]:
+    """Order calls as they are run: a call that does not end costs a program those after it.
+
+    So calls at the edges come after others, and the heavy ones last.
+    """
+    return tuple(sorted(inputs, key=lambda call: (_effort(call) > _LIGHT, _burden(call))))
+
+
 def _of_function(pool: _Pool, form: calls.Form | None, kinds: tuple[Kind, ...], *, own: bool) -> Told:
     """Make calls for the task, and for what each program names; these last, since they may be at the edges."""
-    shown = _in_turns([variants(example.call) for example in pool.task.examples])[:_VARIED]
-    drawn = () if form is None else calls.drawn(form, kinds, _DRAWN)
-    shared, outputs, endless = _run_shared(pool, tuple(dict.fromkeys([*shown, *drawn])))
+    made = _shared(pool.task, form, kinds)
+    shared, outputs, endless = _run_shared(pool, made)
     each = min(_OWN, _MOST_OWN // pool.rows.shape[1]) if own else 0
-    mine = {} if form is None or not each else _own(pool, form, kinds, tuple([*shown, *drawn][:_TRACED]))
-    named = dict.fromkeys(call for made in mine.values() for call in made[:each])
+    mine = {} if form is None or not each else _own(pool, form, kinds, made[:_TRACED])
+    named = dict.fromkeys(call for listed in mine.values() for call in listed[:each])
     others = sorted(named.keys() - set(shared), key=_burden)
     column = {call: place for place, call in enumerate([*shared, *others])}
     owns = np.zeros((len(pool.programs), len(column)))
     owns[:, : len(shared)] = 1.0
-    for program, made in mine.items():
-        owns[program, [column[call] for call in made[:each]]] = 1.0
+    for program, listed in mine.items():
+        owns[program, [column[call] for call in listed[:each]]] = 1.0
     outputs_of_others = pool.outputs([place for place in pool.among if place not in endless], others)
     outputs = np.concatenate([outputs, outputs_of_others], axis=1)
     used = copies_in(pool.rows, len(pool.programs)) @ owns > 0
@@ -237,21 +256,15 @@ def _renumbered(numbers: IntArray) -> tuple[IntArray, IntArray]:
     return found, steps[:, -1] + 1
 
 
-def _run_shared(pool: _Pool, inputs: tuple[str, ...]) -> tuple[tuple[str, ...], IntArray, set[int]]:
-    """Run programs on inputs that all share, light ones first: these in the order run, and who did not end.
-
-    A call that does not end costs a program those after it, so that calls at the edges come last; and all heavy ones,
-    since more of them would mostly cost the same time again.
-    """
-    ordered = sorted(inputs, key=_burden)
-    light = [call for call in ordered if _effort(call) <= _LIGHT]
-    heavy = [call for call in ordered if _effort(call) > _LIGHT]
-    first = pool.outputs(pool.among, light)
-    endless = pool.endless([place for place in pool.among if (first[place] == NO_VALUE).any()], light)
-    others = [place for place in pool.among if place not in endless]
-    second = pool.outputs(others, heavy)
-    endless |= pool.endless([place for place in others if (second[place] == NO_VALUE).any()], heavy)
-    return (*light, *heavy), np.concatenate([first, second], axis=1), endless
+def _run_shared(pool: _Pool, inputs: Sequence[str]) -> tuple[tuple[str, ...], IntArray, set[int]]:
+    """Run programs on inputs that all share: these in the order run, what came out, and who did not end."""
+    ordered = _in_order(inputs)
+    outputs = pool.outputs(pool.among, ordered)
+    return (
+        ordered,
+        outputs,
+        pool.endless([place for place in pool.among if (outputs[place] == NO_VALUE).any()], ordered),
+    )
 
 
 def _own(pool: _Pool, form: calls.Form, kinds: tuple[Kind, ...], shared: tuple[str, ...]) -> dict[int, tuple[str, ...]]:

@@ -119,3 +119,35 @@ def test_a_ranker_is_offered_no_more_than_it_declared(task, pool, runner):
 
     candidates = [candidate.model_copy(update={"logprobs": (-1.0,)}) for candidate in pool(DOUBLE)]
     RankedPool(Nosy(), task, candidates, offered(runner, tests=TESTS, scorer=ToyScorer()))
+
+
+def test_what_is_foreseen_is_run_once_and_charged_when_it_is_asked_for(task, runner):
+    own = RememberingRunner(RememberingRunner(Slow(runner)))
+    own.foresee(task, [DOUBLE, TIMES], ["double(1)", "double(2)"], ["double(3)", "double(1)"])
+    assert (runner.ran, own.executions, own.charged_s) == ([DOUBLE, TIMES], 0, 0.0)
+    found = own.evaluate(task, [DOUBLE, TIMES], ["double(1)", "double(3)"])
+    assert [[cell.value for cell in row] for row in found] == [["2", "6"]] * 2
+    assert (runner.ran, own.executions, own.charged_s) == ([DOUBLE, TIMES], 2, 4.0)
+
+
+def test_a_program_that_dies_before_what_is_foreseen_is_run_on_that_anew(task):
+    class Dying:
+        """A program answers nothing after `f(0)`."""
+
+        def __init__(self) -> None:
+            self.asked: list[list[str]] = []
+
+        def evaluate(self, task, programs, expressions):
+            self.asked.append(list(expressions))
+            dead = expressions.index("f(0)") if "f(0)" in expressions else len(expressions)
+            row = [
+                Outcome(value="1") if place < dead else Outcome(error="timeout") for place in range(len(expressions))
+            ]
+            return [row for _ in programs]
+
+    behind = Dying()
+    runner = RememberingRunner(behind)
+    runner.foresee(task, [DOUBLE], ["f(1)", "f(0)"], ["f(2)"])
+    assert [cell.error for cell in runner.evaluate(task, [DOUBLE], ["f(1)", "f(0)"])[0]] == [None, "timeout"]
+    assert runner.evaluate(task, [DOUBLE], ["f(2)"])[0][0].value == "1"
+    assert behind.asked == [["f(1)", "f(0)", "f(2)"], ["f(2)"]]
