@@ -35,7 +35,7 @@ _FAULT = 2.0
 """Natural logarithm by which a fault in its text lowers a program's odds; from 1 to 4 the choice matters little."""
 
 
-_DOUBT = 5.0
+_DOUBT = 2.0
 """Doubt about N asserts is this over N asserts; from 2 to 10 the choice matters little."""
 
 _NAMED = (ast.Name, ast.Attribute)
