@@ -36,7 +36,7 @@ _FAULT = 2.0
 
 
 _DOUBT = 2.0
-"""Doubt about N asserts is this over N asserts; from 2 to 10 the choice matters little."""
+"""Doubt about N asserts is this over N asserts; see the notes on rankers for larger ones."""
 
 _NAMED = (ast.Name, ast.Attribute)
 _WRITERS = frozenset({"print", "write", "writelines", "stdout"})
