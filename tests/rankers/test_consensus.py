@@ -29,8 +29,8 @@ def scores(executions, prior):
 
 class TestConsensus:
     def test_small(self):
-        # Four asserts, and 5/4 more of doubt, which all pass.
-        a, c, d = (copies * (held + 1.25) / (4 * 5.25) for copies, held in ((2, 3), (1, 2), (1, 1)))
+        # Four asserts, and 2/4 more of doubt, which all pass.
+        a, c, d = (copies * (held + 0.5) / (4 * 4.5) for copies, held in ((2, 3), (1, 2), (1, 1)))
         near = math.sqrt(1 / 2)
         assert np.exp(scores(SMALL, NO_PRIOR)) == pytest.approx([a + near * c, c + near * a, d])
 
