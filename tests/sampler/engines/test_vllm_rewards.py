@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytest.importorskip("vllm", reason="needs vllm (pip install 'codebudget[vllm]')")
 transformers = pytest.importorskip("transformers", reason="needs transformers")
 
 ENGINES = ("transformers", "vllm")
@@ -38,6 +37,7 @@ SIZES: dict[str, Any] = {
 
 @pytest.fixture
 def rewarder(tmp_path: Path, torch: Any) -> Iterator[StoredRewarder]:
+    pytest.importorskip("vllm", reason="needs vllm (pip install 'codebudget[vllm]')")
     os.environ.update(ONE_THREAD)
     transformers.set_seed(0)
     with open_store(tmp_path / "store.sqlite") as store:
