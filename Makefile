@@ -16,6 +16,8 @@ LOCKED_PYTHON ?= 3.11
 PIP = .venv/bin/python -m pip -qq --disable-pip-version-check
 # An index that cannot be reached is asked no more than twice for each package; hashes keep out what is not locked.
 LOCKS = --require-hashes --no-deps --only-binary :all:
+# Files are compiled as they are imported, and most never are.
+INSTALL = $(PIP) install --no-compile $(LOCKS)
 FROM_TORCH = --retries 1 --extra-index-url "$(TORCH_INDEX)"
 NO_TORCH = echo 'torch cannot be had as requirements/torch-$(TORCH).txt has it: name another index of its builds, make \
 	TORCH_INDEX=URL, or take those for CUDA (3 GB), make TORCH=cuda' >&2; exit 1
@@ -75,19 +77,19 @@ clean: ## remove .venv, caches and build folders; a store of samples stays
 
 .venv/.installed-dev: requirements/dev.txt pyproject.toml setup.py | .venv/bin/python
 	@echo 'installing codebudget and its test tools into .venv (only the first time)' >&2
-	@$(PIP) install $(LOCKS) --requirement requirements/dev.txt
+	@$(INSTALL) --requirement requirements/dev.txt
 	@$(OWN)
 	@touch $@
 
 .venv/.installed-docs: requirements/docs.txt pyproject.toml setup.py | .venv/bin/python
 	@echo 'installing codebudget and mkdocs into .venv (only the first time)' >&2
-	@$(PIP) install $(LOCKS) --requirement requirements/docs.txt
+	@$(INSTALL) --requirement requirements/docs.txt
 	@$(OWN)
 	@touch $@
 
 .venv/.installed-demo-%: requirements/torch-%.txt requirements/cpu.txt pyproject.toml setup.py | .venv/bin/python
 	@echo 'installing codebudget, PyTorch ($*) and transformers into .venv (only the first time)' >&2
-	@$(PIP) install $(LOCKS) $(FROM_TORCH) --requirement requirements/torch-$*.txt || { $(NO_TORCH); }
-	@$(PIP) install $(LOCKS) --requirement requirements/cpu.txt
+	@$(INSTALL) $(FROM_TORCH) --requirement requirements/torch-$*.txt || { $(NO_TORCH); }
+	@$(INSTALL) --requirement requirements/cpu.txt
 	@$(OWN)
 	@touch $@
