@@ -89,6 +89,8 @@ def plan_notes(planned: Planned) -> Iterator[str]:
                 f"{plan.arm.spec} is planned with {plan.tests or 'none'} of {plan.tests_asked} texts of tests: the "
                 "limit has no room for more beside two programs"
             )
+    if planned.conditions.tests is not None and not any(plan.tests or plan.tests_asked for plan in planned.plans):
+        yield "no tests are planned: one sample is never ranked, and --select auto goes by where tests scored better"
     yield describe_workload(planned.workload)
     for spec in unverified_arms(planned):
         yield f"{spec} is unverified: its shape is from memory, not from a source (codebudget models show)"

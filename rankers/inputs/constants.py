@@ -95,6 +95,6 @@ def _calls_type(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"
 
 
-def _first(values: Iterable[object]) -> tuple:  # type: ignore[type-arg]
+def _first(values: Iterable[object]) -> tuple[Any, ...]:
     distinct = dict.fromkeys((type(value), value) for value in values)
     return tuple(value for _, value in list(distinct)[:_MOST_EACH])

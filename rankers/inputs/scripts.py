@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ _MOST_LINES, _MOST_WORDS = 400, 4000
 _TRIES: Final = 6
 
 Lines = list[list[str]]
+Item = TypeVar("Item")
 
 
 class Count(NamedTuple):
@@ -215,7 +216,7 @@ class _Variation:
             lines[first : first + number * size] = [list(line) for block in kept for line in block]
         lines[count.line][count.place] = str(wanted)
 
-    def _of_length(self, items: list, wanted: int) -> list:  # type: ignore[type-arg]
+    def _of_length(self, items: list[Item], wanted: int) -> list[Item]:
         """Leave out some, or repeat some."""
         rng = self._rng
         if wanted <= len(items):

@@ -59,6 +59,7 @@ def test_auto_takes_the_split_that_scored_best(codebudget, tiny: Path) -> None:
     for on in ((), ("--benchmark", "tiny.jsonl")):
         (arm,) = answer_of(codebudget("plan", "7b", *LENGTHS, "--select", "auto", *on, *limit))["arms"]
         assert ("tests" in arm, arm["k"]) == (False, 14)
+    assert "no tests are planned" in codebudget("plan", "7b", *LENGTHS, "--select", "auto", *limit[:-1]).stdout
 
 
 @pytest.mark.parametrize(
