@@ -31,8 +31,9 @@ install: .venv/.installed-dev ## make .venv with codebudget and its test tools i
 demo: .venv/.installed-demo-$(TORCH) ## run the main job: draw from the nano models, grade, compare (TORCH=cuda: on a GPU)
 	@examples/demo/run.sh
 
+# A file's tests share what they made, so they run in one process.
 test: .venv/.installed-dev ## run the tests (ARGS="tests/budgets -k flops" runs some of them)
-	@.venv/bin/pytest $(ARGS)
+	@.venv/bin/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 # Together they take two cores for less than two minutes, which is what `slow` is kept for.
 check: .venv/.installed-dev ## before each commit: lint and fast side by side, in under two minutes

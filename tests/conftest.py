@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Before a library reads them: no test depends on the network, on earlier downloads, or on a server that a user has.
+# Before a library reads them: no test depends on the network, on earlier downloads, on a server that a
+# user has, or on how wide a terminal is.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="codebudget-tests-")
 # The key that says which stores are one's own.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="codebudget-tests-")
-for variable in ("HF_HUB_CACHE", "HF_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEBUDGET_KEY_FILE"):
+for variable in ("HF_HUB_CACHE", "HF_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEBUDGET_KEY_FILE", "COLUMNS"):
     os.environ.pop(variable, None)
 
 

@@ -6,8 +6,9 @@ SAMPLES are recorded generations for HumanEval and TESTS texts of generated asse
 samples are run once in the sandbox, with a store of their own (minutes; `--store` keeps it for the next time). Out of
 them come three arms of n samples and as many tasks as asked: an arm's programs have a line that changes nothing put
 before them, and a task that comes again has another prompt, so that no two share a row of the store. A stand-in for
-the sandbox hands their verdicts and outcomes to a new store. Then every command runs three times, in processes of its
-own: with outcomes in the store, with rankings too, and so again; it must print the same each time.
+the sandbox hands their verdicts and outcomes to a new store, and the arms are imported into another such store, too.
+Then every command runs three times, in processes of its own: with outcomes in the store, with rankings too, and so
+again; it must print the same each time. `stored` is a compare of imported samples, the others read them from files.
 
 `--plain` ranks the candidates of so many tasks with the default ranker at every k twice in this process: all subsets at
 once, and each by itself as a plug-in without `subset_ranking` is. Their scores must be equal; the ratio is reported.
@@ -22,6 +23,7 @@ import json
 import os
 import platform
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -76,6 +78,7 @@ def main() -> None:
                 "at_once": recorded.ratio(options.plain),
             }
             recorded.hand_over(folder / "store.sqlite")
+            shutil.copy(folder / "store.sqlite", folder / "imported.sqlite")
             print(json.dumps(report), file=sys.stderr, flush=True)
             report["seconds"] = timed(inputs, sandbox.launcher.name)
     if options.out:
@@ -221,14 +224,20 @@ class Plain:
 
 def timed(inputs: Inputs, launcher: str) -> dict[str, dict[str, Any]]:
     """Run the commands; wall-clock and processor seconds of each run."""
-    common = ["--benchmark", "benchmark.jsonl", "--store", "store.sqlite", "--sandbox", launcher]
+    benchmark = ["--benchmark", "benchmark.jsonl"]
+    common = [*benchmark, "--store", "store.sqlite", "--sandbox", launcher]
+    imported = [*benchmark, "--store", "imported.sqlite", "--sandbox", launcher]
     samples = [word for arm in ARMS for word in ("--samples", f"{arm}={arm}.jsonl")]
     ks = (max(1, inputs.n // 5), max(1, inputs.n // 2), inputs.n)
     tests = ["--tests", "tests.jsonl"]
+    arms = [f"{arm}:{k}" for arm, k in zip(ARMS, ks, strict=True)]
+    for arm in ARMS:
+        _codebudget(inputs, "import", f"{arm}.jsonl", *benchmark, "--store", "imported.sqlite", "--model", arm)
     commands = {
         "rank": ["rank", "7b.jsonl", *common, *tests, "--k", ",".join(map(str, dict.fromkeys(ks)))],
         "curve": ["curve", *ARMS, *samples, *common],
-        "compare": ["compare", *(f"{arm}:{k}" for arm, k in zip(ARMS, ks, strict=True)), *samples, *common, *tests],
+        "compare": ["compare", *arms, *samples, *common, *tests],
+        "stored": ["compare", *arms, "--engine", "recorded", *imported, *tests],
         "plan": ["plan", "70b:1", "13b", "7b"],
         "--help": ["--help"],
     }
@@ -237,17 +246,21 @@ def timed(inputs: Inputs, launcher: str) -> dict[str, dict[str, Any]]:
         printed, seconds = [], []
         for _ in range(3):
             before, start = os.times(), time.perf_counter()
-            done = subprocess.run(
-                [sys.executable, "-m", "codebudget", *words], cwd=inputs.folder, capture_output=True, check=True
-            )
+            text = _codebudget(inputs, *words)
             wall, after = time.perf_counter() - start, os.times()
             spent = after.children_user + after.children_system - before.children_user - before.children_system
-            printed.append(done.stdout)
+            printed.append(text)
             seconds.append({"wall_s": round(wall, 2), "processor_s": round(spent, 2)})
         assert len(set(printed)) == 1, f"{name} prints another thing the second time"
         found[name] = dict(zip(("first", "second", "third"), seconds, strict=True))
         print(name, json.dumps(found[name]), file=sys.stderr, flush=True)
     return found
+
+
+def _codebudget(inputs: Inputs, *words: str) -> bytes:
+    """Run a command where the inputs are; its standard output."""
+    command = [sys.executable, "-m", "codebudget", *words]
+    return subprocess.run(command, cwd=inputs.folder, capture_output=True, check=True).stdout
 
 
 def _rows(path: str) -> list[Any]:
