@@ -100,8 +100,9 @@ def _prose(prompt: str, entry_point: str) -> str:
     return "\n".join(line for line in prose.split("\n") if not line.lstrip().startswith(">>>"))
 
 
+@lru_cache(maxsize=8192)
 def arguments_of(call: str) -> tuple[Any, ...] | None:
-    """Read the arguments of a call; None where they are not literals, or named."""
+    """Read the arguments of a call, not to be changed; None where they are not literals, or named."""
     parsed = expression(call)
     tree = None if parsed is None else parsed.body
     if not isinstance(tree, ast.Call) or tree.keywords:
