@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Before a library reads them: no test depends on the network, on earlier downloads, on a server that a
-# user has, or on how wide a terminal is.
+# Before a library reads them: no test depends on the network, on earlier downloads, on a server that a user has, or on
+# how wide a terminal is.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="codebudget-tests-")
 # The key that says which stores are one's own.
