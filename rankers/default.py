@@ -43,7 +43,7 @@ class Codebudget:
     """
 
     name = "codebudget"
-    version = "3"
+    version = "4"
     needs: frozenset[Need] = frozenset({"execution"})
     uses: frozenset[Need] = frozenset({"tests"})
     ranks_scripts = True

@@ -211,10 +211,14 @@ class RememberingRunner:
             missing = tuple(one for one in first if one not in known)
             unasked[missing, tuple(one for one in second if one not in known)].append(program)
         for (missing, more), fresh in unasked.items():
-            if missing and more:
-                for program, row in zip(fresh, self._runner.evaluate(task, fresh, [*missing, *more]), strict=True):
-                    kept = missing if _is_dead(row[len(missing) - 1 :]) else (*missing, *more)
-                    self._known[program].update(zip(kept, row, strict=False))
+            if not missing or not more:
+                continue
+            rows = dict(zip(fresh, self._runner.evaluate(task, fresh, [*missing, *more]), strict=True))
+            dead = [program for program, row in rows.items() if _is_dead(row[len(missing) - 1 :])]
+            again = self._runner.evaluate(task, dead, more) if dead else []
+            rows |= {program: [*rows[program][: len(missing)], *row] for program, row in zip(dead, again, strict=True)}
+            for program, row in rows.items():
+                self._known[program].update(zip([*missing, *more], row, strict=True))
 
     def values(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> IntArray:
         """See `Execution.values`."""

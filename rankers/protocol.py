@@ -33,7 +33,8 @@ class Runner(Protocol):
 
         Returns:
             One row per program and one cell per expression, in the orders given. An outcome's text is equal for
-            equal values, or for outputs of the same words. Once a program is dead, later expressions share its error.
+            equal values, or for outputs of the same words. Once a program is dead, later expressions share its error;
+            one that dies in a call is started again, up to three times, for the expressions after it.
 
         Raises:
             SandboxError: The sandbox itself failed.

@@ -29,6 +29,13 @@ class RequestTooLongError(SandboxError):
     """A program or its tests are longer than a frame may be."""
 
 
+class Later(NamedTuple):
+    """Processor time that messages after the first few have together, apart from these."""
+
+    after: int
+    cpu_s: float
+
+
 class Done(NamedTuple):
     """The end of a run: its status (empty if the host ended it), the reason, and its cost.
 
@@ -105,10 +112,12 @@ class Box:
         tests: dict[str, Any] | None = None,
         last: bool = False,
         cases: int = 0,
+        later: Later | None = None,
     ) -> None:
         """Start a run and hand its process the first messages, as `send` does.
 
-        With `cases`, the most that there will be, the times of `limits` are for each message. `tests` stay with the
+        With `cases`, the most that there will be, the times of `limits` are for each message; with `later`, for the
+        first few, and the wall-clock limit once more for all others. `tests` stay with the
         worker, compiled once for many runs, and their run may go on for many programs; `messages` go to the run's
         process alone, so that no later run can find them in the worker's memory.
 
@@ -116,7 +125,10 @@ class Box:
             RequestTooLongError: the messages fit no frame.
             BoxLostError: the box went away.
         """
-        order = _program_order(role, limits, cases) if tests is None else _order(role, limits, tests, cases)
+        if tests is None:
+            order = _program_order(role, limits, cases, later)
+        else:
+            order = _order(role, limits, tests, cases, later)
         try:
             frames = wire.frame(wire.RUN, order) + self._batch(messages, last, fresh=False)
         except wire.FrameError as error:
@@ -227,15 +239,15 @@ class Box:
             self._buffer += self._stream.read(deadline)
 
 
-def _order(role: str, limits: Limits, tests: dict[str, Any] | None, cases: int) -> bytes:
-    extent = {"lasting": tests is not None, "cases": cases}
+def _order(role: str, limits: Limits, tests: dict[str, Any] | None, cases: int, later: Later | None) -> bytes:
+    extent = {"lasting": tests is not None, "cases": cases, "later": later}
     return json.dumps({"role": role, "limits": limits.model_dump() | extent, "tests": tests}).encode()
 
 
 @lru_cache(maxsize=64)
-def _program_order(role: str, limits: Limits, cases: int) -> bytes:
+def _program_order(role: str, limits: Limits, cases: int, later: Later | None) -> bytes:
     """Order a run without tests: most are alike."""
-    return _order(role, limits, None, cases)
+    return _order(role, limits, None, cases, later)
 
 
 MODULES = (

@@ -23,7 +23,7 @@ from ..records import (
     Task,
     Verdict,
 )
-from .box import Box, Done, Launcher, RequestTooLongError
+from .box import Box, Done, Later, Launcher, RequestTooLongError
 from .cases import CaseRuns, problem_of_cases
 from .controls import FUNCTION_CONTROL, SCRIPT_CONTROL, misjudged
 from .guest.script import Script
@@ -50,6 +50,10 @@ anyone's own, and a clock for the relay would depend on load.
 """
 _PLAIN_RULE: Rule = "tokens"
 """For outputs of tasks whose board has no rule."""
+_IMPORT_WITHIN = re.compile(r"^(?:[ \t]|.*[:;]).*\bimport", re.MULTILINE)
+"""A line that may import something when a function is called."""
+_OF_A_CALL = frozenset({"timeout", "memory", "crashed"})
+"""Ends of a program that another call need not come to."""
 _MOST_TIMEOUTS = 3
 """Inputs on which a script runs out of time, after which it is not tried on more."""
 
@@ -62,11 +66,22 @@ class Graded(NamedTuple):
     near: bool = False
 
 
+class Pace(NamedTuple):
+    """Processor time for expressions where none was set: of a program's start, and of all its calls.
+
+    Where the program's functions may import something on their first call, that call is a part of its start.
+    """
+
+    start_s: float
+    calls_s: float
+
+
 class Evaluated(NamedTuple):
-    """Outcomes of expressions for one program, and its processor time."""
+    """Outcomes of expressions for one program, its processor time, and the place of a call that it died in."""
 
     outcomes: list[Outcome]
     cpu_s: float
+    fatal: int | None = None
 
     @property
     def timed_out(self) -> bool:
@@ -204,21 +219,22 @@ class Lane:
             }
         )
 
-    def evaluate(self, task: PublicTask, program: str, asked: Sequence[str | IoCase], cpu_s: float) -> Evaluated:
-        """Evaluate each expression with the entry point bound to `program`, which gets `cpu_s` of processor time.
+    def evaluate(self, task: PublicTask, program: str, asked: Sequence[str | IoCase], pace: Pace) -> Evaluated:
+        """Evaluate each expression with the entry point bound to `program`.
 
-        Of a script inputs are asked for, each with the time to itself, or cases, to tell whether its output is right.
+        Of a script inputs are asked for, each with the start's time to itself, or cases, to tell whether its output is
+        right.
         Once the program of a function is dead, the remaining expressions share its error.
 
         Raises:
             SandboxError: a box failed, and not because of the program.
         """
         try:
-            return self._evaluate(task, program, asked, cpu_s)
+            return self._evaluate(task, program, asked, pace)
         except SandboxError:
             self.restart()
         try:
-            return self._evaluate(task, program, asked, cpu_s)
+            return self._evaluate(task, program, asked, pace)
         except BoxLostError:
             self.close()
             return Evaluated([_outcome_of("crashed", one) for one in asked], 0.0)
@@ -226,18 +242,22 @@ class Lane:
             self.close()
             raise
 
-    def _evaluate(self, task: PublicTask, program: str, asked: Sequence[str | IoCase], cpu_s: float) -> Evaluated:
-        limits = self._limits_of(cpu_s)
+    def _evaluate(self, task: PublicTask, program: str, asked: Sequence[str | IoCase], pace: Pace) -> Evaluated:
+        limits = self._limits_of(pace.start_s)
         if task.is_script:
             return self._run_on_inputs(Script(program, task.preamble), asked, task.rule or _PLAIN_RULE, limits)
         expressions = [one for one in asked if isinstance(one, str)]
         suite = expression_tests(task, expressions)
-        run = self._trials.run("expressions", suite, program, limits, most_calls=_most_calls(len(expressions)))
+        start = 2 if _IMPORT_WITHIN.search(program) else 1
+        later = Later(start, pace.calls_s) if limits.cpu_s == pace.start_s else None
+        most_calls = _most_calls(len(expressions))
+        run = self._trials.run("expressions", suite, program, limits, most_calls=most_calls, later=later)
         outcomes = [Outcome(value=value, error=error) for value, error in run.outcomes]
+        fatal = len(outcomes) if run.candidate_ended and run.status in _OF_A_CALL else None
         outcomes += [Outcome(error=run.status)] * (len(expressions) - len(outcomes))
         # The program's whole time is counted to the first.
         outcomes[0] = outcomes[0].model_copy(update={"wall_s": run.cost.wall_s})
-        return Evaluated(outcomes, run.cost.cpu_s)
+        return Evaluated(outcomes, run.cost.cpu_s, fatal)
 
     def _run_on_inputs(self, script: Script, asked: Sequence[str | IoCase], rule: Rule, limits: Limits) -> Evaluated:
         """Run a script once on each distinct input, and compare its output with each one that is said to be right."""

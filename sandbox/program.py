@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..records import Limits
+    from .box import Later
     from .testcode import SuiteSource
 
 _MAX_CLAIM_BYTES = 1 << 16
@@ -32,6 +33,7 @@ class Program:
         calls: Sequence[bytes],
         *,
         ends: bool,
+        later: Later | None = None,
     ) -> None:
         """Start it and hand it the foreseen calls; with `ends`, its run is over once they are answered.
 
@@ -46,7 +48,8 @@ class Program:
         nonces = os.urandom(wire.NONCE_BYTES * len(calls))
         messages = [request.pack(), *(self._numbered(call, nonces, place) for place, call in enumerate(calls))]
         # The first is to load the program.
-        box.run("candidate", limits, messages, last=ends, cases=suite.cases and suite.cases + 1)
+        cases = suite.cases and suite.cases + 1
+        box.run("candidate", limits, messages, last=ends, cases=cases, later=later)
 
     def load(self) -> list[bytes]:
         """Wait until the program has loaded or ended; returns the outcomes that came along."""

@@ -15,10 +15,11 @@ from ..errors import SandboxError, UserError
 from ..records import LEAST_CPU_S, IoCase, Limits, Outcome, PublicTask, ReferenceCheck, Task, Verdict
 from .box import guest_digest
 from .fixed_calls import Foresight
-from .lane import Evaluated, Graded, Lane
+from .lane import Evaluated, Graded, Lane, Pace
+from .timing import known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from .box import Launcher
@@ -31,7 +32,10 @@ _SPARE_WORKERS = 2
 _WINDOW, _WINDOW_S = 100, 2.0
 """Programs or seconds after which a lane grades its controls."""
 
-_MOST_EXPRESSIONS_CPU_S = 3.0
+_CALLS_CPU_S, _MOST_CALLS_CPU_S = 0.05, 3.0
+"""Processor time of all of a program's calls for rankers, where none was set: the least, and the most."""
+_MOST_DEATHS = 4
+"""Calls in which a program may die; the expressions after the last one share its error."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -118,9 +122,10 @@ class Sandbox:
         """Evaluate expressions against each program, in boxes that never saw a hidden test.
 
         Of a script, `expressions` are texts of standard input, each of which it is run on in a process of its own.
-        No reference solution is known here. If no time limit was given, the programs stand in for it: each gets half a
-        second of processor time, doubled until it is ten times the median of those that finish, and at most three
-        seconds.
+        If no time limit was given, a program gets 0.5 s of processor time for its start, and 0.05 s for its calls. No
+        reference solution is known here, so the programs stand in for it: the others get 0.05 s doubled until it is ten
+        times the median of those that finish, and at most 3 s. Where a call of a function ends its program, by the time it takes for instance, the program
+        is started again for the expressions after it, up to three times, unless it answered none since the last time.
 
         Returns:
             One row per program, one outcome per expression. Programs with the same text are run once.
@@ -150,19 +155,45 @@ class Sandbox:
         if not asked:
             return [[] for _ in programs]
         distinct = list(dict.fromkeys(programs))
-        rows = self._evaluate(task, distinct, asked, LEAST_CPU_S)
+        calls_s = LEAST_CPU_S if task.is_script else _CALLS_CPU_S
+        rows = self._evaluate(task, dict.fromkeys(distinct, asked), calls_s)
         slow = [program for program, row in rows.items() if row.timed_out]
         if slow and len(slow) < len(rows):
             typical_s = statistics.median(row.cpu_s for row in rows.values() if not row.timed_out)
-            cpu_s = min(Limits().resolve(typical_s).cpu_s or LEAST_CPU_S, _MOST_EXPRESSIONS_CPU_S)
-            if cpu_s > LEAST_CPU_S:
-                rows |= self._evaluate(task, slow, asked, cpu_s)
+            enough_s = min(known(Limits().resolve(typical_s, calls_s).cpu_s), _MOST_CALLS_CPU_S)
+            if enough_s > calls_s:
+                calls_s = enough_s
+                rows |= self._evaluate(task, dict.fromkeys(slow, asked), calls_s)
+        if self.limits.cpu_s is None and self.limits.wall_s is None:
+            self._resume(task, rows, asked, calls_s)
         return [rows[program].outcomes for program in programs]
 
+    def _resume(
+        self, task: PublicTask, rows: dict[str, Evaluated], asked: Sequence[str | IoCase], calls_s: float
+    ) -> None:
+        """Start programs that died in a call again, for the expressions after it."""
+        begun = dict.fromkeys(rows, -1)
+        fatal = {program: row.fatal for program, row in rows.items() if row.fatal is not None}
+        for _ in range(1, _MOST_DEATHS):
+            begun = {
+                program: place + 1
+                for program, place in fatal.items()
+                if place > begun[program] and place + 1 < len(asked)
+            }
+            if not begun:
+                return
+            again = self._evaluate(task, {program: asked[place:] for program, place in begun.items()}, calls_s)
+            for program, row in again.items():
+                before = rows[program]
+                rows[program] = before._replace(outcomes=before.outcomes[: begun[program]] + row.outcomes)
+            fatal = {program: begun[program] + row.fatal for program, row in again.items() if row.fatal is not None}
+
     def _evaluate(
-        self, task: PublicTask, programs: Sequence[str], asked: Sequence[str | IoCase], cpu_s: float
+        self, task: PublicTask, asked: Mapping[str, Sequence[str | IoCase]], calls_s: float
     ) -> dict[str, Evaluated]:
-        found = self._public.map(lambda lane, text: lane.evaluate(task, text, asked, cpu_s), programs)
+        pace = Pace(max(LEAST_CPU_S, calls_s), calls_s)
+        programs = list(asked)
+        found = self._public.map(lambda lane, text: lane.evaluate(task, text, asked[text], pace), programs)
         return {programs[number]: row for number, row in found}
 
 

@@ -78,14 +78,14 @@ def _hidden_tests(
     return suite._replace(steady=fixed and _are_steady(prompt, entry_point, imports, tests.code))
 
 
-def _are_steady(prompt: str, entry_point: str, imports: str, code: str) -> bool:
+def _are_steady(prompt: str, entry_point: str, *code: str) -> bool:
     try:
         # The guest's own, which parses beside `parsing`.
         with TURN:
             before = preamble(prompt, entry_point)
     except UNPARSABLE:
         return False
-    return all(map(is_steady, (before, imports, code)))
+    return all(map(is_steady, (before, *code)))
 
 
 def call_tests(entry_point: str, tests: IoTests, first: int) -> SuiteSource:
@@ -112,7 +112,8 @@ def _call_tests(entry_point: str, tests: IoTests, first: int) -> SuiteSource:
 def _expressions(prompt: str, entry_point: str, expressions: tuple[str, ...]) -> SuiteSource:
     fixed = has_fixed_calls("expressions", expressions, (entry_point,), changes_arguments=False)
     code = json.dumps(expressions)
-    return _suite(prompt, (entry_point,), "", "expressions", code, 0.0, return_arguments=False, fixed=fixed)
+    suite = _suite(prompt, (entry_point,), "", "expressions", code, 0.0, return_arguments=False, fixed=fixed)
+    return suite._replace(steady=fixed and _are_steady(prompt, entry_point, *expressions))
 
 
 def expression_tests(task: PublicTask, expressions: Sequence[str]) -> SuiteSource:

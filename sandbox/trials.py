@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..records import Limits, Task
-    from .box import Box
+    from .box import Box, Later
     from .fixed_calls import Foresight
     from .testcode import SuiteSource
 
 NEVER_CALLED = "the tests never called the candidate"
 NOTHING_USED = Done("", "", 0.0, 0.0, 0)
-_REPORTS_KEPT = 4096
+_REPORTS_KEPT, _REPORTS_OF_VALUES_KEPT = 4096, 256
 _PROGRAMS_PER_TESTER = 256
 _BYTES_PER_TESTER = 4 << 20
 """After this many programs, or bytes of outcomes, a new process takes over the tests, so that none grows."""
@@ -73,14 +73,23 @@ class Trials:
         claim = read_claim(said[0][1:], ("passed", "wrong", "crashed", "invalid", "memory"))
         return Run(claim.status, claim.detail, cost, claim.reached)
 
-    def run(self, role: str, suite: SuiteSource, program: str, limits: Limits, *, most_calls: int | None) -> Run:
+    def run(
+        self,
+        role: str,
+        suite: SuiteSource,
+        program: str,
+        limits: Limits,
+        *,
+        most_calls: int | None,
+        later: Later | None = None,
+    ) -> Run:
         """Run a program and its tests, again if these make other calls than before, because of a clock, say.
 
         Calls that an answer may change are not foreseen, so no program can lead its tests astray for a second try.
         """
         foreseen = self._foresight.of(suite.key) if suite.fixed else Foreseen()
         while True:
-            run = self._run_once(role, suite, program, limits, foreseen, most_calls)
+            run = self._run_once(role, suite, program, limits, foreseen, most_calls, later)
             if run.status != testing.STRAYED:
                 return run
 
@@ -92,16 +101,21 @@ class Trials:
         limits: Limits,
         foreseen: Foreseen,
         most_calls: int | None,
+        later: Later | None,
     ) -> Run:
         tester, box = self._boxes()
         forecast = foreseen.forecast()
         try:
-            candidate = Program(box, program, suite, limits, forecast.calls, ends=forecast.complete)
+            candidate = Program(box, program, suite, limits, forecast.calls, ends=forecast.complete, later=later)
         except RequestTooLongError as error:
             return _too_long(error)
         outcomes = candidate.load()
         if candidate.ended is not None and not candidate.loaded:
             return Run(candidate.ended.status, candidate.ended.detail, candidate.ended, loaded=False)
+        if role == "expressions":
+            # All are wanted, whatever the answers.
+            while candidate.ended is None and len(outcomes) < len(forecast.calls):
+                outcomes += candidate.outcomes()
         answers = b""
         if suite.steady and forecast.complete and len(outcomes) == len(forecast.calls):
             # The tests would see nothing else: what they said of another program with these answers holds.
@@ -137,7 +151,7 @@ class Trials:
         self._end_tests(tester, outcome_bytes, clean=report["clean"])
         if answers and report["clean"] and report["status"] in ("passed", "wrong"):
             self._reports[answers] = report
-            if len(self._reports) > _REPORTS_KEPT:
+            if len(self._reports) > (_REPORTS_KEPT if report["outcomes"] is None else _REPORTS_OF_VALUES_KEPT):
                 del self._reports[next(iter(self._reports))]
         return self._outcome(report, candidate, foreseen, len(forecast.calls))
 

@@ -184,7 +184,7 @@ def _likeliest(pool: _Pool, form: calls.Form | None) -> list[tuple[Kind, ...]]:
     """Choose the arguments' kinds in each subset: those that the prompt speaks for and that most programs run on."""
     if form is None or len(form.profiles) == 1:
         return [() if form is None else form.profiles[0][0]] * len(pool.rows)
-    probes = [calls.drawn(form, kinds, _PROBES) for kinds, _ in form.profiles]
+    probes = _probes(form)
     asked = tuple(dict.fromkeys(itertools.chain.from_iterable(probes)))
     returns = pool.outputs(pool.among, asked) != NO_VALUE
     made = np.array([[call in calls_made for calls_made in probes] for call in asked], np.float64)
@@ -194,10 +194,20 @@ def _likeliest(pool: _Pool, form: calls.Form | None) -> list[tuple[Kind, ...]]:
     return [form.profiles[place][0] for place in scores.argmax(axis=1).tolist()]
 
 
+def _probes(form: calls.Form) -> list[tuple[str, ...]]:
+    """Draw a few calls of each profile; none where there is no choice."""
+    return [calls.drawn(form, kinds, _PROBES) for kinds, _ in form.profiles] if len(form.profiles) > 1 else []
+
+
 def shared_calls(task: PublicTask, programs: Sequence[str]) -> tuple[str, ...]:
     """List the calls that `told_apart` most likely makes for a task's programs without their own, in the order run."""
-    form = None if task.is_script else calls.form_of(task, programs)
-    return () if task.is_script else _in_order(_shared(task, form, () if form is None else form.profiles[0][0]))
+    if task.is_script:
+        return ()
+    form = calls.form_of(task, programs)
+    if form is None:
+        return _in_order(_shared(task, form, ()))
+    probes = itertools.chain.from_iterable(_probes(form))
+    return tuple(dict.fromkeys([*probes, *_in_order(_shared(task, form, form.profiles[0][0]))]))
 
 
 def _shared(task: PublicTask, form: calls.Form | None, kinds: tuple[Kind, ...]) -> tuple[str, ...]:

@@ -200,14 +200,15 @@ def serve(link: wire.Link, tests: dict[str, Any], prepared: Prepared | InvalidTe
     """Test one program after another; without `prepared` the tests are expressions of nobody's trust."""
     suite = Suite(tests, prepared) if isinstance(prepared, tuple) else None
     cases = calls.read_cases(tests) if tests["style"] == "call" else None
+    expressions = _Expressions(tests) if prepared is None else None
     while True:
         foreseen, *outcomes = wire.unpack(link.receive()[1:])
         size = wire.DIGEST_BYTES
         digests = [foreseen[start : start + size] for start in range(0, len(foreseen), size)]
         conversation = Conversation(link, digests, outcomes, bool(tests["return_arguments"]))
         targets: list[Callable[..., Any]] = [Proxy(conversation, place) for place in range(len(tests["names"]))]
-        if prepared is None:
-            _evaluate_all(link, tests, conversation, targets[0])
+        if expressions is not None:
+            expressions.evaluate(link, conversation, targets[0])
         elif suite is None:
             Report("invalid", str(prepared), []).send(link)
         elif cases is not None:
@@ -277,27 +278,44 @@ def _judge(conversation: Conversation, error: BaseException) -> tuple[str, str]:
     return "wrong", f"the tests could not use the result: {candidate.describe(error)}"
 
 
-def _evaluate_all(
-    link: wire.Link, tests: dict[str, Any], conversation: Conversation, target: Callable[..., Any]
-) -> None:
-    """Evaluate expressions; one that fails does not keep the others from being evaluated."""
-    module = sys.modules["expressions"] = types.ModuleType("expressions")
-    name = tests["names"][0]
-    # A prompt in prose defines nothing that the expressions could use.
-    with contextlib.suppress(Exception):
-        exec(compile(preamble(tests["prompt"], name), "<prompt>", "exec", dont_inherit=True), module.__dict__)
-    if tests["rule"] is not None:
+class _Expressions:
+    """Expressions, compiled once for all programs that they are evaluated with."""
+
+    def __init__(self, tests: dict[str, Any]) -> None:
+        self._name = tests["names"][0]
         # By the rules for results a tuple is a list.
-        target = _listing(target)
-    owner, _, method = name.rpartition(".")
-    module.__dict__[owner or name] = _class_of(method, target) if owner else target
-    outcomes: list[tuple[str | None, str | None]] = []
-    for expression in json.loads(tests["code"]):
-        outcomes.append(evaluate(expression, module.__dict__, conversation))
-        if conversation.failure is not None and conversation.failure[0] in (STRAYED, ENDED):
-            Report(*conversation.failure, [], conversation.calls, outcomes=outcomes[:-1]).send(link)
-            return
-    Report("passed", "", [], conversation.calls, outcomes=outcomes).send(link)
+        self._lists = tests["rule"] is not None
+        self._before: types.CodeType | None = None
+        # A prompt in prose defines nothing that the expressions could use.
+        with contextlib.suppress(Exception):
+            self._before = compile(preamble(tests["prompt"], self._name), "<prompt>", "exec", dont_inherit=True)
+        self._expressions = [_compiled(expression) for expression in json.loads(tests["code"])]
+
+    def evaluate(self, link: wire.Link, conversation: Conversation, target: Callable[..., Any]) -> None:
+        """Evaluate them with a program; one that fails does not keep the others from being evaluated."""
+        module = sys.modules["expressions"] = types.ModuleType("expressions")
+        if self._before is not None:
+            with contextlib.suppress(Exception):
+                exec(self._before, module.__dict__)
+        if self._lists:
+            target = _listing(target)
+        owner, _, method = self._name.rpartition(".")
+        module.__dict__[owner or self._name] = _class_of(method, target) if owner else target
+        outcomes: list[tuple[str | None, str | None]] = []
+        for expression in self._expressions:
+            outcomes.append(evaluate(expression, module.__dict__, conversation))
+            if conversation.failure is not None and conversation.failure[0] in (STRAYED, ENDED):
+                Report(*conversation.failure, [], conversation.calls, outcomes=outcomes[:-1]).send(link)
+                return
+        Report("passed", "", [], conversation.calls, outcomes=outcomes).send(link)
+
+
+def _compiled(expression: str) -> types.CodeType | str:
+    """An expression's code, or the name of the error that compiling it raises."""
+    try:
+        return compile(expression.lstrip(" \t"), "<string>", "eval", dont_inherit=True)
+    except BaseException as error:
+        return type(error).__name__
 
 
 def _listing(target: Callable[..., Any]) -> Callable[..., Any]:
@@ -309,9 +327,13 @@ def _class_of(method: str, target: Callable[..., Any]) -> Callable[[], Any]:
     return lambda: types.SimpleNamespace(**{method: target})
 
 
-def evaluate(expression: str, namespace: dict[str, Any], conversation: Conversation) -> tuple[str | None, str | None]:
+def evaluate(
+    expression: types.CodeType | str, namespace: dict[str, Any], conversation: Conversation
+) -> tuple[str | None, str | None]:
     """The canonical value of an expression, or the name of what went wrong."""
     conversation.failure = None
+    if isinstance(expression, str):
+        return None, expression
     try:
         return canonical.canonical(eval(expression, namespace)), None
     except CandidateFailed:

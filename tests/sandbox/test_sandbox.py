@@ -354,6 +354,57 @@ def test_evaluate_says_what_killed_a_program(sandbox: Sandbox) -> None:
     assert sandbox.evaluate(task, programs, []) == [[], [], [], []]
 
 
+@pytest.mark.parametrize(
+    ("deadly", "error"),
+    [("while True: pass", "timeout"), ("import os; os._exit(0)", "crashed")],
+)
+def test_a_call_that_ends_a_program_costs_the_outcome_of_that_call_alone(
+    usual: Sandbox, deadly: str, error: str
+) -> None:
+    task = PublicTask(id="t", prompt="def f(x):\n", entry_point="f")
+    program = f"def f(x):\n    if x % 3 == 2:\n        {deadly}\n    return x\n"
+    programs = [program, SQUARE, program.replace("% 3", "% 300")]
+    rows = usual.evaluate(task, programs, [f"f({x})" for x in range(14)])
+    ended = [error if x % 3 == 2 else None for x in range(12)]
+    assert [cell.error for cell in rows[0]] == [*ended, error, error], "it may die in four calls"
+    assert [cell.value for cell in rows[0][:2]] == ["0", "1"]
+    assert [cell.value for cell in rows[1]] == [str(x * x) for x in range(14)]
+    assert [cell.value for cell in rows[2]] == [None if x == 2 else str(x) for x in range(14)]
+
+
+def test_a_function_may_import_on_its_first_call(usual: Sandbox) -> None:
+    task = PublicTask(id="t", prompt="def f(x):\n", entry_point="f")
+    # As long as some libraries take.
+    lazy = """done = []
+def f(x):
+    import time
+    start = time.process_time()
+    while not done and time.process_time() - start < 0.25:
+        pass
+    done.append(x)
+    return x
+"""
+    rows = usual.evaluate(task, [lazy, *[f"{SQUARE}# {n}" for n in range(3)]], ["f(1)", "f(2)"])
+    assert [cell.value for cell in rows[0]] == ["1", "2"]
+
+
+def test_evaluate_keeps_to_limits_that_were_set(sandbox: Sandbox) -> None:
+    task = PublicTask(id="t", prompt="def f(x):\n", entry_point="f")
+    program = "def f(x):\n    while x == 1: pass\n    return x\n"
+    (row,) = sandbox.evaluate(task, [program], ["f(0)", "f(1)", "f(2)"])
+    assert [(cell.value, cell.error) for cell in row] == [("0", None), (None, "timeout"), (None, "timeout")]
+
+
+def test_programs_of_equal_answers_have_equal_outcomes_and_no_others(usual: Sandbox) -> None:
+    task = PublicTask(id="t", prompt="def f(x):\n", entry_point="f")
+    programs = [f"def f(x):\n    return [x] * {n % 3}\n# {n}\n" for n in range(24)]
+    rows = usual.evaluate(task, programs, ["f(2)", "len(f(3)) + 1", "f(4)[0]", "nosuch"])
+    for n, row in enumerate(rows):
+        last = ("4", None) if n % 3 else (None, "IndexError")
+        found = [(cell.value, cell.error) for cell in row]
+        assert found == [(str([2] * (n % 3)), None), (str(n % 3 + 1), None), last, (None, "NameError")]
+
+
 def test_evaluate_uses_the_prompts_helpers(sandbox: Sandbox) -> None:
     task = PublicTask(id="t", prompt="import math\n\ndef twice(x):\n    return 2 * x\n\ndef f(x):\n", entry_point="f")
     ((cell,),) = sandbox.evaluate(task, [SQUARE], ["twice(f(3)) + math.floor(0.5)"])
