@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,8 +12,8 @@ from ..records import Ranking
 from .asserts import PER_SAMPLE
 from .consensus import consensus, log_prior
 from .inputs import shared_calls, told_apart
-from .runs import execute, pool_of
-from .simple import Examples
+from .runs import calls_of_tests, execute, pool_of
+from .simple import Examples, shown_calls
 from .subsets import in_turn, rounded
 from .text_signs import length_prior, unbound_prior
 from .voting import votes, weights
@@ -61,16 +62,26 @@ class Codebudget:
 
     def subset_ranking(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> SubsetRanking:
         """See `RanksSubsets`."""
-        held = np.array(Examples().rank(task, candidates, context).scores, np.float64)
         pool, runs = pool_of(candidates), None
+        self._foresee(task, pool.programs, context)
+        held = np.array(Examples().rank(task, candidates, context).scores, np.float64)
         if context.has("tests"):
-            # One run of each program for both, since most of a run is its start.
-            also = shared_calls(task, pool.programs)
-            runs = execute(task, candidates, context, tests=self._tests, per_sample=self._asserts, also=also)
+            runs = execute(task, candidates, context, tests=self._tests, per_sample=self._asserts)
         prior = log_prior(pool.programs, task.entry_point) + unbound_prior(pool.programs)
         known = _Pool(task, pool, held, prior, context.runner)
         agreed = partial(_tested, known, runs.executions) if runs else partial(_voted, known)
         return lambda subsets: in_turn([held[subsets], rounded(agreed(subsets), _DIGITS)])
+
+    def _foresee(self, task: PublicTask, programs: Sequence[str], context: Context) -> None:
+        """Run each program once on all that is known to be asked for: much of a run is its start."""
+        if task.is_script:
+            return
+        tested = []
+        if context.has("tests"):
+            tested = calls_of_tests(task, context, tests=self._tests, per_sample=self._asserts)
+        known = [calls for calls in (shown_calls(task), tested, shared_calls(task, programs)) if calls]
+        if known:
+            context.runner.foresee(task, programs, known[0], list(itertools.chain.from_iterable(known[1:])))
 
 
 class _Pool(NamedTuple):

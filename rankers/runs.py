@@ -53,7 +53,6 @@ def execute(
     *,
     tests: int | None = None,
     per_sample: int = PER_SAMPLE,
-    also: Sequence[str] = (),
 ) -> Runs | None:
     """Run the distinct programs on the generated tests; None where there are no candidates or no valid tests.
 
@@ -67,7 +66,6 @@ def execute(
         context: Offers a runner and generated tests.
         tests: How many texts of tests to use, from the first; all where None.
         per_sample: How many asserts or pairs of each.
-        also: Calls of a function that will be asked for next, which are run with those of the asserts.
     """
     samples = context.tests.samples[:tests]
     if not candidates:
@@ -75,7 +73,15 @@ def execute(
     pool = pool_of(candidates)
     if task.is_script:
         return _run_pairs(task, pool, context, samples, per_sample)
-    return _run_asserts(task, pool, context, asserts_in(samples, task.entry_point, per_sample=per_sample), also)
+    return _run_asserts(task, pool, context, asserts_in(samples, task.entry_point, per_sample=per_sample))
+
+
+def calls_of_tests(
+    task: PublicTask, context: Context, *, tests: int | None = None, per_sample: int = PER_SAMPLE
+) -> list[str]:
+    """List the expressions of a function that `execute` evaluates with each program, in that order."""
+    calls, others = _calls(asserts_in(context.tests.samples[:tests], task.entry_point, per_sample=per_sample))
+    return [*calls, *others]
 
 
 def inputs_of(task: PublicTask, context: Context) -> list[str]:
@@ -96,16 +102,17 @@ def expected_side(task: PublicTask, text: str) -> str:
     return text if task.rule is None else f"(lambda value: list(value) if isinstance(value, tuple) else value)({text})"
 
 
-def _run_asserts(
-    task: PublicTask, pool: Pool, context: Context, asserts: Sequence[Assert], also: Sequence[str]
-) -> Runs | None:
+def _calls(asserts: Sequence[Assert]) -> tuple[list[str], list[str]]:
+    """List the distinct calls of asserts, and the conditions of those that are no comparison with a value."""
+    calls = list(dict.fromkeys(found.call for found in asserts))
+    return calls, [f"bool({found.holds})" for found in asserts if found.expected is None]
+
+
+def _run_asserts(task: PublicTask, pool: Pool, context: Context, asserts: Sequence[Assert]) -> Runs | None:
     if not asserts:
         return None
-    calls = tuple(dict.fromkeys(found.call for found in asserts))
-    others = [f"bool({found.holds})" for found in asserts if found.expected is None]
+    calls, others = _calls(asserts)
     sides = [expected_side(task, found.expected) for found in asserts if found.expected is not None]
-    if also:
-        context.runner.foresee(task, pool.programs, [*calls, *others], also)
     values = context.runner.values(task, pool.programs, [*calls, *others])
     # A class need not be there for a method of its name to be found.
     stub = f"def {called_name(task.entry_point).rpartition('.')[2]}(*args, **kwargs):\n    pass\n"

@@ -73,6 +73,11 @@ class Longest:
         return Ranking(scores=tuple(float(code_characters(candidate.program)) for candidate in candidates))
 
 
+def shown_calls(task: PublicTask) -> list[str]:
+    """List the calls of a function's visible examples, each beside its expected value."""
+    return [text for example in task.examples for text in (example.call, expected_side(task, example.expected))]
+
+
 class Examples:
     """The candidate that most of the task's visible examples hold for; all are ties where it shows none."""
 
@@ -96,11 +101,7 @@ class Examples:
         if task.is_script:
             judged = context.runner.judge(task, programs, task.cases)
             return [sum(bool(outcome.is_right) for outcome in row) for row in judged]
-        # Each call beside its expected value, so that an endless call costs only the examples after it.
-        expressions = [
-            text for example in task.examples for text in (example.call, expected_side(task, example.expected))
-        ]
-        rows = context.runner.evaluate(task, programs, expressions)
+        rows = context.runner.evaluate(task, programs, shown_calls(task))
         return [
             sum(
                 got.value is not None and got.value == wanted.value

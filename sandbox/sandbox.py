@@ -121,11 +121,13 @@ class Sandbox:
     def evaluate(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> list[list[Outcome]]:
         """Evaluate expressions against each program, in boxes that never saw a hidden test.
 
-        Of a script, `expressions` are texts of standard input, each of which it is run on in a process of its own.
-        If no time limit was given, a program gets 0.5 s of processor time for its start, and 0.05 s for its calls. No
-        reference solution is known here, so the programs stand in for it: the others get 0.05 s doubled until it is ten
-        times the median of those that finish, and at most 3 s. Where a call of a function ends its program, by the time it takes for instance, the program
-        is started again for the expressions after it, up to three times, unless it answered none since the last time.
+        Of a script, `expressions` are texts of standard input, each of which it is run on in a process of its own, with
+        0.5 s of processor time if no time limit was given. The program of a function then gets 0.5 s for its start, and
+        0.05 s for its calls. No reference solution is known here, so the programs stand in for it: those that take
+        longer get this doubled until it is ten times the median of those that finish, and at most 3 s.
+
+        Where a call of a function ends its program, by the time it takes for instance, the program is started again for
+        the expressions after it, up to three times, unless it answered none since the last time.
 
         Returns:
             One row per program, one outcome per expression. Programs with the same text are run once.
