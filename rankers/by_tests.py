@@ -31,7 +31,7 @@ class _ByTests(ABC):
         asserts: How many asserts of one text, or pairs for a script, the first valid ones.
     """
 
-    version = "1"
+    version = "2"
     needs: frozenset[Need] = frozenset({"execution", "tests"})
     ranks_scripts = True
     pointwise = False

@@ -82,7 +82,7 @@ class Examples:
     """The candidate that most of the task's visible examples hold for; all are ties where it shows none."""
 
     name = "examples"
-    version = "1"
+    version = "2"
     needs: frozenset[Need] = frozenset({"execution"})
     ranks_scripts = True
     pointwise = True
@@ -120,7 +120,7 @@ class Majority:
     """
 
     name = "majority"
-    version = "1"
+    version = "2"
     needs: frozenset[Need] = frozenset({"execution"})
     uses: frozenset[Need] = frozenset({"tests"})
     ranks_scripts = True
@@ -160,7 +160,7 @@ class Executability:
     """
 
     name = "executability"
-    version = "1"
+    version = "2"
     needs: frozenset[Need] = frozenset({"execution"})
     uses: frozenset[Need] = frozenset({"tests"})
     ranks_scripts = True

@@ -55,7 +55,7 @@ class Verifier:
         self._coefficients, self._model = coefficients, name
         self._trained_on = frozenset(coefficients.tasks)
         self.data_sha256 = key_of(coefficients.text())
-        self.version = f"1-{self.data_sha256[:8]}"
+        self.version = f"2-{self.data_sha256[:8]}"
 
     def rank(self, task: PublicTask, candidates: Sequence[Candidate], context: Context) -> Ranking:
         """Score by place in the order of the sums, and among those that behave alike in that of the probabilities.
