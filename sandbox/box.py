@@ -30,10 +30,11 @@ class RequestTooLongError(SandboxError):
 
 
 class Later(NamedTuple):
-    """Processor time that messages after the first few have together, apart from these."""
+    """Times that messages after the first few have together, apart from these."""
 
     after: int
     cpu_s: float
+    wall_s: float
 
 
 class Done(NamedTuple):
@@ -117,7 +118,7 @@ class Box:
         """Start a run and hand its process the first messages, as `send` does.
 
         With `cases`, the most that there will be, the times of `limits` are for each message; with `later`, for the
-        first few, and the wall-clock limit once more for all others. `tests` stay with the
+        first few. `tests` stay with the
         worker, compiled once for many runs, and their run may go on for many programs; `messages` go to the run's
         process alone, so that no later run can find them in the worker's memory.
 

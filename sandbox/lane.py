@@ -248,12 +248,18 @@ class Lane:
             return self._run_on_inputs(Script(program, task.preamble), asked, task.rule or _PLAIN_RULE, limits)
         expressions = [one for one in asked if isinstance(one, str)]
         suite = expression_tests(task, expressions)
-        start = 2 if _IMPORT_WITHIN.search(program) else 1
-        later = Later(start, pace.calls_s) if limits.cpu_s == pace.start_s else None
+        later = None
+        if limits.cpu_s == pace.start_s:
+            of_calls = self._limits_of(pace.calls_s)
+            start = 2 if _IMPORT_WITHIN.search(program) else 1
+            later = Later(start, known(of_calls.cpu_s), known(of_calls.wall_s))
         most_calls = _most_calls(len(expressions))
         run = self._trials.run("expressions", suite, program, limits, most_calls=most_calls, later=later)
         outcomes = [Outcome(value=value, error=error) for value, error in run.outcomes]
         fatal = len(outcomes) if run.candidate_ended and run.status in _OF_A_CALL else None
+        if run.status == "timeout" and run.cost.cpu_s < pace.calls_s:
+            # It waits for what never comes, and each time would take seconds.
+            fatal = None
         outcomes += [Outcome(error=run.status)] * (len(expressions) - len(outcomes))
         # The program's whole time is counted to the first.
         outcomes[0] = outcomes[0].model_copy(update={"wall_s": run.cost.wall_s})

@@ -127,7 +127,7 @@ class Sandbox:
         longer get this doubled until it is ten times the median of those that finish, and at most 3 s.
 
         Where a call of a function ends its program, by the time it takes for instance, the program is started again for
-        the expressions after it, up to three times, unless it answered none since the last time.
+        the expressions after it, up to three times, unless it waited in it or answered none since the last time.
 
         Returns:
             One row per program, one outcome per expression. Programs with the same text are run once.

@@ -84,14 +84,14 @@ class Clock:
         self.used_s = 0.0
         self.reason = ""
 
-    def next_case(self, cpu_s: float | None = None) -> None:
-        """Count what was used to a case that is over; the next may have another limit of processor time."""
+    def next_case(self, cpu_s: float | None = None, wall_s: float | None = None) -> None:
+        """Count what was used to a case that is over; the next may have limits of its own."""
         # A process that is gone may have no clock any more.
         with contextlib.suppress(OSError):
             self.case_cpu_s = max(self.case_cpu_s, time.clock_gettime(self._cpu_clock) - self._cpu_base_s)
         self.case_wall_s = max(self.case_wall_s, self.used_s)
         self._earlier_s += self.used_s
-        self._cpu_s = cpu_s or self._cpu_s
+        self._cpu_s, self._wall_s = cpu_s or self._cpu_s, wall_s or self._wall_s
         with contextlib.suppress(OSError):
             self.reset()
 
@@ -233,8 +233,9 @@ class Run:
         self._child = child
         self.clock = self._clock = Clock(child.pid, float(limits["cpu_s"]), float(limits["wall_s"]))
         self._has_cases = limits["cases"] > 0
-        later = limits["later"] or (0, 0.0)
-        self._opening, self._later_cpu_s = int(later[0]), float(later[1])
+        opening, *later = limits["later"] or (0,)
+        self._opening: int = opening
+        self._later: list[float] = later
         self._output_bytes = self._output_bytes_left = int(limits["output_bytes"])
         self._output = buffers.output
         self._output_filled = 0
@@ -385,10 +386,10 @@ class Run:
         length, _ = wire.HEADER.unpack_from(self._batch)
         end = wire.HEADER.size + length
         message, self._batch = self._batch[:end], self._batch[end:]
-        if self._later_cpu_s:
+        if self._later:
             if not self._opening:
-                self._clock.next_case(self._later_cpu_s)
-                self._later_cpu_s = 0.0
+                self._clock.next_case(*self._later)
+                self._later = []
             self._opening -= 1
         self._clock.start()
         return self._give(message)

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -370,6 +371,15 @@ def test_a_call_that_ends_a_program_costs_the_outcome_of_that_call_alone(
     assert [cell.value for cell in rows[0][:2]] == ["0", "1"]
     assert [cell.value for cell in rows[1]] == [str(x * x) for x in range(14)]
     assert [cell.value for cell in rows[2]] == [None if x == 2 else str(x) for x in range(14)]
+
+
+def test_a_program_that_waits_is_not_started_again(usual: Sandbox) -> None:
+    task = PublicTask(id="t", prompt="def f(x):\n", entry_point="f")
+    program = "import time\ndef f(x):\n    time.sleep(x % 2 * 100)\n    return x\n"
+    start = time.monotonic()
+    (row,) = usual.evaluate(task, [program], [f"f({x})" for x in range(8)])
+    assert [(cell.value, cell.error) for cell in row] == [("0", None), *[(None, "timeout")] * 7]
+    assert time.monotonic() - start < 10
 
 
 def test_a_function_may_import_on_its_first_call(usual: Sandbox) -> None:
