@@ -249,7 +249,7 @@ class Lane:
         expressions = [one for one in asked if isinstance(one, str)]
         suite = expression_tests(task, expressions)
         later = None
-        if limits.cpu_s == pace.start_s:
+        if self._limits.cpu_s is None and self._limits.wall_s is None:
             of_calls = self._limits_of(pace.calls_s)
             start = 2 if _IMPORT_WITHIN.search(program) else 1
             later = Later(start, known(of_calls.cpu_s), known(of_calls.wall_s))

