@@ -55,9 +55,6 @@ _HOW_TO_HAVE: dict[Need, str] = {
 }
 
 
-_DEADLY: Final = frozenset({"timeout", "memory", "output", "crashed", "invalid", "tampered"})
-"""Errors after which a program answers nothing; others are the names of exceptions."""
-
 NO_SCRIPTS: Final = "works only where programs define a function"
 
 
@@ -213,12 +210,9 @@ class RememberingRunner:
         for (missing, more), fresh in unasked.items():
             if not missing or not more:
                 continue
-            rows = dict(zip(fresh, self._runner.evaluate(task, fresh, [*missing, *more]), strict=True))
-            dead = [program for program, row in rows.items() if _is_dead(row[len(missing) - 1 :])]
-            again = self._runner.evaluate(task, dead, more) if dead else []
-            rows |= {program: [*rows[program][: len(missing)], *row] for program, row in zip(dead, again, strict=True)}
-            for program, row in rows.items():
-                self._known[program].update(zip([*missing, *more], row, strict=True))
+            asked = [*missing, *more]
+            for program, row in zip(fresh, self._runner.evaluate(task, fresh, asked), strict=True):
+                self._known[program].update(zip(asked, row, strict=True))
 
     def values(self, task: PublicTask, programs: Sequence[str], expressions: Sequence[str]) -> IntArray:
         """See `Execution.values`."""
@@ -234,12 +228,6 @@ class RememberingRunner:
 
     def _number(self, value: str | None) -> int:
         return -1 if value is None else self._numbers.setdefault(value, len(self._numbers))
-
-
-def _is_dead(outcomes: Sequence[Outcome]) -> bool:
-    """Whether a program was dead from the first of these on."""
-    errors = {outcome.error for outcome in outcomes}
-    return len(errors) == 1 and not errors.isdisjoint(_DEADLY)
 
 
 @runtime_checkable

@@ -62,7 +62,7 @@ class Execution(Runner, Protocol):
     ) -> None:
         """Evaluate expressions together with others that will be asked for later, as a run takes mostly its start.
 
-        Outcomes are those of two runs: a program that is dead before the later ones is run on these anew.
+        A program that is dead before the later ones is dead for these too.
 
         Raises:
             SandboxError: The sandbox itself failed.

@@ -86,7 +86,12 @@ class Evaluated(NamedTuple):
     @property
     def timed_out(self) -> bool:
         """Whether the program reached its time limit."""
-        return any(outcome.error == "timeout" for outcome in self.outcomes)
+        return self.answered < len(self.outcomes)
+
+    @property
+    def answered(self) -> int:
+        """Expressions before the first that it reached its time limit in."""
+        return next((place for place, one in enumerate(self.outcomes) if one.error == "timeout"), len(self.outcomes))
 
 
 class Lane:
@@ -223,8 +228,7 @@ class Lane:
         """Evaluate each expression with the entry point bound to `program`.
 
         Of a script inputs are asked for, each with the start's time to itself, or cases, to tell whether its output is
-        right.
-        Once the program of a function is dead, the remaining expressions share its error.
+        right. Once the program of a function is dead, the remaining expressions share its error.
 
         Raises:
             SandboxError: a box failed, and not because of the program.

@@ -34,6 +34,8 @@ _WINDOW, _WINDOW_S = 100, 2.0
 
 _CALLS_CPU_S, _MOST_CALLS_CPU_S = 0.05, 3.0
 """Processor time of all of a program's calls for rankers, where none was set: the least, and the most."""
+_PROBES = 3
+"""Programs that show, where half of them come to the time of calls, whether it is their calls that take long."""
 _MOST_DEATHS = 4
 """Calls in which a program may die; the expressions after the last one share its error."""
 
@@ -124,10 +126,12 @@ class Sandbox:
         Of a script, `expressions` are texts of standard input, each of which it is run on in a process of its own, with
         0.5 s of processor time if no time limit was given. The program of a function then gets 0.5 s for its start, and
         0.05 s for its calls. No reference solution is known here, so the programs stand in for it: those that take
-        longer get this doubled until it is ten times the median of those that finish, and at most 3 s.
+        longer get this doubled until it is ten times the median of those that finish, and at most 3 s. Where half of
+        them take longer, and one of three of these gets further in 0.5 s, they all get that.
 
         Where a call of a function ends its program, by the time it takes for instance, the program is started again for
-        the expressions after it, up to three times, unless it waited in it or answered none since the last time.
+        the expressions after it, up to three times and 0.5 s of calls in all, unless it waited in it or answered none
+        since the last time.
 
         Returns:
             One row per program, one outcome per expression. Programs with the same text are run once.
@@ -159,7 +163,13 @@ class Sandbox:
         distinct = list(dict.fromkeys(programs))
         calls_s = LEAST_CPU_S if task.is_script else _CALLS_CPU_S
         rows = self._evaluate(task, dict.fromkeys(distinct, asked), calls_s)
-        slow = [program for program, row in rows.items() if row.timed_out]
+        slow = sorted(program for program, row in rows.items() if row.timed_out)
+        if calls_s < LEAST_CPU_S and 2 * len(slow) >= len(rows):
+            longer = self._evaluate(task, dict.fromkeys(slow[:_PROBES], asked), LEAST_CPU_S)
+            if any(row.answered > rows[program].answered for program, row in longer.items()):
+                calls_s = LEAST_CPU_S
+                rows |= longer | self._evaluate(task, dict.fromkeys(slow[_PROBES:], asked), calls_s)
+                slow = [program for program in slow if rows[program].timed_out]
         if slow and len(slow) < len(rows):
             typical_s = statistics.median(row.cpu_s for row in rows.values() if not row.timed_out)
             enough_s = min(known(Limits().resolve(typical_s, calls_s).cpu_s), _MOST_CALLS_CPU_S)
@@ -176,7 +186,7 @@ class Sandbox:
         """Start programs that died in a call again, for the expressions after it."""
         begun = dict.fromkeys(rows, -1)
         fatal = {program: row.fatal for program, row in rows.items() if row.fatal is not None}
-        for _ in range(1, _MOST_DEATHS):
+        for _ in range(1, min(_MOST_DEATHS, int(LEAST_CPU_S / calls_s))):
             begun = {
                 program: place + 1
                 for program, place in fatal.items()

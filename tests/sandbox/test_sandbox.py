@@ -382,6 +382,21 @@ def test_a_program_that_waits_is_not_started_again(usual: Sandbox) -> None:
     assert time.monotonic() - start < 10
 
 
+def test_calls_that_take_long_are_answered_where_programs_agree_that_they_do(usual: Sandbox) -> None:
+    task = PublicTask(id="t", prompt="def f(x):\n", entry_point="f")
+    long = """from time import process_time
+def f(x):
+    end = process_time() + 0.1
+    while process_time() < end:
+        pass
+    return x
+"""
+    programs = [*[f"{long}# {n}" for n in range(4)], "def f(x):\n    pass\n", "def f(x):\n    while True: pass\n"]
+    rows = usual.evaluate(task, programs, ["f(1)", "f(2)", "f(3)"])
+    assert [[cell.value for cell in row] for row in rows[:5]] == [["1", "2", "3"]] * 4 + [["None"] * 3]
+    assert {cell.error for cell in rows[5]} == {"timeout"}
+
+
 def test_a_function_may_import_on_its_first_call(usual: Sandbox) -> None:
     task = PublicTask(id="t", prompt="def f(x):\n", entry_point="f")
     # As long as some libraries take.
