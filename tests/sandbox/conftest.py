@@ -40,6 +40,13 @@ def sandbox(launcher: Launcher) -> Iterator[Sandbox]:
         yield one
 
 
+@pytest.fixture(scope="session")
+def usual(launcher: Launcher) -> Iterator[Sandbox]:
+    """A sandbox whose limits follow from the reference: half a second of processor time, three by the clock."""
+    with Sandbox(launcher, workers=2) as one:
+        yield one
+
+
 @pytest.fixture
 def make_task() -> MakeTask:
     """Makes tasks whose entry point is `f`."""
