@@ -14,6 +14,7 @@ import functools
 import json
 import sqlite3
 import threading
+import time
 import warnings
 from array import array
 from contextlib import closing, contextmanager
@@ -430,20 +431,21 @@ def open_store(
         connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
     try:
         with _explained(path):
-            _prepare(connection, path)
+            _prepare(connection, path, busy_s)
     except BaseException:
         connection.close()
         raise
     return Store(path, connection, signer, notice, named=named)
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, busy_s: float) -> None:
     """Set the connection up, and make the tables of a new file."""
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
     connection.execute("PRAGMA trusted_schema = OFF")
+    # First, for another process may be making the tables, and marks the file as ours in the same transaction.
+    is_empty = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     version = _pragma(connection, "user_version")
     application = _pragma(connection, "application_id")
-    is_empty = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     if application != APPLICATION_ID and not is_empty:
         raise UserError(f"{path} is another program's SQLite file; choose another store with `store`")
     if version > STORE_VERSION:
@@ -451,7 +453,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by a newer codebudget (store version {version}; this one reads {STORE_VERSION}); "
             "upgrade codebudget, or choose another store with `store`"
         )
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_wal(connection, busy_s)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("BEGIN IMMEDIATE")
     # Another process may have made the tables since.
@@ -467,6 +469,19 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             "another store with `store`"
         )
     connection.execute("COMMIT")
+
+
+def _use_wal(connection: sqlite3.Connection, busy_s: float) -> None:
+    """Journal ahead of writing; SQLite itself does not wait for others here, whatever the connection's timeout."""
+    deadline = time.monotonic() + busy_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _make(connection: sqlite3.Connection, version: int) -> None:

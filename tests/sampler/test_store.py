@@ -230,7 +230,32 @@ def test_kill_9_loses_at_most_the_batch_in_flight(tmp_path: Path, alive_s: float
         store.put_verdicts({"after": PASSED})
 
 
-def test_two_processes_may_make_the_same_store(tmp_path: Path) -> None:
+OPENER = """
+import sys
+from codebudget.sampler.store import open_store
+for line in sys.stdin:
+    open_store(line.strip()).close()
+    print("opened", flush=True)
+"""
+
+
+def test_processes_may_make_the_same_store_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPENER]
+    openers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    for number in range(50):
+        for opener in openers:
+            assert opener.stdin is not None
+            opener.stdin.write(f"{tmp_path / str(number)}\n")
+            opener.stdin.flush()
+        for opener in openers:
+            assert opener.stdout is not None
+            assert opener.stdout.readline() == "opened\n"
+    for opener in openers:
+        opener.communicate()
+        assert opener.returncode == 0
+
+
+def test_processes_may_write_to_the_same_store(tmp_path: Path) -> None:
     code = WRITER.replace("1_000_000", "20").replace("{batch}", "{sys.argv[2]}/{batch}")
     path = tmp_path / "s"
     writers = [
