@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .. import errors
@@ -105,18 +106,32 @@ def connect(address: str) -> Any:
     except ImportError:
         raise MachineError("`ray` needs Ray: pip install 'codebudget[ray]' on every node") from None
     if not ray.is_initialized():
+        found = (os.environ.get("RAY_ADDRESS") or _last_started()) if address == "auto" else address
+        at = f"{address}, which is {found}" if found and found != address else address
         try:
-            _probe(os.environ.get("RAY_ADDRESS", "") if address == "auto" else address)
+            _probe(found)
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
             why = one_line(str(error))[:200]
             if "Could not find any running Ray instance" in why:
                 why = "none was started on this machine, and RAY_ADDRESS names none"
             raise MachineError(
-                f"no Ray cluster answers at `ray` {address} ({why}); start one with ray start --head, and ray start "
+                f"no Ray cluster answers at `ray` {at} ({why}); start one with ray start --head, and ray start "
                 "--address HOST:6379 on the other nodes"
             ) from None
     return ray
+
+
+def _last_started() -> str:
+    """Find the address of the cluster that was started last on this machine, running or not; empty if there is none.
+
+    Ray writes it where `ray.init` says, in the folder for temporary files.
+    """
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    try:
+        return Path(folder, "ray", "ray_current_cluster").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _probe(address: str) -> None:

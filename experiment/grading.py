@@ -200,11 +200,16 @@ def chosen_launcher(name: str) -> Launcher:
         MachineError: None works here.
     """
     choice = choose_launcher(name)
-    for reason in choice.passed_over:
-        notice(f"{reason}; using the {choice.launcher.name} sandbox instead")
-    if choice.launcher.name == "process":
-        notice(f"the process sandbox is {choice.launcher.promise}")
+    _tell(*choice)
     return choice.launcher
+
+
+def _tell(launcher: Launcher, passed_over: Sequence[str]) -> None:
+    """Tell what weakens a sandbox."""
+    for reason in passed_over:
+        notice(f"{reason}; using the {launcher.name} sandbox instead")
+    if launcher.name == "process":
+        notice(f"the process sandbox is {launcher.promise}")
 
 
 @contextmanager
@@ -240,6 +245,5 @@ def sandbox_of(launcher: str, limits: Limits, workers: int | None, ray: str | No
     from ..sandbox.ray_sandbox import RaySandbox, Wanted
 
     made = RaySandbox(ray, Wanted(at_full_path(launcher), limits, workers))
-    if made.launcher.name == "process":
-        notice(f"the process sandbox is {made.launcher.promise}")
+    _tell(made.launcher, made.passed_over)
     return made

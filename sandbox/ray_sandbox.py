@@ -38,6 +38,7 @@ class Booth:
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
         self._sandbox: Sandbox | None = None
+        self._passed_over: Sequence[str] = ()
 
     def start(self) -> dict[str, str] | Failure:
         """Start it; returns what verdicts depend on."""
@@ -46,17 +47,17 @@ class Booth:
         here = ray.get_runtime_context().get_node_id()
         (node,) = (one for one in ray.nodes() if one["NodeID"] == here)
         try:
-            launcher = choose_launcher(self._wanted.launcher).launcher
+            launcher, self._passed_over = choose_launcher(self._wanted.launcher)
             workers = self._wanted.workers or max(1, int(node["Resources"]["CPU"]))
             self._sandbox = Sandbox(launcher, limits=self._wanted.limits, workers=workers)
             return {"sandbox": launcher.name, "environment": self._sandbox.environment(), "promise": launcher.promise}
         except CodebudgetError as error:
             return Failure.of(error)
 
-    def lanes(self) -> int:
-        """Count programs at once."""
+    def lanes(self) -> tuple[int, Sequence[str]]:
+        """Count programs at once, and say why stronger launchers are not used."""
         assert self._sandbox is not None
-        return self._sandbox.workers
+        return self._sandbox.workers, self._passed_over
 
     def check(self, tasks: Sequence[Task]) -> list[ReferenceCheck] | Failure:
         """Check reference solutions."""
@@ -127,6 +128,9 @@ class RaySandbox(Sandbox):
         address: The cluster's; see `ray_pool.connect`.
         wanted: The sandbox.
 
+    Attributes:
+        passed_over: Why stronger launchers are not used on nodes, in lines.
+
     Raises:
         UserError: There is no launcher of that name.
         MachineError: No cluster answers, no node has room, or a node's sandbox does not work.
@@ -149,7 +153,8 @@ class RaySandbox(Sandbox):
             raise
         self.launcher = RemoteLauncher(agreed["sandbox"], agreed["promise"])  # type: ignore[assignment]
         self.limits = wanted.limits
-        self.workers = sum(lanes)
+        self.workers = sum(count for count, _ in lanes)
+        self.passed_over = tuple(dict.fromkeys(reason for _, reasons in lanes for reason in reasons))
         self._environment = agreed["environment"]
 
     def close(self) -> None:

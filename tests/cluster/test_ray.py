@@ -29,14 +29,14 @@ from codebudget.records import Limits
 from codebudget.sampler.engine import Draw, Sampling
 from codebudget.sampler.engines import EngineOptions, choose_engine
 from codebudget.sampler.engines.ray_engine import RayEngine, Wanted
-from codebudget.sandbox import Job
+from codebudget.sandbox import Job, choose_launcher
 from codebudget.sandbox.ray_sandbox import RaySandbox
 from codebudget.sandbox.ray_sandbox import Wanted as WantedSandbox
 from codebudget.tasks import load_benchmark
 from ray.cluster_utils import Cluster
 
 from support.command import codebudget, started
-from support.rows import read_rows
+from support.rows import read_rows, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -211,6 +211,12 @@ def test_sandboxes_of_two_nodes_grade_what_one_grades(two: Nodes, tmp_path: Path
         assert [verdicts[place].status for place in range(12)] == ["passed"] * 4 + ["crashed"] * 4 + ["passed"] * 4
 
 
+def test_why_a_sandbox_is_weaker_is_told_as_on_one_machine(two: Nodes) -> None:
+    here = choose_launcher("auto")
+    with RaySandbox(two.cluster.address, WantedSandbox("auto", Limits(), 1)) as sandbox:
+        assert (sandbox.launcher.name, sandbox.passed_over) == (here.launcher.name, tuple(here.passed_over))
+
+
 def test_a_node_whose_sandbox_does_not_start_is_refused_by_name(two: Nodes, tmp_path: Path) -> None:
     (tmp_path / "launcher.py").write_text(LAUNCHER)
     node = two.add("unprepared")
@@ -279,6 +285,31 @@ def test_the_command_draws_grades_and_compares_as_on_one_machine(two: Nodes, tmp
     assert one == there
 
 
+def test_files_are_graded_and_ranked_on_the_nodes_as_on_one_machine(two: Nodes, tmp_path: Path) -> None:
+    tasks = load_benchmark("nano").first(4).tasks
+    programs = {task.id: (task.reference or "", "raise ValueError(1)\n") for task in tasks}
+    rows = [{"task_id": name, "solution": text} for name, texts in programs.items() for text in texts]
+    write_rows(tmp_path / "s.jsonl", *rows)
+    board = ("--benchmark", "nano", "--sandbox", "process", "--workers", "1", "--json")
+    for words in (
+        ("execute", "s.jsonl", *board),
+        ("rank", "s.jsonl", *board),
+        ("curve", "nano-1m", "--samples", "nano-1m=s.jsonl", *board),
+    ):
+        found = [
+            untimed(last_json(codebudget(tmp_path, *words, "--store", f"{store}.sqlite", *more, timeout_s=600)))
+            for store, more in (("one", ()), ("ray", ("--ray", two.cluster.address)))
+        ]
+        assert found[0] == found[1]
+
+
+def untimed(answer: Any) -> Any:
+    """An answer without seconds."""
+    if isinstance(answer, dict):
+        return {name: untimed(value) for name, value in answer.items() if not name.endswith("_s")}
+    return [untimed(value) for value in answer] if isinstance(answer, list) else answer
+
+
 def test_a_driver_that_is_killed_goes_on_where_it_was(two: Nodes, tmp_path: Path) -> None:
     words = ("sample", "250k:40", *NANO, "--ray", two.cluster.address, "--store", "store.sqlite")
     process = started(tmp_path, *words)
@@ -323,6 +354,17 @@ def test_no_cluster_is_said(tmp_path: Path) -> None:
     done = codebudget(tmp_path, "sample", "250k:1", *NANO, "--ray", "127.0.0.1:9", timeout_s=600)
     assert done.returncode == 3
     assert "no Ray cluster answers at --ray 127.0.0.1:9" in done.stderr
+
+
+def test_a_cluster_that_is_gone_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:9")
+    since = time.monotonic()
+    words = ("sample", "250k:1", *NANO, "--ray", "auto")
+    done = codebudget(tmp_path, *words, timeout_s=600, RAY_TMPDIR=str(tmp_path), RAY_ADDRESS="")
+    assert done.returncode == 3
+    assert "no Ray cluster answers at --ray auto, which is 127.0.0.1:9" in done.stderr
+    assert time.monotonic() - since < 60
 
 
 def test_no_engine_to_place_is_said(tmp_path: Path) -> None:
