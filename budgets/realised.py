@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from statistics import quantiles
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from ..records import Budget, BudgetKind, Candidate, Cost, Plan, Realised, Usage
+from ..records import Budget, BudgetKind, Cost, Plan, Realised, Usage
 from .flops import decode_flops, prefill_flops, task_flops
 from .memory import kv_bytes, weight_bytes, workspace_bytes
 from .notation import COST_FIELDS, format_amount
@@ -23,9 +23,29 @@ if TYPE_CHECKING:
     from .models import Model
 
 
+class Length(Protocol):
+    """How long a sample is, in tokens, and the cascade's stage that it was drawn for: a `Candidate` is one."""
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """Of its prompt."""
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Of what the model wrote."""
+
+    @property
+    def thinking_tokens(self) -> int | None:
+        """Those of its output that it thought with."""
+
+    @property
+    def stage(self) -> int | None:
+        """The stage's place; None outside of cascades."""
+
+
 def realised_costs(
     plans: Sequence[Plan],
-    samples: Sequence[Sequence[Sequence[Candidate]]],
+    samples: Sequence[Sequence[Sequence[Length]]],
     tolerance: float,
     *,
     match: BudgetKind | None = None,
@@ -44,7 +64,7 @@ def realised_costs(
 
     Args:
         plans: One per arm; lengths are compared with the workload of each.
-        samples: Per arm, per task, the candidates.
+        samples: Per arm, per task, the candidates or their lengths.
         tolerance: A fraction of the limit.
         match: The kind the plans were matched by; FLOPs where neither this nor `budget` is given.
         budget: The budget planned for, in the first arm's place.
@@ -105,7 +125,7 @@ def limiting_kinds(match: BudgetKind | None, budget: Budget | None) -> list[Budg
 
 def sample_costs(
     plan: Plan,
-    tasks: Sequence[Sequence[Candidate]],
+    tasks: Sequence[Sequence[Length]],
     measured: Callable[[int], Usage] | None = None,
     price: TokenPrice | None = None,
 ) -> Callable[[int], Cost]:
@@ -130,7 +150,7 @@ def sample_costs(
 
 
 def flops_of_samples(
-    architecture: Architecture | None, tasks: Sequence[Sequence[Candidate]]
+    architecture: Architecture | None, tasks: Sequence[Sequence[Length]]
 ) -> Callable[[int], float | None]:
     """Build the realised FLOPs per task of k samples, for any k; None where a sample has no token counts."""
     counted = _counted(architecture, tasks)
@@ -214,7 +234,7 @@ class _Arm:
     tests_flops: float | None = None
 
 
-def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | None, price: TokenPrice | None) -> _Arm:
+def _arm(plan: Plan, tasks: Sequence[Sequence[Length]], measured: Usage | None, price: TokenPrice | None) -> _Arm:
     measured = measured or Usage()
     counted = _counted(_architecture(plan), tasks)
     more = (plan.k + 1) / plan.k
@@ -248,7 +268,7 @@ def _arm(plan: Plan, tasks: Sequence[Sequence[Candidate]], measured: Usage | Non
     )
 
 
-def _tested(plan: Plan, tasks: Sequence[Sequence[Candidate]], use: TestedUse, prices: Prices | None) -> _Arm:
+def _tested(plan: Plan, tasks: Sequence[Sequence[Length]], use: TestedUse, prices: Prices | None) -> _Arm:
     arm = _arm(plan, tasks, use.measured, None if prices is None else prices.of_arm(plan.arm))
     return _with_tests(arm, use.tests)
 
@@ -271,7 +291,7 @@ def _with_tests(arm: _Arm, tests: Usage) -> _Arm:
 
 def _cascade(
     plan: Plan,
-    tasks: Sequence[Sequence[Candidate]],
+    tasks: Sequence[Sequence[Length]],
     use: CascadeUse,
     prices: Prices | None,
 ) -> _Arm:
@@ -406,7 +426,7 @@ def _architecture(plan: Plan) -> Architecture | None:
 
 def _counted(
     architecture: Architecture | None,
-    tasks: Sequence[Sequence[Candidate]],
+    tasks: Sequence[Sequence[Length]],
     weights: Sequence[float] | None = None,
 ) -> _Counted | None:
     """Count; None if a sample has no counts.
@@ -455,7 +475,7 @@ def _counted(
     return _Counted(prompt, output, prefill, decode, tuple(by_task))
 
 
-def _thinking_tokens(k: int, tasks: Sequence[Sequence[Candidate]]) -> float | None:
+def _thinking_tokens(k: int, tasks: Sequence[Sequence[Length]]) -> float | None:
     """Average the tokens that k samples of a task thought with; None if one's are not known."""
     counts = [[candidate.thinking_tokens for candidate in candidates] for candidates in tasks]
     known = [[count for count in task if count is not None] for task in counts]
@@ -495,6 +515,8 @@ def k_left(plan: Plan, workload: Workload, per_candidate_flops: float, fixed_flo
     model = planned_model(plan)
     if model is None:
         return None
+    if per_candidate_flops == fixed_flops == 0:
+        return plan.k
     architecture = model.architecture
     budget = task_flops(architecture, workload, plan.k)
     least, most = 1, plan.k

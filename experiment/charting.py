@@ -120,7 +120,7 @@ def _line(
     passes = np.array([int(pool[task.id].passed.sum()) for task in tasks], np.int64)
     values = {PASS_AT_K: np.stack([pass_at_k(counts, passes, k) for k in ks], axis=1)}
     values |= {ranker: np.array([[row.at_k[k] for k in ks] for row in rows]) for ranker, rows in ranked.items()}
-    samples = [counted(pool[task_id].candidates, by_id, arm.counter).candidates for task_id in by_id]
+    samples = [counted(pool[task_id].candidates, by_id, arm.counter).lengths for task_id in by_id]
     measured = None if arm.tally is None else arm.tally.per_task
     draw = sample_costs(plan, samples, measured, prices.of_arm(plan.arm))
     usage = None if arm.tests is None else mean_usage([arm.tests.get(task_id, NO_TESTS) for task_id in by_id])

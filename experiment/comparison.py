@@ -44,7 +44,7 @@ from .charting import NO_TESTS, charted_ks, charts
 from .choosing import mean_usage, offered_tests
 from .compressed import UNQUANTISED, Comparing, compared_tokens
 from .escalation import DEFAULT_RULE, rule_of
-from .lengths import Counted, counted
+from .lengths import Counted, SampleLength, counted
 from .pools import grade_arms
 from .ranking import cost_of_ranking, rank_pool
 from .scorers import open_scorers
@@ -365,7 +365,7 @@ def realised_of(
         walks: Of cascades, the way of each task; empty for single arms.
     """
     tasks = {task.id: task for task in graded.tasks}
-    samples: list[Sequence[Sequence[Candidate]]] = []
+    samples: list[list[list[SampleLength]]] = []
     measured: list[Usage | CascadeUse | TestedUse | None] = []
     for place, (arm, pool) in enumerate(zip(arms, graded.pools, strict=True)):
         tests = None if arm.tests is None else mean_usage([arm.tests.get(task_id, NO_TESTS) for task_id in tasks])
@@ -382,7 +382,7 @@ def realised_of(
             usage = Usage() if arm.tally is None else arm.tally.per_task(arm.plan.k)
             usage = usage.model_copy(update={"estimated": any(one.estimated for one in found)})
             measured.append(usage if tests is None else TestedUse(usage, tests))
-        samples.append([one.candidates for one in found])
+        samples.append([one.lengths for one in found])
     return realised_costs(
         [arm.plan for arm in arms],
         samples,

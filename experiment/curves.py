@@ -530,7 +530,7 @@ def _replay(priced: PricedArm, plan: Plan, pool: Pool, tasks: Sequence[Task], ju
             [
                 one
                 for place, counter in enumerate(counters)
-                for one in counted([c for c in pool[task.id].candidates if c.stage == place], by_id, counter).candidates
+                for one in counted([c for c in pool[task.id].candidates if c.stage == place], by_id, counter).lengths
             ]
             for task in tasks
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,6 +37,15 @@ BYTES = TokenCounter(f"from bytes, at {BYTES_PER_TOKEN} per token", _by_bytes)
 """Needs no files, and gives the same on every machine."""
 
 
+class SampleLength(NamedTuple):
+    """A candidate's token counts, and the cascade's stage that it was drawn for; a `Length`."""
+
+    prompt_tokens: int
+    output_tokens: int
+    thinking_tokens: int | None
+    stage: int | None
+
+
 @dataclass(frozen=True)
 class Counted:
     """Candidates with token counts, and how some of these were estimated; empty if none was.
@@ -50,7 +59,15 @@ class Counted:
     tokens: tuple[tuple[int, int], ...]
     estimated: str = ""
 
-    @cached_property
+    @property
+    def lengths(self) -> list[SampleLength]:
+        """The lengths of all."""
+        return [
+            SampleLength(*tokens, one.thinking_tokens, one.stage)
+            for one, tokens in zip(self.given, self.tokens, strict=True)
+        ]
+
+    @property
     def candidates(self) -> tuple[Candidate, ...]:
         """The candidates, all with their token counts."""
         return tuple(

@@ -519,7 +519,7 @@ class _Matching:
         shared = grouped[0].keys() & grouped[1].keys()
         mine = grouped[0] if arm is first else grouped[1]
         tasks = [
-            counted(mine[task.id], self._benchmark.by_id, arm.counter).candidates
+            counted(mine[task.id], self._benchmark.by_id, arm.counter).lengths
             for task in self._benchmark.tasks
             if task.id in shared
         ]

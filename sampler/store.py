@@ -378,7 +378,8 @@ class Store:
             ) from None
 
     def _read(self, query: str, keys: Iterable[str], before: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
-        wanted = list(keys)
+        # In the order of the table, so that each of its pages is read once.
+        wanted = sorted(keys)
         for start in range(0, len(wanted), KEYS_PER_QUERY):
             some = wanted[start : start + KEYS_PER_QUERY]
             marks = ",".join("?" * len(some))
