@@ -31,16 +31,17 @@ def key_of(*parts: KeyPart) -> str:
     return hashlib.sha256(_bytes_of(parts)).hexdigest()
 
 
-class KeysAfter:
-    """Keys of texts behind the same first parts: `KeysAfter(*parts).key(text)` is `key_of(*parts, text)`."""
+class KeysAround:
+    """Keys of texts between the same parts: `KeysAround(a, b).key(text)` is `key_of(*a, text, *b)`."""
 
-    def __init__(self, *parts: KeyPart) -> None:
-        self._state = hashlib.sha256(_bytes_of(parts))
+    def __init__(self, before: Iterable[KeyPart], after: Iterable[KeyPart] = ()) -> None:
+        self._state = hashlib.sha256(_bytes_of(before))
+        self._after = _bytes_of(after)
 
     def key(self, text: str) -> str:
-        """Hash the parts and a text."""
+        """Hash the parts with a text between them."""
         state = self._state.copy()
-        state.update(_bytes_of((text,)))
+        state.update(_bytes_of((text,)) + self._after)
         return state.hexdigest()
 
 

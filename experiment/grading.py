@@ -6,7 +6,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
-from .._util.hashing import KeysAfter, key_of, record_text
+from pydantic import TypeAdapter
+
+from .._util.hashing import KeysAround, key_of, record_text
 from .._util.progress import Progress, notice, silent
 from ..records import Limits, Outcome, ReferenceCheck, Task, Verdict
 from ..sandbox import Job, Sandbox, choose_launcher
@@ -26,6 +28,7 @@ Value = TypeVar("Value")
 
 _CHECKS = "reference_check"
 _OUTCOMES = "outcomes"
+_ROW = TypeAdapter(list[Outcome])
 _BATCH = 100
 _BATCH_S = 1.0
 
@@ -107,7 +110,7 @@ class Grader:
         """
         tasks = {program.task.id: program.task for program in programs}
         conditions = {task_id: self._task_key(task, checks[task_id]) for task_id, task in tasks.items()}
-        of_task = {task_id: KeysAfter("verdict", condition) for task_id, condition in conditions.items()}
+        of_task = {task_id: KeysAround(("verdict", condition)) for task_id, condition in conditions.items()}
         keys = [of_task[program.task.id].key(program.text) for program in programs]
         known = {} if self._fresh else self._store.verdicts(dict.fromkeys(keys))
         # A cascade's stage and an arm of its own may have the same programs.
@@ -156,16 +159,10 @@ class Grader:
         run: Callable[[Sequence[str]], list[list[Outcome]]],
     ) -> list[list[Outcome]]:
         kind = _OUTCOMES if task.rule is None else f"{_OUTCOMES} by {task.rule}"
-        keys = {
-            program: key_of(kind, self.conditions, task.prompt, task.entry_point, task.preamble + program, *asked)
-            for program in programs
-        }
+        around = KeysAround((kind, self.conditions, task.prompt, task.entry_point), asked)
+        keys = {program: around.key(task.preamble + program) for program in programs}
         kept = {} if self._fresh else self._store.records(_OUTCOMES, keys.values())
-        rows = {
-            program: [Outcome.model_validate(outcome) for outcome in kept[key]]
-            for program, key in keys.items()
-            if key in kept
-        }
+        rows = {program: _ROW.validate_python(kept[key]) for program, key in keys.items() if key in kept}
         missing = [program for program in keys if program not in rows]
         if missing:
             fresh = dict(zip(missing, run(missing), strict=True))

@@ -45,7 +45,6 @@ class Assert(NamedTuple):
     copies: int
 
 
-@lru_cache(maxsize=64)
 def asserts_in(samples: tuple[str, ...], entry_point: str, *, per_sample: int = PER_SAMPLE) -> tuple[Assert, ...]:
     """List the distinct asserts of some texts by first appearance; a text may begin within its first assert.
 
@@ -54,6 +53,12 @@ def asserts_in(samples: tuple[str, ...], entry_point: str, *, per_sample: int = 
     builtins such as `eval`. A method may be called on any name or new instance, or by its name alone; it comes out as
     `Class().name`.
     """
+    return _asserts_in(samples, entry_point, per_sample)
+
+
+# Arms are ranked one after another, each on all tasks.
+@lru_cache(maxsize=512)
+def _asserts_in(samples: tuple[str, ...], entry_point: str, per_sample: int) -> tuple[Assert, ...]:
     owner, _, name = entry_point.rpartition(".")
     found: dict[str, tuple[str, str, str | None]] = {}
     counts: Counter[str] = Counter()

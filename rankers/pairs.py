@@ -51,7 +51,6 @@ class Pair(NamedTuple):
     copies: int
 
 
-@lru_cache(maxsize=64)
 def pairs_in(samples: tuple[str, ...], *, per_sample: int = PER_SAMPLE) -> tuple[Pair, ...]:
     """List the distinct pairs of some texts by first appearance.
 
@@ -60,6 +59,12 @@ def pairs_in(samples: tuple[str, ...], *, per_sample: int = PER_SAMPLE) -> tuple
     output behind an empty line outside a fence is prose. Inputs without an output are left out, and outputs without an
     input.
     """
+    return _pairs_in(samples, per_sample)
+
+
+# Arms are ranked one after another, each on all tasks.
+@lru_cache(maxsize=512)
+def _pairs_in(samples: tuple[str, ...], per_sample: int) -> tuple[Pair, ...]:
     counts: Counter[IoCase] = Counter()
     for sample in samples:
         counts.update(islice(_pairs(sample), per_sample))

@@ -3,7 +3,7 @@
 import hashlib
 from itertools import combinations
 
-from codebudget._util.hashing import KeysAfter, key_of, record_text
+from codebudget._util.hashing import KeysAround, key_of, record_text
 from codebudget.records import Example, PublicTask
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,8 +55,9 @@ def test_the_text_of_a_record_has_every_field_and_the_version_of_every_record() 
     assert record_text(task, {"id", "examples"}) == f'{{"id":"a","examples":[{example}]}}'
 
 
-def test_a_key_of_texts_behind_the_same_parts_is_that_of_all_parts():
-    after = KeysAfter("verdict", 1, None)
-    assert [after.key(text) for text in ("", "a", "a\ud800")] == [
-        key_of("verdict", 1, None, text) for text in ("", "a", "a\ud800")
-    ]
+def test_a_key_of_texts_between_the_same_parts_is_that_of_all_parts():
+    texts = ("", "a", "a\ud800")
+    around = KeysAround(("verdict", 1, None), ("x", 2))
+    assert [around.key(text) for text in texts] == [key_of("verdict", 1, None, text, "x", 2) for text in texts]
+    after = KeysAround(["verdict"])
+    assert [after.key(text) for text in texts] == [key_of("verdict", text) for text in texts]
