@@ -116,8 +116,8 @@ def connect(address: str) -> Any:
             if "Could not find any running Ray instance" in why:
                 why = "none was started on this machine, and RAY_ADDRESS names none"
             raise MachineError(
-                f"no Ray cluster answers at `ray` {at} ({why}); start one with ray start --head, and ray start "
-                "--address HOST:6379 on the other nodes"
+                f"no Ray cluster answers at `ray` {at} ({why}); name another as HOST:PORT, or start one with ray start "
+                "--head, and ray start --address HOST:6379 on the other nodes"
             ) from None
     return ray
 

@@ -56,7 +56,7 @@ def asserts_in(samples: tuple[str, ...], entry_point: str, *, per_sample: int = 
     return _asserts_in(samples, entry_point, per_sample)
 
 
-# Arms are ranked one after another, each on all tasks.
+# Arms are ranked one after another, each on all tasks. A number left out and the same one given are two keys.
 @lru_cache(maxsize=512)
 def _asserts_in(samples: tuple[str, ...], entry_point: str, per_sample: int) -> tuple[Assert, ...]:
     owner, _, name = entry_point.rpartition(".")

@@ -62,7 +62,7 @@ def pairs_in(samples: tuple[str, ...], *, per_sample: int = PER_SAMPLE) -> tuple
     return _pairs_in(samples, per_sample)
 
 
-# Arms are ranked one after another, each on all tasks.
+# Arms are ranked one after another, each on all tasks. A number left out and the same one given are two keys.
 @lru_cache(maxsize=512)
 def _pairs_in(samples: tuple[str, ...], per_sample: int) -> tuple[Pair, ...]:
     counts: Counter[IoCase] = Counter()

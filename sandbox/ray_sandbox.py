@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .._util.printable import one_line
@@ -54,10 +55,14 @@ class Booth:
         except CodebudgetError as error:
             return Failure.of(error)
 
-    def lanes(self) -> tuple[int, Sequence[str]]:
-        """Count programs at once, and say why stronger launchers are not used."""
+    def lanes(self) -> int:
+        """Count programs at once."""
         assert self._sandbox is not None
-        return self._sandbox.workers, self._passed_over
+        return self._sandbox.workers
+
+    def passed_over(self) -> Sequence[str]:
+        """Say why stronger launchers are not used."""
+        return self._passed_over
 
     def check(self, tasks: Sequence[Task]) -> list[ReferenceCheck] | Failure:
         """Check reference solutions."""
@@ -147,14 +152,16 @@ class RaySandbox(Sandbox):
         )
         try:
             agreed = self._pool.start()
-            lanes = self._pool.ray.get([worker.actor.lanes.remote() for worker in self._pool.workers()])
+            actors = [worker.actor for worker in self._pool.workers()]
+            lanes = self._pool.ray.get([actor.lanes.remote() for actor in actors])
+            passed_over = self._pool.ray.get([actor.passed_over.remote() for actor in actors])
         except BaseException:
             self._pool.close()
             raise
         self.launcher = RemoteLauncher(agreed["sandbox"], agreed["promise"])  # type: ignore[assignment]
         self.limits = wanted.limits
-        self.workers = sum(count for count, _ in lanes)
-        self.passed_over = tuple(dict.fromkeys(reason for _, reasons in lanes for reason in reasons))
+        self.workers = sum(lanes)
+        self.passed_over = tuple(dict.fromkeys(chain.from_iterable(passed_over)))
         self._environment = agreed["environment"]
 
     def close(self) -> None:
